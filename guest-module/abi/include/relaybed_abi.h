@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT OR Apache-2.0) */
+/*
+ * The whole contract between the host, the agent (PID 1) and relaybed.ko.
+ *
+ * The mailbox is one physically contiguous block of guest memory that the
+ * module allocates and announces by guest-physical address. The host writes
+ * the request section, and the words of struct rb_header marked "host", only
+ * while the machine is stopped; everything else is written by the guest.
+ *
+ * src/layout.rs mirrors this file. Sizes are asserted on both sides and a
+ * test compares every offset, so neither can change alone. Any change of
+ * meaning or layout increments RB_ABI_VERSION.
+ */
+#ifndef RELAYBED_ABI_H
+#define RELAYBED_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
+#define RB_ABI_VERSION		1
+
+#define RB_PAGE_SIZE		4096
+#define RB_MAILBOX_SIZE		(4u << 20)
+#define RB_MAX_CPUS		64
+#define RB_MAX_CHANNELS		8
+#define RB_MAX_ACTORS		64
+#define RB_MAX_GATES		64
+#define RB_MAX_FILES		64	/* descriptors of all user actors */
+#define RB_MAX_OPS		4096
+#define RB_MAX_EVENTS		16384
+#define RB_MAX_PFNS		32768	/* pages of all open channel buffers */
+#define RB_MAX_BLOB		65536	/* literal bytes of all operations */
+#define RB_MAX_RECORD		65536	/* bytes of one record */
+#define RB_NAME_SIZE		64
+
+/* Offsets of the sections from the start of the mailbox, in bytes. */
+#define RB_OFF_REQUEST		0x1000
+#define RB_OFF_OPS		0x4000
+#define RB_OFF_BLOB		0x44000
+#define RB_OFF_RESULTS		0x54000
+#define RB_OFF_DIRECTORY	0x94000
+#define RB_OFF_PFNS		0xa4000
+#define RB_OFF_EVENTS		0xe4000
+#define RB_OFF_DATA		0x1e4000	/* to the end */
+#define RB_DATA_SIZE		(RB_MAILBOX_SIZE - RB_OFF_DATA)
+
+#define RB_NONE16		0xffffu
+#define RB_NONE32		0xffffffffu
+#define RB_NONE64		0xffffffffffffffffULL
+
+/* Where one member of a kernel structure is; offset RB_NONE16: not there. */
+struct rb_member {
+	__u16 offset;
+	__u16 size;
+};
+
+/* Members of this kernel's struct rchan_buf, taken by the compiler. */
+struct rb_buf_members {
+	struct rb_member start;
+	struct rb_member data;
+	struct rb_member offset;
+	struct rb_member subbufs_produced;
+	struct rb_member subbufs_consumed;
+	struct rb_member page_count;
+	struct rb_member finalized;
+	struct rb_member padding;
+	struct rb_member prev_padding;		/* until 6.16 */
+	struct rb_member bytes_consumed;
+	struct rb_member early_bytes;
+	struct rb_member cpu;
+	struct rb_member full_count;		/* from 6.17 */
+	struct rb_member big_count;		/* from 6.17 */
+	struct rb_member kref;
+	__u16 size;				/* sizeof(struct rchan_buf) */
+	__u16 reserved;
+};
+
+/* Members of this kernel's struct rchan. */
+struct rb_chan_members {
+	struct rb_member version;
+	struct rb_member subbuf_size;
+	struct rb_member n_subbufs;
+	struct rb_member alloc_size;
+	struct rb_member last_toobig;		/* until 6.16 */
+	struct rb_member is_global;
+	struct rb_member has_base_filename;
+	__u16 size;				/* sizeof(struct rchan) */
+	__u16 reserved;
+};
+
+enum rb_phase {
+	RB_PHASE_IDLE = 0,	/* nothing asked for yet */
+	RB_PHASE_RUNNING = 1,	/* actors are at work */
+	RB_PHASE_DONE = 2,	/* results, directory and buffers may be read */
+	RB_PHASE_REFUSED = 3,	/* the request was malformed: see refusal */
+};
+
+/* At offset 0 of the mailbox. */
+struct rb_header {
+	__u64 magic;
+	__u32 abi_version;
+	__u32 mailbox_size;
+	__u64 mailbox_pa;		/* guest-physical, page aligned */
+	__u32 linux_version;		/* LINUX_VERSION_CODE of the headers */
+	__u32 page_size;
+	__u32 cpus_possible;		/* nr_cpu_ids */
+	__u32 cpus_online;
+	__u64 cpus_online_mask;		/* bit n: CPU n, first 64 */
+	char release[RB_NAME_SIZE];	/* uname -r, NUL terminated */
+	struct rb_buf_members buf;
+	struct rb_chan_members chan;
+
+	__u32 request_seq;		/* host: grows by one a request */
+	__u32 done_seq;			/* last request_seq that was finished */
+	__u32 phase;			/* enum rb_phase */
+	__s32 refusal;			/* -errno when phase is REFUSED */
+	__u32 refusal_op;		/* operation it is about, or NONE32 */
+	__u32 checkpoint_seq;		/* checkpoints reached since loading */
+	__u32 checkpoint_ack;		/* host: last one it has looked at */
+	__u32 checkpoint_label;		/* arg0 of the checkpoint operation */
+	__u32 checkpoint_op;		/* index of that operation */
+	__u32 n_events;			/* slots taken; may exceed MAX_EVENTS */
+	__u32 n_data;			/* bytes taken of the data area, same */
+	__u32 n_pfns;			/* entries used of the page table */
+	__u32 order;			/* last order number given out */
+	__u32 plant_done;		/* the planted defect happened so often */
+	__u64 taint_ready;		/* kernel taint mask when made ready */
+	__u64 taint_now;		/* the same when phase became DONE */
+};
+
+enum rb_mode {
+	RB_MODE_NO_OVERWRITE = 0,	/* subbuf_start is our callback: !full */
+	RB_MODE_OVERWRITE = 1,		/* it always accepts */
+	RB_MODE_DEFAULT = 2,		/* subbuf_start left NULL (>= 5.11) */
+};
+
+enum rb_files {
+	RB_FILES_DIRECT = 0,	/* debugfs_create_file_unsafe() */
+	RB_FILES_PROXY = 1,	/* debugfs_create_file() */
+};
+
+#define RB_CHAN_OPEN_AT_START	0x1	/* opened before any actor starts */
+#define RB_CHAN_BUFFER_ONLY	0x2	/* no base filename, so no files */
+#define RB_CHAN_GLOBAL		0x4	/* create_buf_file sets is_global */
+
+struct rb_channel_spec {
+	char base[RB_NAME_SIZE];	/* base filename, NUL terminated */
+	__u64 subbuf_size;
+	__u64 n_subbufs;
+	__u32 mode;			/* enum rb_mode */
+	__u32 files;			/* enum rb_files */
+	__u32 flags;			/* RB_CHAN_* */
+	__u32 header_bytes;		/* subbuf_start_reserve() of these */
+};
+
+enum rb_context {
+	RB_CONTEXT_TASK = 0,		/* kernel thread bound to its CPU */
+	RB_CONTEXT_SOFTIRQ = 1,		/* tasklet on that CPU */
+	RB_CONTEXT_HARDIRQ = 2,		/* irq_work on that CPU */
+	RB_CONTEXT_NMI = 3,		/* reserved */
+	RB_CONTEXT_USER = 4,		/* thread of the agent */
+};
+
+/*
+ * Write operations run in the actor's context, one context entry a record;
+ * all other operations of a kernel actor run in its kernel thread.
+ */
+struct rb_actor {
+	__u32 context;		/* enum rb_context */
+	__u32 cpu;		/* bound to it; user actors: NONE32 is any */
+	__u32 first_op;
+	__u32 n_ops;
+};
+
+enum rb_op_code {
+	RB_OP_NOP = 0,
+	/* kernel actors */
+	RB_OP_OPEN = 1,		/* relay_open(); value: 1 opened, 0 refused */
+	RB_OP_CLOSE = 2,	/* relay_close() */
+	RB_OP_WRITE = 3,	/* relay_write(): len, count, payload */
+	RB_OP_RAW_WRITE = 4,	/* __relay_write(), interrupts kept out */
+	RB_OP_RESERVE = 5,	/* relay_reserve() and fill */
+	RB_OP_FLUSH = 6,	/* relay_flush() */
+	RB_OP_RESET = 7,	/* relay_reset() */
+	RB_OP_CONSUMED = 8,	/* relay_subbufs_consumed(arg0 = cpu, arg1 = n) */
+	RB_OP_BUF_FULL = 9,	/* value: relay_buf_full() of arg0 = cpu */
+	/* every actor */
+	RB_OP_SIGNAL = 16,	/* gate arg0 += 1 */
+	RB_OP_WAIT = 17,	/* until gate arg0 >= arg1 */
+	RB_OP_CHECKPOINT = 18,	/* doorbell, then until the host has looked */
+	RB_OP_DELAY = 19,	/* arg0 microseconds */
+	/* user actors; file: slot of a descriptor */
+	RB_OP_FILE_OPEN = 32,	/* open the file of CPU arg0 into slot file */
+	RB_OP_FILE_CLOSE = 33,
+	RB_OP_FILE_READ = 34,	/* arg0 = bytes a call, arg1 = calls, 0: until 0 */
+	RB_OP_FILE_POLL = 35,	/* arg0 = timeout in ms, NONE32: none; value: revents */
+	RB_OP_FILE_MMAP = 36,	/* len64 bytes; keeps it; value: 1 mapped */
+	RB_OP_FILE_MUNMAP = 37,
+	RB_OP_FILE_COPY = 38,	/* copies the mapping to the data area */
+	RB_OP_FILE_LSEEK = 39,	/* lseek(0, SEEK_SET); error tells */
+};
+
+#define RB_OP_BLOB	0x1	/* payload: len bytes of the blob area at blob */
+
+/*
+ * One operation. Record lengths: len_min <= length <= len_max, drawn by
+ * rb_record_len(). Records of one actor are numbered over all its write
+ * operations; seq_first is the number of this operation's first.
+ */
+struct rb_op {
+	__u16 code;		/* enum rb_op_code */
+	__u16 channel;		/* index, or NONE16 */
+	__u16 file;		/* slot, or NONE16 */
+	__u16 flags;		/* RB_OP_* */
+	__u32 arg0;
+	__u32 arg1;
+	__u32 len_min;
+	__u32 len_max;
+	__u32 count;		/* records */
+	__u32 seq_first;
+	__u32 blob;		/* offset in the blob area */
+	__u32 reserved;
+	__u64 len64;
+};
+
+/*
+ * The planted defects: the module spoils its own output on purpose. The
+ * defect strikes once, at the record (plant_actor, plant_seq).
+ */
+enum rb_plant {
+	RB_PLANT_NONE = 0,
+	RB_PLANT_TORN = 1,	/* second half of the record is not written */
+	RB_PLANT_LOST = 2,	/* the record is not written at all */
+	RB_PLANT_REPEAT = 3,	/* it is written twice */
+	RB_PLANT_REORDER = 4,	/* it changes places with the next one */
+	RB_PLANT_MISPLACE = 5,	/* it lands 8 bytes behind its place */
+	RB_PLANT_PADDING = 6,	/* after it, padding of the sub-buffer before + 1 */
+	RB_PLANT_STALE = 7,	/* its slot keeps what was there before */
+	RB_PLANT_WRONG_CPU = 8,	/* it goes to another CPU's buffer */
+};
+
+#define RB_REQ_POWER_OFF	0x1	/* release everything, then power off */
+
+struct rb_request {
+	__u32 flags;		/* RB_REQ_* */
+	__u32 n_channels;
+	__u32 n_actors;
+	__u32 n_ops;
+	__u32 n_gates;
+	__u32 n_blob;		/* bytes */
+	__u32 plant;		/* enum rb_plant */
+	__u32 plant_actor;
+	__u32 plant_seq;
+	__u32 reserved;
+	__u64 seed;		/* draws record lengths */
+	struct rb_channel_spec channels[RB_MAX_CHANNELS];
+	struct rb_actor actors[RB_MAX_ACTORS];
+};
+
+enum rb_state {
+	RB_STATE_IDLE = 0,
+	RB_STATE_RUNNING = 1,
+	RB_STATE_DONE = 2,
+};
+
+/* One result per operation, at the operation's index. */
+struct rb_result {
+	__u32 state;		/* enum rb_state */
+	__s32 error;		/* -errno of a call that failed, else 0 */
+	__u64 value;		/* as the operation code says; writes: records tried */
+	__u64 refused;		/* records for which a callback said no or reserve gave NULL */
+	__u64 start_ns;		/* CLOCK_MONOTONIC */
+	__u64 end_ns;
+	__u32 order_start;	/* a machine-wide count, taken just before */
+	__u32 order_end;	/* and just after the operation */
+	__u32 data_offset;	/* what a user actor got: place in the data area */
+	__u32 data_bytes;
+	__u64 reserved;
+};
+
+enum rb_event_kind {
+	RB_EVENT_NONE = 0,		/* slot taken, not yet written */
+	RB_EVENT_SUBBUF_START = 1,	/* our callback was called */
+	RB_EVENT_RESERVE_NULL = 2,	/* relay_reserve() gave NULL */
+	RB_EVENT_READ = 3,		/* one read(): produced = result or -errno, consumed = data offset */
+	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file: cpu */
+	RB_EVENT_REMOVE_FILE = 5,
+	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
+};
+
+/* What happened in the middle of operations, in the order of slots. */
+struct rb_event {
+	__u32 kind;		/* enum rb_event_kind, written last */
+	__u16 cpu;		/* CPU it happened on */
+	__u16 actor;		/* NONE16: no actor's operation was running */
+	__u32 op;		/* operation, or NONE32 */
+	__u32 seq;		/* record being written, or NONE32 */
+	__u8 context;		/* enum rb_context, as seen by the kernel */
+	__u8 channel;
+	__u8 verdict;		/* SUBBUF_START: what the callback returned */
+	__u8 buf_cpu;		/* CPU of the channel buffer concerned */
+	__u32 order;		/* machine-wide count */
+	__u64 time_ns;
+	__u32 new_offset;	/* SUBBUF_START: subbuf - start */
+	__u32 old_offset;	/* prev_subbuf - start; NONE32 when NULL */
+	__u64 produced;		/* counts at that moment */
+	__u64 consumed;
+	__u64 prev_padding;	/* the argument; NONE64 from 6.17 */
+};
+
+enum rb_chan_state {
+	RB_CHAN_NEVER = 0,
+	RB_CHAN_OPEN = 1,
+	RB_CHAN_CLOSED = 2,	/* relay_close() was called: do not follow */
+	RB_CHAN_REFUSED = 3,	/* relay_open() gave NULL */
+};
+
+/* One channel buffer. All addresses are allegations until checked. */
+struct rb_dir_buf {
+	__u64 buf_pa;		/* struct rchan_buf; 0: no buffer */
+	__u64 padding_pa;	/* its padding array, n_subbufs of size_t */
+	__u64 file_size_pa;	/* i_size of its file; 0: no file */
+	__u32 first_pfn;	/* index into the page table */
+	__u32 page_count;
+};
+
+struct rb_dir_channel {
+	__u32 state;		/* enum rb_chan_state */
+	__u32 is_global;
+	__u64 chan_pa;		/* struct rchan */
+	__u64 subbuf_size;	/* as asked for */
+	__u64 n_subbufs;
+	struct rb_dir_buf bufs[RB_MAX_CPUS];
+};
+
+struct rb_directory {
+	struct rb_dir_channel channels[RB_MAX_CHANNELS];
+};
+
+/*
+ * A record is rb_record_len() bytes. Byte i of record (actor, seq) is byte
+ * i % 8, little endian, of word i / 8: rb_mix(actor << 32 | seq) + (i / 8) *
+ * RB_STEP. A record of at least RB_RECORD_HEADER bytes carries this header
+ * instead of its first bytes. The header that subbuf_start reserves is a
+ * pattern too: of actor RB_HEADER_ACTOR and seq = sub-buffers produced.
+ */
+#define RB_RECORD_MAGIC		0x52434552u	/* "RECR" */
+#define RB_RECORD_HEADER	32
+#define RB_HEADER_ACTOR		0xfffeu
+#define RB_STEP			0x9e3779b97f4a7c15ULL
+
+struct rb_record {
+	__u32 magic;
+	__u16 actor;
+	__u16 cpu;		/* CPU it was written on */
+	__u32 seq;
+	__u32 len;		/* all of it, this header included */
+	__u64 time_ns;		/* CLOCK_MONOTONIC, fast accessor */
+	__u8 context;		/* enum rb_context */
+	__u8 channel;
+	__u16 reserved;
+	__u32 crc;		/* CRC-32 (IEEE) of the 28 bytes before */
+};
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
+static inline __u64 rb_mix(__u64 x)
+{
+	x += RB_STEP;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+/* Length of record (actor, seq) of an operation, drawn from the seed. */
+static inline __u32 rb_record_len(__u64 seed, __u32 actor, __u32 seq,
+				  __u32 len_min, __u32 len_max)
+{
+	__u64 x = rb_mix(seed ^ rb_mix((__u64)actor << 32 | seq));
+	__u64 span = (__u64)len_max - len_min + 1;
+
+	/* Multiply and shift: no division, fair enough for spans below 2^17. */
+	return len_min + (__u32)(((x >> 32) * span) >> 32);
+}
+
+/*
+ * /dev/relaybed: the agent's side. It maps the whole mailbox at offset 0.
+ * WAIT sleeps until the host has asked for something new; BEGIN releases
+ * what the last request left, checks the new one and opens its channels;
+ * RUN lets the kernel actors go and returns when all are through; DONE
+ * publishes the end and rings the doorbell.
+ */
+struct rb_gate_arg {
+	__u32 gate;
+	__u32 count;
+};
+
+struct rb_checkpoint_arg {
+	__u32 label;
+	__u32 op;
+};
+
+#define RB_IOC_READY		_IO('b', 1)
+#define RB_IOC_WAIT		_IO('b', 2)
+#define RB_IOC_BEGIN		_IO('b', 3)
+#define RB_IOC_RUN		_IO('b', 4)
+#define RB_IOC_DONE		_IO('b', 5)
+#define RB_IOC_SIGNAL		_IOW('b', 6, struct rb_gate_arg)
+#define RB_IOC_GATE		_IOW('b', 7, struct rb_gate_arg)
+#define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
+
+/*
+ * The doorbell is ttyS1: short lines from guest to host.
+ * "R" 16 hex digits: ready, mailbox at that guest-physical address;
+ * "C": checkpoint reached; "D": request done; "X" text: the guest cannot go on.
+ */
+#define RB_BELL_PORT		0x2f8
+#define RB_BELL_LINE_MAX	200
+
+_Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
+_Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
+_Static_assert(sizeof(struct rb_header) == 280, "rb_header");
+_Static_assert(sizeof(struct rb_channel_spec) == 96, "rb_channel_spec");
+_Static_assert(sizeof(struct rb_actor) == 16, "rb_actor");
+_Static_assert(sizeof(struct rb_op) == 48, "rb_op");
+_Static_assert(sizeof(struct rb_request) == 1840, "rb_request");
+_Static_assert(sizeof(struct rb_result) == 64, "rb_result");
+_Static_assert(sizeof(struct rb_event) == 64, "rb_event");
+_Static_assert(sizeof(struct rb_dir_buf) == 32, "rb_dir_buf");
+_Static_assert(sizeof(struct rb_dir_channel) == 2080, "rb_dir_channel");
+_Static_assert(sizeof(struct rb_record) == RB_RECORD_HEADER, "rb_record");
+_Static_assert(RB_OFF_REQUEST + sizeof(struct rb_request) <= RB_OFF_OPS, "request");
+_Static_assert(RB_OFF_OPS + RB_MAX_OPS * sizeof(struct rb_op) <= RB_OFF_BLOB, "ops");
+_Static_assert(RB_OFF_BLOB + RB_MAX_BLOB <= RB_OFF_RESULTS, "blob");
+_Static_assert(RB_OFF_RESULTS + RB_MAX_OPS * sizeof(struct rb_result) <= RB_OFF_DIRECTORY, "results");
+_Static_assert(RB_OFF_DIRECTORY + sizeof(struct rb_directory) <= RB_OFF_PFNS, "directory");
+_Static_assert(RB_OFF_PFNS + RB_MAX_PFNS * sizeof(__u64) <= RB_OFF_EVENTS, "pfns");
+_Static_assert(RB_OFF_EVENTS + RB_MAX_EVENTS * sizeof(struct rb_event) <= RB_OFF_DATA, "events");
+
+#endif /* RELAYBED_ABI_H */

@@ -1,0 +1,46 @@
+//! The whole contract between the host, the agent and `relaybed.ko`.
+//!
+//! Bytes and types only: no I/O. The C side is `include/relaybed_abi.h`; this crate mirrors it,
+//! structure by structure. Sizes are asserted on both sides; a test compiles the header and compares
+//! every offset.
+//!
+//! Nothing read from the mailbox is more than an allegation: sizes, counts and addresses are checked
+//! by whoever follows them.
+
+mod codes;
+mod consts;
+mod doorbell;
+mod header;
+mod record;
+mod report;
+mod request;
+
+pub use codes::{
+    ChanState, Context, EventKind, Files, Mode, OpCode, Phase, Plant, State, UnknownCode,
+};
+pub use consts::*;
+pub use doorbell::{Decoder, Ring};
+pub use header::{BufMembers, ChanMembers, Header, Member};
+pub use record::{
+    HeaderFault, RecordHeader, fill_pattern, mix, pattern_mismatch, pattern_seed, record_len,
+};
+pub use report::{DirBuf, DirChannel, Event, OpResult};
+pub use request::{Actor, ChannelSpec, Op, Request};
+
+/// The C header, for the crate that builds the module.
+pub const C_HEADER: &str = include_str!("../include/relaybed_abi.h");
+
+const _: () = {
+    assert!(size_of::<BufMembers>() == 64);
+    assert!(size_of::<ChanMembers>() == 32);
+    assert!(size_of::<Header>() == 280);
+    assert!(size_of::<ChannelSpec>() == 96);
+    assert!(size_of::<Actor>() == 16);
+    assert!(size_of::<Op>() == 48);
+    assert!(size_of::<Request>() == 1840);
+    assert!(size_of::<OpResult>() == 64);
+    assert!(size_of::<Event>() == 64);
+    assert!(size_of::<DirBuf>() == 32);
+    assert!(size_of::<DirChannel>() == 2080);
+    assert!(size_of::<RecordHeader>() == RB_RECORD_HEADER);
+};
