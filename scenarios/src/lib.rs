@@ -1,1 +1,5 @@
-//! relaybed
+//! Scenarios, reference model, judge and runner for the kernel's relay interface.
+
+pub mod case;
+pub mod evidence;
+pub mod verdict;

@@ -1,0 +1,317 @@
+//! A case: one scenario file with its parameters resolved, in the terms of the model.
+//!
+//! `lang` makes cases out of files, `program` makes operations for the guest out of a case, `model`
+//! predicts what a correct kernel does with it and `judge` compares that with the evidence. A case is
+//! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
+//! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
+
+use serde::{Deserialize, Serialize};
+
+/// Index of a channel in [`Case::channels`].
+pub type ChannelIndex = usize;
+/// Index of an actor in [`Case::actors`].
+pub type ActorIndex = usize;
+/// Index of a gate in [`Case::gates`].
+pub type GateIndex = usize;
+/// Number of a CPU as the kernel counts them.
+pub type Cpu = u32;
+/// Slot of a descriptor, unique over all user actors of a case.
+pub type FileSlot = usize;
+
+/// One scenario with all its parameters chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// `suite/file` and, where the file has parameters, `[len=100,mode=overwrite]`. Stable and unique.
+    pub name: String,
+    /// The sentence that says what the scenario shows.
+    pub summary: String,
+    /// CPUs the machine must at least have; every CPU named below is smaller.
+    pub vcpus: u32,
+    /// Draws record lengths.
+    pub seed: u64,
+    /// Channels, in the order of the file.
+    pub channels: Vec<Channel>,
+    /// Actors, in the order of the file; `cpu = "each"` is expanded to one for every CPU.
+    pub actors: Vec<Actor>,
+    /// Names of gates.
+    pub gates: Vec<String>,
+    /// What the author claims beyond the model; checked against the observation, and at check time
+    /// against the model where that is exact.
+    pub expect: Vec<Expect>,
+}
+
+/// What a client's `subbuf_start` callback answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// "Not full", by a callback.
+    NoOverwrite,
+    /// Always yes.
+    Overwrite,
+    /// No callback at all: relay's own default, which is no-overwrite.
+    Default,
+}
+
+/// How the channel's files are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Files {
+    /// `debugfs_create_file_unsafe()`: relay's file operations as they are.
+    Direct,
+    /// `debugfs_create_file()`: through debugfs's proxy, which passes read and poll only.
+    Proxy,
+    /// No base filename: buffering only.
+    None,
+}
+
+/// One channel, as it will be given to `relay_open()`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Base filename; per-CPU files are named this plus the CPU id.
+    pub name: String,
+    /// `subbuf_size` in bytes, possibly one that relay refuses.
+    pub subbuf_size: u64,
+    /// `n_subbufs`, possibly one that relay refuses.
+    pub n_subbufs: u64,
+    /// What the callback answers.
+    pub mode: Mode,
+    /// Bytes the callback reserves at the start of each sub-buffer; 0: none.
+    pub header_bytes: u32,
+    /// How files are made.
+    pub files: Files,
+    /// Opened before any actor starts; otherwise an actor opens it.
+    pub open_at_start: bool,
+}
+
+/// Context in which a kernel actor's records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Context {
+    /// Kernel thread.
+    Task,
+    /// Tasklet.
+    Softirq,
+    /// irq_work.
+    Hardirq,
+}
+
+/// Where an actor lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In the kernel, bound to a CPU.
+    Kernel {
+        /// The CPU.
+        cpu: Cpu,
+        /// Context of its records.
+        context: Context,
+    },
+    /// A thread in user space, on one CPU or on any.
+    User {
+        /// The CPU it is bound to, if to one.
+        cpu: Option<Cpu>,
+    },
+}
+
+/// An ordered list of operations, done one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Its name, unique in the case (`writer@1` where expanded).
+    pub name: String,
+    /// Kernel or user, CPU and context.
+    pub place: Place,
+    /// What it does.
+    pub ops: Vec<Op>,
+}
+
+/// Which of relay's functions writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// `relay_write()`.
+    Write,
+    /// `__relay_write()`.
+    RawWrite,
+    /// `relay_reserve()`, then filled.
+    Reserve,
+}
+
+/// What a write operation writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// Records whose lengths in bytes are drawn from the seed between the two (both included).
+    Record {
+        /// Smallest length.
+        len_min: u32,
+        /// Largest length.
+        len_max: u32,
+    },
+    /// These bytes, the same for every record.
+    Bytes(Vec<u8>),
+}
+
+/// One operation.
+#[expect(
+    missing_docs,
+    reason = "members are the arguments that the variant's text names"
+)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Op {
+    /// `relay_open()`.
+    Open { channel: ChannelIndex },
+    /// `relay_close()`.
+    Close { channel: ChannelIndex },
+    /// `count` records, one call each, to the buffer of the actor's CPU.
+    Write {
+        channel: ChannelIndex,
+        via: Via,
+        payload: Payload,
+        count: u32,
+    },
+    /// `relay_flush()`: every buffer of the channel.
+    Flush { channel: ChannelIndex },
+    /// `relay_reset()`: every buffer of the channel.
+    Reset { channel: ChannelIndex },
+    /// `relay_subbufs_consumed()`.
+    Consumed {
+        channel: ChannelIndex,
+        cpu: Cpu,
+        n: u32,
+    },
+    /// `relay_buf_full()`.
+    BufFull { channel: ChannelIndex, cpu: Cpu },
+    /// The gate's count grows by one.
+    Signal { gate: GateIndex },
+    /// Goes on when the gate's count has reached `count`.
+    Wait { gate: GateIndex, count: u32 },
+    /// The machine stops and the host observes all buffers.
+    Checkpoint { label: String },
+    /// Does nothing for a while.
+    Delay { microseconds: u32 },
+    /// `open()` of a CPU's file.
+    FileOpen {
+        file: FileSlot,
+        channel: ChannelIndex,
+        cpu: Cpu,
+    },
+    /// `close()` of the descriptor.
+    FileClose { file: FileSlot },
+    /// `times` calls of `read()` with this many bytes; 0 times: until one gives 0.
+    FileRead {
+        file: FileSlot,
+        size: u32,
+        times: u32,
+    },
+    /// `poll()` for POLLIN; no timeout: until something comes.
+    FilePoll {
+        file: FileSlot,
+        timeout_ms: Option<u32>,
+    },
+    /// `mmap()` of this many bytes, read-only, shared. One mapping a slot.
+    FileMmap { file: FileSlot, len: u64 },
+    /// `munmap()` of the slot's mapping.
+    FileMunmap { file: FileSlot },
+    /// Takes the bytes of the slot's mapping as a reader with mmap would.
+    FileCopy { file: FileSlot },
+    /// `lseek()` to the start.
+    FileLseek { file: FileSlot },
+}
+
+/// A claim of the scenario's author. `None` members claim nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// About one channel buffer, at a checkpoint or at the end.
+    Buffer {
+        /// Label of a checkpoint; `None`: at the end.
+        at: Option<String>,
+        /// The channel.
+        channel: ChannelIndex,
+        /// The CPU.
+        cpu: Cpu,
+        /// Sub-buffers produced.
+        produced: Option<u64>,
+        /// Sub-buffers consumed.
+        consumed: Option<u64>,
+        /// Offset in the current sub-buffer; subbuf_size + 1 marks a full buffer.
+        offset: Option<u64>,
+        /// Padding of every sub-buffer.
+        padding: Option<Vec<u64>>,
+    },
+    /// Records of an actor that were not accepted, over all its write operations.
+    Refused {
+        /// The actor.
+        actor: ActorIndex,
+        /// How many.
+        records: u64,
+    },
+    /// Result of the actor's n-th operation (from 0): what the call returned, or its error number.
+    Result {
+        /// The actor.
+        actor: ActorIndex,
+        /// Index into its operations.
+        op: usize,
+        /// The value returned, if it succeeded.
+        value: Option<u64>,
+        /// The errno, if it failed.
+        error: Option<i32>,
+    },
+    /// All bytes that one user actor read, in order, as text.
+    Text {
+        /// The actor.
+        actor: ActorIndex,
+        /// The text.
+        text: String,
+    },
+    /// relay_open() of the channel is refused.
+    OpenRefused {
+        /// The channel.
+        channel: ChannelIndex,
+    },
+}
+
+impl Actor {
+    /// CPU it is bound to.
+    #[must_use]
+    pub fn cpu(&self) -> Option<Cpu> {
+        match self.place {
+            Place::Kernel { cpu, .. } => Some(cpu),
+            Place::User { cpu } => cpu,
+        }
+    }
+
+    /// Number of its first record in operation `op`: records are numbered over all its writes.
+    #[must_use]
+    pub fn first_record(&self, op: usize) -> u32 {
+        self.ops
+            .iter()
+            .take(op)
+            .map(|op| {
+                if let Op::Write { count, .. } = op {
+                    *count
+                } else {
+                    0
+                }
+            })
+            .sum()
+    }
+}
+
+impl Payload {
+    /// Length in bytes of record (`actor`, `seq`).
+    #[must_use]
+    pub fn len(&self, seed: u64, actor: ActorIndex, seq: u32) -> u32 {
+        match self {
+            Self::Record { len_min, len_max } => relaybed_abi::record_len(
+                seed,
+                u32::try_from(actor).unwrap_or(u32::MAX),
+                seq,
+                *len_min,
+                *len_max,
+            ),
+            Self::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Evidence: everything one run of a case left, as values.
+//!
+//! `observe` takes it from guest memory, `store` saves and loads it as a folder, `judge` judges it.
+//! Counts and lengths were checked against the mailbox and guest RAM when it was taken; what they
+//! *say* is still the guest's word, and the judge's to doubt.
+
+use relaybed_abi::{ChanState, Event, OpResult};
+use serde::{Deserialize, Serialize};
+
+/// What was run, on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// `uname -r` of the guest, as the guest says.
+    pub release: String,
+    /// LINUX_VERSION_CODE of the headers the module was built with.
+    pub linux_version: u32,
+    /// CPUs online in the guest.
+    pub vcpus: u32,
+    /// `qemu` or `kvm`.
+    pub backend: String,
+    /// `tcg` or `kvm`.
+    pub accel: String,
+    /// Planted defect, if one was asked for.
+    pub plant: Option<Planted>,
+}
+
+/// A defect that the module was asked to plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planted {
+    /// `relaybed_abi::Plant` by its number.
+    pub kind: u32,
+    /// Actor at whose record it strikes.
+    pub actor: u32,
+    /// Number of that record.
+    pub seq: u32,
+    /// How often it struck, as the module says.
+    pub done: u32,
+}
+
+/// Everything one run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What was run, on what.
+    pub setting: Setting,
+    /// Checkpoints in the order reached, and last the end.
+    pub observations: Vec<Observation>,
+    /// One result an operation, actor by actor, in the order of `Case::actors` and their `ops`.
+    pub results: Vec<Vec<OpResult>>,
+    /// The event log.
+    pub events: Vec<Event>,
+    /// Events that found no place in the log.
+    pub events_lost: u32,
+    /// The data area: what user actors got. `OpResult::data_offset` and READ events point into it.
+    pub data: Vec<u8>,
+    /// Bytes that found no place in the data area.
+    pub data_lost: u32,
+    /// Console text since the case began.
+    pub console: String,
+    /// Kernel taint mask when the guest was ready.
+    pub taint_before: u64,
+    /// Kernel taint mask when the case was done.
+    pub taint_after: u64,
+}
+
+/// All channels at one moment with the machine stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Label of the checkpoint; `None`: the end.
+    pub label: Option<String>,
+    /// Actor and operation that reached the checkpoint.
+    pub at: Option<(usize, usize)>,
+    /// One an entry of `Case::channels`.
+    pub channels: Vec<ChannelSeen>,
+}
+
+/// One channel, read from `struct rchan` and the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelSeen {
+    /// Never opened, open, closed or refused, as the module says.
+    pub state: ChanState,
+    /// Members of struct rchan; all 0 unless open.
+    pub version: u64,
+    /// `subbuf_size` in bytes.
+    pub subbuf_size: u64,
+    /// `n_subbufs`.
+    pub n_subbufs: u64,
+    /// `alloc_size` in bytes.
+    pub alloc_size: u64,
+    /// `last_toobig`, until 6.16.
+    pub last_toobig: Option<u64>,
+    /// `is_global`.
+    pub is_global: bool,
+    /// Its buffers, by rising CPU number.
+    pub buffers: Vec<BufferSeen>,
+}
+
+/// One channel buffer, read from `struct rchan_buf` and its pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferSeen {
+    /// CPU whose buffer it is.
+    pub cpu: u32,
+    /// `subbufs_produced`.
+    pub produced: u64,
+    /// `subbufs_consumed`.
+    pub consumed: u64,
+    /// `offset` in the current sub-buffer; subbuf_size + 1 marks a full buffer.
+    pub offset: u64,
+    /// `data - start`: where the current sub-buffer begins, in bytes.
+    pub data: u64,
+    /// `padding[0..n_subbufs]`.
+    pub padding: Vec<u64>,
+    /// `bytes_consumed`.
+    pub bytes_consumed: u64,
+    /// `finalized`.
+    pub finalized: u64,
+    /// `prev_padding`, until 6.16.
+    pub prev_padding: Option<u64>,
+    /// `early_bytes`.
+    pub early_bytes: u64,
+    /// `stats.full_count` and `stats.big_count`, from 6.17.
+    pub stats: Option<(u64, u64)>,
+    /// Size of its file, if it has one.
+    pub file_size: Option<u64>,
+    /// The whole channel buffer, `alloc_size` bytes.
+    pub bytes: Vec<u8>,
+}
