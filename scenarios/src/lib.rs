@@ -2,4 +2,8 @@
 
 pub mod case;
 pub mod evidence;
+pub mod lang;
 pub mod verdict;
+pub mod exit;
+pub mod report;
+pub mod select;

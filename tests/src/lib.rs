@@ -1,1 +1,1 @@
-//! relaybed-tests
+//! Held while the command is being put together.

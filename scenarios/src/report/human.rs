@@ -1,0 +1,157 @@
+//! `--format human`: one line a scenario, failures in full, a summary. Colours only on a terminal
+//! (the caller's stream strips them elsewhere).
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{CaseReport, Detail, Summary};
+use crate::verdict::{Failure, Location, Property, Verdict};
+
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+
+pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+    let (style, word, note) = match &report.verdict {
+        Verdict::Passed => (GREEN, "PASS", String::new()),
+        Verdict::Failed { failures } => {
+            (RED, "FAIL", failures.first().map_or(String::new(), |f| property(f.property)))
+        }
+        Verdict::Known { id, .. } => (YELLOW, "KNOWN", format!("known issue {id}")),
+        Verdict::Skipped { reason } => (YELLOW, "SKIP", reason.clone()),
+        Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
+    };
+    let amount = match report.amount.records {
+        0 => String::new(),
+        records => format!("{records} records"),
+    };
+    writeln!(
+        out,
+        "{style}{word:>6}{style:#}  {name:<58} {DIM}{ms:>8.1} ms  {amount:<14}{DIM:#}{note}",
+        name = report.name,
+        ms = report.duration_ms,
+    )?;
+    match &report.verdict {
+        Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn failures(
+    out: &mut impl Write,
+    failures: &[Failure],
+    detail: &Detail,
+) -> io::Result<()> {
+    for failure in failures {
+        writeln!(out, "        {RED}{}{RED:#}: {}", property(failure.property), failure.what)?;
+        writeln!(out, "          where     {}", place(&failure.at))?;
+        writeln!(out, "          expected  {}", failure.expected)?;
+        writeln!(out, "          seen      {}", failure.seen)?;
+    }
+    if let Some(excerpt) = &detail.excerpt {
+        block(out, "bytes around it", excerpt.lines())?;
+    }
+    if !detail.console_tail.is_empty() {
+        block(out, "console", detail.console_tail.iter().map(String::as_str))?;
+    }
+    if let Some(folder) = &detail.evidence {
+        writeln!(out, "        evidence: {}", folder.display())?;
+    }
+    if !detail.rerun.is_empty() {
+        writeln!(out, "        again:    {}", detail.rerun)?;
+    }
+    Ok(())
+}
+
+fn block<'a>(
+    out: &mut impl Write,
+    title: &str,
+    lines: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
+    writeln!(out, "        {title}:")?;
+    for line in lines {
+        writeln!(out, "          {DIM}|{DIM:#} {line}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
+    writeln!(out)?;
+    for report in seen {
+        if let Verdict::Known { id, failures } = &report.verdict {
+            let what = failures.first().map_or("", |failure| failure.what.as_str());
+            writeln!(out, "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}", report.name)?;
+        }
+    }
+    for report in seen {
+        if let Verdict::Failed { failures } = &report.verdict {
+            let first = failures.first().map_or(String::new(), |f| property(f.property));
+            writeln!(out, "{RED}failed{RED:#} {} ({first}): {}", report.name, report.detail.rerun)?;
+        }
+    }
+    writeln!(
+        out,
+        "kernel    {} ({})\nmachine   {} {}, {} vCPUs, booted in {:.1} s{}\n          {}",
+        summary.kernel,
+        summary.kernel_origin,
+        summary.backend,
+        summary.accel,
+        summary.vcpus,
+        summary.boot_ms / 1000.0,
+        if summary.boots > 1 { format!(" ({} boots)", summary.boots) } else { String::new() },
+        summary.accel_reason,
+    )?;
+    writeln!(
+        out,
+        "judged    {} records, {} bytes, seed {}",
+        summary.records, summary.bytes, summary.seed
+    )?;
+    let style = if summary.failed > 0 { RED } else { GREEN };
+    writeln!(
+        out,
+        "{style}{} passed, {} failed{style:#}, {} known, {} skipped, {} not run in {:.1} s",
+        summary.passed,
+        summary.failed,
+        summary.known,
+        summary.skipped,
+        summary.not_run,
+        summary.total_ms / 1000.0
+    )
+}
+
+/// Name of a property as in JSON.
+pub(super) fn property(property: Property) -> String {
+    match serde_json::to_value(property) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => format!("{property:?}"),
+    }
+}
+
+/// A location as a person reads it.
+pub(super) fn place(at: &Location) -> String {
+    let mut parts = Vec::new();
+    if let Some(channel) = &at.channel {
+        parts.push(format!("channel {channel}"));
+    }
+    if let Some(cpu) = at.cpu {
+        parts.push(format!("CPU {cpu}"));
+    }
+    if let Some(subbuf) = at.subbuf {
+        parts.push(format!("sub-buffer {subbuf}"));
+    }
+    if let Some(offset) = at.offset {
+        parts.push(format!("offset {offset} ({offset:#x})"));
+    }
+    if let Some(actor) = &at.actor {
+        parts.push(format!("actor {actor}"));
+    }
+    if let Some(op) = at.op {
+        parts.push(format!("operation {op}"));
+    }
+    if let Some(observation) = at.observation {
+        parts.push(format!("observation {observation}"));
+    }
+    if parts.is_empty() { "the whole run".to_owned() } else { parts.join(", ") }
+}

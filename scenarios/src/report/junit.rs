@@ -1,0 +1,51 @@
+//! `--format junit`: one document at the end, one suite a folder of scenarios.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{CaseReport, Summary, human};
+use crate::verdict::Verdict;
+
+pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
+    let mut report = Report::new(format!("relaybed on {}", summary.kernel));
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    for case in seen {
+        let (suite, _) = case.name.split_once('/').unwrap_or(("", &case.name));
+        suites.entry(suite).or_insert_with(|| TestSuite::new(suite)).add_test_case(row(case));
+    }
+    report.add_test_suites(suites.into_values());
+    report.serialize(out).map_err(io::Error::other)
+}
+
+fn row(case: &CaseReport) -> TestCase {
+    let status = match &case.verdict {
+        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Skipped { reason } => skipped(reason.clone()),
+        Verdict::NotRun { reason } => skipped(format!("not run: {reason}")),
+        Verdict::Known { id, .. } => skipped(format!("known issue {id}")),
+        Verdict::Failed { failures } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            if let Some(first) = failures.first() {
+                status.set_type(human::property(first.property));
+                status.set_message(first.what.clone());
+            }
+            let mut text = Vec::new();
+            // Writing to memory cannot fail.
+            let _ = human::failures(&mut text, failures, &case.detail);
+            status.set_description(String::from_utf8_lossy(&text).into_owned());
+            status
+        }
+    };
+    let mut row = TestCase::new(case.name.clone(), status);
+    row.set_time(Duration::from_secs_f64(case.duration_ms.max(0.0) / 1000.0));
+    row
+}
+
+fn skipped(reason: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(reason);
+    status
+}

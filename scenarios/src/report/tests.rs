@@ -1,0 +1,101 @@
+//! Every format over the same three scenarios.
+
+use super::*;
+use crate::verdict::{Failure, Location, Property};
+
+fn report(name: &str, verdict: Verdict) -> CaseReport {
+    CaseReport {
+        name: name.into(),
+        summary: "Shows something.".into(),
+        verdict,
+        amount: Amount { records: 12, bytes: 1200, unspecified: 0, exact_buffers: 2 },
+        kernel: "6.1.0-1-amd64".into(),
+        duration_ms: 2.5,
+        detail: Detail::default(),
+    }
+}
+
+fn reports() -> Vec<CaseReport> {
+    let failure = Failure {
+        property: Property::Padding,
+        at: Location { channel: Some("cpu".into()), cpu: Some(1), subbuf: Some(2), ..Location::default() },
+        what: "padding does not match".into(),
+        expected: "4".into(),
+        seen: "5".into(),
+    };
+    let mut failed = report("padding/b", Verdict::Failed { failures: vec![failure.clone()] });
+    failed.detail = Detail {
+        excerpt: Some("0000  00 11".into()),
+        console_tail: vec!["last words".into()],
+        evidence: Some("out/padding/b".into()),
+        rerun: "relaybed run padding/b".into(),
+    };
+    vec![
+        report("ordering/a", Verdict::Passed),
+        failed,
+        report("readers/k", Verdict::Known { id: "K1".into(), failures: vec![failure] }),
+        report("readers/s", Verdict::Skipped { reason: "needs 4 vCPUs, the machine has 2".into() }),
+    ]
+}
+
+fn summary() -> Summary {
+    Summary {
+        passed: 1,
+        failed: 1,
+        skipped: 1,
+        known: 1,
+        not_run: 0,
+        kernel: "6.1.0-1-amd64".into(),
+        kernel_origin: "linux-image 6.1.1-1".into(),
+        backend: "qemu".into(),
+        accel: "tcg".into(),
+        accel_reason: "no /dev/kvm".into(),
+        vcpus: 2,
+        seed: 1,
+        boot_ms: 3000.0,
+        boots: 1,
+        records: 48,
+        bytes: 4800,
+        judge_ms: 1.0,
+        total_ms: 4000.0,
+        own_rss_kib: 20000,
+    }
+}
+
+fn rendered(format: Format) -> String {
+    let mut bytes = Vec::new();
+    let mut reporter = Reporter::new(format, &mut bytes, 4).unwrap();
+    for report in reports() {
+        reporter.case(report).unwrap();
+    }
+    reporter.end(&summary()).unwrap();
+    anstream::adapter::strip_str(&String::from_utf8(bytes).unwrap()).to_string()
+}
+
+#[test]
+fn human() {
+    insta::assert_snapshot!(rendered(Format::Human));
+}
+
+#[test]
+fn json_has_one_object_a_line_and_the_summary_last() {
+    let text = rendered(Format::Json);
+    let rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[1]["property"], "padding");
+    assert_eq!(rows[1]["cpu"], 1);
+    assert_eq!(rows[2]["known"], "K1");
+    assert_eq!(rows[4]["summary"]["boot_ms"], 3000.0);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn ktap() {
+    insta::assert_snapshot!(rendered(Format::Ktap));
+}
+
+#[test]
+fn junit() {
+    insta::assert_snapshot!(rendered(Format::Junit));
+}
