@@ -1,0 +1,15 @@
+//! From a case to the bytes of a request.
+//!
+//! In comes a [`Case`](crate::case::Case), out goes a [`Program`]: what has to be written into the
+//! mailbox's request, operation and blob sections while the machine is stopped. Pure: whoever holds
+//! the machine writes the bytes. Every limit of the ABI is checked here, so that a request that
+//! compiled is refused by the module only if module and host disagree about the ABI.
+
+mod compile;
+mod error;
+mod ops;
+#[cfg(test)]
+mod tests;
+
+pub use compile::{Checkpoint, Program, compile, power_off};
+pub use error::ProgramError;
