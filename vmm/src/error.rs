@@ -1,0 +1,57 @@
+//! What can go wrong with a machine.
+
+use std::path::PathBuf;
+
+use crate::event::Exit;
+use crate::qemu::QemuError;
+use crate::ram::RamError;
+use crate::spec::SpecError;
+
+/// A machine could not be made, reached or controlled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The spec is not one of a machine.
+    #[error("the machine cannot be made as asked for")]
+    Spec(#[from] SpecError),
+    /// Guest memory.
+    #[error(transparent)]
+    Ram(#[from] RamError),
+    /// QEMU.
+    #[error("the QEMU backend failed")]
+    Qemu(#[from] QemuError),
+    /// The evidence folder cannot be used.
+    #[error("cannot {action} {path}: the evidence folder must be writable")]
+    Evidence {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// Another machine keeps its console in this folder.
+    #[error("the evidence folder of {path} is in use by another machine: give each its own")]
+    DirInUse {
+        /// The console's file.
+        path: PathBuf,
+    },
+    /// The machine has ended, so it cannot do what was asked.
+    #[error("the machine has ended: {exit}")]
+    Ended {
+        /// How.
+        exit: Exit,
+    },
+    /// An earlier failure left the machine in an unknown state.
+    #[error("the machine was left stopped after an earlier failure ({reason}): boot a new one")]
+    Failed {
+        /// The earlier failure.
+        reason: String,
+    },
+    /// A signal asked this process to end.
+    #[error("interrupted by signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+}

@@ -1,0 +1,77 @@
+//! What a machine reports: its next event, and how it ended.
+
+use crate::deadline::Stall;
+
+/// The next thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The guest wrote this byte to the doorbell. The payload is in memory.
+    Doorbell(u8),
+    /// The machine ended. Every later call gives the same.
+    Exit(Exit),
+    /// No event before the deadline. The machine lives on; the caller decides.
+    Deadline(Stall),
+}
+
+/// Every way in which a machine ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The guest switched the power off.
+    PowerOff,
+    /// The guest reset the machine, and not for a panic.
+    Reset,
+    /// The guest's kernel panicked. Told by the warm-boot word in RAM, not by text; the text is
+    /// on the console.
+    Panic,
+    /// A vCPU had a fault while delivering a double fault, so the machine reset. Told by QEMU's
+    /// own log, which has the registers. Under KVM this cannot be told from [`Exit::Reset`].
+    TripleFault,
+    /// QEMU stopped the machine by itself: an internal error such as an instruction that the
+    /// accelerator cannot emulate.
+    Stopped {
+        /// The run state that QEMU reports.
+        state: String,
+    },
+    /// The QEMU process ended without our doing and without the guest having ended.
+    QemuDied {
+        /// Exit status, if it exited.
+        status: Option<i32>,
+        /// Signal, if one killed it.
+        signal: Option<i32>,
+        /// Last lines of what it said.
+        stderr_tail: String,
+    },
+    /// We ended it.
+    Killed,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PowerOff => f.write_str("the guest powered off"),
+            Self::Reset => f.write_str("the guest reset the machine"),
+            Self::Panic => f.write_str("the guest's kernel panicked"),
+            Self::TripleFault => f.write_str("a vCPU of the guest had a triple fault"),
+            Self::Stopped { state } => write!(f, "QEMU stopped the machine by itself ({state})"),
+            Self::QemuDied {
+                status,
+                signal,
+                stderr_tail,
+            } => {
+                f.write_str("QEMU died")?;
+                if let Some(status) = status {
+                    write!(f, " with status {status}")?;
+                }
+                if let Some(signal) = signal {
+                    write!(f, " by signal {signal}")?;
+                }
+                if stderr_tail.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": {stderr_tail}")
+                }
+            }
+            Self::Killed => f.write_str("the machine was switched off by the host"),
+        }
+    }
+}

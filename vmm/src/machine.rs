@@ -1,0 +1,275 @@
+//! The machine contract: what lives after a boot.
+//!
+//! Backend-neutral. A second backend takes the place of the field `vm` behind the same methods;
+//! callers see this type only.
+
+use std::fs::{File, TryLockError};
+use std::time::{Duration, Instant};
+
+use crate::deadline::{Deadline, Meter};
+use crate::error::Error;
+use crate::event::{Event, Exit};
+use crate::paused::Paused;
+use crate::qemu::Qemu;
+use crate::ram::{GuestRam, RamFile, StillRam};
+use crate::signals;
+use crate::spec::MachineSpec;
+use crate::text;
+
+/// How often progress is looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A machine that has been started. Dropping it ends it and leaves nothing behind but the logs.
+#[derive(Debug)]
+pub struct Machine {
+    // Dropped before the RAM it uses.
+    pub(crate) vm: Qemu,
+    ram: GuestRam,
+    pub(crate) ram_file: RamFile,
+    spec: MachineSpec,
+    console: File,
+    spawned_at: Instant,
+    first_doorbell: Option<Duration>,
+    ended: Option<Exit>,
+    pub(crate) failed: Option<String>,
+}
+
+/// Figures of a machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Stats {
+    /// When the backend was started.
+    pub spawned_at: Instant,
+    /// From then to the first doorbell byte seen, once there was one.
+    pub first_doorbell: Option<Duration>,
+    /// Resident memory of the backend's process in bytes, while it lives.
+    pub resident_bytes: Option<u64>,
+    /// The part of it that is shared memory, which is the guest's RAM.
+    pub resident_shared_bytes: Option<u64>,
+    /// The backend's process id.
+    pub pid: u32,
+}
+
+impl Machine {
+    /// Checks the spec and starts the machine. The guest runs when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Spec`], [`Error::Evidence`], [`Error::DirInUse`], [`Error::Ram`], [`Error::Qemu`].
+    pub fn boot(spec: MachineSpec) -> Result<Self, Error> {
+        spec.validate()?;
+        let console = claim_console(&spec)?;
+        let ram_file = RamFile::create(spec.memory_bytes())?;
+        let ram = ram_file.map()?;
+        let spawned_at = Instant::now();
+        let vm = Qemu::launch(&spec, &ram_file)?;
+        Ok(Self {
+            vm,
+            ram,
+            ram_file,
+            spec,
+            console,
+            spawned_at,
+            first_doorbell: None,
+            ended: None,
+            failed: None,
+        })
+    }
+
+    /// Waits for the first event within the spec's boot deadline.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub fn await_boot(&mut self) -> Result<Event, Error> {
+        self.next_event(self.spec.boot_deadline)
+    }
+
+    /// Waits for the next event. Doorbell bytes come in order and before the end that followed them.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when a signal came (see [`crate::signals`]), [`Error::Failed`] after
+    /// an earlier failure, [`Error::Qemu`] if the backend cannot be heard any more.
+    pub fn next_event(&mut self, deadline: Deadline) -> Result<Event, Error> {
+        let mut meter = Meter::new(deadline);
+        let mut at = Instant::now();
+        let mut used = self.vm.cpu_time();
+        let mut printed = self.console_len();
+        let mut limit = Duration::ZERO;
+        loop {
+            if let Some(signal) = signals::interrupted() {
+                return Err(Error::Interrupted { signal });
+            }
+            self.check_usable()?;
+            if self.ended.is_none() {
+                let exit = self.vm.wait(limit, signals::readable(), &self.ram)?;
+                self.record_end(exit)?;
+            }
+            if let Some(event) = self.take_event() {
+                return Ok(event);
+            }
+            let (now, used_now, printed_now) =
+                (Instant::now(), self.vm.cpu_time(), self.console_len());
+            let stretch = crate::deadline::CpuTime {
+                run: used_now.run.saturating_sub(used.run),
+                wait: used_now.wait.saturating_sub(used.wait),
+            };
+            meter.charge(now - at, stretch);
+            if printed_now != printed {
+                meter.sign_of_life();
+            }
+            if let Some(stall) = meter.stalled() {
+                return Ok(Event::Deadline(stall));
+            }
+            (at, used, printed, limit) = (now, used_now, printed_now, TICK);
+        }
+    }
+
+    /// Stops the guest. On return no vCPU runs, and the guard is the only way to write to memory.
+    ///
+    /// Doorbell bytes that the guest sent before it stopped are kept for [`Self::next_event`].
+    ///
+    /// # Errors
+    /// [`Error::Ended`] if the machine has ended, [`Error::Failed`] after an earlier failure,
+    /// [`Error::Qemu`] if the backend does not obey.
+    pub fn pause(&mut self) -> Result<Paused<'_>, Error> {
+        self.check_usable()?;
+        self.check_alive()?;
+        let exit = self.vm.stop(&self.ram)?;
+        self.record_end(exit)?;
+        self.check_alive()?;
+        Ok(Paused::new(self))
+    }
+
+    /// Guest memory, to be read while the guest runs.
+    pub fn ram(&self) -> &GuestRam {
+        &self.ram
+    }
+
+    /// Guest memory as an ended machine left it; `None` while the machine lives.
+    pub fn remains(&self) -> Option<StillRam<'_>> {
+        // The backend was killed and reaped before `ended` was set, so nobody else has this memory.
+        self.ended.as_ref().map(|_| StillRam::new(&self.ram))
+    }
+
+    /// How the machine ended, if that has been seen.
+    pub fn exit(&self) -> Option<&Exit> {
+        self.ended.as_ref()
+    }
+
+    /// The spec that this machine was made from.
+    pub fn spec(&self) -> &MachineSpec {
+        &self.spec
+    }
+
+    /// The last lines of the console, fit to be shown. All of it is in the spec's folder.
+    ///
+    /// # Errors
+    /// [`Error::Evidence`] if the file cannot be read.
+    pub fn console_tail(&self, lines: usize) -> Result<Vec<String>, Error> {
+        let path = self.spec.console_path();
+        text::tail(&path, lines).map_err(|source| Error::Evidence {
+            action: "read",
+            path,
+            source,
+        })
+    }
+
+    /// Switches the machine off: the backend is asked to leave, and killed if it does not.
+    /// Returns how the machine ended, which is [`Exit::Killed`] unless it had ended before.
+    ///
+    /// # Errors
+    /// [`Error::Qemu`] if the process can neither be asked nor killed.
+    pub fn power_off(&mut self) -> Result<Exit, Error> {
+        if self.ended.is_none() {
+            self.vm.quit()?;
+        }
+        Ok(self.ended.get_or_insert(Exit::Killed).clone())
+    }
+
+    /// Kills the backend's process at once. Returns as [`Self::power_off`].
+    ///
+    /// # Errors
+    /// [`Error::Qemu`] if the process cannot be killed.
+    pub fn kill(&mut self) -> Result<Exit, Error> {
+        if self.ended.is_none() {
+            self.vm.end()?;
+        }
+        Ok(self.ended.get_or_insert(Exit::Killed).clone())
+    }
+
+    /// Figures so far.
+    pub fn stats(&self) -> Stats {
+        let resident = if self.ended.is_none() {
+            self.vm.resident()
+        } else {
+            None
+        };
+        Stats {
+            spawned_at: self.spawned_at,
+            first_doorbell: self.first_doorbell,
+            resident_bytes: resident.map(|(all, _)| all),
+            resident_shared_bytes: resident.map(|(_, shared)| shared),
+            pid: self.vm.pid(),
+        }
+    }
+
+    fn take_event(&mut self) -> Option<Event> {
+        if let Some(byte) = self.vm.take_bell() {
+            self.first_doorbell
+                .get_or_insert_with(|| self.spawned_at.elapsed());
+            return Some(Event::Doorbell(byte));
+        }
+        self.ended.clone().map(Event::Exit)
+    }
+
+    fn record_end(&mut self, exit: Option<Exit>) -> Result<(), Error> {
+        if let Some(exit) = exit
+            && self.ended.is_none()
+        {
+            self.vm.end()?;
+            self.ended = Some(exit);
+        }
+        Ok(())
+    }
+
+    fn check_alive(&self) -> Result<(), Error> {
+        match &self.ended {
+            Some(exit) => Err(Error::Ended { exit: exit.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_usable(&self) -> Result<(), Error> {
+        match &self.failed {
+            Some(reason) => Err(Error::Failed {
+                reason: reason.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn console_len(&self) -> u64 {
+        self.console.metadata().map_or(0, |m| m.len())
+    }
+}
+
+/// Opens the console's file and locks it, so that two machines cannot mix their evidence.
+fn claim_console(spec: &MachineSpec) -> Result<File, Error> {
+    let path = spec.console_path();
+    let fail = |source| Error::Evidence {
+        action: "create",
+        path: path.clone(),
+        source,
+    };
+    let console = File::options()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open(&path)
+        .map_err(fail)?;
+    match console.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::DirInUse { path }),
+        Err(TryLockError::Error(source)) => return Err(fail(source)),
+    }
+    console.set_len(0).map_err(fail)?;
+    Ok(console)
+}

@@ -1,0 +1,78 @@
+//! The guard of a stopped machine: the only writer of guest memory.
+
+use vm_memory::GuestAddress;
+
+use crate::error::Error;
+use crate::machine::Machine;
+use crate::ram::{GuestRam, RamError, StillRam};
+
+/// A machine that stands still.
+///
+/// Holding it proves that the backend confirmed all vCPUs stopped, and that nothing lets them run
+/// again before it is given up: it borrows the machine mutably. Dropping it lets the guest go on;
+/// if that fails the machine is marked failed and says so at its next use.
+#[derive(Debug)]
+pub struct Paused<'m> {
+    machine: &'m mut Machine,
+    resumed: bool,
+}
+
+impl<'m> Paused<'m> {
+    /// Only for a machine whose vCPUs are confirmed stopped.
+    pub(crate) fn new(machine: &'m mut Machine) -> Self {
+        Self {
+            machine,
+            resumed: false,
+        }
+    }
+
+    /// Writes into guest memory. The guest sees all of it when it goes on.
+    ///
+    /// # Errors
+    /// [`RamError::OutOfRange`] with nothing written, or [`RamError::Write`].
+    pub fn write_all_at(&mut self, address: GuestAddress, bytes: &[u8]) -> Result<(), RamError> {
+        self.machine
+            .ram_file
+            .write_all_at(self.machine.ram(), address, bytes)
+    }
+
+    /// Guest memory, with copying reads.
+    pub fn ram(&self) -> &GuestRam {
+        self.machine.ram()
+    }
+
+    /// Guest memory as it stands, which can be lent as plain slices.
+    pub fn still(&self) -> StillRam<'_> {
+        StillRam::new(self.machine.ram())
+    }
+
+    /// Guest memory in place: short for [`Self::still`] and [`StillRam::slice`].
+    ///
+    /// # Errors
+    /// [`RamError::OutOfRange`].
+    pub fn slice(&self, address: GuestAddress, len: usize) -> Result<&[u8], RamError> {
+        self.still().slice(address, len)
+    }
+
+    /// Lets the guest go on.
+    ///
+    /// # Errors
+    /// [`Error::Qemu`] if the backend does not obey; the machine is marked failed then.
+    pub fn resume(mut self) -> Result<(), Error> {
+        self.resumed = true;
+        self.machine.vm.resume().map_err(|error| {
+            self.machine.failed = Some(error.to_string());
+            error.into()
+        })
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if !self.resumed
+            && let Err(error) = self.machine.vm.resume()
+        {
+            self.machine.failed = Some(error.to_string());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The QEMU command line, as a pure function of the spec and the descriptors handed over.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::spec::{Accel, MachineSpec};
+
+/// Descriptors that QEMU inherits. No socket and no RAM file has a name in any file system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InheritedFds {
+    /// The memory file.
+    pub(super) ram: RawFd,
+    /// QEMU's end of the control socket.
+    pub(super) qmp: RawFd,
+    /// QEMU's end of the doorbell socket.
+    pub(super) bell: RawFd,
+}
+
+impl InheritedFds {
+    pub(super) fn all(self) -> [RawFd; 3] {
+        [self.ram, self.qmp, self.bell]
+    }
+}
+
+/// Everything after the program itself.
+pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> {
+    let mut args = Args(Vec::new());
+    if let Some(dir) = &spec.qemu.data_dir {
+        args.pair("-L", dir);
+    }
+    // Nothing but what is named here: no configuration file, no default devices, no display.
+    args.flags(&[
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-vga",
+        "none",
+    ]);
+    // A reset ends the machine, and its end stops it rather than QEMU, so that the event that
+    // names it cannot be lost with the process.
+    args.pair("-action", "reboot=shutdown,shutdown=pause");
+    // The only trace of a triple fault: QEMU logs it when it resets the vCPU.
+    args.pair("-d", "cpu_reset");
+
+    args.pair(
+        "-machine",
+        "q35,memory-backend=ram,vmport=off,smm=off,usb=off",
+    );
+    match spec.accel {
+        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
+        Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
+    };
+    args.pair("-smp", spec.vcpus.to_string());
+    args.pair("-m", format!("{}M", spec.memory_mib));
+    args.pair(
+        "-object",
+        format!(
+            "memory-backend-file,id=ram,size={}M,mem-path=/proc/self/fd/{},share=on",
+            spec.memory_mib, fds.ram
+        ),
+    );
+
+    args.pair("-kernel", &spec.kernel)
+        .pair("-initrd", &spec.initramfs);
+    args.pair("-append", crate::cmdline::kernel_cmdline(spec));
+
+    let mut console = OsString::from("file,id=console,path=");
+    console.push(escape_commas(spec.console_path().as_os_str()));
+    args.pair("-chardev", console)
+        .pair("-serial", "chardev:console");
+    args.pair("-chardev", format!("socket,id=bell,fd={}", fds.bell))
+        .pair("-serial", "chardev:bell");
+    args.pair("-chardev", format!("socket,id=qmp,fd={}", fds.qmp))
+        .pair("-qmp", "chardev:qmp");
+    args.0
+}
+
+struct Args(Vec<OsString>);
+
+impl Args {
+    fn flags(&mut self, flags: &[&str]) -> &mut Self {
+        self.0.extend(flags.iter().map(OsString::from));
+        self
+    }
+
+    fn pair(&mut self, option: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.0
+            .extend([OsString::from(option), value.as_ref().to_owned()]);
+        self
+    }
+}
+
+/// In QEMU's option lists a comma ends a value unless doubled.
+fn escape_commas(value: &OsStr) -> OsString {
+    let mut escaped = Vec::with_capacity(value.len());
+    for &byte in value.as_bytes() {
+        escaped.push(byte);
+        if byte == b',' {
+            escaped.push(byte);
+        }
+    }
+    OsString::from_vec(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::QemuProgram;
+
+    fn spec() -> MachineSpec {
+        MachineSpec::new(
+            "/k/vmlinux".into(),
+            "/k/initramfs".into(),
+            QemuProgram::from_path(),
+            "/evidence/a,b".into(),
+        )
+    }
+
+    fn lines(spec: &MachineSpec) -> Vec<String> {
+        let args = arguments(
+            spec,
+            InheritedFds {
+                ram: 7,
+                qmp: 8,
+                bell: 9,
+            },
+        );
+        let mut lines: Vec<String> = Vec::new();
+        for arg in args.into_iter().map(|a| a.into_string().unwrap()) {
+            match lines.last_mut() {
+                Some(last) if !arg.starts_with('-') => *last = format!("{last} {arg}"),
+                _ => lines.push(arg),
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn the_whole_command_line() {
+        let expected = format!(
+            "-nodefaults\n-no-user-config\n-display none\n-vga none\n\
+             -action reboot=shutdown,shutdown=pause\n-d cpu_reset\n\
+             -machine q35,memory-backend=ram,vmport=off,smm=off,usb=off\n\
+             -accel tcg,thread=multi\n-cpu max\n-smp 2\n-m 256M\n\
+             -object memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/7,share=on\n\
+             -kernel /k/vmlinux\n-initrd /k/initramfs\n-append {}\n\
+             -chardev file,id=console,path=/evidence/a,,b/console.log\n-serial chardev:console\n\
+             -chardev socket,id=bell,fd=9\n-serial chardev:bell\n\
+             -chardev socket,id=qmp,fd=8\n-qmp chardev:qmp",
+            crate::cmdline::DEFAULT
+        );
+        assert_eq!(lines(&spec()).join("\n"), expected);
+    }
+
+    #[test]
+    fn what_the_spec_changes() {
+        let mut spec = spec();
+        spec.accel = Accel::Kvm;
+        spec.vcpus = 5;
+        spec.memory_mib = 4096;
+        spec.qemu.data_dir = Some("/data".into());
+        spec.cmdline_extra = " lockdep=1 ".into();
+        let lines = lines(&spec);
+        for expected in ["-accel kvm", "-cpu host", "-smp 5", "-m 4096M", "-L /data"] {
+            assert!(
+                lines.iter().any(|l| l == expected),
+                "{expected} in {lines:?}"
+            );
+        }
+        assert!(
+            lines
+                .iter()
+                .any(|l| l.starts_with("-append ") && l.ends_with(" lockdep=1"))
+        );
+    }
+}

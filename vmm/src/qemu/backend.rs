@@ -1,0 +1,284 @@
+//! One QEMU process under control: launch, events, stop and continue, end.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::argv::{self, InheritedFds};
+use super::child::{self, Child};
+use super::control::{Control, wait_readable};
+use super::message::{GuestEnd, Message};
+use super::{QemuError, Version};
+use crate::address::{REBOOT_MODE, WARM_BOOT};
+use crate::deadline::CpuTime;
+use crate::event::Exit;
+use crate::ram::{GuestRam, RamFile};
+use crate::spec::MachineSpec;
+use crate::text;
+
+/// How much of QEMU's messages goes into an error.
+const TAIL_LINES: usize = 8;
+/// How long a process whose control socket is closed may take to end.
+const DEATH_LIMIT: Duration = Duration::from_secs(10);
+
+/// A running QEMU.
+#[derive(Debug)]
+pub(crate) struct Qemu {
+    child: Child,
+    control: Control,
+    bell: UnixStream,
+    bells: VecDeque<u8>,
+    /// We asked for the vCPUs to be stopped.
+    stopped: bool,
+    log_path: PathBuf,
+}
+
+impl Qemu {
+    /// Starts QEMU and waits until it can be talked to. The guest is running then.
+    pub(crate) fn launch(spec: &MachineSpec, ram: &RamFile) -> Result<Self, QemuError> {
+        let io = |action| move |source| QemuError::Io { action, source };
+        let (qmp, their_qmp) = UnixStream::pair().map_err(io("make the control socket"))?;
+        let (bell, their_bell) = UnixStream::pair().map_err(io("make the doorbell socket"))?;
+        bell.set_nonblocking(true)
+            .map_err(io("prepare the doorbell socket"))?;
+        let fds = InheritedFds {
+            ram: ram.raw_fd(),
+            qmp: their_qmp.as_raw_fd(),
+            bell: their_bell.as_raw_fd(),
+        };
+        let log_path = spec.qemu_log_path();
+        let log = File::create(&log_path).map_err(io("create qemu.log"))?;
+        let (program, leading) = spec.qemu.argv0.split_first().ok_or(QemuError::NoProgram)?;
+        let mut command = Command::new(program);
+        command
+            .args(leading)
+            .args(argv::arguments(spec, fds))
+            .stdin(Stdio::null());
+        command
+            .stdout(log.try_clone().map_err(io("open qemu.log"))?)
+            .stderr(log);
+        let child = Child::spawn(command, fds.all()).map_err(|source| QemuError::Spawn {
+            program: program.clone(),
+            source,
+        })?;
+        // From here on only QEMU holds their ends, so its death closes ours.
+        drop((their_qmp, their_bell));
+
+        let control = Control::new(qmp)?;
+        let bells = VecDeque::new();
+        let mut qemu = Self {
+            child,
+            control,
+            bell,
+            bells,
+            stopped: false,
+            log_path,
+        };
+        match qemu.control.negotiate() {
+            Ok(version) => version_is_enough(version)?,
+            Err(QemuError::Closed) => return Err(qemu.died_at_start()),
+            Err(error) => return Err(error),
+        }
+        Ok(qemu)
+    }
+
+    /// Waits up to `limit` for anything to happen, `also` included, and takes it in.
+    /// Returns how the machine ended, if it did; doorbell bytes sent before are all taken in then.
+    pub(crate) fn wait(
+        &mut self,
+        limit: Duration,
+        also: Option<BorrowedFd<'_>>,
+        ram: &GuestRam,
+    ) -> Result<Option<Exit>, QemuError> {
+        let mut fds = vec![self.bell.as_fd(), self.control.as_fd(), self.child.pidfd()];
+        fds.extend(also);
+        wait_readable(&fds, limit)?;
+        self.poll_exit(ram)
+    }
+
+    /// Takes in what has happened, without waiting.
+    pub(crate) fn poll_exit(&mut self, ram: &GuestRam) -> Result<Option<Exit>, QemuError> {
+        self.control.receive()?;
+        let mut exit = None;
+        while let Some(event) = self.control.take_event() {
+            if exit.is_none() {
+                exit = self.exit_of(&event, ram)?;
+            }
+        }
+        if exit.is_none() && self.control.is_closed() {
+            wait_readable(&[self.child.pidfd()], DEATH_LIMIT)?;
+            let status = self.end()?;
+            exit = Some(self.death(status));
+        }
+        self.receive_bells()?;
+        Ok(exit)
+    }
+
+    /// The oldest doorbell byte not yet taken.
+    pub(crate) fn take_bell(&mut self) -> Option<u8> {
+        self.bells.pop_front()
+    }
+
+    /// Stops all vCPUs. On return they provably do not run, or the machine has ended by itself.
+    pub(crate) fn stop(&mut self, ram: &GuestRam) -> Result<Option<Exit>, QemuError> {
+        self.stopped = true;
+        // QEMU answers when every vCPU has left the guest, and its state is asked for once more.
+        let answered = self.control.execute("stop").and_then(|_| self.run_state());
+        match answered {
+            Ok(state) => match self.poll_exit(ram)? {
+                None if state != "paused" => Ok(Some(Exit::Stopped { state })),
+                exit => Ok(exit),
+            },
+            Err(QemuError::Closed) => self.poll_exit(ram),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the vCPUs run again.
+    pub(crate) fn resume(&mut self) -> Result<(), QemuError> {
+        self.control.execute("cont")?;
+        self.stopped = false;
+        Ok(())
+    }
+
+    /// Asks QEMU to leave, kills it if it does not, and reaps it.
+    pub(crate) fn quit(&mut self) -> Result<(), QemuError> {
+        match self.control.execute("quit") {
+            Ok(_) => wait_readable(&[self.child.pidfd()], DEATH_LIMIT)?,
+            Err(error) => tracing::debug!("QEMU does not take quit, it is killed: {error}"),
+        }
+        self.end().map(drop)
+    }
+
+    /// Kills and reaps the process.
+    pub(crate) fn end(&mut self) -> Result<ExitStatus, QemuError> {
+        self.child.end().map_err(|source| QemuError::Io {
+            action: "kill QEMU",
+            source,
+        })
+    }
+
+    /// Scheduler time of all of QEMU's threads.
+    pub(crate) fn cpu_time(&self) -> CpuTime {
+        child::cpu_time(self.child.pid())
+    }
+
+    /// Resident memory in bytes: all, and the shared part.
+    pub(crate) fn resident(&self) -> Option<(u64, u64)> {
+        child::resident(self.child.pid())
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    fn run_state(&mut self) -> Result<String, QemuError> {
+        let status = self.control.execute("query-status")?;
+        let state = status["status"].as_str().unwrap_or("unknown");
+        Ok(state.to_owned())
+    }
+
+    /// How the machine ended, if `event` says that it did.
+    fn exit_of(&mut self, event: &Message, ram: &GuestRam) -> Result<Option<Exit>, QemuError> {
+        Ok(match event {
+            Message::Shutdown(Some(GuestEnd::PowerOff)) => Some(Exit::PowerOff),
+            Message::Shutdown(Some(GuestEnd::Reset)) => Some(self.reset_kind(ram)),
+            Message::Shutdown(Some(GuestEnd::Panic)) | Message::GuestPanicked => Some(Exit::Panic),
+            // Not the guest's doing: the process is about to end, which names it better.
+            Message::Shutdown(None) => None,
+            Message::Stop if !self.stopped => match self.run_state() {
+                Ok(state) if state == "running" => None,
+                // The event that says why may be behind this one.
+                Ok(state) if state == "shutdown" => None,
+                Ok(state) => Some(Exit::Stopped { state }),
+                Err(QemuError::Closed) => None,
+                Err(error) => return Err(error),
+            },
+            _ => None,
+        })
+    }
+
+    /// Why a guest reset: the kernel leaves its mark in RAM when it panics, QEMU leaves one in its
+    /// log when a triple fault forces the reset.
+    fn reset_kind(&self, ram: &GuestRam) -> Exit {
+        if ram
+            .load::<u16>(REBOOT_MODE)
+            .is_ok_and(|word| word == WARM_BOOT)
+        {
+            return Exit::Panic;
+        }
+        let triple = text::tail(&self.log_path, usize::MAX)
+            .is_ok_and(|lines| lines.iter().any(|l| l.starts_with("Triple fault")));
+        if triple {
+            Exit::TripleFault
+        } else {
+            Exit::Reset
+        }
+    }
+
+    fn receive_bells(&mut self) -> Result<(), QemuError> {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.bell.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(n) => self.bells.extend(chunk.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e)
+                    if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionReset) =>
+                {
+                    return Ok(());
+                }
+                Err(source) => {
+                    return Err(QemuError::Io {
+                        action: "read the doorbell",
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    fn death(&self, status: ExitStatus) -> Exit {
+        let stderr_tail = self.log_tail();
+        Exit::QemuDied {
+            status: status.code(),
+            signal: status.signal(),
+            stderr_tail,
+        }
+    }
+
+    fn died_at_start(&mut self) -> QemuError {
+        let waited = wait_readable(&[self.child.pidfd()], DEATH_LIMIT).and_then(|()| self.end());
+        match waited {
+            Ok(status) => QemuError::DiedAtStart {
+                status: status.code(),
+                signal: status.signal(),
+                stderr_tail: self.log_tail(),
+            },
+            Err(error) => error,
+        }
+    }
+
+    /// What QEMU said last, without the register dumps of its reset trace.
+    fn log_tail(&self) -> String {
+        let lines = text::tail(&self.log_path, usize::MAX).unwrap_or_default();
+        let said: Vec<String> = lines.into_iter().filter(|l| l.contains("qemu")).collect();
+        let start = said.len().saturating_sub(TAIL_LINES);
+        said.get(start..).unwrap_or_default().join("\n")
+    }
+}
+
+fn version_is_enough(version: Version) -> Result<(), QemuError> {
+    if version.is_enough() {
+        Ok(())
+    } else {
+        Err(QemuError::TooOld { version })
+    }
+}

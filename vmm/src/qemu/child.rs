@@ -1,0 +1,209 @@
+//! The QEMU process: started so that it cannot outlive us, and always reaped.
+//!
+//! Linux sends the parent-death signal when the *thread* that forked ends, not when the process
+//! does. Machines are made in short-lived threads (every `cargo test` has its own), so all children
+//! are forked by one thread that lives as long as the process.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child as StdChild, Command, ExitStatus};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A child process that dies with this value, and with this process.
+#[derive(Debug)]
+pub(super) struct Child {
+    child: StdChild,
+    pid: Pid,
+    pidfd: OwnedFd,
+    ended: Option<ExitStatus>,
+}
+
+impl Child {
+    /// Starts `command` with `inherited` descriptors left open in the child.
+    pub(super) fn spawn(mut command: Command, inherited: [RawFd; 3]) -> io::Result<Self> {
+        let parent = rustix::process::getpid();
+        // A group of its own keeps the terminal's ctrl-C from it: we end it, in our own order.
+        command.process_group(0);
+        // SAFETY: this code must run between fork and exec, where only async-signal-safe calls are
+        // sound; `prepare` makes system calls only, and allocates and locks nothing.
+        unsafe {
+            command.pre_exec(move || prepare(parent, inherited));
+        }
+        let mut child = on_spawner_thread(move || command.spawn())??;
+        let opened = Pid::from_child(&child);
+        match rustix::process::pidfd_open(opened, PidfdFlags::empty()) {
+            Ok(pidfd) => Ok(Self {
+                child,
+                pid: opened,
+                pidfd,
+                ended: None,
+            }),
+            Err(error) => {
+                child.kill()?;
+                child.wait()?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Readable once the process has ended.
+    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// The status if the process has ended.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait()?;
+        }
+        Ok(self.ended)
+    }
+
+    /// Kills the process if it lives, and reaps it.
+    pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.try_wait()? {
+            return Ok(status);
+        }
+        self.child.kill()?;
+        let status = self.child.wait()?;
+        self.ended = Some(status);
+        Ok(status)
+    }
+
+    /// The process id; after the end it may be someone else's.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here; the parent-death signal still stands.
+        let _ = self.end();
+    }
+}
+
+/// Runs in the child between fork and exec.
+fn prepare(parent: Pid, inherited: [RawFd; 3]) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Had the parent died before the line above, the signal would never come.
+    if rustix::process::getppid() != Some(parent) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    for fd in inherited {
+        // SAFETY: the flag is changed by number since owned descriptors do not cross a fork; the
+        // caller of `Child::spawn` keeps these open until it returns, and this process' copy of
+        // the descriptor table has them too.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        // Cleared only here: other children that this process starts must not inherit them.
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Runs `job` on the thread that forks all children and never ends.
+fn on_spawner_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    static SPAWNER: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+    let sender = SPAWNER.get_or_init(|| {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        let serve = move || jobs.into_iter().for_each(|job| job());
+        let started = std::thread::Builder::new()
+            .name("relaybed-spawner".into())
+            .spawn(serve);
+        started.ok().map(|_| sender)
+    });
+    let gone = || io::Error::other("the thread that starts child processes is gone");
+    let (answer, result) = mpsc::channel();
+    let job = Box::new(move || drop(answer.send(job())));
+    sender
+        .as_ref()
+        .ok_or_else(gone)?
+        .send(job)
+        .map_err(|_| gone())?;
+    result.recv().map_err(|_| gone())
+}
+
+/// Scheduler time of all threads of process `pid`; zero if the host does not account for it.
+pub(super) fn cpu_time(pid: u32) -> crate::deadline::CpuTime {
+    let mut sum = crate::deadline::CpuTime::default();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return sum;
+    };
+    for task in tasks.flatten() {
+        let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else {
+            continue;
+        };
+        let mut fields = text.split_ascii_whitespace().map_while(|f| f.parse().ok());
+        if let (Some(run), Some(wait)) = (fields.next(), fields.next()) {
+            sum.run += Duration::from_nanos(run);
+            sum.wait += Duration::from_nanos(wait);
+        }
+    }
+    sum
+}
+
+/// Resident memory of process `pid` in bytes: all of it, and the part that is shared (guest RAM).
+pub(super) fn resident(pid: u32) -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib = |key: &str| {
+        let line = status.lines().find_map(|l| l.strip_prefix(key))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some((kib("VmRSS:")? * 1024, kib("RssShmem:")? * 1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn sleeper() -> Child {
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        let null = File::open("/dev/null").unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&null);
+        Child::spawn(command, [fd; 3]).unwrap()
+    }
+
+    #[test]
+    fn a_child_outlives_the_thread_that_asked_for_it_but_not_its_value() {
+        let mut child = std::thread::spawn(sleeper).join().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(child.try_wait().unwrap(), None, "died with the thread");
+        let proc = format!("/proc/{}", child.pid());
+        assert!(std::path::Path::new(&proc).exists());
+        drop(child);
+        assert!(!std::path::Path::new(&proc).exists(), "left behind");
+    }
+
+    #[test]
+    fn a_child_of_an_idle_process_uses_no_cpu() {
+        let child = sleeper();
+        std::thread::sleep(Duration::from_millis(50));
+        let before = cpu_time(child.pid());
+        std::thread::sleep(Duration::from_millis(200));
+        let after = cpu_time(child.pid());
+        assert!(after.run - before.run < Duration::from_millis(50));
+        assert!(resident(child.pid()).unwrap().0 > 0);
+    }
+
+    #[test]
+    fn own_cpu_time_grows_while_spinning() {
+        let pid = std::process::id();
+        let before = cpu_time(pid);
+        let until = std::time::Instant::now() + Duration::from_millis(100);
+        while std::time::Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        let after = cpu_time(pid);
+        let used = (after.run + after.wait).saturating_sub(before.run + before.wait);
+        assert!(used > Duration::from_millis(20), "{used:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The QEMU backend: a QEMU child process whose RAM is our memory file.
+//!
+//! In comes a checked spec; out come doorbell bytes, the machine's end, and obedience to stop and
+//! continue. Nothing here knows what the guest is for.
+
+mod argv;
+mod backend;
+mod child;
+mod control;
+mod error;
+mod message;
+mod version;
+
+pub(crate) use backend::Qemu;
+pub use error::QemuError;
+pub use version::Version;
