@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes the request out of the mailbox and checks it as if an enemy had
+ * written it. What passes can be run without another look.
+ */
+#include <linux/bitmap.h>
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "relaybed.h"
+
+#define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY | RB_CHAN_GLOBAL)
+#define BED_DELAY_MAX_US	10000000
+
+static int bed_check_channel(const struct rb_channel_spec *spec)
+{
+	size_t n = strnlen(spec->base, RB_NAME_SIZE);
+
+	if (!n || n == RB_NAME_SIZE || strchr(spec->base, '/'))
+		return -EINVAL;
+	if (spec->mode > RB_MODE_DEFAULT || spec->files > RB_FILES_PROXY)
+		return -EINVAL;
+	if (spec->flags & ~BED_CHAN_FLAGS)
+		return -EINVAL;
+	if (!spec->header_bytes)
+		return 0;
+	/* subbuf_start_reserve() brings the kernel down for more than this. */
+	if (spec->mode == RB_MODE_DEFAULT || spec->subbuf_size < 2 ||
+	    spec->header_bytes >= spec->subbuf_size - 1)
+		return -EINVAL;
+	return 0;
+}
+
+/* relay allocates page by page until the machine has none left: not here. */
+static int bed_check_memory(const struct rb_request *request)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < request->n_channels; i++)
+		pages += bed_channel_pages(&request->channels[i]);
+	if (pages > RB_MAX_PFNS)
+		return -E2BIG;
+	return pages > si_mem_available() / 2 ? -ENOMEM : 0;
+}
+
+static bool bed_cpu_runs(u32 cpu)
+{
+	return cpu < nr_cpu_ids && cpu < RB_MAX_CPUS && cpu_online(cpu);
+}
+
+static int bed_check_actor(const struct rb_actor *actor, u32 n_ops)
+{
+	if (actor->first_op > n_ops || actor->n_ops > n_ops - actor->first_op)
+		return -EINVAL;
+	switch (actor->context) {
+	case RB_CONTEXT_TASK:
+	case RB_CONTEXT_SOFTIRQ:
+	case RB_CONTEXT_HARDIRQ:
+		return bed_cpu_runs(actor->cpu) ? 0 : -ENXIO;
+	case RB_CONTEXT_USER:
+		return actor->cpu == RB_NONE32 || bed_cpu_runs(actor->cpu) ?
+			0 : -ENXIO;
+	case RB_CONTEXT_NMI:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int bed_check_write(const struct rb_request *request,
+			   const struct rb_op *op)
+{
+	if (op->flags & ~RB_OP_BLOB)
+		return -EINVAL;
+	if (op->len_min > op->len_max || op->len_max > RB_MAX_RECORD)
+		return -EINVAL;
+	if (op->seq_first > RB_NONE32 - op->count)
+		return -EOVERFLOW;
+	if (!(op->flags & RB_OP_BLOB))
+		return 0;
+	if (op->len_min != op->len_max || op->blob > request->n_blob ||
+	    op->len_max > request->n_blob - op->blob)
+		return -EINVAL;
+	return 0;
+}
+
+static int bed_check_kernel_op(const struct rb_request *request,
+			       const struct rb_op *op)
+{
+	if (op->channel >= request->n_channels)
+		return -ECHRNG;
+	switch (op->code) {
+	case RB_OP_OPEN:
+	case RB_OP_CLOSE:
+	case RB_OP_FLUSH:
+	case RB_OP_RESET:
+		return 0;
+	case RB_OP_WRITE:
+	case RB_OP_RAW_WRITE:
+	case RB_OP_RESERVE:
+		return bed_check_write(request, op);
+	case RB_OP_CONSUMED:
+		/* relay itself looks at NR_CPUS only: numbers between are not safe. */
+		return op->arg0 >= NR_CPUS ||
+		       (op->arg0 < nr_cpu_ids && cpu_possible(op->arg0)) ?
+			0 : -ENXIO;
+	case RB_OP_BUF_FULL:
+		return op->arg0 < nr_cpu_ids && cpu_possible(op->arg0) ? 0 : -ENXIO;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int bed_check_user_op(const struct rb_request *request,
+			     const struct rb_op *op)
+{
+	if (op->file >= RB_MAX_FILES)
+		return -EBADF;
+	switch (op->code) {
+	case RB_OP_FILE_OPEN:
+		return op->channel < request->n_channels ? 0 : -ECHRNG;
+	case RB_OP_FILE_READ:
+		return op->arg0 <= RB_DATA_SIZE ? 0 : -EINVAL;
+	case RB_OP_FILE_CLOSE:
+	case RB_OP_FILE_POLL:
+	case RB_OP_FILE_MMAP:
+	case RB_OP_FILE_MUNMAP:
+	case RB_OP_FILE_COPY:
+	case RB_OP_FILE_LSEEK:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int bed_check_op(const struct rb_request *request,
+			const struct rb_actor *actor, const struct rb_op *op)
+{
+	switch (op->code) {
+	case RB_OP_NOP:
+	case RB_OP_CHECKPOINT:
+		return 0;
+	case RB_OP_DELAY:
+		return op->arg0 <= BED_DELAY_MAX_US ? 0 : -EINVAL;
+	case RB_OP_SIGNAL:
+	case RB_OP_WAIT:
+		return op->arg0 < request->n_gates ? 0 : -EINVAL;
+	}
+	if (actor->context == RB_CONTEXT_USER)
+		return bed_check_user_op(request, op);
+	return bed_check_kernel_op(request, op);
+}
+
+/* Actors and their operations; no operation belongs to two actors. */
+static int bed_check_actors(const struct rb_request *request, u32 *refusal_op)
+{
+	static DECLARE_BITMAP(taken, RB_MAX_OPS);
+	u32 i, at;
+	int err;
+
+	bitmap_zero(taken, RB_MAX_OPS);
+	for (i = 0; i < request->n_actors; i++) {
+		const struct rb_actor *actor = &request->actors[i];
+
+		err = bed_check_actor(actor, request->n_ops);
+		if (err)
+			return err;
+		for (at = actor->first_op; at < actor->first_op + actor->n_ops; at++) {
+			err = __test_and_set_bit(at, taken) ? -EEXIST :
+				bed_check_op(request, actor, &bed.ops[at]);
+			if (err) {
+				*refusal_op = at;
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+static int bed_check_request(const struct rb_request *request)
+{
+	if (request->flags & ~RB_REQ_POWER_OFF)
+		return -EINVAL;
+	if (request->n_channels > RB_MAX_CHANNELS ||
+	    request->n_actors > RB_MAX_ACTORS ||
+	    request->n_ops > RB_MAX_OPS ||
+	    request->n_gates > RB_MAX_GATES ||
+	    request->n_blob > RB_MAX_BLOB)
+		return -E2BIG;
+	if (request->plant > RB_PLANT_WRONG_CPU)
+		return -EINVAL;
+	return 0;
+}
+
+/* Copies the request, then checks the copy: what is checked is what runs. */
+int bed_request_take(u32 *refusal_op)
+{
+	const void *mailbox = bed.header;
+	struct rb_request *request = bed.request;
+	u32 i;
+	int err;
+
+	smp_rmb();	/* after request_seq was seen to grow */
+	memcpy(request, mailbox + RB_OFF_REQUEST, sizeof(*request));
+	err = bed_check_request(request);
+	if (err) {
+		/* Nothing of it may be followed later. */
+		memset(request, 0, sizeof(*request));
+		return err;
+	}
+	memcpy(bed.ops, mailbox + RB_OFF_OPS, request->n_ops * sizeof(*bed.ops));
+	memcpy(bed.blob, mailbox + RB_OFF_BLOB, request->n_blob);
+
+	for (i = 0; i < request->n_channels; i++) {
+		err = bed_check_channel(&request->channels[i]);
+		if (err)
+			return err;
+	}
+	err = bed_check_memory(request);
+	return err ?: bed_check_actors(request, refusal_op);
+}

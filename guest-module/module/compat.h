@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernel releases that this module meets, from 5.10
+ * on. No other file looks at the version. HAVE_X is always 0 or 1.
+ */
+#ifndef RELAYBED_COMPAT_H
+#define RELAYBED_COMPAT_H
+
+#include <linux/kernel.h>
+#include <linux/relay.h>
+#include <linux/version.h>
+
+#include "relaybed_abi.h"
+
+/* 5.14: test_taint() moves from linux/kernel.h to linux/panic.h. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
+#include <linux/panic.h>
+#endif
+
+/* 6.12: asm/unaligned.h becomes linux/unaligned.h. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
+/*
+ * 6.17: subbuf_start() loses its argument prev_padding; the members
+ * rchan_buf.prev_padding and rchan.last_toobig go; rchan_buf.stats comes.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define HAVE_PREV_PADDING	1
+#define HAVE_BUF_STATS		0
+#else
+#define HAVE_PREV_PADDING	0
+#define HAVE_BUF_STATS		1
+#endif
+
+/* Defines callback @name that calls @body, which always has four arguments. */
+#if HAVE_PREV_PADDING
+#define BED_SUBBUF_START(name, body)					\
+static int name(struct rchan_buf *buf, void *subbuf, void *prev,	\
+		size_t prev_padding)					\
+{									\
+	return body(buf, subbuf, prev, prev_padding);			\
+}
+#else
+#define BED_SUBBUF_START(name, body)					\
+static int name(struct rchan_buf *buf, void *subbuf, void *prev)	\
+{									\
+	return body(buf, subbuf, prev, RB_NONE64);			\
+}
+#endif
+
+#define BED_MEMBER(type, member) \
+	((struct rb_member){ offsetof(type, member), sizeof_field(type, member) })
+#define BED_NO_MEMBER	((struct rb_member){ RB_NONE16, 0 })
+
+#if HAVE_PREV_PADDING
+#define BED_PREV_PADDING	BED_MEMBER(struct rchan_buf, prev_padding)
+#define BED_LAST_TOOBIG		BED_MEMBER(struct rchan, last_toobig)
+#else
+#define BED_PREV_PADDING	BED_NO_MEMBER
+#define BED_LAST_TOOBIG		BED_NO_MEMBER
+#endif
+
+#if HAVE_BUF_STATS
+#define BED_FULL_COUNT		BED_MEMBER(struct rchan_buf, stats.full_count)
+#define BED_BIG_COUNT		BED_MEMBER(struct rchan_buf, stats.big_count)
+#else
+#define BED_FULL_COUNT		BED_NO_MEMBER
+#define BED_BIG_COUNT		BED_NO_MEMBER
+#endif
+
+#endif /* RELAYBED_COMPAT_H */

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operations of kernel actors, in the actor's thread.
+ */
+#include <linux/delay.h>
+#include <linux/errno.h>
+
+#include "relaybed.h"
+
+#define BED_NAP_US	10000	/* between looks at whether to stop */
+
+static void bed_op_open(struct bed_channel *ch, struct rb_result *result)
+{
+	down_write(&ch->life);
+	if (ch->chan)
+		result->error = -EBUSY;
+	else
+		result->value = bed_channel_open(ch);
+	up_write(&ch->life);
+}
+
+static void bed_op_close(struct bed_channel *ch, struct rb_result *result)
+{
+	down_write(&ch->life);
+	if (ch->chan)
+		bed_channel_close(ch);
+	else
+		result->error = -ENODEV;
+	up_write(&ch->life);
+}
+
+static void bed_op_buf_full(struct bed_channel *ch, u32 cpu,
+			    struct rb_result *result)
+{
+	struct rchan_buf *buf = *per_cpu_ptr(ch->chan->buf, cpu);
+
+	if (buf)
+		result->value = relay_buf_full(buf);
+	else
+		result->error = -ENODEV;
+}
+
+/* The operations that need an open channel. */
+static void bed_op_on_open(struct bed_actor *a, u32 index,
+			   struct rb_result *result)
+{
+	const struct rb_op *op = &bed.ops[index];
+	struct bed_channel *ch = &bed.channels[op->channel];
+	u64 refused = 0;
+
+	down_read(&ch->life);
+	if (!ch->chan) {
+		result->error = -ENODEV;
+		goto up;
+	}
+	switch (op->code) {
+	case RB_OP_FLUSH:
+		relay_flush(ch->chan);
+		break;
+	case RB_OP_RESET:
+		relay_reset(ch->chan);
+		break;
+	case RB_OP_CONSUMED:
+		relay_subbufs_consumed(ch->chan, op->arg0, op->arg1);
+		break;
+	case RB_OP_BUF_FULL:
+		bed_op_buf_full(ch, op->arg0, result);
+		break;
+	default:
+		result->value = bed_producer_write(a, index, &refused);
+		result->refused = refused;
+	}
+up:
+	up_read(&ch->life);
+}
+
+static int bed_op_delay(u32 us)
+{
+	while (us && !READ_ONCE(bed.stopping)) {
+		u32 nap = min_t(u32, us, BED_NAP_US);
+
+		fsleep(nap);
+		us -= nap;
+	}
+	return READ_ONCE(bed.stopping) ? -ECANCELED : 0;
+}
+
+static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
+{
+	const struct rb_op *op = &bed.ops[index];
+
+	switch (op->code) {
+	case RB_OP_NOP:
+		break;
+	case RB_OP_OPEN:
+		bed_op_open(&bed.channels[op->channel], result);
+		break;
+	case RB_OP_CLOSE:
+		bed_op_close(&bed.channels[op->channel], result);
+		break;
+	case RB_OP_SIGNAL:
+		bed_gate_signal(op->arg0);
+		break;
+	case RB_OP_WAIT:
+		result->error = bed_gate_wait(op->arg0, op->arg1);
+		break;
+	case RB_OP_CHECKPOINT:
+		result->error = bed_checkpoint(op->arg0, index);
+		break;
+	case RB_OP_DELAY:
+		result->error = bed_op_delay(op->arg0);
+		break;
+	default:
+		bed_op_on_open(a, index, result);
+	}
+}
+
+void bed_op_run(struct bed_actor *a, u32 index)
+{
+	struct rb_result *result = &bed.results[index];
+
+	a->frame.op = index;
+	WRITE_ONCE(result->state, RB_STATE_RUNNING);
+	result->start_ns = ktime_get_mono_fast_ns();
+	result->order_start = bed_order();
+	bed_op_do(a, index, result);
+	result->order_end = bed_order();
+	result->end_ns = ktime_get_mono_fast_ns();
+	smp_store_release(&result->state, RB_STATE_DONE);
+	a->frame.op = RB_NONE32;
+}

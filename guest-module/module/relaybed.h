@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * relaybed.ko, inside: opens relay channels, runs producers in every context
+ * and publishes where relay's structures are. It never judges what it sees
+ * and never prints from callbacks or producers: what happens there is counted
+ * or goes to the event log.
+ *
+ * There is one testbed a machine, so there is one struct bed.
+ */
+#ifndef RELAYBED_H
+#define RELAYBED_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/relay.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
+
+#include "relaybed_abi.h"
+
+struct bed_channel {
+	u32 index;
+	const struct rb_channel_spec *spec;
+	struct dentry *dir;
+	/*
+	 * Held for reading by every operation on the channel, for writing by
+	 * open and close: closing a channel that is written to is a client's
+	 * mistake, not a test of relay.
+	 */
+	struct rw_semaphore life;
+	struct rchan *chan;		/* NULL: not open */
+	raw_spinlock_t global_lock;	/* a global channel's client must lock */
+};
+
+/* Whose operation is running here: the event log asks. */
+struct bed_frame {
+	u16 actor;
+	u32 op;
+	u32 seq;
+	bool refused;			/* a callback said no to this record */
+};
+
+/* One record on its way to relay. */
+struct bed_shot {
+	struct bed_channel *ch;
+	u16 code;			/* RB_OP_WRITE, RAW_WRITE or RESERVE */
+	u32 seq;
+	u32 len;
+	const void *literal;		/* these bytes, or NULL: self-describing */
+};
+
+struct bed_actor {
+	u32 index;
+	const struct rb_actor *spec;
+	struct task_struct *task;
+	struct bed_frame frame;
+	struct bed_shot shot;
+	void *scratch;			/* the record is put together here */
+	void *held_data;		/* planted "reorder": the record held back */
+	struct bed_shot held;
+	bool holding;
+	struct tasklet_struct tasklet;
+	struct irq_work irq_work;
+	struct completion fired;
+};
+
+struct bed {
+	/* The mailbox and its sections. */
+	struct page *pages;
+	struct rb_header *header;
+	struct rb_result *results;
+	struct rb_directory *directory;
+	u64 *pfns;
+	struct rb_event *events;
+
+	/* The module's own copy of the request: checked, so nobody may change it. */
+	struct rb_request *request;
+	struct rb_op *ops;
+	u8 *blob;
+
+	struct mutex lock;		/* begin, run, done, release */
+	struct mutex directory_lock;
+	struct dentry *root;
+	struct bed_channel channels[RB_MAX_CHANNELS];
+	struct bed_actor actors[RB_MAX_ACTORS];
+	u32 n_actors;			/* with a kernel thread or not */
+	atomic_t running;		/* kernel actors still at work */
+	wait_queue_head_t idle;
+	bool begun;
+	bool stopping;
+	u32 seq;			/* of the request in work */
+
+	atomic_t gates[RB_MAX_GATES];
+	wait_queue_head_t gate_wait;
+};
+
+extern struct bed bed;
+
+/* mailbox.c */
+int bed_mailbox_init(void);
+void bed_mailbox_exit(void);
+void bed_mailbox_clear(void);
+u64 bed_taint(void);
+
+/* bell.c */
+void bed_ring(const char *line);
+
+/* event.c */
+struct rb_event *bed_event_begin(const struct bed_frame **frame);
+void bed_event_end(struct rb_event *event, u32 kind);
+struct bed_frame *bed_frame_enter(struct bed_frame *frame);
+void bed_frame_leave(struct bed_frame *old);
+struct bed_frame *bed_frame_here(void);
+u8 bed_context_here(void);
+
+/* The machine-wide count that puts operations and events in one order. */
+static inline u32 bed_order(void)
+{
+	return atomic_inc_return((atomic_t *)&bed.header->order);
+}
+
+/* check.c */
+int bed_request_take(u32 *refusal_op);
+
+/* request.c */
+int bed_request_begin(void);
+int bed_request_run(void);
+void bed_request_done(void);
+void bed_request_release(void);
+
+/* channel.c */
+int bed_channel_init(void);
+void bed_channel_exit(void);
+bool bed_channel_open(struct bed_channel *ch);
+void bed_channel_close(struct bed_channel *ch);
+void bed_channel_release(struct bed_channel *ch);
+u64 bed_channel_pages(const struct rb_channel_spec *spec);
+
+/* directory.c */
+void bed_directory_open(struct bed_channel *ch);
+void bed_directory_gone(struct bed_channel *ch, u32 state);
+void bed_directory_refresh(void);
+
+/* gate.c */
+void bed_gate_reset(void);
+void bed_gate_signal(u32 gate);
+int bed_gate_wait(u32 gate, u32 count);
+int bed_checkpoint(u32 label, u32 op);
+
+/* record.c */
+void bed_pattern(void *dst, u32 actor, u32 seq, u32 from, u32 len);
+void bed_record_fill(void *dst, const struct bed_actor *a,
+		     const struct bed_shot *shot);
+void *bed_reserve_lock(struct bed_channel *ch, u32 len, unsigned long *flags);
+void bed_reserve_unlock(struct bed_channel *ch, unsigned long flags);
+void bed_record_put(struct bed_actor *a, const struct bed_shot *shot,
+		    const void *ready);
+
+/* plant.c */
+bool bed_plant_here(const struct bed_actor *a, const struct bed_shot *shot);
+void bed_plant_write(struct bed_actor *a, const struct bed_shot *shot);
+bool bed_plant_wrong_cpu(struct bed_actor *a, const struct bed_shot *shot);
+void bed_plant_release_held(struct bed_actor *a, bool in_exchange);
+
+/* ops.c */
+void bed_op_run(struct bed_actor *a, u32 index);
+
+/* producer.c */
+u64 bed_producer_write(struct bed_actor *a, u32 index, u64 *refused);
+int bed_producer_create(struct bed_actor *a, u32 index);
+void bed_producer_destroy(struct bed_actor *a);
+
+#endif /* RELAYBED_H */
