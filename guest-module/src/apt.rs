@@ -1,0 +1,268 @@
+//! A private apt root: Debian's packages for any suite, verified by apt, with nothing installed on the host.
+//!
+//! The host's apt configuration stays in effect where it says how to reach the network (proxies, time limits);
+//! sources, lists, caches and the (empty) list of installed packages are our own, below the cache directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache::{Cache, CacheError, Lock, io_error};
+use crate::child::{self, ChildError};
+use crate::hash;
+use crate::mirror::{MirrorError, Mirrors, Suites};
+use crate::packages::{self, PackageId};
+use crate::progress::Progress;
+
+/// Packages could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum AptError {
+    /// The network or the archive failed.
+    #[error(
+        "cannot fetch {what} from Debian {suite}: {source}\n\
+         To supply it: reach a mirror (RELAYBED_MIRROR, RELAYBED_SECURITY_MIRROR name one; proxies are taken \
+         from the host's apt configuration), copy a warm cache (RELAYBED_CACHE names it), or use your own \
+         kernel (--kernel FILE --build-dir TREE)"
+    )]
+    Fetch {
+        /// What is missing.
+        what: String,
+        /// From which suite.
+        suite: String,
+        /// What apt said.
+        source: ChildError,
+    },
+    /// apt did not give a package it was asked for.
+    #[error("apt fetched no file for {name} {version}; run again, with RELAYBED_REFRESH=1 if it persists")]
+    Absent {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// A fetched file is not what the signed index says.
+    #[error("{name} {version} was fetched with SHA-256 {found}, but the signed index says {expected}; try another mirror (RELAYBED_MIRROR)")]
+    Hash {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// What was fetched.
+        found: String,
+        /// What was promised.
+        expected: String,
+    },
+    /// Where to fetch from is unknown.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// The private root cannot be written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// A private apt root for one suite. Other processes wait while we hold it.
+#[derive(Debug)]
+pub(crate) struct AptRoot {
+    dir: PathBuf,
+    suites: Suites,
+    lock_name: String,
+    lock: Lock,
+}
+
+/// What our configuration says on top of the host's.
+const CONFIGURATION: &str = r#"
+Dir::State "@/state";
+Dir::State::status "@/status";
+Dir::Cache "@/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Dir::Etc::sourcelist "@/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Invoke;
+#clear DPkg::Post-Invoke;
+#clear DPkg::Pre-Install-Pkgs;
+#clear APT::Architectures;
+#clear APT::Default-Release;
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Sandbox::User "";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+Acquire::GzipIndexes "false";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Debug::NoLocking "true";
+"#;
+
+impl AptRoot {
+    /// Lays out the root for a suite and brings its lists up to date.
+    ///
+    /// # Errors
+    /// No mirror is known, the archive cannot be reached, or the cache directory cannot be written.
+    pub(crate) fn updated(
+        cache: &Cache,
+        suite: &str,
+        progress: &dyn Progress,
+    ) -> Result<Self, AptError> {
+        let suites = Suites::of(suite);
+        let mirrors = Mirrors::find()?;
+        let lock_name = format!("apt-{}", suites.name);
+        let lock = cache.lock(&lock_name, progress)?;
+        let dir = cache.root().join("apt").join(&suites.name);
+        for sub in ["state/lists/partial", "cache/archives/partial"] {
+            let sub = dir.join(sub);
+            fs::create_dir_all(&sub).map_err(io_error("make", &sub))?;
+        }
+        let configuration = CONFIGURATION.replace('@', &dir.to_string_lossy());
+        for (name, content) in [
+            ("apt.conf", configuration.as_str()),
+            ("sources.list", &mirrors.sources(&suites)),
+            ("status", ""),
+        ] {
+            let path = dir.join(name);
+            fs::write(&path, content).map_err(io_error("write", &path))?;
+        }
+        let root = Self { dir, suites, lock_name, lock };
+        let step = progress.begin(&format!("package lists of Debian {suite}"), None);
+        // Without this, apt is content with old lists when the archive is out of reach.
+        let mut update = root.apt_get();
+        update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
+        child::run(&mut update).map_err(root.failure("the package lists"))?;
+        step.finish();
+        Ok(root)
+    }
+
+    /// The packages whose names satisfy `wanted`; with `only_asked`, just those of the suite asked for.
+    ///
+    /// # Errors
+    /// apt's lists cannot be read.
+    pub(crate) fn packages(
+        &self,
+        only_asked: bool,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<PackageId>, AptError> {
+        let mut targets = self.apt_get();
+        targets.args(["indextargets", "--format", "$(RELEASE)|$(FILENAME)", "Created-By: Packages"]);
+        let targets = child::run(&mut targets).map_err(self.failure("the package lists"))?;
+        let only = self.suites.only.as_deref().filter(|_| only_asked);
+        let mut found = Vec::new();
+        for (release, file) in targets.stdout.lines().filter_map(|line| line.split_once('|')) {
+            if only.is_none_or(|only| only == release) {
+                let path = Path::new(file);
+                let bytes = fs::read(path).map_err(io_error("read", path))?;
+                found.extend(packages::parse_index(&String::from_utf8_lossy(&bytes), &wanted));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every package that installing `wanted` on an empty system takes, exactly.
+    ///
+    /// # Errors
+    /// Something cannot be installed.
+    pub(crate) fn closure(&self, wanted: &[&str], prefer: bool) -> Result<Vec<PackageId>, AptError> {
+        let mut plan = self.apt_get();
+        plan.args(["install", "--yes", "-qq", "--print-uris"]);
+        if let Some(release) = self.suites.only.as_ref().filter(|_| prefer) {
+            plan.args(["--target-release", release]);
+        }
+        let plan = child::run(plan.arg("--").args(wanted)).map_err(self.failure(&wanted.join(" ")))?;
+        let plan = packages::parse_print_uris(&plan.stdout);
+        let known = self.packages(false, |name| plan.iter().any(|(planned, _)| planned == name))?;
+        let find = |(name, version): &(String, String)| {
+            let found = known.iter().find(|p| p.name == *name && p.version == *version);
+            found.cloned().ok_or_else(|| AptError::Absent {
+                name: name.clone(),
+                version: version.clone(),
+            })
+        };
+        plan.iter().map(find).collect()
+    }
+
+    /// Fetches packages into `dir` and returns their files, in order.
+    ///
+    /// # Errors
+    /// The archive cannot be reached, or a file's hash is wrong.
+    pub(crate) fn download(
+        &self,
+        wanted: &[PackageId],
+        dir: &Path,
+        what: &str,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PathBuf>, AptError> {
+        fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+        let total = wanted.iter().map(|package| package.size_bytes).sum();
+        let step = progress.begin(&format!("fetching {what}"), Some(total));
+        let mut download = self.apt_get();
+        download.args(["download", "-qq", "--"]).current_dir(dir);
+        download.args(wanted.iter().map(|p| format!("{}={}", p.name, p.version)));
+        let mut look = || step.advance(size_of_files(dir));
+        child::watch(&mut download, Some(&mut look)).map_err(self.failure(what))?;
+        let files = wanted.iter().map(|package| {
+            let path = file_of(package, dir)?;
+            verify(package, &path)?;
+            Ok(path)
+        });
+        let files = files.collect::<Result<_, AptError>>()?;
+        step.finish();
+        Ok(files)
+    }
+
+    /// Held for as long as the root lives.
+    pub(crate) fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// What the lock is called.
+    pub(crate) fn lock_name(&self) -> &str {
+        &self.lock_name
+    }
+
+    fn apt_get(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        command.arg("-c").arg(self.dir.join("apt.conf"));
+        command
+    }
+
+    fn failure(&self, what: &str) -> impl Fn(ChildError) -> AptError {
+        let (what, suite) = (what.to_owned(), self.suites.name.clone());
+        move |source| AptError::Fetch { what: what.clone(), suite: suite.clone(), source }
+    }
+}
+
+/// The file of a package that was downloaded into `dir`.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn file_of(package: &PackageId, dir: &Path) -> Result<PathBuf, AptError> {
+    let stem = packages::file_stem(package);
+    let mut names = fs::read_dir(dir).map_err(io_error("list", dir))?.flatten();
+    let found = names.find(|entry| entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes()));
+    let (name, version) = (package.name.clone(), package.version.clone());
+    found.map(|entry| entry.path()).ok_or(AptError::Absent { name, version })
+}
+
+/// Checks a fetched file against the signed index.
+fn verify(package: &PackageId, path: &Path) -> Result<(), AptError> {
+    let found = hash::of_file(path).map_err(io_error("read", path))?;
+    if found == package.sha256 {
+        return Ok(());
+    }
+    Err(AptError::Hash {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        found,
+        expected: package.sha256.clone(),
+    })
+}
+
+/// Bytes in the files of a folder so far.
+fn size_of_files(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}

@@ -1,0 +1,76 @@
+//! Everything that can keep a guest from being made.
+
+use std::path::PathBuf;
+
+use crate::apt::AptError;
+use crate::cache::CacheError;
+use crate::deb::DebError;
+use crate::image::ImageError;
+use crate::kconfig::ConfigError;
+use crate::module::ModuleError;
+use crate::packages::ChooseError;
+use crate::qemu::QemuError;
+use crate::request::RequestError;
+
+/// No guest could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text names no kernel.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The cache directory cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Packages could not be fetched.
+    #[error(transparent)]
+    Apt(#[from] AptError),
+    /// The suite has no kernel as asked for.
+    #[error("{request}: {source}")]
+    Choose {
+        /// What was asked for.
+        request: String,
+        /// Why there is none.
+        source: ChooseError,
+    },
+    /// A package could not be taken apart.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// The kernel image cannot be booted.
+    #[error("cannot use {}: {source}", path.display())]
+    Image {
+        /// The image, or the package it is in.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ImageError,
+    },
+    /// The kernel is built without what the testbed needs.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The module was not built.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// There is no QEMU.
+    #[error(transparent)]
+    Qemu(#[from] QemuError),
+    /// A file of the user's cannot be read.
+    #[error("cannot read {}: {source}; {hint}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+        /// What the file should be.
+        hint: &'static str,
+    },
+    /// The build tree is not one that modules can be built against.
+    #[error("{} is no kernel build tree that is ready for modules: {problem}; run `make modules_prepare` and build the kernel there, or give its installed headers", path.display())]
+    Tree {
+        /// The tree.
+        path: PathBuf,
+        /// What is missing.
+        problem: &'static str,
+    },
+    /// The initramfs cannot be written.
+    #[error("cannot write the initramfs: {0}")]
+    Initramfs(std::io::Error),
+}

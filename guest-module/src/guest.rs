@@ -1,0 +1,127 @@
+//! From a request to a guest that can be booted.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cache::{Cache, Entry, Key, io_error};
+use crate::embedded;
+use crate::error::Error;
+use crate::files;
+use crate::hash;
+use crate::initramfs;
+use crate::module::{LOG, MODULE};
+use crate::packaged::{self, VMLINUX};
+use crate::packages::PackageId;
+use crate::progress::Progress;
+use crate::request::KernelRequest;
+
+/// The initramfs's file name in its cache entry.
+const INITRAMFS: &str = "initramfs.cpio";
+
+/// A kernel with everything it needs to run our agent: ready to boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Guest {
+    /// The request it was made for.
+    pub request: KernelRequest,
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// The uncompressed kernel, an ELF with a PVH entry.
+    pub vmlinux: PathBuf,
+    /// SHA-256 of the kernel.
+    pub vmlinux_sha256: String,
+    /// The initramfs: agent, module, mount points.
+    pub initramfs: PathBuf,
+    /// SHA-256 of the initramfs.
+    pub initramfs_sha256: String,
+    /// The module as built, also in the initramfs.
+    pub module: PathBuf,
+    /// SHA-256 of the module.
+    pub module_sha256: String,
+    /// Everything the module's build said.
+    pub module_log: PathBuf,
+    /// The package the kernel comes from; none for the user's own files.
+    pub package: Option<PackageId>,
+}
+
+/// How a guest shall be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Build the module with kbuild's extra warnings (`W=1`). They go to [`Guest::module_log`].
+    pub module_warnings: bool,
+}
+
+/// Makes the guest, or finds it in the cache.
+///
+/// # Errors
+/// See [`Error`]: each says what is missing and how to supply it.
+pub fn prepare(
+    request: &KernelRequest,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<Guest, Error> {
+    prepare_with(request, cache, progress, Options::default())
+}
+
+/// As [`prepare`], with options.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_with(
+    request: &KernelRequest,
+    cache: &Cache,
+    progress: &dyn Progress,
+    options: Options,
+) -> Result<Guest, Error> {
+    let warnings = options.module_warnings;
+    match request {
+        KernelRequest::Series { suite, .. } | KernelRequest::Package { suite, .. } => {
+            let made = packaged::prepare(request, suite, cache, progress, warnings)?;
+            let kernel = (made.kernel.path(VMLINUX), made.kernel.sha256(VMLINUX)?);
+            assemble(request, cache, progress, made.release, kernel, &made.module, Some(made.package))
+        }
+        KernelRequest::Files { image, build_dir } => {
+            let made = files::prepare(image, build_dir, cache, progress, warnings)?;
+            let kernel = (made.vmlinux, made.vmlinux_sha256);
+            assemble(request, cache, progress, made.release, kernel, &made.module, None)
+        }
+    }
+}
+
+/// Adds the initramfs to kernel and module.
+fn assemble(
+    request: &KernelRequest,
+    cache: &Cache,
+    progress: &dyn Progress,
+    release: String,
+    (vmlinux, vmlinux_sha256): (PathBuf, String),
+    module: &Entry,
+    package: Option<PackageId>,
+) -> Result<Guest, Error> {
+    let module_sha256 = module.sha256(MODULE)?;
+    let key = Key::new("initramfs")
+        .with("agent", hash::of_bytes(embedded::AGENT))
+        .with("module", module_sha256.clone());
+    let module_path = module.path(MODULE);
+    let entry = cache.entry(&key, progress, |dir| {
+        let module = fs::read(&module_path).map_err(io_error("read", &module_path))?;
+        let archive = initramfs::build(embedded::AGENT, &module).map_err(Error::Initramfs)?;
+        let path = dir.join(INITRAMFS);
+        fs::write(&path, archive).map_err(io_error("write", &path))?;
+        Ok::<_, Error>(Value::Null)
+    })?;
+    Ok(Guest {
+        request: request.clone(),
+        release,
+        vmlinux,
+        vmlinux_sha256,
+        initramfs: entry.path(INITRAMFS),
+        initramfs_sha256: entry.sha256(INITRAMFS)?,
+        module: module_path,
+        module_sha256,
+        module_log: module.path(LOG),
+        package,
+    })
+}

@@ -1,0 +1,51 @@
+//! Makes a bootable guest out of a kernel, without root.
+//!
+//! What comes in is the name of a kernel ([`KernelRequest`]) and a cache directory ([`Cache`]). What goes out is
+//! a [`Guest`]: an uncompressed `vmlinux` and an initramfs with our agent and our module, built for exactly that
+//! kernel. Kernels and tools come from Debian through a private apt root, verified by Debian's signatures;
+//! nothing is installed on the host. [`qemu`] finds or fetches a QEMU in the same way.
+//!
+//! Everything is kept in the cache under a hash of all that it was made from. A second run fetches nothing,
+//! builds nothing, and touches no network. Environment: `RELAYBED_CACHE`, `RELAYBED_MIRROR`,
+//! `RELAYBED_SECURITY_MIRROR`, `RELAYBED_REFRESH`, `RELAYBED_QEMU`.
+//!
+//! This room knows nothing of machines or scenarios.
+
+mod apt;
+mod cache;
+mod child;
+mod deb;
+mod embedded;
+mod error;
+mod files;
+mod guest;
+mod hash;
+mod image;
+mod initramfs;
+mod jail;
+mod kconfig;
+mod manifest;
+mod mirror;
+mod module;
+mod packaged;
+mod packages;
+mod progress;
+mod qemu;
+mod request;
+mod version;
+
+pub use apt::AptError;
+pub use cache::{Cache, CacheError};
+pub use child::ChildError;
+pub use deb::DebError;
+pub use error::Error;
+pub use guest::{Guest, Options, prepare, prepare_with};
+pub use image::ImageError;
+pub use jail::JailError;
+pub use kconfig::ConfigError;
+pub use mirror::MirrorError;
+pub use module::ModuleError;
+pub use packages::{ChooseError, PackageId};
+pub use progress::{Progress, Silent, Step, Terminal};
+pub use qemu::{Qemu, QemuError, qemu};
+pub use request::{KernelRequest, RequestError};

@@ -1,0 +1,280 @@
+//! A kernel out of Debian's packages: resolved, fetched, unpacked, its module built.
+//!
+//! "The newest of a series" is resolved once and then stands until a refresh is asked for, so that two runs
+//! test the same kernel and the second needs no network. Locks are taken in one order everywhere: the
+//! resolution, the apt root, then entries.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::apt::{self, AptError, AptRoot};
+use crate::cache::{Cache, Entry, Key, io_error};
+use crate::deb;
+use crate::error::Error;
+use crate::image::{self, MAX_IMAGE_BYTES};
+use crate::kconfig;
+use crate::module::{self, Against};
+use crate::packages::{self, Choice, PackageId};
+use crate::progress::{Progress, Silent};
+use crate::request::KernelRequest;
+
+/// What a build in a root of its own needs besides what the headers depend on.
+const TOOLS: [&str; 9] =
+    ["make", "dash", "coreutils", "sed", "grep", "mawk", "perl-base", "findutils", "diffutils"];
+
+/// The kernel's file name in its cache entry.
+pub(crate) const VMLINUX: &str = "vmlinux";
+
+/// Exactly which packages a request stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Resolution {
+    /// The suite they come from.
+    suite: String,
+    /// What `uname -r` will say.
+    release: String,
+    /// The kernel image.
+    image: PackageId,
+    /// The kernel's headers and what was built with the kernel.
+    headers: Vec<PackageId>,
+    /// Everything else a module's build needs.
+    tools: Vec<PackageId>,
+}
+
+/// A packaged kernel with its module.
+#[derive(Debug)]
+pub(crate) struct Packaged {
+    /// What `uname -r` will say.
+    pub(crate) release: String,
+    /// The image package.
+    pub(crate) package: PackageId,
+    /// The entry that holds the kernel.
+    pub(crate) kernel: Entry,
+    /// The entry that holds the module.
+    pub(crate) module: Entry,
+}
+
+/// Everything a run of this room carries around.
+struct Session<'a> {
+    request: &'a KernelRequest,
+    suite: &'a str,
+    cache: &'a Cache,
+    progress: &'a dyn Progress,
+    warnings: bool,
+}
+
+/// Makes kernel and module for a request that names packages.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn prepare(
+    request: &KernelRequest,
+    suite: &str,
+    cache: &Cache,
+    progress: &dyn Progress,
+    warnings: bool,
+) -> Result<Packaged, Error> {
+    let session = Session { request, suite, cache, progress, warnings };
+    let (mut resolution, apt) = session.resolve(cache.refresh())?;
+    let (kernel, module) = match session.find(&resolution) {
+        Some(found) => found,
+        None => {
+            let apt = match apt {
+                Some(apt) => apt,
+                None => session.reach(&mut resolution)?,
+            };
+            session.fetch(&resolution, &apt)?
+        }
+    };
+    let Resolution { release, image, .. } = resolution;
+    progress.say(&format!("kernel: {} {} (for {request})", image.name, image.version));
+    Ok(Packaged { release, package: image, kernel, module })
+}
+
+impl Resolution {
+    fn kernel_key(&self) -> Key {
+        Key::new("kernel").with("image", packages::identity(std::slice::from_ref(&self.image)))
+    }
+
+    fn headers_key(&self) -> Key {
+        Key::new("headers").with("packages", packages::identity(&self.headers))
+    }
+
+    fn tools_key(&self) -> Key {
+        Key::new("tools").with("packages", packages::identity(&self.tools))
+    }
+
+    fn module_key(&self, warnings: bool) -> Key {
+        let against = format!("{} {}", self.headers_key().hash(), self.tools_key().hash());
+        module::key(&against, warnings)
+    }
+}
+
+impl Session<'_> {
+    /// The packages the request stands for, from the cache unless asked `anew`; with the apt root if it was
+    /// needed.
+    fn resolve(&self, anew: bool) -> Result<(Resolution, Option<AptRoot>), Error> {
+        let key = Key::new("resolved").with("request", self.request.to_string());
+        let mut used = None;
+        let make = |_: &Path| -> Result<_, Error> {
+            let apt = AptRoot::updated(self.cache, self.suite, self.progress)?;
+            let resolution = self.ask(&apt)?;
+            used = Some(apt);
+            Ok(json!(resolution))
+        };
+        let entry = if anew {
+            self.cache.entry_anew(&key, self.progress, make)?
+        } else {
+            self.cache.entry(&key, self.progress, make)?
+        };
+        Ok((entry.facts()?, used))
+    }
+
+    /// Asks apt what the request stands for today.
+    fn ask(&self, apt: &AptRoot) -> Result<Resolution, Error> {
+        let series = matches!(self.request, KernelRequest::Series { .. });
+        let kernels = |name: &str| {
+            name.starts_with("linux-image-") || name.starts_with("linux-headers-")
+        };
+        let offered = apt.packages(series, kernels)?;
+        let choice = match self.request {
+            KernelRequest::Package { name, .. } => packages::choose_package(&offered, name),
+            KernelRequest::Series { series, .. } => packages::choose_series(&offered, series),
+            KernelRequest::Files { .. } => packages::choose_package(&offered, ""),
+        };
+        let request = self.request.to_string();
+        let choice = choice.map_err(|source| Error::Choose { request, source })?;
+        let headers = format!("{}={}", choice.headers, choice.image.version);
+        let mut wanted = vec![headers.as_str()];
+        wanted.extend(TOOLS);
+        let closure = apt.closure(&wanted, false)?;
+        let (headers, tools) =
+            closure.into_iter().partition(|package| package.name.starts_with("linux-"));
+        let Choice { image, release, .. } = choice;
+        Ok(Resolution { suite: self.suite.to_owned(), release, image, headers, tools })
+    }
+
+    /// An apt root that still offers what was resolved some time ago; resolves again if the archive moved on.
+    fn reach(&self, resolution: &mut Resolution) -> Result<AptRoot, Error> {
+        let apt = AptRoot::updated(self.cache, self.suite, self.progress)?;
+        let wanted: Vec<&PackageId> =
+            [&resolution.image].into_iter().chain(&resolution.headers).chain(&resolution.tools).collect();
+        let offered = apt.packages(false, |name| wanted.iter().any(|package| package.name == name))?;
+        let Some(gone) = wanted.into_iter().find(|package| !offered.contains(package)) else {
+            return Ok(apt);
+        };
+        self.progress.say(&format!(
+            "{} {} is no longer in the archive; {} is resolved anew",
+            gone.name, gone.version, self.request
+        ));
+        // Given up first: resolutions are locked before apt roots.
+        drop(apt);
+        let (newer, apt) = self.resolve(true)?;
+        *resolution = newer;
+        match apt {
+            Some(apt) => Ok(apt),
+            None => Ok(AptRoot::updated(self.cache, self.suite, self.progress)?),
+        }
+    }
+
+    /// Kernel and module, if both are in the cache.
+    fn find(&self, resolution: &Resolution) -> Option<(Entry, Entry)> {
+        let kernel = self.cache.find(&resolution.kernel_key(), self.progress);
+        let module = self.cache.find(&resolution.module_key(self.warnings), self.progress);
+        Some((kernel?, module?))
+    }
+
+    /// Fetches what is missing, the kernel beside the module's build.
+    fn fetch(&self, resolution: &Resolution, apt: &AptRoot) -> Result<(Entry, Entry), Error> {
+        let scratch = self.cache.scratch(apt.lock(), apt.lock_name())?;
+        let downloads = scratch.path();
+        std::thread::scope(|scope| {
+            let kernel = scope.spawn(|| self.kernel(resolution, apt, &downloads.join("image")));
+            let module = self.module(resolution, apt, &downloads.join("build"));
+            match kernel.join() {
+                Ok(kernel) => Ok((kernel?, module?)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    /// The kernel's entry: `vmlinux` out of the image package.
+    fn kernel(
+        &self,
+        resolution: &Resolution,
+        apt: &AptRoot,
+        downloads: &Path,
+    ) -> Result<Entry, Error> {
+        let image = &resolution.image;
+        self.cache.entry(&resolution.kernel_key(), self.progress, |dir| {
+            let debs =
+                apt.download(std::slice::from_ref(image), downloads, &image.name, self.progress)?;
+            let step = self.progress.begin(&format!("extracting {}", image.name), None);
+            let name = format!("vmlinuz of {}", resolution.release);
+            let deb = debs.first().ok_or_else(|| AptError::Absent {
+                name: image.name.clone(),
+                version: image.version.clone(),
+            })?;
+            let image = deb::read_file(deb, &name, MAX_IMAGE_BYTES, |path| {
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz"))
+            })?;
+            let vmlinux =
+                image::vmlinux(image).map_err(|source| Error::Image { path: deb.clone(), source })?;
+            let path = dir.join(VMLINUX);
+            fs::write(&path, vmlinux).map_err(io_error("write", &path))?;
+            step.finish();
+            Ok(json!({ "release": resolution.release }))
+        })
+    }
+
+    /// The module's entry, built against headers and tools that are fetched in one go if missing.
+    fn module(
+        &self,
+        resolution: &Resolution,
+        apt: &AptRoot,
+        downloads: &Path,
+    ) -> Result<Entry, Error> {
+        let key = resolution.module_key(self.warnings);
+        if let Some(module) = self.cache.find(&key, &Silent) {
+            return Ok(module);
+        }
+        let parts = [
+            (resolution.tools_key(), &resolution.tools),
+            (resolution.headers_key(), &resolution.headers),
+        ];
+        let missing = parts.iter().filter(|(key, _)| self.cache.find(key, self.progress).is_none());
+        let missing: Vec<PackageId> = missing.flat_map(|(_, packages)| packages.to_vec()).collect();
+        if !missing.is_empty() {
+            let what = format!("headers and tools for {}", resolution.release);
+            apt.download(&missing, downloads, &what, self.progress)?;
+        }
+        let [tools, headers] = parts.map(|(key, packages)| self.unpacked(&key, packages, downloads));
+        let (tools, headers) = (tools?, headers?);
+        let config = headers.path("root").join(format!("usr/src/linux-headers-{}/.config", resolution.release));
+        let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
+        kconfig::check(&text, &resolution.release)?;
+        let against = Against::Packages { headers: &headers, tools: &tools };
+        let release = &resolution.release;
+        let (warnings, progress) = (self.warnings, self.progress);
+        Ok(module::build(self.cache, &key, release, &against, warnings, progress)?)
+    }
+
+    /// The entry with these packages unpacked under `root`.
+    fn unpacked(
+        &self,
+        key: &Key,
+        packages: &[PackageId],
+        downloads: &Path,
+    ) -> Result<Entry, Error> {
+        self.cache.entry(key, self.progress, |dir| {
+            let step = self.progress.begin(&format!("unpacking {} packages", packages.len()), None);
+            let files = packages.iter().map(|package| apt::file_of(package, downloads));
+            let files = files.collect::<Result<Vec<_>, _>>()?;
+            deb::unpack_all(&files, &dir.join("root"))?;
+            step.finish();
+            Ok(serde_json::Value::Null)
+        })
+    }
+}

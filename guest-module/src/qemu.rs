@@ -1,0 +1,271 @@
+//! A QEMU to run guests in: the host's if it is new enough, else Debian's, run in place from the cache.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::apt::{self, AptError, AptRoot};
+use crate::cache::{Cache, CacheError, Entry, Key};
+use crate::child::{self, ChildError};
+use crate::deb::{self, DebError};
+use crate::packages::{self, PackageId};
+use crate::progress::Progress;
+
+/// Older ones hang when a second CPU comes up under the instruction clock.
+const OLDEST: (u32, u32) = (8, 2);
+
+/// The program looked for on the host, and taken from the package.
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Where a QEMU comes from if the host has none that will do. Its libraries come along, so the host's matter not.
+const SUITE: &str = "bookworm-backports";
+
+/// The package that holds it.
+const PACKAGE: &str = "qemu-system-x86";
+
+/// There is no QEMU.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// The one that was asked for will not do.
+    #[error("RELAYBED_QEMU names {}, which cannot be used: {problem}; unset it or name a QEMU of 8.2 or newer", path.display())]
+    Asked {
+        /// The program.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The fetched one does not run.
+    #[error("QEMU {version} from Debian {SUITE} does not run here: {source}; install QEMU 8.2 or newer, or name one by RELAYBED_QEMU")]
+    Unusable {
+        /// Its package version.
+        version: String,
+        /// What happened.
+        source: ChildError,
+    },
+    /// It could not be fetched.
+    #[error("{0}\nOr install QEMU 8.2 or newer, or name one by RELAYBED_QEMU")]
+    Apt(#[from] AptError),
+    /// It could not be unpacked.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// How to run QEMU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Qemu {
+    /// The beginning of its command line: the program, or the loader with its options and the program.
+    pub argv0: Vec<OsString>,
+    /// Where its firmware files are (`-L`), if not where it looks for itself.
+    pub data_dir: Option<PathBuf>,
+    /// As it reports itself: `10.0.2`.
+    pub version: String,
+    /// Where it comes from, for reports.
+    pub origin: String,
+}
+
+/// Exactly which packages make up a private QEMU.
+#[derive(Debug, Serialize, Deserialize)]
+struct Resolution {
+    packages: Vec<PackageId>,
+}
+
+/// Finds the host's QEMU or fetches one.
+///
+/// # Errors
+/// See [`QemuError`].
+pub fn qemu(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
+    if let Some(path) = std::env::var_os("RELAYBED_QEMU").filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        let asked = |problem| QemuError::Asked { path: path.clone(), problem };
+        return host(&path).map_err(asked);
+    }
+    match host(Path::new(PROGRAM)) {
+        Ok(qemu) => Ok(qemu),
+        Err(problem) => {
+            tracing::debug!(problem, "the host's QEMU will not do");
+            private(cache, progress)
+        }
+    }
+}
+
+/// A program of the host's, if it runs and is new enough.
+fn host(program: &Path) -> Result<Qemu, String> {
+    let output = child::run(Command::new(program).arg("--version"));
+    let output = output.map_err(|error| error.to_string())?;
+    let version = parse_version(&output.stdout).ok_or("it does not report a version")?;
+    if !is_new_enough(&version) {
+        return Err(format!("it is version {version}"));
+    }
+    Ok(Qemu {
+        argv0: vec![program.into()],
+        data_dir: None,
+        version,
+        origin: format!("the host's {}", program.display()),
+    })
+}
+
+/// The version in the first line of `--version`.
+fn parse_version(output: &str) -> Option<String> {
+    let rest = output.split_once("QEMU emulator version ")?.1;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    (end > 0).then(|| rest[..end].to_owned())
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= OLDEST
+}
+
+/// Debian's QEMU from the cache, fetched if need be.
+fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
+    let (mut resolution, apt) = resolve(cache, progress, cache.refresh())?;
+    if let Some(entry) = cache.find(&key(&resolution), progress) {
+        return Ok(entry.facts::<Fact>()?.qemu(&entry));
+    }
+    let apt = match apt {
+        Some(apt) => apt,
+        None => {
+            // Whatever was resolved earlier may have left the archive by now.
+            let (newer, apt) = resolve(cache, progress, true)?;
+            resolution = newer;
+            match apt {
+                Some(apt) => apt,
+                None => AptRoot::updated(cache, SUITE, progress)?,
+            }
+        }
+    };
+    let scratch = cache.scratch(apt.lock(), apt.lock_name())?;
+    let entry = cache.entry(&key(&resolution), progress, |dir| {
+        let packages = &resolution.packages;
+        apt.download(packages, scratch.path(), "QEMU", progress)?;
+        let step = progress.begin("unpacking QEMU", None);
+        let files = packages.iter().map(|package| apt::file_of(package, scratch.path()));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let root = dir.join("root");
+        deb::unpack_all(&files, &root)?;
+        let package = packages.iter().find(|package| package.name == PACKAGE);
+        let package = package.map_or_else(String::new, |package| package.version.clone());
+        let argv0 = argv0(&root);
+        let asked = argv0.split_first().map(|(program, arguments)| {
+            child::run(Command::new(program).args(arguments).arg("--version"))
+        });
+        let output = asked.transpose();
+        let output = output
+            .map_err(|source| QemuError::Unusable { version: package.clone(), source })?
+            .map_or_else(String::new, |output| output.stdout);
+        let version = parse_version(&output).unwrap_or_else(|| package.clone());
+        step.finish();
+        Ok::<_, QemuError>(json!(Fact { version, package }))
+    })?;
+    Ok(entry.facts::<Fact>()?.qemu(&entry))
+}
+
+/// What is recorded of a private QEMU.
+#[derive(Debug, Serialize, Deserialize)]
+struct Fact {
+    version: String,
+    package: String,
+}
+
+impl Fact {
+    fn qemu(self, entry: &Entry) -> Qemu {
+        let root = entry.path("root");
+        Qemu {
+            argv0: argv0(&root),
+            data_dir: Some(root.join("usr/share/qemu")),
+            version: self.version,
+            origin: format!("Debian {SUITE}, {PACKAGE} {}", self.package),
+        }
+    }
+}
+
+fn key(resolution: &Resolution) -> Key {
+    Key::new("qemu").with("packages", packages::identity(&resolution.packages))
+}
+
+/// Which packages to use, from the cache unless asked `anew`; with the apt root if it was needed.
+fn resolve(
+    cache: &Cache,
+    progress: &dyn Progress,
+    anew: bool,
+) -> Result<(Resolution, Option<AptRoot>), QemuError> {
+    let key = Key::new("resolved").with("request", format!("{SUITE}:{PACKAGE}"));
+    let mut used = None;
+    let make = |_: &Path| -> Result<_, QemuError> {
+        let apt = AptRoot::updated(cache, SUITE, progress)?;
+        let packages = apt.closure(&[PACKAGE], true)?;
+        used = Some(apt);
+        Ok(json!(Resolution { packages }))
+    };
+    let entry = if anew {
+        cache.entry_anew(&key, progress, make)?
+    } else {
+        cache.entry(&key, progress, make)?
+    };
+    Ok((entry.facts()?, used))
+}
+
+/// The command line that runs the QEMU of a private root by that root's own loader and libraries.
+fn argv0(root: &Path) -> Vec<OsString> {
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    let mut path = libraries.clone().into_os_string();
+    // Some libraries keep parts of themselves in folders of their own.
+    let mut folders: Vec<PathBuf> = fs::read_dir(&libraries)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .filter(|path| has_libraries(path))
+        .collect();
+    folders.sort();
+    for folder in folders {
+        path.push(":");
+        path.push(folder);
+    }
+    vec![
+        root.join("usr/lib64/ld-linux-x86-64.so.2").into_os_string(),
+        "--library-path".into(),
+        path,
+        root.join("usr/bin").join(PROGRAM).into_os_string(),
+    ]
+}
+
+/// Whether a folder holds shared libraries with a version, as against plug-ins.
+fn has_libraries(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).any(|name| {
+        name.starts_with("lib") && name.contains(".so.") || name.starts_with("libpulse")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told() {
+        let debian = "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)\nCopyright\n";
+        assert_eq!(parse_version(debian).as_deref(), Some("10.0.2"));
+        assert_eq!(parse_version("QEMU emulator version 8.2"), Some("8.2".into()));
+        assert_eq!(parse_version("no QEMU"), None);
+        for (version, expected) in
+            [("8.2", true), ("10.0.2", true), ("8.1.9", false), ("7.2.22", false), ("", false)]
+        {
+            assert_eq!(is_new_enough(version), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_no_qemu_is_refused() {
+        assert!(host(Path::new("/bin/true")).is_err());
+        assert!(host(Path::new("/nonexistent/qemu")).is_err());
+    }
+}
