@@ -87,7 +87,7 @@ fn paths() {
         ("initramfs", |s| s.initramfs = s.dir.clone()),
         ("evidence folder", |s| s.dir.push("x")),
         ("QEMU data folder", |s| {
-            s.qemu.data_dir = Some(s.dir.join("x"))
+            s.qemu.data_dir = Some(s.dir.join("x"));
         }),
     ];
     for (role, change) in changes {

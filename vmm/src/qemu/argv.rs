@@ -44,6 +44,9 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
     // The only trace of a triple fault: QEMU logs it when it resets the vCPU.
     args.pair("-d", "cpu_reset");
 
+    // A PVH kernel needs no BIOS; this firmware only passes on to it, and lies in QEMU's own data
+    // folder where distributions keep the full BIOS elsewhere.
+    args.pair("-bios", "qboot.rom");
     args.pair(
         "-machine",
         "q35,memory-backend=ram,vmport=off,smm=off,usb=off",
@@ -142,6 +145,7 @@ mod tests {
         let expected = format!(
             "-nodefaults\n-no-user-config\n-display none\n-vga none\n\
              -action reboot=shutdown,shutdown=pause\n-d cpu_reset\n\
+             -bios qboot.rom\n\
              -machine q35,memory-backend=ram,vmport=off,smm=off,usb=off\n\
              -accel tcg,thread=multi\n-cpu max\n-smp 2\n-m 256M\n\
              -object memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/7,share=on\n\
