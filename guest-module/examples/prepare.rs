@@ -8,9 +8,12 @@ fn run() -> Result<Vec<serde_json::Value>, Error> {
     let cache = Cache::open(None)?;
     let progress = Terminal::new();
     let mut made = Vec::new();
-    let (flags, mut kernels): (Vec<String>, Vec<String>) =
-        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
-    let options = Options { module_warnings: flags.iter().any(|flag| flag == "--w1") };
+    let (flags, mut kernels): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|argument| argument.starts_with("--"));
+    let options = Options {
+        module_warnings: flags.iter().any(|flag| flag == "--w1"),
+    };
     if flags.iter().any(|flag| flag == "--qemu") {
         made.push(serde_json::json!(qemu(&cache, &progress)?));
     } else if kernels.is_empty() {
@@ -23,7 +26,11 @@ fn run() -> Result<Vec<serde_json::Value>, Error> {
     Ok(made)
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this example is for")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what this example is for"
+)]
 fn main() -> ExitCode {
     match run() {
         Ok(made) => {

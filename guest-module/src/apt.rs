@@ -33,7 +33,9 @@ pub enum AptError {
         source: ChildError,
     },
     /// apt did not give a package it was asked for.
-    #[error("apt fetched no file for {name} {version}; run again, with RELAYBED_REFRESH=1 if it persists")]
+    #[error(
+        "apt fetched no file for {name} {version}; run again, with RELAYBED_REFRESH=1 if it persists"
+    )]
     Absent {
         /// The package.
         name: String,
@@ -41,7 +43,9 @@ pub enum AptError {
         version: String,
     },
     /// A fetched file is not what the signed index says.
-    #[error("{name} {version} was fetched with SHA-256 {found}, but the signed index says {expected}; try another mirror (RELAYBED_MIRROR)")]
+    #[error(
+        "{name} {version} was fetched with SHA-256 {found}, but the signed index says {expected}; try another mirror (RELAYBED_MIRROR)"
+    )]
     Hash {
         /// The package.
         name: String,
@@ -127,7 +131,12 @@ impl AptRoot {
             let path = dir.join(name);
             fs::write(&path, content).map_err(io_error("write", &path))?;
         }
-        let root = Self { dir, suites, lock_name, lock };
+        let root = Self {
+            dir,
+            suites,
+            lock_name,
+            lock,
+        };
         let step = progress.begin(&format!("package lists of Debian {suite}"), None);
         // Without this, apt is content with old lists when the archive is out of reach.
         let mut update = root.apt_get();
@@ -147,15 +156,27 @@ impl AptRoot {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<PackageId>, AptError> {
         let mut targets = self.apt_get();
-        targets.args(["indextargets", "--format", "$(RELEASE)|$(FILENAME)", "Created-By: Packages"]);
+        targets.args([
+            "indextargets",
+            "--format",
+            "$(RELEASE)|$(FILENAME)",
+            "Created-By: Packages",
+        ]);
         let targets = child::run(&mut targets).map_err(self.failure("the package lists"))?;
         let only = self.suites.only.as_deref().filter(|_| only_asked);
         let mut found = Vec::new();
-        for (release, file) in targets.stdout.lines().filter_map(|line| line.split_once('|')) {
+        for (release, file) in targets
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_once('|'))
+        {
             if only.is_none_or(|only| only == release) {
                 let path = Path::new(file);
                 let bytes = fs::read(path).map_err(io_error("read", path))?;
-                found.extend(packages::parse_index(&String::from_utf8_lossy(&bytes), &wanted));
+                found.extend(packages::parse_index(
+                    &String::from_utf8_lossy(&bytes),
+                    &wanted,
+                ));
             }
         }
         Ok(found)
@@ -165,17 +186,26 @@ impl AptRoot {
     ///
     /// # Errors
     /// Something cannot be installed.
-    pub(crate) fn closure(&self, wanted: &[&str], prefer: bool) -> Result<Vec<PackageId>, AptError> {
+    pub(crate) fn closure(
+        &self,
+        wanted: &[&str],
+        prefer: bool,
+    ) -> Result<Vec<PackageId>, AptError> {
         let mut plan = self.apt_get();
         plan.args(["install", "--yes", "-qq", "--print-uris"]);
         if let Some(release) = self.suites.only.as_ref().filter(|_| prefer) {
             plan.args(["--target-release", release]);
         }
-        let plan = child::run(plan.arg("--").args(wanted)).map_err(self.failure(&wanted.join(" ")))?;
+        let plan =
+            child::run(plan.arg("--").args(wanted)).map_err(self.failure(&wanted.join(" ")))?;
         let plan = packages::parse_print_uris(&plan.stdout);
-        let known = self.packages(false, |name| plan.iter().any(|(planned, _)| planned == name))?;
+        let known = self.packages(false, |name| {
+            plan.iter().any(|(planned, _)| planned == name)
+        })?;
         let find = |(name, version): &(String, String)| {
-            let found = known.iter().find(|p| p.name == *name && p.version == *version);
+            let found = known
+                .iter()
+                .find(|p| p.name == *name && p.version == *version);
             found.cloned().ok_or_else(|| AptError::Absent {
                 name: name.clone(),
                 version: version.clone(),
@@ -231,7 +261,11 @@ impl AptRoot {
 
     fn failure(&self, what: &str) -> impl Fn(ChildError) -> AptError {
         let (what, suite) = (what.to_owned(), self.suites.name.clone());
-        move |source| AptError::Fetch { what: what.clone(), suite: suite.clone(), source }
+        move |source| AptError::Fetch {
+            what: what.clone(),
+            suite: suite.clone(),
+            source,
+        }
     }
 }
 
@@ -242,9 +276,16 @@ impl AptRoot {
 pub(crate) fn file_of(package: &PackageId, dir: &Path) -> Result<PathBuf, AptError> {
     let stem = packages::file_stem(package);
     let mut names = fs::read_dir(dir).map_err(io_error("list", dir))?.flatten();
-    let found = names.find(|entry| entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes()));
+    let found = names.find(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(stem.as_bytes())
+    });
     let (name, version) = (package.name.clone(), package.version.clone());
-    found.map(|entry| entry.path()).ok_or(AptError::Absent { name, version })
+    found
+        .map(|entry| entry.path())
+        .ok_or(AptError::Absent { name, version })
 }
 
 /// Checks a fetched file against the signed index.
@@ -264,5 +305,8 @@ fn verify(package: &PackageId, path: &Path) -> Result<(), AptError> {
 /// Bytes in the files of a folder so far.
 fn size_of_files(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
 }

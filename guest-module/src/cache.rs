@@ -25,7 +25,9 @@ const FORMAT: &str = "1";
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// There is no telling where the cache belongs.
-    #[error("no place for the cache: set RELAYBED_CACHE, XDG_CACHE_HOME or HOME to an absolute path")]
+    #[error(
+        "no place for the cache: set RELAYBED_CACHE, XDG_CACHE_HOME or HOME to an absolute path"
+    )]
     NoPlace,
     /// The path cannot be written into apt's configuration.
     #[error("the cache path {} has a character that apt's configuration cannot hold (a quote, a line end); choose another by RELAYBED_CACHE", path.display())]
@@ -58,7 +60,11 @@ pub(crate) fn io_error<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl Fn(io::Error) -> CacheError + 'a {
-    move |source| CacheError::Io { action, path: path.to_owned(), source }
+    move |source| CacheError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// The cache directory of this user.
@@ -123,7 +129,11 @@ impl Entry {
 
     /// The recorded hash of a file in the entry.
     pub(crate) fn sha256(&self, name: &str) -> Result<String, CacheError> {
-        let output = self.manifest.outputs.iter().find(|output| output.path == Path::new(name));
+        let output = self
+            .manifest
+            .outputs
+            .iter()
+            .find(|output| output.path == Path::new(name));
         let found = output.map(|output| output.sha256.clone());
         found.ok_or_else(|| self.nonsense(format!("{name} is not listed")))
     }
@@ -135,7 +145,10 @@ impl Entry {
     }
 
     fn nonsense(&self, problem: String) -> CacheError {
-        CacheError::Facts { path: self.dir.clone(), problem }
+        CacheError::Facts {
+            path: self.dir.clone(),
+            problem,
+        }
     }
 }
 
@@ -146,15 +159,26 @@ impl Cache {
     /// # Errors
     /// No place is known, or the directory cannot be made.
     pub fn open(path: Option<&Path>) -> Result<Self, CacheError> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let root = path
             .map(Path::to_owned)
             .or_else(|| set("RELAYBED_CACHE"))
-            .or_else(|| set("XDG_CACHE_HOME").filter(|p| p.is_absolute()).map(|p| p.join("relaybed")))
+            .or_else(|| {
+                set("XDG_CACHE_HOME")
+                    .filter(|p| p.is_absolute())
+                    .map(|p| p.join("relaybed"))
+            })
             .or_else(|| set("HOME").map(|home| home.join(".cache/relaybed")))
             .ok_or(CacheError::NoPlace)?;
         let root = std::path::absolute(&root).map_err(io_error("find", &root))?;
-        if root.to_str().is_none_or(|text| text.contains(['"', '\n', '\\'])) {
+        if root
+            .to_str()
+            .is_none_or(|text| text.contains(['"', '\n', '\\']))
+        {
             return Err(CacheError::Path { path: root });
         }
         fs::create_dir_all(&root).map_err(io_error("make", &root))?;
@@ -246,7 +270,9 @@ impl Cache {
         let facts = make(&aside.0)?;
         let manifest = Manifest::of_dir(&aside.0, key.inputs.clone(), facts)
             .map_err(io_error("describe", &aside.0))?;
-        manifest.store(&aside.0).map_err(io_error("write", &aside.0))?;
+        manifest
+            .store(&aside.0)
+            .map_err(io_error("write", &aside.0))?;
         let dir = self.place(key);
         remove(&dir)?;
         if let Some(parent) = dir.parent() {
@@ -279,7 +305,11 @@ impl Cache {
         let dir = self.root.join("locks");
         fs::create_dir_all(&dir).map_err(io_error("make", &dir))?;
         let path = dir.join(name);
-        let open = File::options().create(true).truncate(false).write(true).open(&path);
+        let open = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         open.map_err(io_error("open", &path))
     }
 
@@ -290,8 +320,11 @@ impl Cache {
         };
         for leftover in leftovers.flatten() {
             let name = leftover.file_name().to_string_lossy().into_owned();
-            let Ok(file) = self.lock_file(&name) else { continue };
-            let free = name == held || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            let Ok(file) = self.lock_file(&name) else {
+                continue;
+            };
+            let free =
+                name == held || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
             if free {
                 // Whoever comes to need the place will report if it cannot be had.
                 drop(remove(&leftover.path()));
@@ -335,7 +368,9 @@ impl Drop for Scratch {
 /// Removes a folder that may not be there.
 fn remove(path: &Path) -> Result<(), CacheError> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }

@@ -19,7 +19,9 @@ pub enum ChildError {
         source: std::io::Error,
     },
     /// Its output could not be kept or read.
-    #[error("cannot keep the output of {tool}: {source}; is the temporary directory writable and not full?")]
+    #[error(
+        "cannot keep the output of {tool}: {source}; is the temporary directory writable and not full?"
+    )]
     Output {
         /// The program's name.
         tool: String,
@@ -120,7 +122,10 @@ pub(crate) fn run_to_end(
     mut look: Option<&mut dyn FnMut()>,
 ) -> Result<(ExitStatus, Output), ChildError> {
     let tool = command.get_program().to_string_lossy().into_owned();
-    let output = |source| ChildError::Output { tool: tool.clone(), source };
+    let output = |source| ChildError::Output {
+        tool: tool.clone(),
+        source,
+    };
     // Files, not pipes: nobody has to drain them, and a killed parent leaves nothing.
     let mut stdout = tempfile::tempfile().map_err(output)?;
     let mut stderr = tempfile::tempfile().map_err(output)?;
@@ -132,7 +137,10 @@ pub(crate) fn run_to_end(
     tracing::debug!(?command, "run");
     let child = die_with_us(command)
         .spawn()
-        .map_err(|source| ChildError::Spawn { tool: tool.clone(), source })?;
+        .map_err(|source| ChildError::Spawn {
+            tool: tool.clone(),
+            source,
+        })?;
     let mut child = Reaped(child);
     let status = loop {
         let Some(look) = look.as_mut() else {
@@ -150,7 +158,13 @@ pub(crate) fn run_to_end(
         file.read_to_end(&mut bytes).map_err(output)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    Ok((status, Output { stdout: text(&mut stdout)?, stderr: text(&mut stderr)? }))
+    Ok((
+        status,
+        Output {
+            stdout: text(&mut stdout)?,
+            stderr: text(&mut stderr)?,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -160,19 +174,29 @@ mod tests {
     #[test]
     fn output_is_kept_apart() {
         let output = run(Command::new("sh").args(["-c", "echo out; echo err >&2"])).unwrap();
-        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(
+            (output.stdout.as_str(), output.stderr.as_str()),
+            ("out\n", "err\n")
+        );
     }
 
     #[test]
     fn failure_carries_the_tail() {
         let script = "for i in $(seq 100); do echo line $i; done; exit 3";
-        let error = run(Command::new("sh").args(["-c", script])).unwrap_err().to_string();
-        assert!(error.contains("line 100") && !error.contains("line 50\n"), "{error}");
+        let error = run(Command::new("sh").args(["-c", script]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 100") && !error.contains("line 50\n"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_missing_tool_is_named() {
-        let error = run(&mut Command::new("relaybed-no-such-tool")).unwrap_err().to_string();
+        let error = run(&mut Command::new("relaybed-no-such-tool"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("relaybed-no-such-tool"), "{error}");
     }
 

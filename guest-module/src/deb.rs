@@ -66,6 +66,9 @@ const LEFT_OUT: [&str; 6] = [
     "./usr/lib/linux-headers-*/vmlinux",
 ];
 
+/// Names that packages leave to their maintainer scripts, and what the scripts would make them mean.
+const ALTERNATIVES: [(&str, &str); 2] = [("awk", "mawk"), ("sh", "dash")];
+
 /// Unpacks packages over one another into `root`, as dpkg would lay out their files.
 ///
 /// # Errors
@@ -87,11 +90,23 @@ pub(crate) fn unpack_all(debs: &[PathBuf], root: &Path) -> Result<(), DebError> 
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| match worker.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    })
+        workers
+            .into_iter()
+            .try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+    })?;
+    for (name, meaning) in ALTERNATIVES {
+        let (link, target) = (
+            root.join("usr/bin").join(name),
+            root.join("usr/bin").join(meaning),
+        );
+        if target.exists() && fs::symlink_metadata(&link).is_err() {
+            symlink(meaning, &link).map_err(io_error("make", &link))?;
+        }
+    }
+    Ok(())
 }
 
 /// Unpacks one package. Its files get the caller as owner; links to folders are followed, not replaced.
@@ -104,7 +119,10 @@ fn unpack(deb: &Path, root: &Path) -> Result<(), DebError> {
     shell.args(["-c", script, "unpack"]).arg(deb).arg(root);
     shell.args(LEFT_OUT.map(|pattern| format!("--exclude={pattern}")));
     let unpacked = child::run(&mut shell);
-    unpacked.map(drop).map_err(|source| DebError::Unpack { path: deb.to_owned(), source })
+    unpacked.map(drop).map_err(|source| DebError::Unpack {
+        path: deb.to_owned(),
+        source,
+    })
 }
 
 /// The content of the first file in `deb` whose name satisfies `wanted`. Reading stops there.
@@ -117,16 +135,24 @@ pub(crate) fn read_file(
     limit: u64,
     wanted: impl Fn(&Path) -> bool,
 ) -> Result<Vec<u8>, DebError> {
-    let archive_error = |source| DebError::Archive { path: deb.to_owned(), source };
+    let archive_error = |source| DebError::Archive {
+        path: deb.to_owned(),
+        source,
+    };
     let spawn_error = |source| DebError::Unpack {
         path: deb.to_owned(),
-        source: ChildError::Spawn { tool: "dpkg-deb".to_owned(), source },
+        source: ChildError::Spawn {
+            tool: "dpkg-deb".to_owned(),
+            source,
+        },
     };
     let mut command = Command::new("dpkg-deb");
     command.arg("--fsys-tarfile").arg(deb).stdin(Stdio::null());
     // It complains when reading stops early, which is what happens on success.
     command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = child::die_with_us(&mut command).spawn().map_err(spawn_error)?;
+    let mut child = child::die_with_us(&mut command)
+        .spawn()
+        .map_err(spawn_error)?;
     let found = match child.stdout.take() {
         Some(stdout) => find_in_tar(stdout, limit, wanted),
         None => Ok(None),
@@ -136,10 +162,15 @@ pub(crate) fn read_file(
     child.wait().map_err(archive_error)?;
     let name = what.to_owned();
     match found.map_err(archive_error)? {
-        None => Err(DebError::Missing { path: deb.to_owned(), name }),
-        Some(content) if content.len() as u64 > limit => {
-            Err(DebError::TooLarge { path: deb.to_owned(), name, limit })
-        }
+        None => Err(DebError::Missing {
+            path: deb.to_owned(),
+            name,
+        }),
+        Some(content) if content.len() as u64 > limit => Err(DebError::TooLarge {
+            path: deb.to_owned(),
+            name,
+            limit,
+        }),
         Some(content) => Ok(content),
     }
 }
@@ -174,7 +205,10 @@ mod tests {
     fn package(dir: &Path) -> PathBuf {
         let tree = dir.join("tree");
         for (path, content) in [
-            ("DEBIAN/control", "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.x>\nDescription: x\n"),
+            (
+                "DEBIAN/control",
+                "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.x>\nDescription: x\n",
+            ),
             ("lib/modules/file", "content"),
             ("usr/src/linux-headers-1/vmlinux", "types"),
             ("boot/vmlinuz-1", "kernel"),
@@ -193,7 +227,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         unpack_all(&[package(dir.path())], &root).unwrap();
-        assert_eq!(fs::read(root.join("usr/lib/modules/file")).unwrap(), b"content");
+        assert_eq!(
+            fs::read(root.join("usr/lib/modules/file")).unwrap(),
+            b"content"
+        );
         assert!(root.join("lib").is_symlink());
         assert!(!root.join("usr/src/linux-headers-1/vmlinux").exists());
     }
@@ -203,7 +240,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deb = package(dir.path());
         let named = |name: &'static str| move |path: &Path| path.ends_with(name);
-        assert_eq!(read_file(&deb, "it", 6, named("boot/vmlinuz-1")).unwrap(), b"kernel");
+        assert_eq!(
+            read_file(&deb, "it", 6, named("boot/vmlinuz-1")).unwrap(),
+            b"kernel"
+        );
         let large = read_file(&deb, "it", 5, named("boot/vmlinuz-1")).unwrap_err();
         assert!(matches!(large, DebError::TooLarge { .. }), "{large}");
         let missing = read_file(&deb, "it", 5, named("boot/other")).unwrap_err();

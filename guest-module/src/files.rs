@@ -43,12 +43,28 @@ pub(crate) fn prepare(
     let (release, identity) = inspect(&tree)?;
     let (vmlinux, vmlinux_sha256) = kernel(&image, cache, progress)?;
     let key = module::key(&identity, warnings);
-    let module = module::build(cache, &key, &release, &Against::Tree(&tree), warnings, progress)?;
-    Ok(Own { release, vmlinux, vmlinux_sha256, module })
+    let module = module::build(
+        cache,
+        &key,
+        &release,
+        &Against::Tree(&tree),
+        warnings,
+        progress,
+    )?;
+    Ok(Own {
+        release,
+        vmlinux,
+        vmlinux_sha256,
+        module,
+    })
 }
 
 fn absolute(path: &Path, hint: &'static str) -> Result<PathBuf, Error> {
-    fs::canonicalize(path).map_err(|source| Error::Input { path: path.to_owned(), source, hint })
+    fs::canonicalize(path).map_err(|source| Error::Input {
+        path: path.to_owned(),
+        source,
+        hint,
+    })
 }
 
 /// The bootable kernel and its hash. A `vmlinux` is used where it lies.
@@ -58,14 +74,21 @@ fn kernel(
     progress: &dyn Progress,
 ) -> Result<(PathBuf, String), Error> {
     let hint = "--kernel wants a bzImage or vmlinux";
-    let input = |source| Error::Input { path: image.to_owned(), source, hint };
+    let input = |source| Error::Input {
+        path: image.to_owned(),
+        source,
+        hint,
+    };
     let size = fs::metadata(image).map_err(input)?.len();
     if size > MAX_IMAGE_BYTES {
         return Err(input(std::io::ErrorKind::FileTooLarge.into()));
     }
     let content = fs::read(image).map_err(input)?;
     let sha256 = hash::of_bytes(&content);
-    let wrong = |source| Error::Image { path: image.to_owned(), source };
+    let wrong = |source| Error::Image {
+        path: image.to_owned(),
+        source,
+    };
     if content.starts_with(b"\x7fELF") {
         image::vmlinux(content).map_err(wrong)?;
         return Ok((image.to_owned(), sha256));
@@ -82,7 +105,10 @@ fn kernel(
 
 /// The release a tree builds, and a text that changes whenever modules for it might.
 fn inspect(tree: &Path) -> Result<(String, String), Error> {
-    let broken = |problem| Error::Tree { path: tree.to_owned(), problem };
+    let broken = |problem| Error::Tree {
+        path: tree.to_owned(),
+        problem,
+    };
     let read = |name: &str| fs::read(tree.join(name)).ok();
     let release = read("include/generated/utsrelease.h")
         .and_then(|text| parse_release(&String::from_utf8_lossy(&text)))
@@ -101,7 +127,9 @@ fn inspect(tree: &Path) -> Result<(String, String), Error> {
 
 /// The release in the header that the kernel's build generates.
 fn parse_release(header: &str) -> Option<String> {
-    let line = header.lines().find(|line| line.starts_with("#define UTS_RELEASE"))?;
+    let line = header
+        .lines()
+        .find(|line| line.starts_with("#define UTS_RELEASE"))?;
     let release = line.split('"').nth(1)?;
     (!release.is_empty()).then(|| release.to_owned())
 }
@@ -113,7 +141,10 @@ mod tests {
 
     #[test]
     fn the_release_is_read() {
-        assert_eq!(parse_release("#define UTS_RELEASE \"6.1.0+\"\n").as_deref(), Some("6.1.0+"));
+        assert_eq!(
+            parse_release("#define UTS_RELEASE \"6.1.0+\"\n").as_deref(),
+            Some("6.1.0+")
+        );
         assert_eq!(parse_release("#define UTS_RELEASE\n"), None);
         assert_eq!(parse_release(""), None);
     }
@@ -123,7 +154,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(Some(&dir.path().join("cache"))).unwrap();
         let text = |image: &Path, tree: &Path| {
-            prepare(image, tree, &cache, &Silent, false).unwrap_err().to_string()
+            prepare(image, tree, &cache, &Silent, false)
+                .unwrap_err()
+                .to_string()
         };
         let absent = dir.path().join("absent");
         assert!(text(&absent, dir.path()).contains("--kernel"));

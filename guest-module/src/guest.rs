@@ -80,12 +80,28 @@ pub fn prepare_with(
         KernelRequest::Series { suite, .. } | KernelRequest::Package { suite, .. } => {
             let made = packaged::prepare(request, suite, cache, progress, warnings)?;
             let kernel = (made.kernel.path(VMLINUX), made.kernel.sha256(VMLINUX)?);
-            assemble(request, cache, progress, made.release, kernel, &made.module, Some(made.package))
+            assemble(
+                request,
+                cache,
+                progress,
+                made.release,
+                kernel,
+                &made.module,
+                Some(made.package),
+            )
         }
         KernelRequest::Files { image, build_dir } => {
             let made = files::prepare(image, build_dir, cache, progress, warnings)?;
             let kernel = (made.vmlinux, made.vmlinux_sha256);
-            assemble(request, cache, progress, made.release, kernel, &made.module, None)
+            assemble(
+                request,
+                cache,
+                progress,
+                made.release,
+                kernel,
+                &made.module,
+                None,
+            )
         }
     }
 }

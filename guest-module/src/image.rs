@@ -22,7 +22,9 @@ const NOTE_PVH_ENTRY: NoteType = NoteType(18);
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// Neither a bzImage nor an ELF.
-    #[error("this is neither a bzImage nor an ELF vmlinux; give the kernel's arch/x86/boot/bzImage or vmlinux")]
+    #[error(
+        "this is neither a bzImage nor an ELF vmlinux; give the kernel's arch/x86/boot/bzImage or vmlinux"
+    )]
     Unknown,
     /// The setup header is too old or inconsistent.
     #[error("the bzImage's setup header is wrong: {problem}; is the file complete?")]
@@ -31,7 +33,9 @@ pub enum ImageError {
         problem: &'static str,
     },
     /// A compression that is not read here.
-    #[error("the kernel is compressed by {method}, which is not supported (xz, zstd and gzip are); give its vmlinux instead")]
+    #[error(
+        "the kernel is compressed by {method}, which is not supported (xz, zstd and gzip are); give its vmlinux instead"
+    )]
     Compression {
         /// Its name.
         method: &'static str,
@@ -40,7 +44,9 @@ pub enum ImageError {
     #[error("the bzImage's payload cannot be decompressed: {0}; is the file complete?")]
     Payload(std::io::Error),
     /// The payload is larger than any kernel.
-    #[error("the kernel is larger than {MAX_VMLINUX_BYTES} bytes when decompressed; is the file genuine?")]
+    #[error(
+        "the kernel is larger than {MAX_VMLINUX_BYTES} bytes when decompressed; is the file genuine?"
+    )]
     TooLarge,
     /// The ELF is damaged or of another machine.
     #[error("the kernel is no executable ELF for x86-64: {problem}")]
@@ -58,7 +64,11 @@ pub enum ImageError {
 /// # Errors
 /// The image is damaged, of another kind, or not bootable by PVH.
 pub(crate) fn vmlinux(image: Vec<u8>) -> Result<Vec<u8>, ImageError> {
-    let vmlinux = if image.starts_with(b"\x7fELF") { image } else { decompress(payload(&image)?)? };
+    let vmlinux = if image.starts_with(b"\x7fELF") {
+        image
+    } else {
+        decompress(payload(&image)?)?
+    };
     check(&vmlinux)?;
     Ok(vmlinux)
 }
@@ -79,7 +89,9 @@ fn payload(image: &[u8]) -> Result<&[u8], ImageError> {
         return Err(ImageError::Unknown);
     }
     if word(0x206).is_none_or(|version| version < 0x208) {
-        return Err(ImageError::Setup { problem: "the boot protocol is older than 2.08" });
+        return Err(ImageError::Setup {
+            problem: "the boot protocol is older than 2.08",
+        });
     }
     let sectors = match image.get(0x1f1) {
         Some(0) => 4,
@@ -91,7 +103,9 @@ fn payload(image: &[u8]) -> Result<&[u8], ImageError> {
         let start = protected_mode.checked_add(long(0x248)?)?;
         image.get(start..start.checked_add(long(0x24c)?)?)
     };
-    range().ok_or(ImageError::Setup { problem: "the payload lies outside the file" })
+    range().ok_or(ImageError::Setup {
+        problem: "the payload lies outside the file",
+    })
 }
 
 /// Decompresses a payload by whichever method it names. What follows its end (a length) is ignored.
@@ -117,7 +131,9 @@ fn decompress(payload: &[u8]) -> Result<Vec<u8>, ImageError> {
 fn bounded(decoder: impl Read) -> Result<Vec<u8>, ImageError> {
     let mut content = Vec::new();
     let mut decoder = decoder.take(MAX_VMLINUX_BYTES + 1);
-    decoder.read_to_end(&mut content).map_err(ImageError::Payload)?;
+    decoder
+        .read_to_end(&mut content)
+        .map_err(ImageError::Payload)?;
     if content.len() as u64 > MAX_VMLINUX_BYTES {
         return Err(ImageError::TooLarge);
     }
@@ -126,8 +142,14 @@ fn bounded(decoder: impl Read) -> Result<Vec<u8>, ImageError> {
 
 /// An executable ELF for x86-64 with loadable segments within the file and a PVH entry.
 fn check(vmlinux: &[u8]) -> Result<(), ImageError> {
-    let broken = |error: object::Error| ImageError::Elf { problem: error.to_string() };
-    let wrong = |problem: &str| Err(ImageError::Elf { problem: problem.to_owned() });
+    let broken = |error: object::Error| ImageError::Elf {
+        problem: error.to_string(),
+    };
+    let wrong = |problem: &str| {
+        Err(ImageError::Elf {
+            problem: problem.to_owned(),
+        })
+    };
     let header = FileHeader64::<Endianness>::parse(vmlinux).map_err(broken)?;
     let endian = header.endian().map_err(broken)?;
     if endian != Endianness::Little || header.e_machine(endian) != EM_X86_64 {

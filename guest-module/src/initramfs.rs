@@ -18,16 +18,27 @@ pub(crate) fn build(agent: &[u8], module: &[u8]) -> io::Result<Vec<u8>> {
     let mut inode = 0;
     let mut entry = |name: &str, kind: ModeFileType, mode: u32| {
         inode += 1;
-        Builder::new(name).ino(inode).nlink(1).mtime(0).mode(mode).set_mode_file_type(kind)
+        Builder::new(name)
+            .ino(inode)
+            .nlink(1)
+            .mtime(0)
+            .mode(mode)
+            .set_mode_file_type(kind)
     };
     for name in FOLDERS {
-        archive = entry(name, ModeFileType::Directory, 0o755).nlink(2).write(archive, 0).finish()?;
+        archive = entry(name, ModeFileType::Directory, 0o755)
+            .nlink(2)
+            .write(archive, 0)
+            .finish()?;
     }
     // The kernel opens it as the agent's standard streams before anything is mounted.
-    let console = entry("dev/console", ModeFileType::Char, 0o600).rdev_major(5).rdev_minor(1);
+    let console = entry("dev/console", ModeFileType::Char, 0o600)
+        .rdev_major(5)
+        .rdev_minor(1);
     archive = console.write(archive, 0).finish()?;
     for (name, mode, content) in [("init", 0o755, agent), ("relaybed.ko", 0o644, module)] {
-        let too_long = |_| io::Error::new(io::ErrorKind::FileTooLarge, format!("{name} is over 4 GiB"));
+        let too_long =
+            |_| io::Error::new(io::ErrorKind::FileTooLarge, format!("{name} is over 4 GiB"));
         let size = u32::try_from(content.len()).map_err(too_long)?;
         let mut file = entry(name, ModeFileType::Regular, mode).write(archive, size);
         io::Write::write_all(&mut file, content)?;
@@ -70,7 +81,10 @@ mod tests {
     fn the_agent_finds_what_it_needs() {
         let entries = parse(&build(b"agent", b"module!").unwrap());
         let find = |name: &str| entries.iter().find(|entry| entry.0 == name).unwrap();
-        assert_eq!(find("init"), &("init".into(), 0o100_755, (0, 0), b"agent".to_vec()));
+        assert_eq!(
+            find("init"),
+            &("init".into(), 0o100_755, (0, 0), b"agent".to_vec())
+        );
         assert_eq!(find("relaybed.ko").3, b"module!");
         assert_eq!(find("dev/console").1, 0o020_600);
         assert_eq!(find("dev/console").2, (5, 1));
@@ -81,7 +95,10 @@ mod tests {
 
     #[test]
     fn parents_come_first() {
-        let names: Vec<String> = parse(&build(b"", b"").unwrap()).into_iter().map(|e| e.0).collect();
+        let names: Vec<String> = parse(&build(b"", b"").unwrap())
+            .into_iter()
+            .map(|e| e.0)
+            .collect();
         let dev = names.iter().position(|name| name == "dev");
         assert!(dev < names.iter().position(|name| name == "dev/console"));
     }

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
 use rustix::mount::{MountPropagationFlags, mount_bind_recursive, mount_change};
-use rustix::process::{chroot, geteuid, getegid};
+use rustix::process::{chroot, getegid, geteuid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::child;
@@ -67,8 +67,15 @@ impl Jail {
             &[Way::UserNamespace]
         };
         for &way in ways {
-            let jail = Self { root: root.to_owned(), way };
-            let prepared = if way == Way::PlainChroot { make_devices(root) } else { Ok(()) };
+            let jail = Self {
+                root: root.to_owned(),
+                way,
+            };
+            let prepared = if way == Way::PlainChroot {
+                make_devices(root)
+            } else {
+                Ok(())
+            };
             let entered = prepared.map_err(|error| error.to_string()).and_then(|()| {
                 child::run(&mut jail.command("/usr/bin/true")).map_err(|error| error.to_string())
             });
@@ -77,17 +84,25 @@ impl Jail {
                 Err(error) => tried.push(format!("{way:?}: {error}")),
             }
         }
-        Err(JailError { tried: tried.join("; ") })
+        Err(JailError {
+            tried: tried.join("; "),
+        })
     }
 
     /// A command that will run inside, with a plain environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin").env("HOME", "/tmp");
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/usr/sbin:/bin:/sbin")
+            .env("HOME", "/tmp");
         let way = self.way;
         let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
         let root = path(&self.root);
-        let mounts = [(c"/dev", path(&self.root.join("dev"))), (c"/proc", path(&self.root.join("proc")))];
+        let mounts = [
+            (c"/dev", path(&self.root.join("dev"))),
+            (c"/proc", path(&self.root.join("proc"))),
+        ];
         let maps = IdMaps::new();
         let enter = move || -> io::Result<()> {
             if way == Way::UserNamespace {
@@ -101,7 +116,10 @@ impl Jail {
             }
             if way != Way::PlainChroot {
                 // Our mounts must not appear on the host.
-                mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
+                mount_change(
+                    c"/",
+                    MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
+                )?;
                 for (source, target) in &mounts {
                     mount_bind_recursive(*source, target.as_c_str())?;
                 }
@@ -126,7 +144,10 @@ struct IdMaps {
 impl IdMaps {
     fn new() -> Self {
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-        Self { uid: format!("0 {uid} 1\n"), gid: format!("0 {gid} 1\n") }
+        Self {
+            uid: format!("0 {uid} 1\n"),
+            gid: format!("0 {gid} 1\n"),
+        }
     }
 
     /// Writes them for the calling process. Allocates nothing.
@@ -149,7 +170,13 @@ fn make_devices(root: &Path) -> io::Result<()> {
         let path = root.join("dev").join(name);
         if !path.exists() {
             let mode = Mode::from_raw_mode(0o666);
-            mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(1, minor))?;
+            mknodat(
+                CWD,
+                &path,
+                FileType::CharacterDevice,
+                mode,
+                makedev(1, minor),
+            )?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
         }
     }

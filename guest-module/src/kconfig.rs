@@ -7,7 +7,10 @@ const REQUIRED: [(&str, &str); 7] = [
     ("CONFIG_MODULES", "our module is loaded"),
     ("CONFIG_BLK_DEV_INITRD", "the guest runs from its initramfs"),
     ("CONFIG_DEVTMPFS", "the agent finds its devices there"),
-    ("CONFIG_SERIAL_8250_CONSOLE", "console and doorbell are serial ports"),
+    (
+        "CONFIG_SERIAL_8250_CONSOLE",
+        "console and doorbell are serial ports",
+    ),
     ("CONFIG_PVH", "the kernel is booted by its PVH entry"),
 ];
 
@@ -31,7 +34,10 @@ pub struct ConfigError {
 /// Names everything that is missing or in the way.
 pub(crate) fn check(config: &str, release: &str) -> Result<(), ConfigError> {
     let is_on = |option: &str| {
-        config.lines().any(|line| line.strip_prefix(option).is_some_and(|rest| rest.trim_end() == "=y"))
+        config.lines().any(|line| {
+            line.strip_prefix(option)
+                .is_some_and(|rest| rest.trim_end() == "=y")
+        })
     };
     let missing = REQUIRED.iter().filter(|(option, _)| !is_on(option));
     let missing = missing.map(|(option, why)| format!("{option}=y is missing ({why})"));
@@ -41,7 +47,10 @@ pub(crate) fn check(config: &str, release: &str) -> Result<(), ConfigError> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(ConfigError { release: release.to_owned(), problems })
+    Err(ConfigError {
+        release: release.to_owned(),
+        problems,
+    })
 }
 
 #[cfg(test)]
@@ -49,7 +58,10 @@ mod tests {
     use super::*;
 
     fn good() -> String {
-        REQUIRED.iter().map(|(option, _)| format!("{option}=y\n")).collect()
+        REQUIRED
+            .iter()
+            .map(|(option, _)| format!("{option}=y\n"))
+            .collect()
     }
 
     #[test]
@@ -60,7 +72,11 @@ mod tests {
     #[test]
     fn each_lack_is_named() {
         for (option, _) in REQUIRED {
-            for lack in [format!("# {option} is not set"), format!("{option}=m"), String::new()] {
+            for lack in [
+                format!("# {option} is not set"),
+                format!("{option}=m"),
+                String::new(),
+            ] {
                 let config = good().replace(&format!("{option}=y"), &lack);
                 let error = check(&config, "6.1").unwrap_err();
                 assert_eq!(error.problems.len(), 1, "{error}");

@@ -62,7 +62,11 @@ impl Manifest {
         let mut outputs = Vec::new();
         walk(dir, Path::new(""), &mut outputs)?;
         outputs.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { inputs, facts, outputs })
+        Ok(Self {
+            inputs,
+            facts,
+            outputs,
+        })
     }
 
     /// Reads an entry's manifest; `None` if there is none that can be read.
@@ -76,7 +80,7 @@ impl Manifest {
     /// The directory cannot be written.
     pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
         let aside = dir.join(format!("{NAME}.{}", std::process::id()));
-        fs::write(&aside, serde_json::to_vec_pretty(self)?)?;
+        fs::write(&aside, serde_json::to_vec(self)?)?;
         fs::rename(aside, dir.join(NAME))
     }
 
@@ -92,7 +96,8 @@ impl Manifest {
             if metadata.len() == output.size && modified == output.modified {
                 continue;
             }
-            if metadata.len() != output.size || content_hash(&path).ok().as_ref() != Some(&output.sha256)
+            if metadata.len() != output.size
+                || content_hash(&path).ok().as_ref() != Some(&output.sha256)
             {
                 return State::Damaged(path);
             }

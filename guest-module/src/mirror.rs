@@ -31,7 +31,9 @@ pub enum MirrorError {
         path: PathBuf,
     },
     /// A mirror's address cannot be written into a list of sources.
-    #[error("`{uri}` is no address for a list of sources; set RELAYBED_MIRROR to one without spaces")]
+    #[error(
+        "`{uri}` is no address for a list of sources; set RELAYBED_MIRROR to one without spaces"
+    )]
     Uri {
         /// The address.
         uri: String,
@@ -77,12 +79,19 @@ impl Mirrors {
                 return Err(MirrorError::Uri { uri: uri.clone() });
             }
         }
-        Ok(Self { main, security, keyring })
+        Ok(Self {
+            main,
+            security,
+            keyring,
+        })
     }
 
     /// The list of sources for a suite and what belongs to it.
     pub(crate) fn sources(&self, suites: &Suites) -> String {
-        let options = format!("[arch=amd64 target=Packages signed-by={}]", self.keyring.display());
+        let options = format!(
+            "[arch=amd64 target=Packages signed-by={}]",
+            self.keyring.display()
+        );
         let mut list = String::new();
         for suite in &suites.main {
             list += &format!("deb {options} {} {suite} main\n", self.main);
@@ -110,15 +119,25 @@ pub(crate) struct Suites {
 impl Suites {
     /// A release comes with its updates, and backports with the release below them.
     pub(crate) fn of(suite: &str) -> Self {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let owned = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         let only = Some(suite.to_owned());
         let (name, main, base) = match suite {
             "sid" | "unstable" => (suite, owned(&["sid"]), None),
             "experimental" => (suite, owned(&["sid", "experimental"]), None),
             _ => {
                 let part = ["-updates", "-security", "-proposed-updates"];
-                let base = part.iter().find_map(|part| suite.strip_suffix(part)).unwrap_or(suite);
-                let release = base.split_once("-backports").map_or(base, |(release, _)| release);
+                let base = part
+                    .iter()
+                    .find_map(|part| suite.strip_suffix(part))
+                    .unwrap_or(suite);
+                let release = base
+                    .split_once("-backports")
+                    .map_or(base, |(release, _)| release);
                 let mut main = vec![release.to_owned(), format!("{release}-updates")];
                 if base != release || suite.ends_with("-proposed-updates") {
                     main.push(suite.to_owned());
@@ -130,7 +149,8 @@ impl Suites {
             name: name.to_owned(),
             main,
             security: base.map(|release| format!("{release}-security")),
-            only: only.filter(|only| base.is_some_and(|base| base != only) || suite == "experimental"),
+            only: only
+                .filter(|only| base.is_some_and(|base| base != only) || suite == "experimental"),
         }
     }
 }
@@ -145,14 +165,22 @@ fn from_targets(targets: &str) -> (Option<String>, Option<String>) {
             let [uri, release, origin, label, component] = fields[..] else {
                 continue;
             };
-            let debian = if seen { origin == "Debian" } else { is_debian_suite(release) };
+            let debian = if seen {
+                origin == "Debian"
+            } else {
+                is_debian_suite(release)
+            };
             if !debian || component != "main" {
                 continue;
             }
             let is_security = label == "Debian-Security"
                 || release.ends_with("-security")
                 || release.ends_with("/updates");
-            let place = if is_security { &mut security } else { &mut main };
+            let place = if is_security {
+                &mut security
+            } else {
+                &mut main
+            };
             place.get_or_insert_with(|| uri.to_owned());
         }
     }
@@ -163,8 +191,17 @@ fn from_targets(targets: &str) -> (Option<String>, Option<String>) {
 fn is_debian_suite(release: &str) -> bool {
     let base = release.split(['-', '/']).next().unwrap_or(release);
     let known = [
-        "stable", "oldstable", "testing", "unstable", "sid", "buster", "bullseye", "bookworm", "trixie",
-        "forky", "duke",
+        "stable",
+        "oldstable",
+        "testing",
+        "unstable",
+        "sid",
+        "buster",
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
     ];
     known.contains(&base)
 }
@@ -182,9 +219,15 @@ http://b.example/debian-security/|bookworm-security|Debian|Debian-Security|main
 http://c.example/debian/|bookworm-updates|Debian|Debian|main
 nonsense
 ";
-        let expected = ("http://a.example/debian/", "http://b.example/debian-security/");
+        let expected = (
+            "http://a.example/debian/",
+            "http://b.example/debian-security/",
+        );
         let (main, security) = from_targets(targets);
-        assert_eq!((main.as_deref(), security.as_deref()), (Some(expected.0), Some(expected.1)));
+        assert_eq!(
+            (main.as_deref(), security.as_deref()),
+            (Some(expected.0), Some(expected.1))
+        );
     }
 
     #[test]
@@ -209,13 +252,30 @@ http://b.example/sec/|trixie-security|||main
             keyring: "/k".into(),
         };
         let list = mirrors.sources(&Suites::of("trixie-backports"));
-        let suites: Vec<&str> = list.lines().map(|line| line.split(' ').nth(5).unwrap()).collect();
-        let expected = ["trixie", "trixie-updates", "trixie-backports", "trixie-security"];
+        let suites: Vec<&str> = list
+            .lines()
+            .map(|line| line.split(' ').nth(5).unwrap())
+            .collect();
+        let expected = [
+            "trixie",
+            "trixie-updates",
+            "trixie-backports",
+            "trixie-security",
+        ];
         assert_eq!(suites, expected);
-        assert!(list.contains("signed-by=/k] http://s/ trixie-security main\n"), "{list}");
-        assert_eq!(Suites::of("trixie-backports").only.as_deref(), Some("trixie-backports"));
+        assert!(
+            list.contains("signed-by=/k] http://s/ trixie-security main\n"),
+            "{list}"
+        );
+        assert_eq!(
+            Suites::of("trixie-backports").only.as_deref(),
+            Some("trixie-backports")
+        );
         assert_eq!(Suites::of("bookworm").only, None);
         assert_eq!(mirrors.sources(&Suites::of("sid")).lines().count(), 1);
-        assert_eq!(mirrors.sources(&Suites::of("experimental")).lines().count(), 2);
+        assert_eq!(
+            mirrors.sources(&Suites::of("experimental")).lines().count(),
+            2
+        );
     }
 }

@@ -103,8 +103,11 @@ pub(crate) fn build(
                 }
                 embedded::write_sources(&work.join("build"))?;
                 let mut make = Jail::new(&work)?.command("/usr/bin/make");
-                make.arg("-C").arg(format!("/usr/src/linux-headers-{release}"));
+                make.arg("-C")
+                    .arg(format!("/usr/src/linux-headers-{release}"));
                 make.arg("M=/build/module");
+                // Debug information would be nine tenths of what every boot has to load.
+                make.arg("KCFLAGS=-g0");
                 make
             }
             Against::Tree(tree) => {
@@ -142,7 +145,10 @@ fn run(
     let (status, output) = child::run_to_end(make.arg("modules"), None)?;
     let log = format!("{}{}", output.stdout, output.stderr);
     // An entry that fails is not kept, but its log is.
-    let kept = cache.root().join("logs").join(format!("{}.log", key.hash()));
+    let kept = cache
+        .root()
+        .join("logs")
+        .join(format!("{}.log", key.hash()));
     let logs = cache.root().join("logs");
     fs::create_dir_all(&logs).map_err(io_error("make", &logs))?;
     let in_entry = dir.join(LOG);
@@ -151,7 +157,11 @@ fn run(
     }
     let release = release.to_owned();
     if !status.success() {
-        return Err(ModuleError::Build { release, log: kept, excerpt: excerpt(&log) });
+        return Err(ModuleError::Build {
+            release,
+            log: kept,
+            excerpt: excerpt(&log),
+        });
     }
     let built = dir.join("work/build/module").join(MODULE);
     match fs::copy(&built, dir.join(MODULE)) {
@@ -165,9 +175,16 @@ fn run(
 
 /// The lines of a build's log that say what went wrong.
 fn excerpt(log: &str) -> String {
-    let errors: Vec<&str> =
-        log.lines().filter(|line| line.to_lowercase().contains("error")).take(ERROR_LINES).collect();
-    if errors.is_empty() { child::tail(log) } else { errors.join("\n") }
+    let errors: Vec<&str> = log
+        .lines()
+        .filter(|line| line.to_lowercase().contains("error"))
+        .take(ERROR_LINES)
+        .collect();
+    if errors.is_empty() {
+        child::tail(log)
+    } else {
+        errors.join("\n")
+    }
 }
 
 /// Repeats the tree `from` at `to`: folders and links anew, files as second names of the same.
@@ -207,7 +224,11 @@ mod tests {
     #[test]
     fn trees_are_laid_over_one_another() {
         let dir = tempfile::tempdir().unwrap();
-        let (a, b, both) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("both"));
+        let (a, b, both) = (
+            dir.path().join("a"),
+            dir.path().join("b"),
+            dir.path().join("both"),
+        );
         for (tree, name) in [(&a, "one"), (&b, "two")] {
             fs::create_dir_all(tree.join("usr/lib")).unwrap();
             fs::write(tree.join("usr/lib").join(name), name).unwrap();

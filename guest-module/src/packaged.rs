@@ -22,8 +22,17 @@ use crate::progress::{Progress, Silent};
 use crate::request::KernelRequest;
 
 /// What a build in a root of its own needs besides what the headers depend on.
-const TOOLS: [&str; 9] =
-    ["make", "dash", "coreutils", "sed", "grep", "mawk", "perl-base", "findutils", "diffutils"];
+const TOOLS: [&str; 9] = [
+    "make",
+    "dash",
+    "coreutils",
+    "sed",
+    "grep",
+    "mawk",
+    "perl-base",
+    "findutils",
+    "diffutils",
+];
 
 /// The kernel's file name in its cache entry.
 pub(crate) const VMLINUX: &str = "vmlinux";
@@ -76,7 +85,13 @@ pub(crate) fn prepare(
     progress: &dyn Progress,
     warnings: bool,
 ) -> Result<Packaged, Error> {
-    let session = Session { request, suite, cache, progress, warnings };
+    let session = Session {
+        request,
+        suite,
+        cache,
+        progress,
+        warnings,
+    };
     let (mut resolution, apt) = session.resolve(cache.refresh())?;
     let (kernel, module) = match session.find(&resolution) {
         Some(found) => found,
@@ -89,13 +104,24 @@ pub(crate) fn prepare(
         }
     };
     let Resolution { release, image, .. } = resolution;
-    progress.say(&format!("kernel: {} {} (for {request})", image.name, image.version));
-    Ok(Packaged { release, package: image, kernel, module })
+    progress.say(&format!(
+        "kernel: {} {} (for {request})",
+        image.name, image.version
+    ));
+    Ok(Packaged {
+        release,
+        package: image,
+        kernel,
+        module,
+    })
 }
 
 impl Resolution {
     fn kernel_key(&self) -> Key {
-        Key::new("kernel").with("image", packages::identity(std::slice::from_ref(&self.image)))
+        Key::new("kernel").with(
+            "image",
+            packages::identity(std::slice::from_ref(&self.image)),
+        )
     }
 
     fn headers_key(&self) -> Key {
@@ -135,9 +161,8 @@ impl Session<'_> {
     /// Asks apt what the request stands for today.
     fn ask(&self, apt: &AptRoot) -> Result<Resolution, Error> {
         let series = matches!(self.request, KernelRequest::Series { .. });
-        let kernels = |name: &str| {
-            name.starts_with("linux-image-") || name.starts_with("linux-headers-")
-        };
+        let kernels =
+            |name: &str| name.starts_with("linux-image-") || name.starts_with("linux-headers-");
         let offered = apt.packages(series, kernels)?;
         let choice = match self.request {
             KernelRequest::Package { name, .. } => packages::choose_package(&offered, name),
@@ -150,19 +175,34 @@ impl Session<'_> {
         let mut wanted = vec![headers.as_str()];
         wanted.extend(TOOLS);
         let closure = apt.closure(&wanted, false)?;
-        let (headers, tools) =
-            closure.into_iter().partition(|package| package.name.starts_with("linux-"));
+        let (headers, tools) = closure
+            .into_iter()
+            .partition(|package| package.name.starts_with("linux-"));
         let Choice { image, release, .. } = choice;
-        Ok(Resolution { suite: self.suite.to_owned(), release, image, headers, tools })
+        Ok(Resolution {
+            suite: self.suite.to_owned(),
+            release,
+            image,
+            headers,
+            tools,
+        })
     }
 
     /// An apt root that still offers what was resolved some time ago; resolves again if the archive moved on.
     fn reach(&self, resolution: &mut Resolution) -> Result<AptRoot, Error> {
         let apt = AptRoot::updated(self.cache, self.suite, self.progress)?;
-        let wanted: Vec<&PackageId> =
-            [&resolution.image].into_iter().chain(&resolution.headers).chain(&resolution.tools).collect();
-        let offered = apt.packages(false, |name| wanted.iter().any(|package| package.name == name))?;
-        let Some(gone) = wanted.into_iter().find(|package| !offered.contains(package)) else {
+        let wanted: Vec<&PackageId> = [&resolution.image]
+            .into_iter()
+            .chain(&resolution.headers)
+            .chain(&resolution.tools)
+            .collect();
+        let offered = apt.packages(false, |name| {
+            wanted.iter().any(|package| package.name == name)
+        })?;
+        let Some(gone) = wanted
+            .into_iter()
+            .find(|package| !offered.contains(package))
+        else {
             return Ok(apt);
         };
         self.progress.say(&format!(
@@ -182,7 +222,9 @@ impl Session<'_> {
     /// Kernel and module, if both are in the cache.
     fn find(&self, resolution: &Resolution) -> Option<(Entry, Entry)> {
         let kernel = self.cache.find(&resolution.kernel_key(), self.progress);
-        let module = self.cache.find(&resolution.module_key(self.warnings), self.progress);
+        let module = self
+            .cache
+            .find(&resolution.module_key(self.warnings), self.progress);
         Some((kernel?, module?))
     }
 
@@ -208,25 +250,35 @@ impl Session<'_> {
         downloads: &Path,
     ) -> Result<Entry, Error> {
         let image = &resolution.image;
-        self.cache.entry(&resolution.kernel_key(), self.progress, |dir| {
-            let debs =
-                apt.download(std::slice::from_ref(image), downloads, &image.name, self.progress)?;
-            let step = self.progress.begin(&format!("extracting {}", image.name), None);
-            let name = format!("vmlinuz of {}", resolution.release);
-            let deb = debs.first().ok_or_else(|| AptError::Absent {
-                name: image.name.clone(),
-                version: image.version.clone(),
-            })?;
-            let image = deb::read_file(deb, &name, MAX_IMAGE_BYTES, |path| {
-                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz"))
-            })?;
-            let vmlinux =
-                image::vmlinux(image).map_err(|source| Error::Image { path: deb.clone(), source })?;
-            let path = dir.join(VMLINUX);
-            fs::write(&path, vmlinux).map_err(io_error("write", &path))?;
-            step.finish();
-            Ok(json!({ "release": resolution.release }))
-        })
+        self.cache
+            .entry(&resolution.kernel_key(), self.progress, |dir| {
+                let debs = apt.download(
+                    std::slice::from_ref(image),
+                    downloads,
+                    &image.name,
+                    self.progress,
+                )?;
+                let step = self
+                    .progress
+                    .begin(&format!("extracting {}", image.name), None);
+                let name = format!("vmlinuz of {}", resolution.release);
+                let deb = debs.first().ok_or_else(|| AptError::Absent {
+                    name: image.name.clone(),
+                    version: image.version.clone(),
+                })?;
+                let image = deb::read_file(deb, &name, MAX_IMAGE_BYTES, |path| {
+                    path.file_name()
+                        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz"))
+                })?;
+                let vmlinux = image::vmlinux(image).map_err(|source| Error::Image {
+                    path: deb.clone(),
+                    source,
+                })?;
+                let path = dir.join(VMLINUX);
+                fs::write(&path, vmlinux).map_err(io_error("write", &path))?;
+                step.finish();
+                Ok(json!({ "release": resolution.release }))
+            })
     }
 
     /// The module's entry, built against headers and tools that are fetched in one go if missing.
@@ -244,21 +296,34 @@ impl Session<'_> {
             (resolution.tools_key(), &resolution.tools),
             (resolution.headers_key(), &resolution.headers),
         ];
-        let missing = parts.iter().filter(|(key, _)| self.cache.find(key, self.progress).is_none());
-        let missing: Vec<PackageId> = missing.flat_map(|(_, packages)| packages.to_vec()).collect();
+        let missing = parts
+            .iter()
+            .filter(|(key, _)| self.cache.find(key, self.progress).is_none());
+        let missing: Vec<PackageId> = missing
+            .flat_map(|(_, packages)| packages.to_vec())
+            .collect();
         if !missing.is_empty() {
             let what = format!("headers and tools for {}", resolution.release);
             apt.download(&missing, downloads, &what, self.progress)?;
         }
-        let [tools, headers] = parts.map(|(key, packages)| self.unpacked(&key, packages, downloads));
+        let [tools, headers] =
+            parts.map(|(key, packages)| self.unpacked(&key, packages, downloads));
         let (tools, headers) = (tools?, headers?);
-        let config = headers.path("root").join(format!("usr/src/linux-headers-{}/.config", resolution.release));
+        let config = headers.path("root").join(format!(
+            "usr/src/linux-headers-{}/.config",
+            resolution.release
+        ));
         let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
         kconfig::check(&text, &resolution.release)?;
-        let against = Against::Packages { headers: &headers, tools: &tools };
+        let against = Against::Packages {
+            headers: &headers,
+            tools: &tools,
+        };
         let release = &resolution.release;
         let (warnings, progress) = (self.warnings, self.progress);
-        Ok(module::build(self.cache, &key, release, &against, warnings, progress)?)
+        Ok(module::build(
+            self.cache, &key, release, &against, warnings, progress,
+        )?)
     }
 
     /// The entry with these packages unpacked under `root`.
@@ -269,8 +334,12 @@ impl Session<'_> {
         downloads: &Path,
     ) -> Result<Entry, Error> {
         self.cache.entry(key, self.progress, |dir| {
-            let step = self.progress.begin(&format!("unpacking {} packages", packages.len()), None);
-            let files = packages.iter().map(|package| apt::file_of(package, downloads));
+            let step = self
+                .progress
+                .begin(&format!("unpacking {} packages", packages.len()), None);
+            let files = packages
+                .iter()
+                .map(|package| apt::file_of(package, downloads));
             let files = files.collect::<Result<Vec<_>, _>>()?;
             deb::unpack_all(&files, &dir.join("root"))?;
             step.finish();

@@ -33,7 +33,10 @@ pub(crate) fn parse_index(index: &str, wanted: impl Fn(&str) -> bool) -> Vec<Pac
     let mut found = Vec::new();
     for stanza in index.split("\n\n") {
         let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+            stanza
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
         };
         // Most stanzas are refused by their first line; only the others are searched.
         let Some(name) = field("Package").filter(|name| wanted(name)) else {
@@ -88,7 +91,9 @@ fn is_plain(release: &str) -> bool {
 
 /// Whether a kernel version is of this series, by whole components.
 fn in_series(version: &str, series: &str) -> bool {
-    version.strip_prefix(series).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    version
+        .strip_prefix(series)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// An image that can be used: modules can be built for it.
@@ -122,7 +127,11 @@ pub enum ChooseError {
 }
 
 fn list(releases: &[String]) -> String {
-    if releases.is_empty() { "none".to_owned() } else { releases.join(", ") }
+    if releases.is_empty() {
+        "none".to_owned()
+    } else {
+        releases.join(", ")
+    }
 }
 
 /// The newest image that `matches` accepts (by package name and version) and has headers.
@@ -138,11 +147,19 @@ fn choose(
     images.dedup_by(|a, b| a.0.name == b.0.name && a.0.version == b.0.version);
     let headers_of = |(image, release): &(&PackageId, &str)| {
         let name = format!("linux-headers-{release}");
-        let found = packages.iter().any(|p| p.name == name && p.version == image.version);
+        let found = packages
+            .iter()
+            .any(|p| p.name == name && p.version == image.version);
         found.then_some(name)
     };
-    let matching: Vec<_> = images.iter().filter(|(image, release)| matches(image, release)).collect();
-    let newest = matching.iter().rev().find_map(|image| Some((*image, headers_of(image)?)));
+    let matching: Vec<_> = images
+        .iter()
+        .filter(|(image, release)| matches(image, release))
+        .collect();
+    let newest = matching
+        .iter()
+        .rev()
+        .find_map(|image| Some((*image, headers_of(image)?)));
     if let Some(((image, release), headers)) = newest {
         return Ok(Choice {
             image: (*image).clone(),
@@ -151,12 +168,17 @@ fn choose(
         });
     }
     let offered = images.iter().filter(|(_, release)| is_plain(release));
-    let offered = offered.filter(|image| headers_of(image).is_some()).map(|image| image.1.to_owned());
+    let offered = offered
+        .filter(|image| headers_of(image).is_some())
+        .map(|image| image.1.to_owned());
     let offered = offered.collect();
     if matching.is_empty() {
         return Err(ChooseError::NoImage { offered });
     }
-    let images = matching.iter().map(|(_, release)| (*release).to_owned()).collect();
+    let images = matching
+        .iter()
+        .map(|(_, release)| (*release).to_owned())
+        .collect();
     Err(ChooseError::NoHeaders { images, offered })
 }
 
@@ -165,7 +187,9 @@ fn choose(
 /// # Errors
 /// The series has none with headers.
 pub(crate) fn choose_series(packages: &[PackageId], series: &str) -> Result<Choice, ChooseError> {
-    choose(packages, |image, release| is_plain(release) && in_series(&image.version, series))
+    choose(packages, |image, release| {
+        is_plain(release) && in_series(&image.version, series)
+    })
 }
 
 /// The newest version of one image package.
@@ -202,7 +226,10 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
         let packages = index();
         assert_eq!(packages.len(), 9);
         let image = &packages[1];
-        assert_eq!((image.version.as_str(), image.size_bytes), ("6.1.192-1", 10));
+        assert_eq!(
+            (image.version.as_str(), image.size_bytes),
+            ("6.1.192-1", 10)
+        );
         assert_eq!(image.sha256, "bb");
     }
 
@@ -212,8 +239,14 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
         assert_eq!(choice.release, "6.1.0-55-amd64");
         assert_eq!(choice.headers, "linux-headers-6.1.0-55-amd64");
         assert_eq!(choice.image.sha256, "bb");
-        assert_eq!(choose_series(&index(), "6.12").unwrap().release, "6.12.9+deb12-amd64");
-        assert_eq!(choose_series(&index(), "6").unwrap().release, "6.12.9+deb12-amd64");
+        assert_eq!(
+            choose_series(&index(), "6.12").unwrap().release,
+            "6.12.9+deb12-amd64"
+        );
+        assert_eq!(
+            choose_series(&index(), "6").unwrap().release,
+            "6.12.9+deb12-amd64"
+        );
     }
 
     #[test]
@@ -227,7 +260,10 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
         let error = choose_package(&index(), "linux-image-6.1.0-56-amd64").unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, ChooseError::NoHeaders { .. }), "{text}");
-        assert!(text.contains("6.1.0-56-amd64") && text.contains("6.1.0-55-amd64"), "{text}");
+        assert!(
+            text.contains("6.1.0-56-amd64") && text.contains("6.1.0-55-amd64"),
+            "{text}"
+        );
         let error = choose_series(&index(), "9.9").unwrap_err();
         assert!(matches!(error, ChooseError::NoImage { .. }), "{error}");
     }

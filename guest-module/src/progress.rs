@@ -135,7 +135,11 @@ impl LineStep {
             Some(total) => line(&format!("{name} ({} MB) ...", total.div_ceil(1_000_000))),
             None => line(&format!("{name} ...")),
         }
-        Self { name: name.to_owned(), since: Instant::now(), finished: Mutex::new(false) }
+        Self {
+            name: name.to_owned(),
+            since: Instant::now(),
+            finished: Mutex::new(false),
+        }
     }
 }
 
@@ -146,7 +150,11 @@ impl Step for LineStep {
         if let Ok(mut finished) = self.finished.lock() {
             *finished = true;
         }
-        line(&format!("{}: done in {:.1} s", self.name, self.since.elapsed().as_secs_f64()));
+        line(&format!(
+            "{}: done in {:.1} s",
+            self.name,
+            self.since.elapsed().as_secs_f64()
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 use crate::apt::{self, AptError, AptRoot};
@@ -39,7 +39,9 @@ pub enum QemuError {
         problem: String,
     },
     /// The fetched one does not run.
-    #[error("QEMU {version} from Debian {SUITE} does not run here: {source}; install QEMU 8.2 or newer, or name one by RELAYBED_QEMU")]
+    #[error(
+        "QEMU {version} from Debian {SUITE} does not run here: {source}; install QEMU 8.2 or newer, or name one by RELAYBED_QEMU"
+    )]
     Unusable {
         /// Its package version.
         version: String,
@@ -61,6 +63,7 @@ pub enum QemuError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Qemu {
     /// The beginning of its command line: the program, or the loader with its options and the program.
+    #[serde(serialize_with = "as_text")]
     pub argv0: Vec<OsString>,
     /// Where its firmware files are (`-L`), if not where it looks for itself.
     pub data_dir: Option<PathBuf>,
@@ -68,6 +71,11 @@ pub struct Qemu {
     pub version: String,
     /// Where it comes from, for reports.
     pub origin: String,
+}
+
+/// For reports: words of a command line as text, whatever bytes they hold.
+fn as_text<S: Serializer>(words: &[OsString], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(words.iter().map(|word| word.to_string_lossy()))
 }
 
 /// Exactly which packages make up a private QEMU.
@@ -83,7 +91,10 @@ struct Resolution {
 pub fn qemu(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
     if let Some(path) = std::env::var_os("RELAYBED_QEMU").filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
-        let asked = |problem| QemuError::Asked { path: path.clone(), problem };
+        let asked = |problem| QemuError::Asked {
+            path: path.clone(),
+            problem,
+        };
         return host(&path).map_err(asked);
     }
     match host(Path::new(PROGRAM)) {
@@ -114,7 +125,9 @@ fn host(program: &Path) -> Result<Qemu, String> {
 /// The version in the first line of `--version`.
 fn parse_version(output: &str) -> Option<String> {
     let rest = output.split_once("QEMU emulator version ")?.1;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(rest.len());
     (end > 0).then(|| rest[..end].to_owned())
 }
 
@@ -146,7 +159,9 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         let packages = &resolution.packages;
         apt.download(packages, scratch.path(), "QEMU", progress)?;
         let step = progress.begin("unpacking QEMU", None);
-        let files = packages.iter().map(|package| apt::file_of(package, scratch.path()));
+        let files = packages
+            .iter()
+            .map(|package| apt::file_of(package, scratch.path()));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let root = dir.join("root");
         deb::unpack_all(&files, &root)?;
@@ -158,7 +173,10 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         });
         let output = asked.transpose();
         let output = output
-            .map_err(|source| QemuError::Unusable { version: package.clone(), source })?
+            .map_err(|source| QemuError::Unusable {
+                version: package.clone(),
+                source,
+            })?
             .map_or_else(String::new, |output| output.stdout);
         let version = parse_version(&output).unwrap_or_else(|| package.clone());
         step.finish();
@@ -240,10 +258,16 @@ fn argv0(root: &Path) -> Vec<OsString> {
 
 /// Whether a folder holds shared libraries with a version, as against plug-ins.
 fn has_libraries(folder: &Path) -> bool {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.map(|name| name.to_string_lossy().into_owned()).any(|name| {
-        name.starts_with("lib") && name.contains(".so.") || name.starts_with("libpulse")
-    })
+    let names = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .any(|name| {
+            name.starts_with("lib") && name.contains(".so.") || name.starts_with("libpulse")
+        })
 }
 
 #[cfg(test)]
@@ -254,11 +278,18 @@ mod tests {
     fn versions_are_told() {
         let debian = "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)\nCopyright\n";
         assert_eq!(parse_version(debian).as_deref(), Some("10.0.2"));
-        assert_eq!(parse_version("QEMU emulator version 8.2"), Some("8.2".into()));
+        assert_eq!(
+            parse_version("QEMU emulator version 8.2"),
+            Some("8.2".into())
+        );
         assert_eq!(parse_version("no QEMU"), None);
-        for (version, expected) in
-            [("8.2", true), ("10.0.2", true), ("8.1.9", false), ("7.2.22", false), ("", false)]
-        {
+        for (version, expected) in [
+            ("8.2", true),
+            ("10.0.2", true),
+            ("8.1.9", false),
+            ("7.2.22", false),
+            ("", false),
+        ] {
             assert_eq!(is_new_enough(version), expected, "{version}");
         }
     }

@@ -47,7 +47,10 @@ pub struct RequestError {
 impl Default for KernelRequest {
     /// The newest of Debian bookworm's 6.1 series.
     fn default() -> Self {
-        Self::Series { suite: "bookworm".to_owned(), series: "6.1".to_owned() }
+        Self::Series {
+            suite: "bookworm".to_owned(),
+            series: "6.1".to_owned(),
+        }
     }
 }
 
@@ -55,7 +58,10 @@ impl FromStr for KernelRequest {
     type Err = RequestError;
 
     fn from_str(text: &str) -> Result<Self, RequestError> {
-        parse(text).map_err(|problem| RequestError { text: text.to_owned(), problem })
+        parse(text).map_err(|problem| RequestError {
+            text: text.to_owned(),
+            problem,
+        })
     }
 }
 
@@ -78,7 +84,10 @@ fn parse(text: &str) -> Result<KernelRequest, &'static str> {
     if let Some(paths) = text.strip_prefix("files:") {
         return match paths.split_once(':') {
             Some((image, tree)) if !image.is_empty() && !tree.is_empty() => {
-                Ok(KernelRequest::Files { image: image.into(), build_dir: tree.into() })
+                Ok(KernelRequest::Files {
+                    image: image.into(),
+                    build_dir: tree.into(),
+                })
             }
             _ => Err("files: wants an image and a build tree"),
         };
@@ -95,7 +104,10 @@ fn parse(text: &str) -> Result<KernelRequest, &'static str> {
         if !is_word(kernel, "+.-~") || !kernel.ends_with("-amd64") {
             return Err("the package is no kernel image for amd64");
         }
-        return Ok(KernelRequest::Package { suite, name: kernel.to_owned() });
+        return Ok(KernelRequest::Package {
+            suite,
+            name: kernel.to_owned(),
+        });
     }
     if !kernel.starts_with(|c: char| c.is_ascii_digit()) || !is_word(kernel, "+.-~") {
         return Err("the series does not look like a kernel version");
@@ -121,7 +133,8 @@ fn suite_of_package(name: &str) -> Result<&'static str, &'static str> {
         ("6.1.0-", "bookworm"),
     ];
     let mark = marks.iter().find(|(mark, _)| release.contains(mark));
-    mark.map(|(_, suite)| *suite).ok_or("its suite cannot be told from the package's name")
+    mark.map(|(_, suite)| *suite)
+        .ok_or("its suite cannot be told from the package's name")
 }
 
 #[cfg(test)]
@@ -130,28 +143,53 @@ mod tests {
     use proptest::prelude::*;
 
     fn series(suite: &str, series: &str) -> KernelRequest {
-        KernelRequest::Series { suite: suite.into(), series: series.into() }
+        KernelRequest::Series {
+            suite: suite.into(),
+            series: series.into(),
+        }
     }
 
     #[test]
     fn forms() {
         let parse = |text: &str| text.parse::<KernelRequest>().unwrap();
         assert_eq!(parse("bookworm:6.1"), KernelRequest::default());
-        assert_eq!(parse("trixie-backports:7.3"), series("trixie-backports", "7.3"));
+        assert_eq!(
+            parse("trixie-backports:7.3"),
+            series("trixie-backports", "7.3")
+        );
         let name = "linux-image-6.1.0-41-cloud-amd64".to_owned();
-        let package = KernelRequest::Package { suite: "bookworm".into(), name: name.clone() };
+        let package = KernelRequest::Package {
+            suite: "bookworm".into(),
+            name: name.clone(),
+        };
         assert_eq!(parse(&name), package);
         assert_eq!(parse(&format!("bookworm:{name}")), package);
-        let files = KernelRequest::Files { image: "/a/bzImage".into(), build_dir: "/b".into() };
+        let files = KernelRequest::Files {
+            image: "/a/bzImage".into(),
+            build_dir: "/b".into(),
+        };
         assert_eq!(parse("files:/a/bzImage:/b"), files);
     }
 
     #[test]
     fn nonsense_is_refused() {
         for text in [
-            "", ":", "6.1", "bookworm", "bookworm:", "Book worm:6.1", "bookworm:six", "../x:6.1",
-            "bookworm:6.1/..", "linux-image-9.9-amd64", "bookworm:linux-image-6.1.0-41-arm64",
-            "files:", "files:/a", "files::/b", "-o:6.1", "bookworm:linux-image-$(x)-amd64",
+            "",
+            ":",
+            "6.1",
+            "bookworm",
+            "bookworm:",
+            "Book worm:6.1",
+            "bookworm:six",
+            "../x:6.1",
+            "bookworm:6.1/..",
+            "linux-image-9.9-amd64",
+            "bookworm:linux-image-6.1.0-41-arm64",
+            "files:",
+            "files:/a",
+            "files::/b",
+            "-o:6.1",
+            "bookworm:linux-image-$(x)-amd64",
         ] {
             assert!(text.parse::<KernelRequest>().is_err(), "{text}");
         }

@@ -84,7 +84,11 @@ mod tests {
             ("1.0a", "1.0+"),
         ] {
             assert_eq!(compare(older, newer), Ordering::Less, "{older} < {newer}");
-            assert_eq!(compare(newer, older), Ordering::Greater, "{newer} > {older}");
+            assert_eq!(
+                compare(newer, older),
+                Ordering::Greater,
+                "{newer} > {older}"
+            );
         }
         assert_eq!(compare("0:1.00-0", "1.0"), Ordering::Equal);
     }

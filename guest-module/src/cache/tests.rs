@@ -82,7 +82,9 @@ fn what_a_killed_maker_left_is_swept_but_not_a_live_ones() {
     fs::write(dead.join("file"), "half").unwrap();
     let live = cache.lock("thing-live", &Silent).unwrap();
     let scratch = cache.scratch(&live, "thing-live").unwrap();
-    cache.entry(&Key::new("thing"), &Silent, |dir| make(dir, "x")).unwrap();
+    cache
+        .entry(&Key::new("thing"), &Silent, |dir| make(dir, "x"))
+        .unwrap();
     assert!(!dead.exists());
     assert!(scratch.path().exists());
 }
@@ -95,7 +97,9 @@ fn a_folder_without_a_whole_manifest_is_no_entry() {
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("file"), "half").unwrap();
     assert!(cache.find(&key, &Silent).is_none());
-    let entry = cache.entry(&key, &Silent, |dir| make(dir, "whole")).unwrap();
+    let entry = cache
+        .entry(&key, &Silent, |dir| make(dir, "whole"))
+        .unwrap();
     assert_eq!(fs::read(entry.path("file")).unwrap(), b"whole");
 }
 
@@ -144,10 +148,15 @@ fn a_lock_dies_with_its_process() {
 fn a_copied_cache_is_believed_after_reading() {
     let (dir, cache) = cache();
     let key = Key::new("thing");
-    cache.entry(&key, &Silent, |dir| make(dir, "copied")).unwrap();
+    cache
+        .entry(&key, &Silent, |dir| make(dir, "copied"))
+        .unwrap();
     let other = tempfile::tempdir().unwrap();
     let copy = other.path().join("cache");
-    let status = std::process::Command::new("cp").arg("-r").args([dir.path(), &copy]).status();
+    let status = std::process::Command::new("cp")
+        .arg("-r")
+        .args([dir.path(), &copy])
+        .status();
     assert!(status.unwrap().success());
     let cache = Cache::open(Some(&copy)).unwrap();
     cache.entry(&key, &Silent, refuse).unwrap();
