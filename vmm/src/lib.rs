@@ -18,6 +18,7 @@ mod event;
 pub mod kernel_file;
 mod machine;
 mod paused;
+pub mod probe;
 mod qemu;
 mod ram;
 pub mod signals;

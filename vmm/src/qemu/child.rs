@@ -183,6 +183,53 @@ mod tests {
         assert!(!std::path::Path::new(&proc).exists(), "left behind");
     }
 
+    const VICTIM: &str = "RELAYBED_TEST_VICTIM";
+
+    /// Not a test by itself: the process that the next test kills.
+    #[test]
+    fn victim() {
+        if std::env::var_os(VICTIM).is_none() {
+            return;
+        }
+        let child = std::thread::spawn(sleeper).join().unwrap();
+        println!("\nchild {}", child.pid());
+        std::thread::sleep(Duration::from_secs(1000));
+    }
+
+    #[test]
+    fn a_child_dies_with_a_parent_that_is_killed_by_force() {
+        use std::io::{BufRead, BufReader};
+        let mut victim = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "qemu::child::tests::victim", "--nocapture"])
+            .env(VICTIM, "1")
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(victim.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let pid = lines
+            .filter_map(|l| Some(l.strip_prefix("child ")?.to_owned()))
+            .next()
+            .unwrap();
+        // `zombie` counts as dead: whoever adopted it may not reap it at once.
+        let lives = || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        assert!(lives(), "the child never lived");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while lives() {
+            assert!(
+                std::time::Instant::now() < until,
+                "the child outlived its killed parent"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     #[test]
     fn a_child_of_an_idle_process_uses_no_cpu() {
         let child = sleeper();

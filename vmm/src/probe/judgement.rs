@@ -1,0 +1,115 @@
+//! From what the probe measured to a yes or no with its reason. Pure.
+
+use std::time::Duration;
+
+use super::guest::{LOOPS, SWITCHES, Stage};
+
+/// How many times slower than the host's own the guest's loop may be. Hardware gives 1.
+const LOOP_RATIO_MAX: f64 = 8.0;
+/// Longest change of the address space. Hardware takes under a microsecond, a hypervisor that
+/// must step in some; a kernel makes thousands a second.
+const SWITCH_MAX: Duration = Duration::from_micros(50);
+
+/// What one vCPU did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// When each stage was reported, from the start of the vCPU, in order.
+    pub(super) stages: Vec<Duration>,
+    /// Why the vCPU stopped, if not by halting after its last stage.
+    pub(super) stopped_by: Option<String>,
+    /// The same loop on the host.
+    pub(super) host_loop: Duration,
+}
+
+/// `Ok` with the figures, or `Err` with why a stock kernel would not run.
+pub(super) fn judge(cpu: usize, m: &Measured) -> Result<String, String> {
+    let reached = m.stages.len();
+    if let Some(missing) = Stage::ALL.get(reached) {
+        let what = match missing {
+            Stage::LongMode => "did not execute its first instruction in long mode".to_owned(),
+            Stage::Loop => format!("did not finish a loop of {LOOPS} rounds"),
+            Stage::Switches => format!("did not finish {SWITCHES} changes of the address space"),
+            Stage::Exception => "did not come back from an exception".to_owned(),
+        };
+        let why = m.stopped_by.as_deref().unwrap_or("it halted");
+        return Err(format!("vCPU {cpu} {what}: {why}"));
+    }
+    if let Some(why) = &m.stopped_by {
+        return Err(format!("vCPU {cpu} did not halt at the end: {why}"));
+    }
+    let between = |from: Stage, to: Stage| {
+        let at = |stage: Stage| {
+            m.stages
+                .get(stage as usize - 1)
+                .copied()
+                .unwrap_or_default()
+        };
+        at(to).saturating_sub(at(from))
+    };
+    let ratio = between(Stage::LongMode, Stage::Loop).as_secs_f64()
+        / m.host_loop.as_secs_f64().max(f64::EPSILON);
+    if ratio > LOOP_RATIO_MAX {
+        return Err(format!(
+            "vCPU {cpu} runs straight code {ratio:.0} times slower than the host \
+             (at most {LOOP_RATIO_MAX:.0} is real execution)"
+        ));
+    }
+    let switch = between(Stage::Loop, Stage::Switches).div_f64(SWITCHES as f64);
+    if switch > SWITCH_MAX {
+        return Err(format!(
+            "vCPU {cpu} takes {switch:.1?} to change the address space (at most {SWITCH_MAX:?})"
+        ));
+    }
+    Ok(format!(
+        "vCPU {cpu}: loop {ratio:.1} times the host's, address space changed in {switch:.1?}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Measured {
+        let stages = [1, 11, 12, 13].map(Duration::from_millis).to_vec();
+        Measured {
+            stages,
+            stopped_by: None,
+            host_loop: Duration::from_millis(9),
+        }
+    }
+
+    #[test]
+    fn real_hardware_passes() {
+        judge(0, &good()).unwrap();
+    }
+
+    #[test]
+    fn each_defect_is_named() {
+        let spoiled = |spoil: &dyn Fn(&mut Measured)| {
+            let mut m = good();
+            spoil(&mut m);
+            judge(1, &m).unwrap_err()
+        };
+        for (stages, word) in [
+            (0, "first instruction"),
+            (1, "loop"),
+            (2, "address space"),
+            (3, "exception"),
+        ] {
+            let error = spoiled(&|m| {
+                m.stages.truncate(stages);
+                m.stopped_by = Some("internal error".into());
+            });
+            assert!(
+                error.contains(word) && error.contains("internal error"),
+                "{error}"
+            );
+        }
+        let error = spoiled(&|m| m.host_loop = Duration::from_millis(1));
+        assert!(error.contains("10 times slower"), "{error}");
+        let error = spoiled(&|m| m.stages[2] = Duration::from_millis(1000));
+        assert!(error.contains("to change the address space"), "{error}");
+        let error = spoiled(&|m| m.stopped_by = Some("shutdown".into()));
+        assert!(error.contains("did not halt"), "{error}");
+    }
+}
