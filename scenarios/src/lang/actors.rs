@@ -1,0 +1,450 @@
+//! Actors and their operations.
+
+use std::collections::BTreeMap;
+
+use relaybed_abi::{RB_DATA_SIZE, RB_MAX_OPS, RB_MAX_RECORD};
+
+use super::diagnostic::{Problem, suggestion};
+use super::form::{ActorForm, CpuForm, Num, Sp, Span, Step, Subject};
+use super::ops::Who;
+use super::resolve::{Resolver, Scope, narrow};
+use crate::case::{
+    Actor, ChannelIndex, Context, Cpu, Expect, FileSlot, GateIndex, Op, Payload, Place, Via,
+};
+
+/// Most records one operation may write: a script that wants more is a mistake.
+const MAX_RECORDS: u64 = 1_000_000;
+/// Longest delay in microseconds.
+const MAX_DELAY_US: u64 = 1_000_000;
+/// Longest timeout of poll in milliseconds.
+const MAX_POLL_MS: u64 = 60_000;
+
+/// A descriptor's name within one actor.
+struct FileName {
+    slot: FileSlot,
+    channel: ChannelIndex,
+    open: bool,
+    mapped: bool,
+}
+
+/// One actor while its script is worked through.
+struct Stage {
+    index: usize,
+    place: Place,
+    own: Option<Cpu>,
+    files: BTreeMap<String, FileName>,
+    ops: Vec<Op>,
+    places: Vec<Span>,
+}
+
+impl<'f> Resolver<'f> {
+    pub(super) fn actors(&mut self) {
+        let file = self.file;
+        for (i, form) in file.actors.iter().enumerate() {
+            let name = &form.name;
+            let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            if name.value.is_empty() || !name.value.chars().all(fine) {
+                let problem = Problem::new(
+                    "an actor's name has letters, digits, _ and - only",
+                    name.span.clone(),
+                    "not a name",
+                );
+                self.problems.push(problem);
+            }
+            if file.actors[..i]
+                .iter()
+                .any(|other| other.name.value == name.value)
+            {
+                let problem = Problem::new(
+                    format!("there are two actors named `{}`", name.value),
+                    name.span.clone(),
+                    "the second one",
+                );
+                self.problems.push(problem);
+            }
+            if matches!(form.cpu, Some(CpuForm::Each)) {
+                for cpu in 0..self.case.vcpus {
+                    self.actor(form, format!("{}@{cpu}", name.value), Some(cpu));
+                }
+            } else {
+                self.actor(form, name.value.clone(), None);
+            }
+        }
+    }
+
+    fn actor(&mut self, form: &'f ActorForm, name: String, each: Option<Cpu>) {
+        let own = match &form.cpu {
+            Some(CpuForm::One(num)) => self.cpu(num, Scope::default()),
+            _ => each,
+        };
+        let context = self.word(
+            form.context.as_ref(),
+            &[
+                ("task", Some(Context::Task)),
+                ("softirq", Some(Context::Softirq)),
+                ("hardirq", Some(Context::Hardirq)),
+                ("user", None),
+            ],
+        );
+        if context.is_some() && form.cpu.is_none() {
+            let problem = Problem::new(
+                "an actor in the kernel is bound to a CPU",
+                form.name.span.clone(),
+                "`cpu` is missing",
+            );
+            self.problems
+                .push(problem.help("name a CPU, or \"each\" for one actor on every CPU"));
+        }
+        let place = context.map_or(Place::User { cpu: own }, |context| Place::Kernel {
+            cpu: own.unwrap_or(0),
+            context,
+        });
+        let mut stage = Stage {
+            index: self.case.actors.len(),
+            place,
+            own,
+            files: BTreeMap::new(),
+            ops: Vec::new(),
+            places: Vec::new(),
+        };
+        self.steps(&mut stage, &form.script);
+        self.case.actors.push(Actor {
+            name,
+            place,
+            ops: stage.ops,
+        });
+        self.places.push(stage.places);
+        self.families.push(&form.name.value);
+    }
+
+    fn steps(&mut self, stage: &mut Stage, steps: &[Step]) {
+        for step in steps {
+            let user = matches!(stage.place, Place::User { .. });
+            let (allowed, who) = match step.form.who {
+                Who::Kernel => (!user, "kernel actors (task, softirq, hardirq)"),
+                Who::User => (user, "actors with context = \"user\""),
+                Who::Anyone => (true, ""),
+            };
+            if !allowed {
+                self.problems.push(Problem::new(
+                    format!("`{}` is for {who} only", step.form.name),
+                    step.span.clone(),
+                    "this actor cannot do it",
+                ));
+                continue;
+            }
+            if step.form.name == "repeat" {
+                self.repeat(stage, step);
+                continue;
+            }
+            if let Some(op) = self.op(stage, step) {
+                self.result_claim(stage, step);
+                stage.ops.push(op);
+                stage.places.push(step.span.clone());
+            }
+        }
+    }
+
+    fn repeat(&mut self, stage: &mut Stage, step: &Step) {
+        let Subject::Num(num) = &step.subject else {
+            return;
+        };
+        let scope = Scope {
+            own: stage.own,
+            // A repetition concerns the channel where there is but one.
+            sizes: match self.case.channels.as_slice() {
+                [only] => Some((only.subbuf_size, only.n_subbufs)),
+                _ => None,
+            },
+        };
+        let most = RB_MAX_OPS as u64;
+        let Some(times) = self.number(num, scope, "repeat", 0..=most) else {
+            return;
+        };
+        for _ in 0..times {
+            self.steps(stage, step.steps());
+            if stage.ops.len() > RB_MAX_OPS || !self.problems.is_empty() {
+                break; // the rest would only say the same again
+            }
+        }
+    }
+
+    /// What `gives` or `fails` say of the operation that comes next.
+    fn result_claim(&mut self, stage: &Stage, step: &Step) {
+        let (actor, op) = (stage.index, stage.ops.len());
+        if let Some(num) = step.num("gives") {
+            let scope = self.step_scope(stage, step);
+            if let Some(value) = self.number(num, scope, "the result", 0..=u64::MAX) {
+                self.claim(Expect::Result {
+                    actor,
+                    op,
+                    value: Some(value),
+                    error: None,
+                });
+            }
+        }
+        if let Some(name) = step.text("fails") {
+            let error = self.word(Some(name), &ERRORS);
+            self.claim(Expect::Result {
+                actor,
+                op,
+                value: None,
+                error: Some(error),
+            });
+        }
+    }
+
+    fn step_scope(&mut self, stage: &Stage, step: &Step) -> Scope {
+        let Subject::Name(name) = &step.subject else {
+            return Scope::default();
+        };
+        let by_name = |channel: &crate::case::Channel| channel.name == name.value;
+        let channel = stage
+            .files
+            .get(&name.value)
+            .map(|file| file.channel)
+            .or_else(|| self.case.channels.iter().position(by_name));
+        channel.map_or_else(Scope::default, |channel| self.scope(channel, stage.own))
+    }
+
+    fn op(&mut self, stage: &mut Stage, step: &Step) -> Option<Op> {
+        let name = match &step.subject {
+            Subject::Name(name) => name,
+            Subject::Num(num) => {
+                let scope = Scope {
+                    own: stage.own,
+                    sizes: None,
+                };
+                let delay = self.number(num, scope, "the delay", 0..=MAX_DELAY_US)?;
+                return Some(Op::Delay {
+                    microseconds: narrow(delay),
+                });
+            }
+        };
+        match step.form.name {
+            "signal" => Some(Op::Signal {
+                gate: self.gate(name),
+            }),
+            "wait" => {
+                let gate = self.gate(name);
+                let scope = Scope {
+                    own: stage.own,
+                    sizes: None,
+                };
+                let count = step.num("count").map_or(Some(1), |num| {
+                    self.number(num, scope, "the count", 1..=u64::from(u32::MAX))
+                })?;
+                Some(Op::Wait {
+                    gate,
+                    count: narrow(count),
+                })
+            }
+            "checkpoint" => Some(Op::Checkpoint {
+                label: name.value.clone(),
+            }),
+            "open_file" => self.open_file(stage, step, name),
+            "close_file" | "read" | "poll" | "mmap" | "munmap" | "copy" | "lseek" => {
+                self.file_op(stage, step, name)
+            }
+            _ => self.channel_op(stage, step, name),
+        }
+    }
+
+    fn gate(&mut self, name: &Sp<String>) -> GateIndex {
+        let known = self.case.gates.iter().position(|gate| *gate == name.value);
+        known.unwrap_or_else(|| {
+            self.case.gates.push(name.value.clone());
+            self.case.gates.len() - 1
+        })
+    }
+
+    fn channel_op(&mut self, stage: &Stage, step: &Step, name: &Sp<String>) -> Option<Op> {
+        let channel = self.channel_index(name)?;
+        let scope = self.scope(channel, stage.own);
+        let via = match step.form.name {
+            "flush" => return Some(Op::Flush { channel }),
+            "reset" => return Some(Op::Reset { channel }),
+            "open" => return Some(Op::Open { channel }),
+            "close" => return Some(Op::Close { channel }),
+            "buf_full" => {
+                let cpu = self.cpu(step.num("cpu")?, scope)?;
+                return Some(Op::BufFull { channel, cpu });
+            }
+            "consumed" => {
+                let cpu = self.cpu(step.num("cpu")?, scope);
+                let most = u64::from(u32::MAX);
+                let n = self.number(step.num("n")?, scope, "the number", 0..=most)?;
+                return Some(Op::Consumed {
+                    channel,
+                    cpu: cpu?,
+                    n: narrow(n),
+                });
+            }
+            "raw_write" => Via::RawWrite,
+            "reserve" => Via::Reserve,
+            _ => Via::Write,
+        };
+        let count = step.num("count").map_or(Some(1), |num| {
+            self.number(num, scope, "the count", 0..=MAX_RECORDS)
+        });
+        let payload = self.payload(step, scope);
+        Some(Op::Write {
+            channel,
+            via,
+            payload: payload?,
+            count: narrow(count?),
+        })
+    }
+
+    fn payload(&mut self, step: &Step, scope: Scope) -> Option<Payload> {
+        let most = RB_MAX_RECORD as u64;
+        if let Some(text) = step.text("text") {
+            if text.value.len() as u64 > most {
+                self.problems.push(Problem::new(
+                    format!("a record has at most {most} bytes"),
+                    text.span.clone(),
+                    format!("{} bytes", text.value.len()),
+                ));
+                return None;
+            }
+            return Some(Payload::Bytes(text.value.clone().into_bytes()));
+        }
+        let (min, max) = step.len()?;
+        let len_min = self.number(min, scope, "the length of a record", 0..=most);
+        let len_max = self.number(max, scope, "the length of a record", 0..=most);
+        let (len_min, len_max) = (narrow(len_min?), narrow(len_max?));
+        if len_min > len_max {
+            self.problems.push(Problem::new(
+                format!("no length lies between {len_min} and {len_max}"),
+                max.span.clone(),
+                "less than `min`",
+            ));
+        }
+        Some(Payload::Record { len_min, len_max })
+    }
+
+    fn open_file(&mut self, stage: &mut Stage, step: &Step, name: &Sp<String>) -> Option<Op> {
+        let channel = self.channel_index(name)?;
+        let scope = self.scope(channel, stage.own);
+        let cpu = self.cpu(step.num("cpu")?, scope)?;
+        let alias = step.text("as")?;
+        let fails = step.text("fails").is_some();
+        let file = stage.files.entry(alias.value.clone()).or_insert_with(|| {
+            self.file_slots += 1;
+            FileName {
+                slot: self.file_slots - 1,
+                channel,
+                open: false,
+                mapped: false,
+            }
+        });
+        if file.open {
+            self.problems.push(Problem::new(
+                format!("`{}` is open already", alias.value),
+                alias.span.clone(),
+                "close it first, or choose another name",
+            ));
+        }
+        file.open = !fails;
+        file.channel = channel;
+        Some(Op::FileOpen {
+            file: file.slot,
+            channel,
+            cpu,
+        })
+    }
+
+    fn file_op(&mut self, stage: &mut Stage, step: &Step, name: &Sp<String>) -> Option<Op> {
+        let Some(file) = stage.files.get_mut(&name.value) else {
+            let known: Vec<&str> = stage.files.keys().map(String::as_str).collect();
+            let problem = Problem::new(
+                format!("this actor has not opened a file as `{}`", name.value),
+                name.span.clone(),
+                "not open",
+            );
+            let help = if known.is_empty() {
+                "open it with { open_file = CHANNEL, cpu = CPU, as = NAME }".to_owned()
+            } else {
+                suggestion(&name.value, &known)
+            };
+            self.problems.push(problem.help(help));
+            return None;
+        };
+        let slot = file.slot;
+        let of_mapping = matches!(step.form.name, "munmap" | "copy");
+        let wrong = match (of_mapping, file.open, file.mapped) {
+            (true, _, false) => Some("has no mapping here"),
+            (false, false, _) => Some("is not open any more"),
+            (false, true, true) if step.form.name == "mmap" => Some("has a mapping already"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            self.problems.push(Problem::new(
+                format!("`{}` {wrong}", name.value),
+                name.span.clone(),
+                wrong,
+            ));
+        }
+        match step.form.name {
+            "close_file" => file.open = false,
+            "munmap" => file.mapped = false,
+            "mmap" => file.mapped = step.text("fails").is_none(),
+            _ => {}
+        }
+        let scope = self.scope(file.channel, stage.own);
+        self.file_call(step, scope, slot)
+    }
+
+    fn file_call(&mut self, step: &Step, scope: Scope, file: FileSlot) -> Option<Op> {
+        let numbers = |this: &mut Self, num: &Num, what, most| {
+            this.number(num, scope, what, 0..=most).map(narrow)
+        };
+        Some(match step.form.name {
+            "close_file" => Op::FileClose { file },
+            "munmap" => Op::FileMunmap { file },
+            "copy" => Op::FileCopy { file },
+            "lseek" => Op::FileLseek { file },
+            "mmap" => Op::FileMmap {
+                file,
+                len: self.number(step.num("len")?, scope, "the length", 0..=u64::MAX)?,
+            },
+            "poll" => Op::FilePoll {
+                file,
+                timeout_ms: match step.num("timeout_ms") {
+                    Some(num) => Some(numbers(self, num, "the timeout", MAX_POLL_MS)?),
+                    None => None,
+                },
+            },
+            _ => {
+                let size = numbers(self, step.num("size")?, "the size", RB_DATA_SIZE as u64);
+                let times = match (step.num("times"), step.text("until")) {
+                    (Some(num), _) => narrow(self.number(num, scope, "times", 1..=MAX_RECORDS)?),
+                    (None, Some(word)) => self.word(Some(word), &[("empty", 0)]),
+                    (None, None) => 1,
+                };
+                Op::FileRead {
+                    file,
+                    size: size?,
+                    times,
+                }
+            }
+        })
+    }
+}
+
+/// Error numbers that `fails` knows by name, as Linux counts them.
+const ERRORS: [(&str, i32); 13] = [
+    ("EPERM", 1),
+    ("ENOENT", 2),
+    ("EIO", 5),
+    ("EBADF", 9),
+    ("EAGAIN", 11),
+    ("ENOMEM", 12),
+    ("EACCES", 13),
+    ("EFAULT", 14),
+    ("EBUSY", 16),
+    ("EEXIST", 17),
+    ("ENODEV", 19),
+    ("EINVAL", 22),
+    ("ESPIPE", 29),
+];

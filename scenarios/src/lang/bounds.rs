@@ -1,0 +1,180 @@
+//! Upper bounds of what an operation can leave in the event log and the data area.
+
+use crate::case::{ActorIndex, Case, ChannelIndex, Cpu, FileSlot, Mode, Op, Payload, Via};
+
+/// Room that one operation may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) events: u64,
+    pub(super) data: u64,
+}
+
+/// Channel that a kernel operation is about.
+pub(super) fn channel_of(op: &Op) -> Option<ChannelIndex> {
+    match op {
+        Op::Open { channel }
+        | Op::Close { channel }
+        | Op::Write { channel, .. }
+        | Op::Flush { channel }
+        | Op::Reset { channel }
+        | Op::Consumed { channel, .. }
+        | Op::BufFull { channel, .. }
+        | Op::FileOpen { channel, .. } => Some(*channel),
+        _ => None,
+    }
+}
+
+/// Upper bound of what `op` of `actor` leaves.
+pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
+    let cpus = u64::from(case.vcpus);
+    let events = |events| Cost { events, data: 0 };
+    match op {
+        Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
+        Op::Close { .. } => events(cpus),
+        Op::Write { .. } => events(write_events(case, op)),
+        Op::FileRead { file, size, times } => {
+            let held = readable(case, actor, *file);
+            let size = u64::from(*size);
+            let (reads, data) = if *times == 0 {
+                // A read that is not the last gives at least what one record left.
+                (
+                    held.records.saturating_add(held.bytes / size.max(1)) + 1,
+                    held.bytes,
+                )
+            } else {
+                let times = u64::from(*times);
+                (times, size.saturating_mul(times).min(held.bytes))
+            };
+            Cost {
+                events: reads,
+                data,
+            }
+        }
+        Op::FileCopy { file } => Cost {
+            events: 0,
+            data: mapped(case, actor, *file),
+        },
+        _ => Cost::default(),
+    }
+}
+
+/// Switches of sub-buffers and refused records of a write operation.
+fn write_events(case: &Case, op: &Op) -> u64 {
+    let Op::Write {
+        channel,
+        via,
+        payload,
+        count,
+    } = op
+    else {
+        return 0;
+    };
+    let (spec, count) = (&case.channels[*channel], u64::from(*count));
+    let room = spec
+        .subbuf_size
+        .saturating_sub(u64::from(spec.header_bytes));
+    let longest = u64::from(longest(payload)).max(1);
+    let each_switches = room / longest <= 1;
+    let switches = if each_switches {
+        count
+    } else {
+        count / (room / longest) + 1
+    };
+    let callbacks = match spec.mode {
+        Mode::Default => 0,
+        Mode::Overwrite => switches,
+        // Once full, each record asks again. A channel with room for all of them never is.
+        Mode::NoOverwrite if demand(case, *channel) < spec.n_subbufs => switches,
+        Mode::NoOverwrite => count,
+    };
+    let refused = if *via == Via::Reserve { count } else { 0 };
+    callbacks + refused
+}
+
+/// Sub-buffers that all operations of a case could complete in one buffer of a channel.
+fn demand(case: &Case, channel: ChannelIndex) -> u64 {
+    let spec = &case.channels[channel];
+    let room = spec
+        .subbuf_size
+        .saturating_sub(u64::from(spec.header_bytes));
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    ops.filter(|op| channel_of(op) == Some(channel))
+        .map(|op| match op {
+            Op::Write { payload, count, .. } => {
+                let fit = (room / u64::from(longest(payload)).max(1)).max(1);
+                u64::from(*count).div_ceil(fit) + 1
+            }
+            Op::Flush { .. } => 1,
+            _ => 0,
+        })
+        .fold(0, u64::saturating_add)
+}
+
+fn longest(payload: &Payload) -> u32 {
+    match payload {
+        Payload::Record { len_max, .. } => *len_max,
+        Payload::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// What can be read of one buffer in all.
+#[derive(Default)]
+struct Held {
+    records: u64,
+    bytes: u64,
+}
+
+/// Everything that any actor writes to the buffers a slot is opened on.
+fn readable(case: &Case, actor: ActorIndex, slot: FileSlot) -> Held {
+    let mut held = Held::default();
+    for (channel, cpu) in opened(case, actor, slot) {
+        let header = u64::from(case.channels[channel].header_bytes);
+        for writer in case.actors.iter() {
+            for op in writer
+                .ops
+                .iter()
+                .filter(|op| channel_of(op) == Some(channel))
+            {
+                match op {
+                    Op::Write { payload, count, .. } if writer.cpu() == Some(cpu) => {
+                        let count = u64::from(*count);
+                        let bytes = u64::from(longest(payload)).saturating_add(header);
+                        held.records = held.records.saturating_add(count);
+                        held.bytes = held.bytes.saturating_add(count.saturating_mul(bytes));
+                    }
+                    Op::Flush { .. } | Op::Open { .. } | Op::Reset { .. } => {
+                        held.records = held.records.saturating_add(1);
+                        held.bytes = held.bytes.saturating_add(header);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        held.bytes = held.bytes.saturating_add(header);
+    }
+    held
+}
+
+/// Longest mapping that relay grants of the buffers a slot is opened on.
+fn mapped(case: &Case, actor: ActorIndex, slot: FileSlot) -> u64 {
+    let sizes = opened(case, actor, slot).into_iter().map(|(channel, _)| {
+        let spec = &case.channels[channel];
+        let size = spec.subbuf_size.saturating_mul(spec.n_subbufs);
+        size.checked_next_multiple_of(relaybed_abi::RB_PAGE_SIZE as u64)
+            .unwrap_or(u64::MAX)
+    });
+    sizes.max().unwrap_or(0)
+}
+
+fn opened(case: &Case, actor: ActorIndex, slot: FileSlot) -> Vec<(ChannelIndex, Cpu)> {
+    let ops = case.actors[actor].ops.iter();
+    let mut found: Vec<_> = ops
+        .filter_map(|op| match op {
+            Op::FileOpen { file, channel, cpu } if *file == slot => Some((*channel, *cpu)),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -1,0 +1,166 @@
+//! The operations a script can name: one table that reader, checks and schema test share.
+
+/// Who may do an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Kernel,
+    User,
+    Anyone,
+}
+
+/// What stands behind the operation's own key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SubjectKind {
+    Channel,
+    File,
+    Gate,
+    Label,
+    Number,
+}
+
+/// Kind of value behind another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ArgKind {
+    Num,
+    Text,
+    Len,
+    Steps,
+}
+
+/// One operation of the language.
+#[derive(Debug)]
+pub(super) struct OpForm {
+    pub(super) name: &'static str,
+    pub(super) who: Who,
+    pub(super) subject: SubjectKind,
+    pub(super) required: &'static [(&'static str, ArgKind)],
+    pub(super) optional: &'static [(&'static str, ArgKind)],
+    /// Whether `gives` and `fails` may claim its result.
+    pub(super) has_result: bool,
+}
+
+impl OpForm {
+    /// Kind of value that `key` takes, if the operation has that key.
+    pub(super) fn arg(&self, key: &str) -> Option<(&'static str, ArgKind)> {
+        let result: &[_] = if self.has_result { &RESULT } else { &[] };
+        self.required
+            .iter()
+            .chain(self.optional)
+            .chain(result)
+            .find(|(name, _)| *name == key)
+            .copied()
+    }
+
+    /// All its keys, its own first.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        let result: &[_] = if self.has_result { &RESULT } else { &[] };
+        let args = self.required.iter().chain(self.optional).chain(result);
+        std::iter::once(self.name)
+            .chain(args.map(|(name, _)| *name))
+            .collect()
+    }
+}
+
+/// Claims about an operation's result.
+const RESULT: [(&str, ArgKind); 2] = [("gives", ArgKind::Num), ("fails", ArgKind::Text)];
+
+const fn op(
+    name: &'static str,
+    who: Who,
+    subject: SubjectKind,
+    required: &'static [(&'static str, ArgKind)],
+    optional: &'static [(&'static str, ArgKind)],
+) -> OpForm {
+    let has_result = matches!(
+        (who, subject),
+        (Who::User, _) | (Who::Kernel, SubjectKind::Channel)
+    );
+    OpForm {
+        name,
+        who,
+        subject,
+        required,
+        optional,
+        has_result,
+    }
+}
+
+const PAYLOAD: &[(&str, ArgKind)] = &[
+    ("len", ArgKind::Len),
+    ("text", ArgKind::Text),
+    ("count", ArgKind::Num),
+];
+
+/// All operations.
+pub(super) static OPS: [OpForm; 22] = [
+    op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op("flush", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op("reset", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op(
+        "consumed",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[("cpu", ArgKind::Num), ("n", ArgKind::Num)],
+        &[],
+    ),
+    op(
+        "buf_full",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[("cpu", ArgKind::Num)],
+        &[],
+    ),
+    op("open", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op("close", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op(
+        "open_file",
+        Who::User,
+        SubjectKind::Channel,
+        &[("cpu", ArgKind::Num), ("as", ArgKind::Text)],
+        &[],
+    ),
+    op("close_file", Who::User, SubjectKind::File, &[], &[]),
+    op(
+        "read",
+        Who::User,
+        SubjectKind::File,
+        &[("size", ArgKind::Num)],
+        &[("times", ArgKind::Num), ("until", ArgKind::Text)],
+    ),
+    op(
+        "poll",
+        Who::User,
+        SubjectKind::File,
+        &[],
+        &[("timeout_ms", ArgKind::Num)],
+    ),
+    op(
+        "mmap",
+        Who::User,
+        SubjectKind::File,
+        &[("len", ArgKind::Num)],
+        &[],
+    ),
+    op("munmap", Who::User, SubjectKind::File, &[], &[]),
+    op("copy", Who::User, SubjectKind::File, &[], &[]),
+    op("lseek", Who::User, SubjectKind::File, &[], &[]),
+    op("signal", Who::Anyone, SubjectKind::Gate, &[], &[]),
+    op(
+        "wait",
+        Who::Anyone,
+        SubjectKind::Gate,
+        &[],
+        &[("count", ArgKind::Num)],
+    ),
+    op("checkpoint", Who::Anyone, SubjectKind::Label, &[], &[]),
+    op("delay_us", Who::Anyone, SubjectKind::Number, &[], &[]),
+    op(
+        "repeat",
+        Who::Anyone,
+        SubjectKind::Number,
+        &[("steps", ArgKind::Steps)],
+        &[],
+    ),
+];

@@ -1,0 +1,384 @@
+//! The language's JSON Schema, for editors that check and complete TOML.
+//!
+//! The types here describe the shape only; [`super::load`] does not read through them, since it
+//! reports all errors in one pass. Tests hold the two together: every file of the suites must
+//! deserialize into these types, and their keys must be those that the parser knows.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, schema_for};
+use serde::Deserialize;
+
+/// The JSON Schema of a scenario file.
+///
+/// Written to a file, an editor finds it by a first line `#:schema PATH` in the scenario.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema_for!(Scenario).to_value()
+}
+
+/// An integer, or an expression in a string: numbers, + - * / % ( ), and the names of parameters, `S`
+/// and `N` (sub-buffer size and count of the channel concerned), `cpus` and `own`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(example = 4096, example = &"S * N - 1")]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+enum Number {
+    /// An integer.
+    Integer(i64),
+    /// An expression, such as "S - 1".
+    Expression(String),
+}
+
+/// One scenario of the relay interface.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "relaybed scenario")]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Scenario {
+    /// One sentence that says what the scenario shows.
+    #[schemars(example = &"An exact fit does not switch; the switch comes with the next write.")]
+    summary: String,
+    /// CPUs the machine must at least have; 1 if left out.
+    vcpus: Option<Number>,
+    /// Draws record lengths; 1 if left out. `--seed` overrides it.
+    seed: Option<Number>,
+    /// Lists of integers or strings: the file becomes one case for every choice.
+    #[schemars(example = serde_json::json!({"len": [31, 32, 33]}))]
+    #[serde(default)]
+    params: BTreeMap<String, Vec<ParamValue>>,
+    /// Channels by base filename.
+    channel: BTreeMap<String, Channel>,
+    /// Who does what; each actor works through its own script.
+    #[serde(default)]
+    actor: Vec<Actor>,
+    /// What the author claims beyond the model.
+    #[serde(default)]
+    expect: Vec<Expectation>,
+}
+
+/// One value of a parameter.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+enum ParamValue {
+    /// Stands in expressions by the parameter's name.
+    Integer(i64),
+    /// Stands where a word is expected, as `$name`.
+    Word(String),
+}
+
+/// One channel, as given to relay_open(). Words may be `$name` of a parameter.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Channel {
+    /// Bytes of a sub-buffer.
+    subbuf_size: Number,
+    /// Sub-buffers of each channel buffer.
+    n_subbufs: Number,
+    /// What the subbuf_start callback answers: `no-overwrite` (the default), `overwrite`, or `default`
+    /// for no callback at all.
+    #[schemars(example = &"overwrite")]
+    mode: Option<String>,
+    /// Bytes the callback reserves at the start of each sub-buffer.
+    header_bytes: Option<Number>,
+    /// How files are made: `direct` (the default), `proxy` (debugfs's proxy) or `none`.
+    #[schemars(example = &"proxy")]
+    files: Option<String>,
+    /// When it is opened: `start` (the default) or `scripted`, by an actor's `open`.
+    #[schemars(example = &"scripted")]
+    open: Option<String>,
+}
+
+/// One actor: an ordered list of operations.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Actor {
+    /// Its name; `NAME@CPU` for each one where `cpu` is "each".
+    name: String,
+    /// The CPU it is bound to, or "each" for one actor on every CPU. Needed in the kernel.
+    cpu: Option<Number>,
+    /// `task` (the default), `softirq`, `hardirq` or `user`.
+    #[schemars(example = &"user")]
+    context: Option<String>,
+    /// What it does, in order.
+    script: Vec<Operation>,
+}
+
+/// A length in bytes, or the two between which lengths are drawn from the seed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+enum Length {
+    /// The same for every record.
+    Fixed(Number),
+    /// Drawn, both ends included.
+    Drawn(Range),
+}
+
+/// The two ends of a range.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Range {
+    /// Smallest length.
+    min: Number,
+    /// Largest length.
+    max: Number,
+}
+
+/// Declares the operations: one table type each, and the union of all.
+macro_rules! operations {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident : $type:ty,)* })*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            #[expect(dead_code, reason = "describes the shape for the schema")]
+            struct $name { $($(#[$fmeta])* $field: $type,)* }
+        )*
+
+        /// One operation of a script.
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(untagged)]
+        #[expect(dead_code, reason = "describes the shape for the schema")]
+        enum Operation { $($(#[$meta])* $name($name),)* }
+    };
+}
+
+operations! {
+    /// Records by relay_write(), to the buffer of the actor's CPU.
+    Write {
+        /// The channel.
+        write: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// Records by __relay_write(), with interrupts kept out.
+    RawWrite {
+        /// The channel.
+        raw_write: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// Records by relay_reserve(), then filled.
+    Reserve {
+        /// The channel.
+        reserve: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_flush(): every buffer of the channel.
+    Flush {
+        /// The channel.
+        flush: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_reset(): every buffer of the channel.
+    Reset {
+        /// The channel.
+        reset: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_subbufs_consumed() of `n` for the buffer of `cpu`.
+    Consumed {
+        /// The channel.
+        consumed: String, cpu: Number, n: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_buf_full() of the buffer of `cpu`: gives 1 or 0.
+    BufFull {
+        /// The channel.
+        buf_full: String, cpu: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_open(): gives 1 if opened, 0 if refused.
+    Open {
+        /// The channel.
+        open: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_close().
+    Close {
+        /// The channel.
+        close: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// open() of the file of `cpu`, known as `as` from then on.
+    OpenFile {
+        /// The channel.
+        open_file: String, cpu: Number, r#as: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// close() of a descriptor.
+    CloseFile {
+        /// The name given by `as`.
+        close_file: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// read() of at most `size` bytes, `times` times (once if left out) or until one gives 0.
+    Read {
+        /// The name given by `as`.
+        read: String, size: Number, times: Option<Number>,
+        /// `empty`: until a read gives 0.
+        until: Option<String>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// poll() for POLLIN: gives revents. Without a timeout it waits until something comes.
+    Poll {
+        /// The name given by `as`.
+        poll: String, timeout_ms: Option<Number>, gives: Option<Number>, fails: Option<String>,
+    }
+    /// mmap() of `len` bytes, read-only and shared.
+    Mmap {
+        /// The name given by `as`.
+        mmap: String, len: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// munmap() of the descriptor's mapping.
+    Munmap {
+        /// The name given by `as`.
+        munmap: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// Takes the bytes of the mapping as a reader with mmap would.
+    Copy {
+        /// The name given by `as`.
+        copy: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// lseek() to the start.
+    Lseek {
+        /// The name given by `as`.
+        lseek: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// The gate's count grows by one.
+    Signal {
+        /// The gate.
+        signal: String,
+    }
+    /// Goes on when the gate's count has reached `count`, 1 if left out.
+    Wait {
+        /// The gate.
+        wait: String, count: Option<Number>,
+    }
+    /// The machine stops and all buffers are observed.
+    Checkpoint {
+        /// Its label, unique in the case.
+        checkpoint: String,
+    }
+    /// Does nothing for so many microseconds.
+    Delay {
+        /// How long.
+        delay_us: Number,
+    }
+    /// The steps so many times.
+    Repeat {
+        /// How often.
+        repeat: Number, steps: Vec<Operation>,
+    }
+}
+
+/// One claim of the author.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+enum Expectation {
+    /// About one channel buffer.
+    Buffer(BufferClaim),
+    /// About what an actor got.
+    Actor(ActorClaim),
+    /// relay_open() is refused.
+    OpenRefused(OpenRefused),
+}
+
+/// About one channel buffer, at a checkpoint or at the end.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct BufferClaim {
+    /// The channel.
+    buffer: String,
+    /// The CPU, or "each".
+    cpu: Number,
+    /// Label of a checkpoint; the end if left out.
+    at: Option<String>,
+    /// Sub-buffers produced.
+    produced: Option<Number>,
+    /// Sub-buffers consumed.
+    consumed: Option<Number>,
+    /// Offset in the current sub-buffer; S + 1 marks a full buffer.
+    offset: Option<Number>,
+    /// Padding of every sub-buffer, in their order in the buffer.
+    padding: Option<Vec<Number>>,
+}
+
+/// About one actor, or each of those that `cpu = "each"` made.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct ActorClaim {
+    /// The actor.
+    actor: String,
+    /// Records that were not accepted, over all its writes.
+    refused: Option<Number>,
+    /// All bytes that it read, in order, as text.
+    text: Option<String>,
+}
+
+/// relay_open() of the channel is refused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct OpenRefused {
+    /// The channel.
+    open_refused: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::lang::ops::OPS;
+    use crate::lang::parse;
+
+    fn keys(schema: &serde_json::Value, name: &str) -> BTreeSet<String> {
+        let properties = if name.is_empty() {
+            &schema["properties"]
+        } else {
+            &schema["$defs"][name]["properties"]
+        };
+        let object = properties.as_object().expect("an object type");
+        object.keys().cloned().collect()
+    }
+
+    fn set(known: &[&str]) -> BTreeSet<String> {
+        known.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    #[test]
+    fn tables_have_the_keys_that_the_parser_knows() {
+        let schema = schema();
+        assert_eq!(keys(&schema, ""), set(&parse::FILE_KEYS));
+        assert_eq!(keys(&schema, "Channel"), set(&parse::CHANNEL_KEYS));
+        assert_eq!(keys(&schema, "Actor"), set(&parse::ACTOR_KEYS));
+        assert_eq!(keys(&schema, "BufferClaim"), set(&parse::BUFFER_KEYS));
+        assert_eq!(keys(&schema, "ActorClaim"), set(&parse::CLAIM_KEYS));
+        assert_eq!(keys(&schema, "OpenRefused"), set(&parse::OPEN_REFUSED_KEYS));
+    }
+
+    #[test]
+    fn operations_have_the_keys_that_the_parser_knows() {
+        let schema = schema();
+        let kinds = schema["$defs"]["Operation"]["anyOf"]
+            .as_array()
+            .expect("a union");
+        let described: BTreeSet<_> = kinds
+            .iter()
+            .map(|kind| {
+                let name = kind["$ref"].as_str().expect("a reference");
+                keys(&schema, name.trim_start_matches("#/$defs/"))
+            })
+            .collect();
+        let known: BTreeSet<_> = OPS.iter().map(|form| set(&form.keys())).collect();
+        assert_eq!(described, known);
+    }
+
+    #[test]
+    fn every_suite_file_fits_the_schema() {
+        for (name, text) in crate::lang::embedded() {
+            if let Err(error) = toml::from_str::<Scenario>(text) {
+                panic!("{name}: {error}");
+            }
+        }
+    }
+}
