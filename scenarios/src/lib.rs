@@ -3,6 +3,7 @@
 pub mod case;
 pub mod evidence;
 pub mod lang;
+pub mod model;
 pub mod program;
 pub mod verdict;
 pub mod exit;

@@ -1,0 +1,31 @@
+//! The reference model: what relay, as documented, does with a case.
+//!
+//! It is written from relay's contract (the kernel's documentation and the semantics agreed on in this
+//! project), never from our module, and where a kernel is known to break the contract the model still
+//! says what the contract says. In comes a [`Case`](crate::case::Case), a [`Behaviour`] and the number
+//! of CPUs; out comes a [`Prediction`]. Pure: no files, clock, threads or environment.
+//!
+//! A buffer is predicted to the byte for as long as all operations that change it are totally ordered
+//! by program order and gates ([`order`]); beyond that point the prediction is silent about it.
+
+pub mod behaviour;
+pub mod buffer;
+pub mod content;
+pub mod order;
+pub mod predict;
+pub mod prediction;
+pub mod units;
+
+mod read;
+mod simulate;
+
+pub use behaviour::Behaviour;
+pub use buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
+pub use predict::predict;
+pub use prediction::{
+    BufferMoment, ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction,
+};
+pub use units::{Consumed, Produced, Slot};
+
+#[cfg(test)]
+mod tests;

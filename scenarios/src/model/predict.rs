@@ -1,0 +1,136 @@
+//! From a case to its prediction: which operations are determined, and for how long.
+
+use std::collections::HashMap;
+
+use crate::case::{Case, ChannelIndex, Cpu, Op, Place};
+
+use super::behaviour::Behaviour;
+use super::order::{At, Order};
+use super::prediction::Prediction;
+use super::simulate::Simulation;
+
+/// A channel buffer of a case.
+pub(super) type Key = (ChannelIndex, usize);
+
+/// What a correct kernel with `online_cpus` CPUs does with the case.
+#[must_use]
+pub fn predict(case: &Case, behaviour: &Behaviour, online_cpus: u32) -> Prediction {
+    let order = Order::of(case);
+    let touch = Touch::of(case, &order, online_cpus);
+    Simulation::new(case, *behaviour, online_cpus, order, touch).run()
+}
+
+/// Which operations change which buffer, and how far their order is certain.
+pub(super) struct Touch {
+    /// By buffer: the operations that change it, in one possible order.
+    mutators: HashMap<Key, Vec<At>>,
+    /// By buffer: how many of them, from the first, are ordered before all others.
+    certain: HashMap<Key, usize>,
+}
+
+/// The buffer that a descriptor's operations concern: by the last open before them in the actor.
+pub(super) fn bound(case: &Case, at: At) -> Option<(ChannelIndex, Cpu, At)> {
+    let script = case.actors.get(at.actor)?;
+    let slot = file_slot(script.ops.get(at.op)?)?;
+    let opened = |(op, what): (usize, &Op)| match what {
+        Op::FileOpen { file, channel, cpu } if *file == slot => Some((
+            *channel,
+            *cpu,
+            At {
+                actor: at.actor,
+                op,
+            },
+        )),
+        _ => None,
+    };
+    script.ops[..at.op]
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(opened)
+}
+
+/// The descriptor that an operation uses, if it was opened before.
+pub(super) fn file_slot(op: &Op) -> Option<usize> {
+    match op {
+        Op::FileClose { file }
+        | Op::FileRead { file, .. }
+        | Op::FilePoll { file, .. }
+        | Op::FileMmap { file, .. }
+        | Op::FileMunmap { file }
+        | Op::FileCopy { file }
+        | Op::FileLseek { file } => Some(*file),
+        _ => None,
+    }
+}
+
+/// The buffers that an operation changes.
+pub(super) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
+    let script = &case.actors[at.actor];
+    let every = |channel: ChannelIndex| (0..online_cpus as usize).map(move |cpu| (channel, cpu));
+    match &script.ops[at.op] {
+        Op::Open { channel }
+        | Op::Close { channel }
+        | Op::Flush { channel }
+        | Op::Reset { channel } => every(*channel).collect(),
+        Op::Write { channel, .. } => match script.place {
+            Place::Kernel { cpu, .. } if cpu < online_cpus => vec![(*channel, cpu as usize)],
+            _ => Vec::new(),
+        },
+        Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],
+        Op::FileRead { .. } => bound(case, at)
+            .filter(|(_, cpu, _)| *cpu < online_cpus)
+            .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+impl Touch {
+    fn of(case: &Case, order: &Order, online_cpus: u32) -> Self {
+        let mut mutators: HashMap<Key, Vec<At>> = HashMap::new();
+        for at in order.line.iter().chain(&order.stuck) {
+            for key in changes(case, *at, online_cpus) {
+                mutators.entry(key).or_default().push(*at);
+            }
+        }
+        let certain = mutators
+            .iter()
+            .map(|(key, ops)| {
+                let sure = (0..ops.len())
+                    .take_while(|i| ops[i + 1..].iter().all(|b| order.is_before(ops[*i], *b)))
+                    .count();
+                (*key, sure)
+            })
+            .collect();
+        Self { mutators, certain }
+    }
+
+    /// Whether the state that a changing operation meets, and so its effect, is determined.
+    pub(super) fn is_certain(&self, key: Key, at: At) -> bool {
+        let sure = self.certain.get(&key).copied().unwrap_or(0);
+        self.mutators
+            .get(&key)
+            .is_some_and(|ops| ops[..sure].contains(&at))
+    }
+
+    /// Whether the state that an operation sees that changes nothing is determined.
+    pub(super) fn is_seen_certainly(&self, order: &Order, key: Key, at: Option<At>) -> bool {
+        let Some(ops) = self.mutators.get(&key) else {
+            return true;
+        };
+        let sure = self.certain.get(&key).copied().unwrap_or(0);
+        let Some(at) = at else {
+            return self.is_exact(key);
+        };
+        ops.iter().enumerate().all(|(i, op)| {
+            *op == at || order.is_before(at, *op) || (i < sure && order.is_before(*op, at))
+        })
+    }
+
+    /// Whether all operations on the buffer are totally ordered.
+    pub(super) fn is_exact(&self, key: Key) -> bool {
+        let all = self.mutators.get(&key).map_or(0, Vec::len);
+        self.certain.get(&key).copied().unwrap_or(0) == all
+    }
+}

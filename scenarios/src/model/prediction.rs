@@ -1,0 +1,115 @@
+//! What the model says of a case.
+
+use relaybed_abi::ChanState;
+
+use super::behaviour::Behaviour;
+use super::buffer::{Buffer, Fate, Piece, SwitchCall};
+use super::order::{At, Order};
+
+/// Everything that a correct kernel must show, as far as it is determined.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The kernel's release, as data.
+    pub behaviour: Behaviour,
+    /// CPUs that have buffers.
+    pub online_cpus: u32,
+    /// What happens before what.
+    pub order: Order,
+    /// The checkpoints, and last the end.
+    pub moments: Vec<Moment>,
+    /// By actor and operation.
+    pub ops: Vec<Vec<OpPrediction>>,
+    /// By channel and CPU: all calls of `subbuf_start`; `None` where not determined.
+    pub calls: Vec<Vec<Option<Vec<SwitchCall>>>>,
+    /// By channel and CPU: the buffer is predicted from beginning to end.
+    pub exact: Vec<Vec<bool>>,
+}
+
+/// The channels at a checkpoint or at the end.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// The checkpoint's operation; `None`: the end.
+    pub at: Option<At>,
+    /// One an entry of `Case::channels`.
+    pub channels: Vec<ChannelMoment>,
+}
+
+/// One channel at a moment.
+#[derive(Clone, Debug)]
+pub struct ChannelMoment {
+    /// Its state, where determined.
+    pub state: Option<ChanState>,
+    /// `last_toobig`, where the kernel has it and it is determined.
+    pub last_toobig: Option<u64>,
+    /// By CPU; empty unless the channel is open for sure.
+    pub buffers: Vec<BufferMoment>,
+}
+
+/// One channel buffer at a moment: `None` where not determined.
+pub type BufferMoment = Option<Buffer>;
+
+/// One `read()` call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPrediction {
+    /// What it gives; places are counted from its first byte.
+    pub pieces: Vec<Piece>,
+    /// How many bytes that is.
+    pub bytes: u32,
+}
+
+/// What a reader with a mapping sees.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The buffer at that moment.
+    pub buffer: Box<Buffer>,
+}
+
+/// What is determined of an operation's result. `None`: not determined.
+#[derive(Clone, Debug, Default)]
+pub struct OpPrediction {
+    /// Positive errno, 0 for success.
+    pub error: Option<u32>,
+    /// The value returned.
+    pub value: Option<u64>,
+    /// Records refused.
+    pub refused: Option<u64>,
+    /// Fates of a write operation's records.
+    pub fates: Option<Vec<Fate>>,
+    /// The calls of a read operation.
+    pub reads: Option<Vec<ReadPrediction>>,
+    /// What a copy of a mapping shows.
+    pub copied: Option<Copied>,
+    /// It can give no result since it waits for ever.
+    pub stuck: bool,
+}
+
+impl Prediction {
+    /// The moment of the checkpoint at `at`, or of the end.
+    #[must_use]
+    pub fn moment(&self, at: Option<(usize, usize)>) -> Option<&Moment> {
+        let at = at.map(|(actor, op)| At { actor, op });
+        self.moments.iter().find(|moment| moment.at == at)
+    }
+
+    /// The prediction for one operation.
+    #[must_use]
+    pub fn op(&self, actor: usize, op: usize) -> Option<&OpPrediction> {
+        self.ops.get(actor)?.get(op)
+    }
+
+    /// Whether the buffer is predicted from beginning to end.
+    #[must_use]
+    pub fn is_exact(&self, channel: usize, cpu: usize) -> bool {
+        self.exact
+            .get(channel)
+            .and_then(|cpus| cpus.get(cpu))
+            .copied()
+            .unwrap_or(false)
+    }
+
+    /// Buffers that are predicted from beginning to end.
+    #[must_use]
+    pub fn exact_buffers(&self) -> u64 {
+        self.exact.iter().flatten().filter(|exact| **exact).count() as u64
+    }
+}

@@ -1,0 +1,86 @@
+//! How reading changes a channel buffer.
+
+use super::buffer::{Buffer, Piece};
+
+impl Buffer {
+    /// One `read()` of up to `size` bytes: what it gives, places counted from its first byte.
+    ///
+    /// Without writers at work it gives min(size, available) bytes: complete sub-buffers without
+    /// their padding, then what the unfinished one holds.
+    pub fn read(&mut self, size: u32) -> Vec<Piece> {
+        let mut got = Vec::new();
+        let mut at = 0u32;
+        if size == 0 {
+            return got;
+        }
+        self.skip_lapped();
+        while at < size {
+            self.count_consumed();
+            let start = u32::try_from(self.bytes_consumed).unwrap_or(u32::MAX);
+            let slot = self.consumed.slot(self.geometry.n_subbufs);
+            let pieces = &self.subbufs[slot.0].current;
+            let end = u32::try_from(self.readable_end()).unwrap_or(u32::MAX);
+            let end = end.min(start.saturating_add(size - at));
+            if end <= start {
+                break;
+            }
+            let first = pieces.partition_point(|piece| piece.end() <= start);
+            for piece in &pieces[first..] {
+                let Some(part) = piece.clip(start, end) else {
+                    break;
+                };
+                got.push(Piece {
+                    start: at + (part.start - start),
+                    ..part
+                });
+            }
+            at += end - start;
+            self.bytes_consumed = u64::from(end);
+            self.count_read_out();
+        }
+        got
+    }
+
+    /// `poll()` finds it readable: a sub-buffer boundary has been crossed.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.produced.0 != self.consumed.0
+    }
+
+    /// End of what can be read of the sub-buffer the read position is in.
+    fn readable_end(&self) -> u64 {
+        if self.consumed.0 < self.produced.0 {
+            self.complete_fill(self.consumed.slot(self.geometry.n_subbufs))
+        } else if self.is_marked_full() {
+            0
+        } else {
+            self.offset
+        }
+    }
+
+    /// In overwrite mode, sub-buffers that a lap replaced are gone, their unread rest too.
+    fn skip_lapped(&mut self) {
+        let n = self.geometry.n_subbufs;
+        if !self.is_marked_full() && self.produced.ready(self.consumed) >= n {
+            self.consumed.0 = self.produced.0 - n + 1;
+            self.bytes_consumed = 0;
+        }
+    }
+
+    /// Complete sub-buffers with nothing left to read count as consumed.
+    fn count_consumed(&mut self) {
+        while self.consumed.0 < self.produced.0 && self.bytes_consumed >= self.readable_end() {
+            self.consumed.0 += 1;
+            self.bytes_consumed = 0;
+        }
+    }
+
+    /// After bytes were handed out, the sub-buffer they came from may be consumed; empty ones
+    /// behind it only count when a read comes to them.
+    fn count_read_out(&mut self) {
+        if self.consumed.0 < self.produced.0 && self.bytes_consumed >= self.readable_end() {
+            self.consumed.0 += 1;
+            self.bytes_consumed = 0;
+        }
+    }
+}

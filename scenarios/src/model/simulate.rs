@@ -1,0 +1,619 @@
+//! Running a case on the model, operation by operation.
+
+use relaybed_abi::ChanState;
+
+use crate::case::{Case, Files, Mode, Op, Payload, Via};
+
+use super::behaviour::Behaviour;
+use super::buffer::{Buffer, Fate, Geometry, Source, SwitchCall};
+use super::order::{At, Order};
+use super::predict::{Key, Touch, bound, changes};
+use super::prediction::{ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction};
+
+const ENOENT: u32 = 2;
+const EIO: u32 = 5;
+const ENODEV: u32 = 19;
+const EINVAL: u32 = 22;
+const ESPIPE: u32 = 29;
+const POLLIN: u64 = 0x1;
+const POLLERR: u64 = 0x8;
+const POLLHUP: u64 = 0x10;
+const POLLRDNORM: u64 = 0x40;
+
+/// Lengths of mappings beyond this meet limits of address space before relay's.
+const MMAP_CERTAIN: u64 = 1 << 40;
+/// Calls of one read operation that are simulated.
+const READS_MAX: usize = 1 << 16;
+
+/// A channel while it is simulated.
+struct Live {
+    state: ChanState,
+    /// Grows with every opening, so that descriptors of an earlier one are told apart.
+    generation: u32,
+    buffers: Vec<Buffer>,
+    /// Buffers of earlier openings that descriptors may still reach.
+    closed: Vec<(u32, Vec<Buffer>)>,
+    /// Operation that met the last record too big, and its length.
+    toobig: Option<(At, u64)>,
+    toobig_known: bool,
+}
+
+/// A descriptor that is open for sure.
+#[derive(Clone, Copy)]
+struct Descriptor {
+    key: Key,
+    generation: u32,
+    mapped: bool,
+}
+
+/// What is known of a slot.
+#[derive(Clone, Copy)]
+enum Slot {
+    Open(Descriptor),
+    Failed,
+    Unknown,
+}
+
+pub(super) struct Simulation<'a> {
+    case: &'a Case,
+    touch: Touch,
+    live: Vec<Live>,
+    slots: std::collections::HashMap<usize, Slot>,
+    done: Prediction,
+}
+
+impl<'a> Simulation<'a> {
+    pub(super) fn new(
+        case: &'a Case,
+        behaviour: Behaviour,
+        online_cpus: u32,
+        order: Order,
+        touch: Touch,
+    ) -> Self {
+        let cpus = online_cpus as usize;
+        let exact = (0..case.channels.len())
+            .map(|channel| {
+                (0..cpus)
+                    .map(|cpu| touch.is_exact((channel, cpu)))
+                    .collect()
+            })
+            .collect();
+        let live = case
+            .channels
+            .iter()
+            .map(|_| Live {
+                state: ChanState::Never,
+                generation: 0,
+                buffers: Vec::new(),
+                closed: Vec::new(),
+                toobig: None,
+                toobig_known: true,
+            })
+            .collect();
+        let ops = case
+            .actors
+            .iter()
+            .map(|actor| vec![OpPrediction::default(); actor.ops.len()])
+            .collect();
+        Self {
+            case,
+            touch,
+            live,
+            slots: std::collections::HashMap::new(),
+            done: Prediction {
+                behaviour,
+                online_cpus,
+                order,
+                moments: Vec::new(),
+                ops,
+                calls: vec![vec![Some(Vec::new()); cpus]; case.channels.len()],
+                exact,
+            },
+        }
+    }
+
+    pub(super) fn run(mut self) -> Prediction {
+        for channel in 0..self.case.channels.len() {
+            if self.case.channels[channel].open_at_start {
+                self.open(channel);
+            }
+        }
+        let line = std::mem::take(&mut self.done.order.line);
+        for at in &line {
+            self.step(*at);
+        }
+        self.done.order.line = line;
+        for at in self.done.order.stuck.clone() {
+            self.done.ops[at.actor][at.op].stuck = true;
+        }
+        self.moment(None);
+        for (channel, cpus) in self.done.exact.iter().enumerate() {
+            for (cpu, exact) in cpus.iter().enumerate() {
+                if !exact {
+                    self.done.calls[channel][cpu] = None;
+                }
+            }
+        }
+        self.done
+    }
+
+    fn step(&mut self, at: At) {
+        let op = self.case.actors[at.actor].ops[at.op].clone();
+        let keys = changes(self.case, at, self.done.online_cpus);
+        if keys.iter().any(|key| !self.touch.is_certain(*key, at)) {
+            if let Op::FileRead { .. } | Op::Write { .. } | Op::Consumed { .. } = op {
+                return;
+            }
+        }
+        let result = match op {
+            Op::Open { channel } => self.op_open(channel, &keys, at),
+            Op::Close { channel } => self.op_close(channel, &keys, at),
+            Op::Write {
+                channel,
+                via,
+                payload,
+                count,
+            } => self.op_write(at, channel, via, &payload, count),
+            Op::Flush { channel } => self.op_each(channel, &keys, at, Buffer::flush),
+            Op::Reset { channel } => self.op_each(channel, &keys, at, Buffer::reset),
+            Op::Consumed { channel, cpu, n } => {
+                if let Some(buffer) = self.live[channel].buffers.get_mut(cpu as usize) {
+                    buffer.subbufs_consumed(u64::from(n));
+                }
+                self.if_open(channel, OpPrediction::ok(None))
+            }
+            Op::BufFull { channel, cpu } => self.op_buf_full(at, channel, cpu),
+            Op::Checkpoint { .. } => {
+                self.moment(Some(at));
+                OpPrediction::ok(None)
+            }
+            Op::Signal { .. } | Op::Wait { .. } | Op::Delay { .. } => OpPrediction::ok(None),
+            Op::FileOpen { file, channel, cpu } => self.op_file_open(at, file, (channel, cpu)),
+            other => self.on_file(at, &other),
+        };
+        self.done.ops[at.actor][at.op] = result;
+    }
+
+    /// Operations on a channel that is not open are refused by the module, which is no matter here.
+    fn if_open(&self, channel: usize, result: OpPrediction) -> OpPrediction {
+        if self.live[channel].state == ChanState::Open {
+            result
+        } else {
+            OpPrediction::default()
+        }
+    }
+
+    fn all_certain(&self, keys: &[Key], at: At) -> bool {
+        keys.iter().all(|key| self.touch.is_certain(*key, at))
+    }
+
+    /// Opens the channel; whether relay accepts.
+    fn open(&mut self, channel: usize) -> bool {
+        let spec = &self.case.channels[channel];
+        let sizes = self
+            .done
+            .behaviour
+            .accepts(spec.subbuf_size, spec.n_subbufs);
+        let live = &mut self.live[channel];
+        if !sizes {
+            live.state = ChanState::Refused;
+            return false;
+        }
+        live.state = ChanState::Open;
+        live.generation += 1;
+        live.toobig = None;
+        live.buffers.clear();
+        for cpu in 0..self.done.online_cpus as usize {
+            let mut log = Vec::new();
+            live.buffers
+                .push(Buffer::open(Geometry::of(spec), &mut log));
+            record_calls(&mut self.done, spec.mode, (channel, cpu), log);
+        }
+        true
+    }
+
+    fn op_open(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
+        if self.live[channel].state == ChanState::Open {
+            return OpPrediction::default();
+        }
+        let certain = self.all_certain(keys, at);
+        let accepted = self.open(channel);
+        if certain {
+            OpPrediction::ok(Some(u64::from(accepted)))
+        } else {
+            OpPrediction::default()
+        }
+    }
+
+    fn op_close(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
+        let certain = self.all_certain(keys, at);
+        let live = &mut self.live[channel];
+        if live.state != ChanState::Open {
+            return OpPrediction::default();
+        }
+        live.state = ChanState::Closed;
+        let mut buffers = std::mem::take(&mut live.buffers);
+        for buffer in &mut buffers {
+            buffer.finalized = true;
+        }
+        live.closed.push((live.generation, buffers));
+        if certain {
+            OpPrediction::ok(None)
+        } else {
+            OpPrediction::default()
+        }
+    }
+
+    fn op_each(
+        &mut self,
+        channel: usize,
+        keys: &[Key],
+        at: At,
+        what: fn(&mut Buffer, &mut Vec<SwitchCall>),
+    ) -> OpPrediction {
+        let mode = self.case.channels[channel].mode;
+        for (cpu, buffer) in self.live[channel].buffers.iter_mut().enumerate() {
+            if self.touch.is_certain((channel, cpu), at) {
+                let mut log = Vec::new();
+                what(buffer, &mut log);
+                record_calls(&mut self.done, mode, (channel, cpu), log);
+            }
+        }
+        if self.all_certain(keys, at) {
+            self.if_open(channel, OpPrediction::ok(None))
+        } else {
+            OpPrediction::default()
+        }
+    }
+
+    fn op_write(
+        &mut self,
+        at: At,
+        channel: usize,
+        via: Via,
+        payload: &Payload,
+        count: u32,
+    ) -> OpPrediction {
+        let actor = &self.case.actors[at.actor];
+        let Some(cpu) = actor.cpu().map(|cpu| cpu as usize) else {
+            return OpPrediction::default();
+        };
+        let Some(buffer) = self.live[channel].buffers.get_mut(cpu) else {
+            return OpPrediction::default();
+        };
+        let first = actor.first_record(at.op);
+        let mode = self.case.channels[channel].mode;
+        let mut log = Vec::new();
+        let mut fates = Vec::with_capacity(count as usize);
+        let big_before = buffer.big_count;
+        for seq in first..first.saturating_add(count) {
+            let len = payload.len(self.case.seed, at.actor, seq);
+            let source = Source::Record {
+                actor: u16::try_from(at.actor).unwrap_or(u16::MAX),
+                op: u16::try_from(at.op).unwrap_or(u16::MAX),
+                seq,
+            };
+            fates.push(buffer.write(source, len, via == Via::Reserve, &mut log));
+        }
+        let toobig = (buffer.big_count > big_before).then_some(buffer.last_toobig);
+        record_calls(&mut self.done, mode, (channel, cpu), log);
+        if let Some(len) = toobig {
+            self.note_toobig(channel, at, len);
+        }
+        OpPrediction {
+            value: Some(u64::from(count)),
+            refused: Some(refused(&fates, via, mode)),
+            fates: Some(fates),
+            ..OpPrediction::ok(None)
+        }
+    }
+
+    fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
+        let live = &mut self.live[channel];
+        live.toobig_known = match live.toobig {
+            Some((before, old)) => {
+                self.done.order.is_before(before, at) || (live.toobig_known && old == len)
+            }
+            None => true,
+        };
+        live.toobig = Some((at, len));
+    }
+
+    fn op_buf_full(&self, at: At, channel: usize, cpu: u32) -> OpPrediction {
+        let key = (channel, cpu as usize);
+        if !self
+            .touch
+            .is_seen_certainly(&self.done.order, key, Some(at))
+        {
+            return OpPrediction::default();
+        }
+        self.live[channel]
+            .buffers
+            .get(cpu as usize)
+            .map_or_else(OpPrediction::default, |buffer| {
+                OpPrediction::ok(Some(u64::from(buffer.is_full())))
+            })
+    }
+
+    fn op_file_open(&mut self, at: At, file: usize, place: (usize, u32)) -> OpPrediction {
+        let (channel, cpu) = place;
+        let key = (channel, cpu as usize);
+        let spec = &self.case.channels[channel];
+        let first = (channel, 0);
+        let seen = if cpu < self.done.online_cpus {
+            key
+        } else {
+            first
+        };
+        if !self.lifecycle_certain(seen, at) {
+            self.slots.insert(file, Slot::Unknown);
+            return OpPrediction::default();
+        }
+        let live = &self.live[channel];
+        let there = live.state == ChanState::Open
+            && spec.files != Files::None
+            && cpu < self.done.online_cpus;
+        if !there {
+            self.slots.insert(file, Slot::Failed);
+            return OpPrediction::failed(ENOENT);
+        }
+        let generation = live.generation;
+        self.slots.insert(
+            file,
+            Slot::Open(Descriptor {
+                key,
+                generation,
+                mapped: false,
+            }),
+        );
+        OpPrediction::ok(None)
+    }
+
+    /// Whether openings and closings of the channel are ordered with respect to `at`.
+    fn lifecycle_certain(&self, key: Key, at: At) -> bool {
+        super::order::operations(self.case)
+            .filter(|other| {
+                matches!(
+                    self.case.actors[other.actor].ops[other.op],
+                    Op::Open { channel } | Op::Close { channel } if channel == key.0
+                )
+            })
+            .all(|other| self.done.order.is_ordered(other, at))
+    }
+
+    fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
+        let Some(file) = super::predict::file_slot(op) else {
+            return OpPrediction::default();
+        };
+        if bound(self.case, at).is_none() {
+            return OpPrediction::default();
+        }
+        let descriptor = match self.slots.get(&file) {
+            Some(Slot::Open(descriptor)) => *descriptor,
+            _ => return OpPrediction::default(),
+        };
+        let proxy = self.case.channels[descriptor.key.0].files == Files::Proxy;
+        let result = match op {
+            Op::FileClose { .. } => {
+                self.slots.insert(file, Slot::Failed);
+                OpPrediction::ok(None)
+            }
+            Op::FileRead { size, times, .. } => self.op_read(descriptor, proxy, *size, *times),
+            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, proxy, *timeout_ms),
+            Op::FileMmap { len, .. } => self.op_mmap(descriptor, proxy, *len),
+            Op::FileMunmap { .. } if descriptor.mapped => OpPrediction::ok(None),
+            Op::FileCopy { .. } if descriptor.mapped => self.op_copy(at, descriptor),
+            Op::FileLseek { .. } => OpPrediction::failed(ESPIPE),
+            _ => OpPrediction::default(),
+        };
+        if let Some(Slot::Open(now)) = self.slots.get_mut(&file) {
+            match op {
+                Op::FileMmap { .. } => now.mapped |= result.error == Some(0),
+                Op::FileMunmap { .. } => now.mapped = false,
+                _ => {}
+            }
+        }
+        result
+    }
+
+    fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
+        let (channel, cpu) = descriptor.key;
+        let live = self.live.get_mut(channel)?;
+        if live.generation == descriptor.generation && live.state == ChanState::Open {
+            return live.buffers.get_mut(cpu);
+        }
+        live.closed
+            .iter_mut()
+            .find(|(generation, _)| *generation == descriptor.generation)
+            .and_then(|(_, buffers)| buffers.get_mut(cpu))
+    }
+
+    fn op_read(
+        &mut self,
+        descriptor: Descriptor,
+        proxy: bool,
+        size: u32,
+        times: u32,
+    ) -> OpPrediction {
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if proxy && buffer.finalized {
+            return OpPrediction::failed(EIO);
+        }
+        let mut reads = Vec::new();
+        let mut bytes = 0u64;
+        let calls = if times == 0 {
+            READS_MAX
+        } else {
+            (times as usize).min(READS_MAX)
+        };
+        for _ in 0..calls {
+            let pieces = buffer.read(size);
+            let got = pieces.last().map_or(0, super::buffer::Piece::end);
+            reads.push(ReadPrediction { pieces, bytes: got });
+            bytes += u64::from(got);
+            if times == 0 && got == 0 {
+                break;
+            }
+        }
+        if !buffer.position_known {
+            return OpPrediction::ok(None);
+        }
+        OpPrediction {
+            reads: Some(reads),
+            ..OpPrediction::ok(Some(bytes))
+        }
+    }
+
+    fn op_poll(
+        &mut self,
+        at: At,
+        descriptor: Descriptor,
+        proxy: bool,
+        timeout_ms: Option<u32>,
+    ) -> OpPrediction {
+        let certain = self
+            .touch
+            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if !certain || !buffer.position_known {
+            return OpPrediction::default();
+        }
+        let mask = match (buffer.finalized, buffer.is_readable()) {
+            (true, _) if proxy => POLLHUP,
+            (true, _) => POLLERR,
+            // What is asked for is POLLIN, so POLLRDNORM is not reported.
+            (false, true) => POLLIN,
+            (false, false) => 0,
+        };
+        debug_assert_eq!(mask & POLLRDNORM, 0);
+        if mask == 0 && timeout_ms.is_none() {
+            return OpPrediction::default();
+        }
+        OpPrediction::ok(Some(mask))
+    }
+
+    fn op_mmap(&mut self, descriptor: Descriptor, proxy: bool, len: u64) -> OpPrediction {
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        let page = relaybed_abi::RB_PAGE_SIZE as u64;
+        if len > MMAP_CERTAIN || descriptor.mapped {
+            return OpPrediction::default();
+        }
+        if len == 0 {
+            return OpPrediction::failed(EINVAL);
+        }
+        if proxy {
+            return OpPrediction::failed(ENODEV);
+        }
+        if len.div_ceil(page) * page == buffer.geometry.alloc_size() {
+            OpPrediction::ok(None)
+        } else {
+            OpPrediction::failed(EINVAL)
+        }
+    }
+
+    fn op_copy(&mut self, at: At, descriptor: Descriptor) -> OpPrediction {
+        let certain = self
+            .touch
+            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
+        let buffer = self.buffer_of(descriptor).map(|buffer| buffer.clone());
+        OpPrediction {
+            copied: buffer.filter(|_| certain).map(|buffer| Copied {
+                buffer: Box::new(buffer),
+            }),
+            ..OpPrediction::ok(None)
+        }
+    }
+
+    fn moment(&mut self, at: Option<At>) {
+        let order = &self.done.order;
+        let channels = self
+            .live
+            .iter()
+            .enumerate()
+            .map(|(channel, live)| {
+                let steady = at.is_none_or(|at| self.lifecycle_certain((channel, 0), at));
+                let steady_end = at.is_some() || self.lifecycle_settled(channel);
+                let buffers: Vec<Option<Buffer>> = live
+                    .buffers
+                    .iter()
+                    .enumerate()
+                    .map(|(cpu, buffer)| {
+                        self.touch
+                            .is_seen_certainly(order, (channel, cpu), at)
+                            .then(|| buffer.clone())
+                    })
+                    .collect();
+                let toobig = self.done.behaviour.last_toobig
+                    && live.toobig_known
+                    && buffers.iter().all(Option::is_some);
+                ChannelMoment {
+                    state: (steady && steady_end).then_some(live.state),
+                    last_toobig: toobig.then(|| live.toobig.map_or(0, |(_, len)| len)),
+                    buffers,
+                }
+            })
+            .collect();
+        self.done.moments.push(Moment { at, channels });
+    }
+
+    /// Whether the channel's last opening or closing is known.
+    fn lifecycle_settled(&self, channel: usize) -> bool {
+        let life: Vec<At> = super::order::operations(self.case)
+            .filter(|at| {
+                matches!(
+                    self.case.actors[at.actor].ops[at.op],
+                    Op::Open { channel: of } | Op::Close { channel: of } if of == channel
+                )
+            })
+            .collect();
+        life.iter().enumerate().all(|(i, a)| {
+            life[i + 1..]
+                .iter()
+                .all(|b| self.done.order.is_ordered(*a, *b))
+        })
+    }
+}
+
+/// Records that the module can tell were refused.
+fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
+    let told = |fate: &&Fate| match fate {
+        Fate::Accepted => false,
+        Fate::Refused => via == Via::Reserve || mode != Mode::Default,
+        Fate::TooBig => via == Via::Reserve,
+    };
+    fates.iter().filter(told).count() as u64
+}
+
+fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall>) {
+    if mode == Mode::Default {
+        return;
+    }
+    if let Some(calls) = done.calls[key.0][key.1].as_mut() {
+        calls.extend(log);
+    }
+}
+
+impl OpPrediction {
+    /// It succeeds, and returns this where known.
+    fn ok(value: Option<u64>) -> Self {
+        Self {
+            error: Some(0),
+            value,
+            ..Self::default()
+        }
+    }
+
+    /// It fails with this errno.
+    fn failed(errno: u32) -> Self {
+        Self {
+            error: Some(errno),
+            ..Self::default()
+        }
+    }
+}
