@@ -4,6 +4,7 @@ pub mod case;
 pub mod evidence;
 pub mod lang;
 pub mod model;
+pub mod observe;
 pub mod program;
 pub mod verdict;
 pub mod exit;

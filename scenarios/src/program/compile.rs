@@ -203,14 +203,18 @@ fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor,
     })
 }
 
-/// Pages that the buffers of all channels need if relay opens them; what relay refuses needs none.
+/// What relay allocates for each buffer of the channel, in bytes; `None` where it must refuse the
+/// sizes. (Where memory is short it may refuse others too.)
+pub(crate) fn alloc_size(channel: &Channel) -> Option<u64> {
+    let bytes = channel.subbuf_size.checked_mul(channel.n_subbufs)?;
+    let opens = bytes != 0 && bytes <= u32::MAX.into() && channel.n_subbufs <= RELAY_MAX_SUBBUFS;
+    opens.then(|| bytes.next_multiple_of(RB_PAGE_SIZE as u64))
+}
+
+/// Pages that the buffers of all channels need if relay opens them.
 fn pages(case: &Case) -> u64 {
-    let of_channel = |channel: &Channel| {
-        let bytes = channel.subbuf_size.checked_mul(channel.n_subbufs)?;
-        let opens = bytes <= u32::MAX.into() && channel.n_subbufs <= RELAY_MAX_SUBBUFS;
-        opens.then(|| bytes.div_ceil(RB_PAGE_SIZE as u64))
-    };
-    case.channels.iter().filter_map(of_channel).sum::<u64>() * u64::from(case.vcpus)
+    let bytes: u64 = case.channels.iter().filter_map(alloc_size).sum();
+    bytes / RB_PAGE_SIZE as u64 * u64::from(case.vcpus)
 }
 
 fn check_expect(case: &Case, index: usize, expect: &Expect) -> Result<(), ProgramError> {

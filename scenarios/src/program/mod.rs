@@ -11,5 +11,6 @@ mod ops;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use compile::alloc_size;
 pub use compile::{Checkpoint, Program, compile, power_off};
 pub use error::ProgramError;
