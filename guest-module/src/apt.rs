@@ -104,7 +104,7 @@ Debug::NoLocking "true";
 "#;
 
 impl AptRoot {
-    /// Lays out the root for a suite and brings its lists up to date.
+    /// Waits for the root of a suite and brings its lists up to date.
     ///
     /// # Errors
     /// No mirror is known, the archive cannot be reached, or the cache directory cannot be written.
@@ -113,37 +113,59 @@ impl AptRoot {
         suite: &str,
         progress: &dyn Progress,
     ) -> Result<Self, AptError> {
+        let root = Self::claimed(cache, suite, progress)?;
+        root.update(progress)?;
+        Ok(root)
+    }
+
+    /// Waits for the root of a suite.
+    ///
+    /// # Errors
+    /// The cache directory cannot be written.
+    pub(crate) fn claimed(
+        cache: &Cache,
+        suite: &str,
+        progress: &dyn Progress,
+    ) -> Result<Self, CacheError> {
         let suites = Suites::of(suite);
-        let mirrors = Mirrors::find()?;
         let lock_name = format!("apt-{}", suites.name);
         let lock = cache.lock(&lock_name, progress)?;
         let dir = cache.root().join("apt").join(&suites.name);
-        for sub in ["state/lists/partial", "cache/archives/partial"] {
-            let sub = dir.join(sub);
-            fs::create_dir_all(&sub).map_err(io_error("make", &sub))?;
-        }
-        let configuration = CONFIGURATION.replace('@', &dir.to_string_lossy());
-        for (name, content) in [
-            ("apt.conf", configuration.as_str()),
-            ("sources.list", &mirrors.sources(&suites)),
-            ("status", ""),
-        ] {
-            let path = dir.join(name);
-            fs::write(&path, content).map_err(io_error("write", &path))?;
-        }
-        let root = Self {
+        Ok(Self {
             dir,
             suites,
             lock_name,
             lock,
-        };
-        let step = progress.begin(&format!("package lists of Debian {suite}"), None);
+        })
+    }
+
+    /// Lays out the root and brings its lists up to date.
+    ///
+    /// # Errors
+    /// As [`AptRoot::updated`].
+    pub(crate) fn update(&self, progress: &dyn Progress) -> Result<(), AptError> {
+        let mirrors = Mirrors::find()?;
+        for sub in ["state/lists/partial", "cache/archives/partial"] {
+            let sub = self.dir.join(sub);
+            fs::create_dir_all(&sub).map_err(io_error("make", &sub))?;
+        }
+        let configuration = CONFIGURATION.replace('@', &self.dir.to_string_lossy());
+        for (name, content) in [
+            ("apt.conf", configuration.as_str()),
+            ("sources.list", &mirrors.sources(&self.suites)),
+            ("status", ""),
+        ] {
+            let path = self.dir.join(name);
+            fs::write(&path, content).map_err(io_error("write", &path))?;
+        }
+        let name = format!("package lists of Debian {}", self.suites.name);
+        let step = progress.begin(&name, None);
         // Without this, apt is content with old lists when the archive is out of reach.
-        let mut update = root.apt_get();
+        let mut update = self.apt_get();
         update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
-        child::run(&mut update).map_err(root.failure("the package lists"))?;
+        child::run(&mut update).map_err(self.failure("the package lists"))?;
         step.finish();
-        Ok(root)
+        Ok(())
     }
 
     /// The packages whose names satisfy `wanted`; with `only_asked`, just those of the suite asked for.

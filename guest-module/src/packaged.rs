@@ -93,16 +93,7 @@ pub(crate) fn prepare(
         warnings,
     };
     let (mut resolution, apt) = session.resolve(cache.refresh())?;
-    let (kernel, module) = match session.find(&resolution) {
-        Some(found) => found,
-        None => {
-            let apt = match apt {
-                Some(apt) => apt,
-                None => session.reach(&mut resolution)?,
-            };
-            session.fetch(&resolution, &apt)?
-        }
-    };
+    let (kernel, module) = session.obtain(&mut resolution, apt)?;
     let Resolution { release, image, .. } = resolution;
     progress.say(&format!(
         "kernel: {} {} (for {request})",
@@ -188,17 +179,61 @@ impl Session<'_> {
         })
     }
 
-    /// An apt root that still offers what was resolved some time ago; resolves again if the archive moved on.
-    fn reach(&self, resolution: &mut Resolution) -> Result<AptRoot, Error> {
-        let apt = AptRoot::updated(self.cache, self.suite, self.progress)?;
+    /// Kernel and module: from the cache, else built from what is there, else fetched.
+    fn obtain(
+        &self,
+        resolution: &mut Resolution,
+        apt: Option<AptRoot>,
+    ) -> Result<(Entry, Entry), Error> {
+        if let Some(found) = self.find(resolution, self.progress)? {
+            return Ok(found);
+        }
+        let apt = match apt {
+            Some(apt) => apt,
+            None => {
+                let apt = AptRoot::claimed(self.cache, self.suite, self.progress)?;
+                // Who held it before us may have fetched the same.
+                if let Some(found) = self.find(resolution, &Silent)? {
+                    return Ok(found);
+                }
+                self.reach(apt, resolution)?
+            }
+        };
+        self.fetch(resolution, &apt)
+    }
+
+    /// Kernel and module as far as that takes no network: the module is built if its parts are there.
+    fn find(
+        &self,
+        resolution: &Resolution,
+        progress: &dyn Progress,
+    ) -> Result<Option<(Entry, Entry)>, Error> {
+        let cached = |key: &Key| self.cache.find(key, progress);
+        let Some(kernel) = cached(&resolution.kernel_key()) else {
+            return Ok(None);
+        };
+        if let Some(module) = cached(&resolution.module_key(self.warnings)) {
+            return Ok(Some((kernel, module)));
+        }
+        let parts = (
+            cached(&resolution.tools_key()),
+            cached(&resolution.headers_key()),
+        );
+        let (Some(tools), Some(headers)) = parts else {
+            return Ok(None);
+        };
+        Ok(Some((kernel, self.build(resolution, &tools, &headers)?)))
+    }
+
+    /// Makes sure that the archive still has what was resolved some time ago; resolves again if it moved on.
+    fn reach(&self, apt: AptRoot, resolution: &mut Resolution) -> Result<AptRoot, Error> {
+        apt.update(self.progress)?;
         let wanted: Vec<&PackageId> = [&resolution.image]
             .into_iter()
             .chain(&resolution.headers)
             .chain(&resolution.tools)
             .collect();
-        let offered = apt.packages(false, |name| {
-            wanted.iter().any(|package| package.name == name)
-        })?;
+        let offered = apt.packages(false, |name| wanted.iter().any(|p| p.name == name))?;
         let Some(gone) = wanted
             .into_iter()
             .find(|package| !offered.contains(package))
@@ -217,15 +252,6 @@ impl Session<'_> {
             Some(apt) => Ok(apt),
             None => Ok(AptRoot::updated(self.cache, self.suite, self.progress)?),
         }
-    }
-
-    /// Kernel and module, if both are in the cache.
-    fn find(&self, resolution: &Resolution) -> Option<(Entry, Entry)> {
-        let kernel = self.cache.find(&resolution.kernel_key(), self.progress);
-        let module = self
-            .cache
-            .find(&resolution.module_key(self.warnings), self.progress);
-        Some((kernel?, module?))
     }
 
     /// Fetches what is missing, the kernel beside the module's build.
@@ -309,17 +335,23 @@ impl Session<'_> {
         let [tools, headers] =
             parts.map(|(key, packages)| self.unpacked(&key, packages, downloads));
         let (tools, headers) = (tools?, headers?);
-        let config = headers.path("root").join(format!(
-            "usr/src/linux-headers-{}/.config",
-            resolution.release
-        ));
-        let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
-        kconfig::check(&text, &resolution.release)?;
-        let against = Against::Packages {
-            headers: &headers,
-            tools: &tools,
-        };
+        self.build(resolution, &tools, &headers)
+    }
+
+    /// The module's entry, built from unpacked packages.
+    fn build(
+        &self,
+        resolution: &Resolution,
+        tools: &Entry,
+        headers: &Entry,
+    ) -> Result<Entry, Error> {
         let release = &resolution.release;
+        let config = format!("root/usr/src/linux-headers-{release}/.config");
+        let config = headers.path(&config);
+        let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
+        kconfig::check(&text, release)?;
+        let key = resolution.module_key(self.warnings);
+        let against = Against::Packages { headers, tools };
         let (warnings, progress) = (self.warnings, self.progress);
         Ok(module::build(
             self.cache, &key, release, &against, warnings, progress,

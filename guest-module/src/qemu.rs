@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 use crate::apt::{self, AptError, AptRoot};
-use crate::cache::{Cache, CacheError, Entry, Key};
+use crate::cache::{Cache, CacheError, Entry, Key, io_error};
 use crate::child::{self, ChildError};
 use crate::deb::{self, DebError};
 use crate::packages::{self, PackageId};
@@ -165,6 +165,7 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let root = dir.join("root");
         deb::unpack_all(&files, &root)?;
+        gather_firmware(&root)?;
         let package = packages.iter().find(|package| package.name == PACKAGE);
         let package = package.map_or_else(String::new, |package| package.version.clone());
         let argv0 = argv0(&root);
@@ -183,6 +184,24 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         Ok::<_, QemuError>(json!(Fact { version, package }))
     })?;
     Ok(entry.facts::<Fact>()?.qemu(&entry))
+}
+
+/// Puts all firmware where `-L` points: Debian spreads it over folders that QEMU knows by absolute path.
+fn gather_firmware(root: &Path) -> Result<(), CacheError> {
+    let data = root.join("usr/share/qemu");
+    for folder in ["usr/share/seabios", "usr/lib/ipxe/qemu"] {
+        for file in fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let there = data.join(file.file_name());
+            if fs::symlink_metadata(&there).is_err() {
+                fs::hard_link(file.path(), &there).map_err(io_error("link", &there))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is recorded of a private QEMU.
