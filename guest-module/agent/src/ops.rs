@@ -1,0 +1,210 @@
+//! The operations of user actors, one system call or a few each.
+
+use std::thread;
+use std::time::Duration;
+
+use relaybed_abi::{Context, Event, EventKind, Op, OpCode, OpResult, RB_NONE32, RB_NONE64};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
+use rustix::io::{Errno, read};
+use rustix::thread::sched_getcpu;
+
+use crate::actor::{UserActor, now_ns};
+
+/// Where debugfs shows the channels of the module.
+const CHANNELS: &str = "/sys/kernel/debug/relaybed";
+
+/// What an operation came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    value: u64,
+    error: i32,
+    data_offset: u32,
+    data_bytes: u32,
+}
+
+impl Outcome {
+    fn value(value: u64) -> Self {
+        Self {
+            value,
+            ..Self::default()
+        }
+    }
+
+    /// Enters it into the operation's result.
+    pub(crate) fn note(&self, result: &mut OpResult) {
+        result.value = self.value;
+        result.error = self.error;
+        result.data_offset = self.data_offset;
+        result.data_bytes = self.data_bytes;
+    }
+}
+
+impl From<Result<Outcome, Errno>> for Outcome {
+    fn from(result: Result<Outcome, Errno>) -> Self {
+        result.unwrap_or_else(|error| Self {
+            error: -error.raw_os_error(),
+            ..Self::default()
+        })
+    }
+}
+
+/// One read(), told at the end of its operation, when the place of its bytes is known.
+struct ReadCall {
+    slot: Option<usize>,
+    event: Event,
+    bytes: u32,
+}
+
+impl UserActor {
+    /// Performs operation `index`; what failed is in the outcome.
+    pub(crate) fn perform(&self, index: u32, op: &Op) -> Outcome {
+        match OpCode::try_from(u32::from(op.code)) {
+            Ok(OpCode::FileRead) => self.read(index, op),
+            Ok(code) => self.call(code, index, op).into(),
+            Err(_) => Err(Errno::NOSYS).into(),
+        }
+    }
+
+    fn call(&self, code: OpCode, index: u32, op: &Op) -> Result<Outcome, Errno> {
+        match code {
+            OpCode::Nop => Ok(Outcome::default()),
+            OpCode::Signal => self.mailbox.signal(op.arg0).map(|()| Outcome::default()),
+            OpCode::Wait => {
+                let wait = self.mailbox.gate(op.arg0, op.arg1);
+                wait.map(|()| Outcome::default())
+            }
+            OpCode::Checkpoint => {
+                let reached = self.mailbox.checkpoint(op.arg0, index);
+                reached.map(|()| Outcome::default())
+            }
+            OpCode::Delay => {
+                thread::sleep(Duration::from_micros(op.arg0.into()));
+                Ok(Outcome::default())
+            }
+            OpCode::FileOpen => self.open(op),
+            OpCode::FileClose => self.files.close(op.file).map(|()| Outcome::default()),
+            OpCode::FilePoll => self.poll(op),
+            OpCode::FileMmap => {
+                let mapped = self.files.map(op.file, op.len64);
+                mapped.map(|()| Outcome::value(1))
+            }
+            OpCode::FileMunmap => self.files.unmap(op.file).map(|()| Outcome::default()),
+            OpCode::FileCopy => self.copy(op),
+            OpCode::FileLseek => {
+                let file = self.files.get(op.file)?;
+                seek(&*file, SeekFrom::Start(0)).map(Outcome::value)
+            }
+            _ => Err(Errno::NOSYS),
+        }
+    }
+
+    fn open(&self, op: &Op) -> Result<Outcome, Errno> {
+        let spec = self.request.channels.get(usize::from(op.channel));
+        let spec = spec.ok_or(Errno::CHRNG)?;
+        let mut path = format!("{CHANNELS}/ch{}/", op.channel).into_bytes();
+        path.extend(spec.base.iter().take_while(|byte| **byte != 0));
+        path.extend(op.arg0.to_string().bytes());
+        let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        self.files.put(op.file, file)?;
+        Ok(Outcome::value(1))
+    }
+
+    fn poll(&self, op: &Op) -> Result<Outcome, Errno> {
+        let file = self.files.get(op.file)?;
+        let timeout = (op.arg0 != RB_NONE32).then(|| Timespec {
+            tv_sec: (op.arg0 / 1000).into(),
+            tv_nsec: (op.arg0 % 1000 * 1_000_000).into(),
+        });
+        let mut fds = [PollFd::new(&*file, PollFlags::IN | PollFlags::RDNORM)];
+        poll(&mut fds, timeout.as_ref())?;
+        Ok(Outcome::value(fds[0].revents().bits().into()))
+    }
+
+    fn copy(&self, op: &Op) -> Result<Outcome, Errno> {
+        let bytes = self.files.mapping(op.file)?.copy();
+        let (data_offset, data_bytes) = self.mailbox.append(&bytes);
+        Ok(Outcome {
+            value: bytes.len() as u64,
+            error: 0,
+            data_offset,
+            data_bytes,
+        })
+    }
+
+    /// Reads as often as asked, or until there is nothing. All bytes of the operation go to one
+    /// place of the data area, whoever else reads at the same time.
+    fn read(&self, index: u32, op: &Op) -> Outcome {
+        let file = match self.files.get(op.file) {
+            Ok(file) => file,
+            Err(error) => return Err(error).into(),
+        };
+        let mut buffer = vec![0; op.arg0 as usize];
+        let mut got = Vec::new();
+        let mut calls = Vec::new();
+        let mut error = 0;
+        while op.arg1 == 0 || calls.len() < op.arg1 as usize {
+            let result = read(&*file, &mut buffer);
+            calls.push(self.read_call(index, op, result));
+            match result {
+                Ok(0) if op.arg1 == 0 => break,
+                Ok(n) => got.extend_from_slice(&buffer[..n]),
+                Err(errno) => {
+                    error = -errno.raw_os_error();
+                    break;
+                }
+            }
+        }
+        let (data_offset, data_bytes) = self.mailbox.append(&got);
+        self.tell_reads(calls, data_offset);
+        Outcome {
+            value: got.len() as u64,
+            error,
+            data_offset,
+            data_bytes,
+        }
+    }
+
+    /// Takes the event's slot and time now; the rest follows with [`Self::tell_reads`].
+    fn read_call(&self, index: u32, op: &Op, result: Result<usize, Errno>) -> ReadCall {
+        let slot = self.mailbox.take_event();
+        let produced = match result {
+            Ok(n) => n as u64,
+            Err(errno) => i64::from(-errno.raw_os_error()).cast_unsigned(),
+        };
+        let event = Event {
+            kind: EventKind::Read.code(),
+            cpu: u16::try_from(sched_getcpu()).unwrap_or(u16::MAX),
+            actor: u16::try_from(self.index).unwrap_or(u16::MAX),
+            op: index,
+            seq: RB_NONE32,
+            context: u8::try_from(Context::User.code()).unwrap_or(u8::MAX),
+            channel: u8::try_from(op.channel).unwrap_or(u8::MAX),
+            verdict: 0,
+            buf_cpu: u8::MAX,
+            order: self.mailbox.order(),
+            time_ns: now_ns(),
+            new_offset: 0,
+            old_offset: 0,
+            produced,
+            consumed: 0,
+            prev_padding: RB_NONE64,
+        };
+        let bytes = u32::try_from(result.unwrap_or(0)).unwrap_or(u32::MAX);
+        ReadCall { slot, event, bytes }
+    }
+
+    fn tell_reads(&self, calls: Vec<ReadCall>, data_offset: u32) {
+        let mut at = data_offset;
+        for ReadCall { slot, event, bytes } in calls {
+            let event = Event {
+                consumed: at.into(),
+                ..event
+            };
+            if let Some(slot) = slot {
+                self.mailbox.put_event(slot, &event);
+            }
+            at = at.saturating_add(bytes);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The agent's loop: one request after the other, until the host wants the power off.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use relaybed_abi::{Context, RB_MAX_ACTORS, RB_REQ_POWER_OFF, Request};
+use rustix::io::Errno;
+use rustix::system::{RebootCommand, reboot};
+
+use crate::actor::{Crew, UserActor};
+use crate::files::Files;
+use crate::init::InitError;
+use crate::mailbox::{Mailbox, MailboxError};
+
+/// Why the agent could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The guest could not be made ready.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The mailbox could not be had.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
+    /// A call of the device failed that never should.
+    #[error("the module failed in {call}")]
+    Device { call: &'static str, source: Errno },
+    /// A user-space actor could not be started.
+    #[error("cannot start user actor {actor}")]
+    Spawn { actor: u32, source: std::io::Error },
+    /// The machine did not go off.
+    #[error("cannot power off")]
+    PowerOff(#[source] Errno),
+}
+
+/// Serves requests.
+///
+/// # Errors
+/// Whatever makes it impossible to serve any further request.
+pub(crate) fn serve() -> Result<Infallible, ServeError> {
+    let mailbox = Arc::new(Mailbox::open()?);
+    let files = Arc::new(Files::default());
+    device("ready", mailbox.ready())?;
+    loop {
+        device("wait", mailbox.wait())?;
+        // Before BEGIN closes the channels: nothing of the last request may keep a buffer alive.
+        files.close_all();
+        let request = mailbox.request();
+        if mailbox.begin().is_ok() {
+            run(&mailbox, &files, &request)?;
+            if request.flags & RB_REQ_POWER_OFF != 0 {
+                device("done", mailbox.done())?;
+                reboot(RebootCommand::PowerOff).map_err(ServeError::PowerOff)?;
+            }
+        }
+        device("done", mailbox.done())?;
+    }
+}
+
+fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<(), ServeError> {
+    let mut crew = Crew::default();
+    let request = Arc::new(*request);
+    for index in 0..request
+        .n_actors
+        .min(u32::try_from(RB_MAX_ACTORS).unwrap_or(0))
+    {
+        let actor = request.actors[index as usize];
+        if actor.context == Context::User.code() {
+            let actor = UserActor {
+                index,
+                actor,
+                request: Arc::clone(&request),
+                mailbox: Arc::clone(mailbox),
+                files: Arc::clone(files),
+            };
+            crew.start(actor).map_err(|source| ServeError::Spawn {
+                actor: index,
+                source,
+            })?;
+        }
+    }
+    device("run", mailbox.run())?;
+    crew.join();
+    Ok(())
+}
+
+fn device(call: &'static str, result: Result<(), Errno>) -> Result<(), ServeError> {
+    result.map_err(|source| ServeError::Device { call, source })
+}
