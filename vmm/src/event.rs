@@ -41,6 +41,11 @@ pub enum Exit {
         /// Last lines of what it said.
         stderr_tail: String,
     },
+    /// We ended it, since the guest printed without end and would have filled the disk.
+    ConsoleFlood {
+        /// How much it had printed.
+        bytes: u64,
+    },
     /// We ended it.
     Killed,
 }
@@ -70,6 +75,12 @@ impl std::fmt::Display for Exit {
                 } else {
                     write!(f, ": {stderr_tail}")
                 }
+            }
+            Self::ConsoleFlood { bytes } => {
+                write!(
+                    f,
+                    "the guest flooded the console ({bytes} bytes) and was switched off"
+                )
             }
             Self::Killed => f.write_str("the machine was switched off by the host"),
         }

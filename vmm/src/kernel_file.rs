@@ -43,17 +43,24 @@ pub enum KernelFileError {
     NoPvh,
 }
 
+/// A kernel file that can be booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootableKernel {
+    /// Guest-physical address behind the last byte that the kernel occupies when loaded.
+    pub load_end: u64,
+}
+
 /// Checks that the file at `path` can be booted.
 ///
 /// # Errors
 /// Says what is wrong with the file.
-pub fn check(path: &Path) -> Result<(), KernelFileError> {
+pub fn check(path: &Path) -> Result<BootableKernel, KernelFileError> {
     let file = File::open(path).map_err(KernelFileError::Read)?;
     let cache = ReadCache::new(file);
     check_data(&cache)
 }
 
-fn check_data<'data, R: ReadRef<'data>>(data: R) -> Result<(), KernelFileError> {
+fn check_data<'data, R: ReadRef<'data>>(data: R) -> Result<BootableKernel, KernelFileError> {
     let damaged = |what| KernelFileError::Damaged { what };
     let len = data.len().map_err(|()| damaged("its length"))?;
     if data.read_bytes_at(0, 4) != Ok(b"\x7fELF") {
@@ -72,12 +79,13 @@ fn check_data<'data, R: ReadRef<'data>>(data: R) -> Result<(), KernelFileError> 
     let segments = header
         .program_headers(endian, data)
         .map_err(|_| damaged("its program headers"))?;
-    let mut loads = 0;
+    let mut load_end = 0;
     let mut pvh = false;
     for segment in segments {
         let (offset, size) = segment.file_range(endian);
         if segment.p_type(endian) == PT_LOAD {
-            loads += 1;
+            let end = segment.p_paddr(endian).checked_add(segment.p_memsz(endian));
+            load_end = load_end.max(end.ok_or(damaged("a segment ends behind all memory"))?);
             if offset.checked_add(size).is_none_or(|end| end > len) {
                 return Err(damaged("a segment ends behind the end of the file"));
             }
@@ -86,10 +94,10 @@ fn check_data<'data, R: ReadRef<'data>>(data: R) -> Result<(), KernelFileError> 
             pvh |= has_pvh_note(segment, endian, data)?;
         }
     }
-    match (loads, pvh) {
+    match (load_end, pvh) {
         (0, _) => Err(damaged("it has nothing to load")),
         (_, false) => Err(KernelFileError::NoPvh),
-        (_, true) => Ok(()),
+        (_, true) => Ok(BootableKernel { load_end }),
     }
 }
 
@@ -111,12 +119,12 @@ fn has_pvh_note<'data, R: ReadRef<'data>>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// Header, a load segment of all of it, a note segment of one PVH note.
-    fn tiny_kernel() -> Vec<u8> {
+    pub(crate) fn tiny_kernel() -> Vec<u8> {
         let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         elf.extend(ET_EXEC.0.to_le_bytes());
         elf.extend(EM_X86_64.0.to_le_bytes());
@@ -147,7 +155,11 @@ mod tests {
     #[test]
     fn a_whole_kernel_passes_and_every_cut_is_refused() {
         let kernel = tiny_kernel();
-        check_data(&kernel[..]).unwrap();
+        let end = kernel.len() as u64;
+        assert_eq!(
+            check_data(&kernel[..]).unwrap(),
+            BootableKernel { load_end: end }
+        );
         for len in 0..kernel.len() {
             assert!(check_data(&kernel[..len]).is_err(), "cut to {len} bytes");
         }

@@ -19,6 +19,9 @@ use crate::text;
 /// How often progress is looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Most that a guest may print. A boot prints some 100 KiB, an oops 5 KiB.
+const CONSOLE_MAX_BYTES: u64 = 64 << 20;
+
 /// A machine that has been started. Dropping it ends it and leaves nothing behind but the logs.
 #[derive(Debug)]
 pub struct Machine {
@@ -112,6 +115,10 @@ impl Machine {
                 wait: used_now.wait.saturating_sub(used.wait),
             };
             meter.charge(now - at, stretch);
+            if printed_now > CONSOLE_MAX_BYTES {
+                self.record_end(Some(Exit::ConsoleFlood { bytes: printed_now }))?;
+                continue;
+            }
             if printed_now != printed {
                 meter.sign_of_life();
             }

@@ -95,6 +95,17 @@ pub enum SpecError {
         /// The size asked for.
         memory_mib: u32,
     },
+    /// Kernel and initramfs do not fit into RAM.
+    #[error(
+        "{memory_mib} MiB of RAM do not hold kernel and initramfs, which take {needed_mib} MiB \
+         before anything runs: give more memory"
+    )]
+    MemoryTooSmall {
+        /// The size asked for.
+        memory_mib: u32,
+        /// What loading alone takes.
+        needed_mib: u64,
+    },
     /// The kernel command line is too long.
     #[error(
         "the kernel command line has {len} bytes, the kernel reads {CMDLINE_MAX_BYTES}: shorten \
@@ -176,15 +187,25 @@ impl MachineSpec {
         if let Some(dir) = &self.qemu.data_dir {
             require_dir("QEMU data folder", dir)?;
         }
-        if std::fs::metadata(&self.initramfs).is_ok_and(|m| m.len() == 0) {
+        let initramfs_len = std::fs::metadata(&self.initramfs).map_or(0, |m| m.len());
+        if initramfs_len == 0 {
             return Err(SpecError::EmptyInitramfs {
                 path: self.initramfs.clone(),
             });
         }
-        kernel_file::check(&self.kernel).map_err(|source| SpecError::Kernel {
+        let kernel = kernel_file::check(&self.kernel).map_err(|source| SpecError::Kernel {
             path: self.kernel.clone(),
             source,
-        })
+        })?;
+        // A guest without room to be loaded hangs silently instead of failing.
+        let needed = kernel.load_end.saturating_add(initramfs_len);
+        if needed > self.memory_bytes() {
+            return Err(SpecError::MemoryTooSmall {
+                memory_mib: self.memory_mib,
+                needed_mib: needed.div_ceil(crate::address::MIB),
+            });
+        }
+        Ok(())
     }
 
     /// The part of [`Self::validate`] that looks at no file.

@@ -122,3 +122,20 @@ fn no_program() {
         SpecError::NoQemu
     ));
 }
+
+#[test]
+fn memory_that_does_not_hold_the_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec(dir.path());
+    let kernel = kernel_file::tests::tiny_kernel();
+    std::fs::write(&spec.kernel, kernel).unwrap();
+    spec.memory_mib = 64;
+    spec.validate().unwrap();
+    let initramfs = std::fs::File::create(&spec.initramfs).unwrap();
+    initramfs.set_len(64 << 20).unwrap();
+    let error = spec.validate().unwrap_err();
+    assert!(
+        matches!(error, SpecError::MemoryTooSmall { needed_mib: 65, .. }),
+        "{error}"
+    );
+}
