@@ -10,3 +10,4 @@ pub mod verdict;
 pub mod exit;
 pub mod report;
 pub mod select;
+pub mod store;
