@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod evidence;
+pub mod hex;
 pub mod lang;
 pub mod model;
 pub mod observe;
