@@ -9,7 +9,7 @@ pub(super) const MEMORY_SIZE: usize = 2 << 20;
 /// The guest tells each stage it has passed by writing its number to this port.
 pub(super) const PORT: u16 = 0x3f8;
 /// Rounds of the timed loop.
-pub(super) const LOOPS: u64 = 20_000_000;
+pub(super) const LOOPS: u64 = 8_000_000;
 /// Changes of the address space.
 pub(super) const SWITCHES: u64 = 200;
 

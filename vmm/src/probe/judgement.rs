@@ -13,7 +13,7 @@ const SWITCH_MAX: Duration = Duration::from_micros(50);
 /// What one vCPU did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// When each stage was reported, from the start of the vCPU, in order.
+    /// CPU time from the start of the vCPU to each stage that was reported, in order.
     pub(super) stages: Vec<Duration>,
     /// Why the vCPU stopped, if not by halting after its last stage.
     pub(super) stopped_by: Option<String>,

@@ -1,0 +1,145 @@
+//! What can go wrong between us and KVM.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::kernel_file::KernelFileError;
+use crate::ram::RamError;
+
+/// The KVM backend could not make a machine or does not control it any more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KvmError {
+    /// There is no KVM.
+    #[error(
+        "there is no /dev/kvm: load kvm_intel or kvm_amd, switch virtualisation on in the \
+         firmware, or use the QEMU backend"
+    )]
+    Absent,
+    /// We may not use KVM.
+    #[error("no permission to open /dev/kvm: add the user to the group that owns it, usually kvm")]
+    Permission,
+    /// Opening the device failed for another reason.
+    #[error("cannot open /dev/kvm")]
+    Open(#[source] std::io::Error),
+    /// The interface is of another version.
+    #[error("/dev/kvm speaks version {found} of its interface, 12 is needed: use the QEMU backend")]
+    Version {
+        /// The version found, negative if it did not say.
+        found: i32,
+    },
+    /// KVM lacks something.
+    #[error("this host's KVM has no {capability}: use a newer host kernel or the QEMU backend")]
+    Capability {
+        /// What is missing.
+        capability: &'static str,
+    },
+    /// More vCPUs than KVM gives.
+    #[error("{asked} vCPUs: this host's KVM gives at most {most}; ask for fewer")]
+    TooManyVcpus {
+        /// The number asked for.
+        asked: u32,
+        /// The most there can be.
+        most: usize,
+    },
+    /// More RAM than the host has left.
+    #[error(
+        "{asked_mib} MiB of guest RAM: the host has {available_mib} MiB available; ask for less"
+    )]
+    NoMemory {
+        /// The size asked for.
+        asked_mib: u64,
+        /// What the host says is available.
+        available_mib: u64,
+    },
+    /// Guest memory.
+    #[error(transparent)]
+    Ram(#[from] RamError),
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The kernel file cannot be booted.
+    #[error("the kernel {path} cannot be booted")]
+    Kernel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KernelFileError,
+    },
+    /// The kernel cannot be loaded where it wants to be.
+    #[error("the kernel {path} cannot be loaded: {why}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Which part does not fit.
+        why: String,
+    },
+    /// The initramfs does not fit behind the kernel.
+    #[error(
+        "the initramfs {path} has {size} bytes, behind the kernel there is room for {room}: \
+         give the machine more memory or make the initramfs smaller"
+    )]
+    InitramfsTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// The room there is.
+        room: u64,
+    },
+    /// KVM or the system refused something that should work.
+    #[error("cannot {action}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// vCPUs did not leave the guest.
+    #[error("{running} vCPUs did not leave the guest within {limit:?}: the host's KVM hangs")]
+    Silent {
+        /// How many.
+        running: u32,
+        /// How long was waited.
+        limit: Duration,
+    },
+}
+
+impl KvmError {
+    /// For `map_err` on KVM's calls: says what was tried.
+    pub(super) fn io<E: Into<SysError>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Io { action, source: error.into().0 }
+    }
+}
+
+/// The error types of the system call wrappers in use, made one.
+pub(super) struct SysError(std::io::Error);
+
+impl From<kvm_ioctls::Error> for SysError {
+    fn from(error: kvm_ioctls::Error) -> Self {
+        Self(std::io::Error::from_raw_os_error(error.errno()))
+    }
+}
+
+impl From<std::io::Error> for SysError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<rustix::io::Errno> for SysError {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<vm_memory::GuestMemoryError> for SysError {
+    fn from(error: vm_memory::GuestMemoryError) -> Self {
+        Self(std::io::Error::other(error))
+    }
+}

@@ -1,0 +1,36 @@
+//! The KVM backend: a minimal virtual machine of our own, with nothing else needed than `/dev/kvm`.
+//!
+//! In comes a checked spec; out come doorbell bytes, the machine's end, and obedience to stop and
+//! continue, just as from the QEMU backend. What there is in the machine is said quickly: RAM, one
+//! to 64 vCPUs with their local APICs, an I/O APIC, two PICs and a PIT (all of them KVM's own), two
+//! 16550s, and the register that resets. No firmware, no PCI, no ACPI, no disk, no net. What is not
+//! there reads as all ones and ignores writes, as an empty bus does, and every such access is counted.
+//!
+//! **One `unsafe`.** KVM is given the address of guest RAM once, in `vm.rs`. Everything else goes
+//! through safe interfaces of the `rust-vmm` crates.
+//!
+//! **Pause.** One thread per vCPU. A vCPU's thread owns its vCPU through a lock that it holds
+//! whenever it may be inside `KVM_RUN`; to stop means that every thread has given that lock up
+//! (`gate.rs`, `vcpu.rs`).
+//!
+//! **Power-off.** There is no ACPI, so Linux turns power-off into a halt with interrupts off. A
+//! machine all of whose vCPUs stand so can never run again, and that is what is reported; see
+//! [`Exit::PowerOff`](crate::Exit::PowerOff).
+
+mod backend;
+mod boot;
+mod counts;
+mod cpuid;
+mod error;
+mod gate;
+mod kernel;
+mod layout;
+mod mptable;
+mod ports;
+mod registers;
+mod vcpu;
+mod vm;
+
+pub(crate) use backend::Kvm;
+pub use counts::{ExitCount, ExitCounts};
+pub use error::KvmError;
