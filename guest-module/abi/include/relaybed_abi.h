@@ -7,8 +7,8 @@
  * the request section, and the words of struct rb_header marked "host", only
  * while the machine is stopped; everything else is written by the guest.
  *
- * src/layout.rs mirrors this file. Sizes are asserted on both sides and a
- * test compares every offset, so neither can change alone. Any change of
+ * The crate in ../src mirrors this file. Sizes are asserted on both sides and
+ * a test compares every offset, so neither can change alone. Any change of
  * meaning or layout increments RB_ABI_VERSION.
  */
 #ifndef RELAYBED_ABI_H
@@ -240,7 +240,7 @@ enum rb_plant {
 	RB_PLANT_WRONG_CPU = 8,	/* it goes to another CPU's buffer */
 };
 
-#define RB_REQ_POWER_OFF	0x1	/* release everything, then power off */
+#define RB_REQ_POWER_OFF	0x1	/* release everything, ring "D", power off */
 
 struct rb_request {
 	__u32 flags;		/* RB_REQ_* */
@@ -264,12 +264,26 @@ enum rb_state {
 	RB_STATE_DONE = 2,
 };
 
-/* One result per operation, at the operation's index. */
+/*
+ * One result per operation, at the operation's index.
+ *
+ * value of a write is the records tried, of FILE_READ and FILE_COPY the bytes
+ * got, stored or not. refused counts the records for which our subbuf_start
+ * said no (never in RB_MODE_DEFAULT, where it is not called) or relay_reserve()
+ * gave NULL for whatever reason; a record too big for relay_write() is tried
+ * and not refused. error of a kernel operation is -ENODEV when the channel was
+ * not open, -EBUSY when OPEN found it open, -ECANCELED when the request was
+ * torn down; of a user operation what the system call gave, -EBADF for an
+ * empty slot and -EBUSY for a taken one.
+ *
+ * All bytes of one user operation lie together at data_offset, of which
+ * data_bytes found room.
+ */
 struct rb_result {
 	__u32 state;		/* enum rb_state */
 	__s32 error;		/* -errno of a call that failed, else 0 */
-	__u64 value;		/* as the operation code says; writes: records tried */
-	__u64 refused;		/* records for which a callback said no or reserve gave NULL */
+	__u64 value;		/* as the operation code says; see below */
+	__u64 refused;		/* records refused; see below */
 	__u64 start_ns;		/* CLOCK_MONOTONIC */
 	__u64 end_ns;
 	__u32 order_start;	/* a machine-wide count, taken just before */
@@ -284,12 +298,16 @@ enum rb_event_kind {
 	RB_EVENT_SUBBUF_START = 1,	/* our callback was called */
 	RB_EVENT_RESERVE_NULL = 2,	/* relay_reserve() gave NULL */
 	RB_EVENT_READ = 3,		/* one read(): produced = result or -errno, consumed = data offset */
-	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file: cpu */
+	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file for buf_cpu; verdict: made */
 	RB_EVENT_REMOVE_FILE = 5,
 	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
 };
 
-/* What happened in the middle of operations, in the order of slots. */
+/*
+ * What happened in the middle of operations, in the order of slots. A slot of
+ * FILE_READ is taken at the read() and filled in at the end of the operation,
+ * when the place of the bytes is known.
+ */
 struct rb_event {
 	__u32 kind;		/* enum rb_event_kind, written last */
 	__u16 cpu;		/* CPU it happened on */
@@ -299,7 +317,7 @@ struct rb_event {
 	__u8 context;		/* enum rb_context, as seen by the kernel */
 	__u8 channel;
 	__u8 verdict;		/* SUBBUF_START: what the callback returned */
-	__u8 buf_cpu;		/* CPU of the channel buffer concerned */
+	__u8 buf_cpu;		/* CPU of the channel buffer concerned; 255: not known */
 	__u32 order;		/* machine-wide count */
 	__u64 time_ns;
 	__u32 new_offset;	/* SUBBUF_START: subbuf - start */
@@ -321,7 +339,7 @@ struct rb_dir_buf {
 	__u64 buf_pa;		/* struct rchan_buf; 0: no buffer */
 	__u64 padding_pa;	/* its padding array, n_subbufs of size_t */
 	__u64 file_size_pa;	/* i_size of its file; 0: no file */
-	__u32 first_pfn;	/* index into the page table */
+	__u32 first_pfn;	/* index into the page table; NONE32: it was full */
 	__u32 page_count;
 };
 
@@ -343,7 +361,8 @@ struct rb_directory {
  * i % 8, little endian, of word i / 8: rb_mix(actor << 32 | seq) + (i / 8) *
  * RB_STEP. A record of at least RB_RECORD_HEADER bytes carries this header
  * instead of its first bytes. The header that subbuf_start reserves is a
- * pattern too: of actor RB_HEADER_ACTOR and seq = sub-buffers produced.
+ * pattern too, from its first byte on: of actor RB_HEADER_ACTOR and seq = the
+ * low 32 bits of the sub-buffers produced.
  */
 #define RB_RECORD_MAGIC		0x52434552u	/* "RECR" */
 #define RB_RECORD_HEADER	32
@@ -389,6 +408,10 @@ static inline __u32 rb_record_len(__u64 seed, __u32 actor, __u32 seq,
  * what the last request left, checks the new one and opens its channels;
  * RUN lets the kernel actors go and returns when all are through; DONE
  * publishes the end and rings the doorbell.
+ *
+ * BEGIN checks everything as if an enemy had written it. A request that is
+ * malformed or would leave the guest without memory is refused and still
+ * followed by DONE. What relay itself refuses is no fault of the request.
  */
 struct rb_gate_arg {
 	__u32 gate;

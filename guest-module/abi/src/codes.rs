@@ -45,7 +45,7 @@ macro_rules! coded {
 }
 
 coded! {
-    /// Mirror of `enum rb_phase`.
+    /// How far the request is: `enum rb_phase`.
     Phase {
         /// Nothing asked for yet.
         Idle = 0,
@@ -59,99 +59,100 @@ coded! {
 }
 
 coded! {
-    /// Mirror of `enum rb_mode`.
+    /// When a channel takes a new sub-buffer: `enum rb_mode`.
     Mode {
-        /// Subbuf_start is our callback: !full.
+        /// `subbuf_start` is the module's: it accepts unless the buffer is full.
         NoOverwrite = 0,
-        /// It always accepts.
+        /// `subbuf_start` is the module's: it always accepts.
         Overwrite = 1,
-        /// Subbuf_start left NULL (>= 5.11).
+        /// `subbuf_start` is left NULL: relay's own default.
         Default = 2,
     }
 }
 
 coded! {
-    /// Mirror of `enum rb_files`.
+    /// How the files of a channel are made: `enum rb_files`.
     Files {
-        /// Debugfs_create_file_unsafe().
+        /// `debugfs_create_file_unsafe()`: relay's own file operations.
         Direct = 0,
-        /// Debugfs_create_file().
+        /// `debugfs_create_file()`: read and poll only.
         Proxy = 1,
     }
 }
 
 coded! {
-    /// Mirror of `enum rb_context`.
+    /// Where an actor writes: `enum rb_context`.
     Context {
-        /// Kernel thread bound to its CPU.
+        /// A kernel thread bound to its CPU.
         Task = 0,
-        /// Tasklet on that CPU.
+        /// A tasklet on that CPU.
         Softirq = 1,
-        /// Irq_work on that CPU.
+        /// An `irq_work` on that CPU.
         Hardirq = 2,
-        /// Reserved.
+        /// Reserved: the module refuses it.
         Nmi = 3,
-        /// Thread of the agent.
+        /// A thread of the agent.
         User = 4,
     }
 }
 
 coded! {
-    /// Mirror of `enum rb_op_code`.
+    /// What an operation does: `enum rb_op_code`.
     OpCode {
-        /// `RB_OP_NOP`.
+        /// Nothing.
         Nop = 0,
-        /// Relay_open(); value: 1 opened, 0 refused.
+        /// `relay_open()`; value: 1 opened, 0 refused.
         Open = 1,
-        /// Relay_close().
+        /// `relay_close()`.
         Close = 2,
-        /// Relay_write(): len, count, payload.
+        /// `relay_write()` of `count` records.
         Write = 3,
         /// `__relay_write()`, interrupts kept out.
         RawWrite = 4,
-        /// Relay_reserve() and fill.
+        /// `relay_reserve()`, then the slot is filled.
         Reserve = 5,
-        /// Relay_flush().
+        /// `relay_flush()`.
         Flush = 6,
-        /// Relay_reset().
+        /// `relay_reset()`.
         Reset = 7,
-        /// Relay_subbufs_consumed(arg0 = cpu, arg1 = n).
+        /// `relay_subbufs_consumed()` of CPU `arg0`, `arg1` sub-buffers.
         Consumed = 8,
-        /// Value: `relay_buf_full()` of arg0 = cpu.
+        /// Value: `relay_buf_full()` of CPU `arg0`.
         BufFull = 9,
-        /// Gate arg0 += 1.
+        /// Gate `arg0` is raised by one.
         Signal = 16,
-        /// Until gate arg0 >= arg1.
+        /// Until gate `arg0` stands at `arg1` or above.
         Wait = 17,
-        /// Doorbell, then until the host has looked.
+        /// Rings the doorbell and waits until the host has looked.
         Checkpoint = 18,
-        /// Arg0 microseconds.
+        /// `arg0` microseconds.
         Delay = 19,
-        /// Open the file of CPU arg0 into slot file.
+        /// Opens the file of CPU `arg0` into slot `file`.
         FileOpen = 32,
-        /// `RB_OP_FILE_CLOSE`.
+        /// Closes the descriptor of slot `file`.
         FileClose = 33,
-        /// Arg0 = bytes a call, arg1 = calls, 0: until 0.
+        /// Reads `arg0` bytes a call, `arg1` calls or, if 0, until a call gives 0.
         FileRead = 34,
-        /// Arg0 = timeout in ms, NONE32: none; value: revents.
+        /// Polls for `arg0` ms, `RB_NONE32`: without end; value: revents.
         FilePoll = 35,
-        /// Len64 bytes; keeps it; value: 1 mapped.
+        /// Maps `len64` bytes and keeps the mapping; value: 1 mapped.
         FileMmap = 36,
-        /// `RB_OP_FILE_MUNMAP`.
+        /// Takes the mapping of slot `file` away.
         FileMunmap = 37,
-        /// Copies the mapping to the data area.
+        /// Copies the mapping of slot `file` to the data area.
         FileCopy = 38,
-        /// Lseek(0, SEEK_SET); error tells.
+        /// `lseek(0, SEEK_SET)`; the error tells.
         FileLseek = 39,
     }
 }
 
 coded! {
-    /// The planted defects: the module spoils its own output on purpose. The defect strikes once, at the record (plant_actor, plant_seq). /
+    /// The planted defects: `enum rb_plant`. The module spoils its own output on purpose, once, at the
+    /// record (`plant_actor`, `plant_seq`).
     Plant {
-        /// `RB_PLANT_NONE`.
+        /// No defect.
         None = 0,
-        /// Second half of the record is not written.
+        /// The second half of the record is not written.
         Torn = 1,
         /// The record is not written at all.
         Lost = 2,
@@ -161,7 +162,7 @@ coded! {
         Reorder = 4,
         /// It lands 8 bytes behind its place.
         Misplace = 5,
-        /// After it, padding of the sub-buffer before + 1.
+        /// After it, the padding entry of the last complete sub-buffer grows by one.
         Padding = 6,
         /// Its slot keeps what was there before.
         Stale = 7,
@@ -171,47 +172,47 @@ coded! {
 }
 
 coded! {
-    /// Mirror of `enum rb_state`.
+    /// How far an operation is: `enum rb_state`.
     State {
-        /// `RB_STATE_IDLE`.
+        /// Not begun.
         Idle = 0,
-        /// `RB_STATE_RUNNING`.
+        /// Begun, not through.
         Running = 1,
-        /// `RB_STATE_DONE`.
+        /// Through.
         Done = 2,
     }
 }
 
 coded! {
-    /// Mirror of `enum rb_event_kind`.
+    /// What the event log tells of: `enum rb_event_kind`.
     EventKind {
-        /// Slot taken, not yet written.
+        /// The slot is taken and not yet written.
         None = 0,
-        /// Our callback was called.
+        /// The module's `subbuf_start` was called.
         SubbufStart = 1,
-        /// Relay_reserve() gave NULL.
+        /// `relay_reserve()` gave NULL.
         ReserveNull = 2,
-        /// One read(): produced = result or -errno, consumed = data offset.
+        /// One `read()` of a user actor: `produced` is its result or -errno, `consumed` the place of its bytes.
         Read = 3,
-        /// Create_buf_file: cpu.
+        /// `create_buf_file` was called for the file of `buf_cpu`.
         CreateFile = 4,
-        /// `RB_EVENT_REMOVE_FILE`.
+        /// `remove_buf_file` was called for the file of `buf_cpu`.
         RemoveFile = 5,
-        /// Relay_open() at start refused.
+        /// `relay_open()` of a channel to be opened at start gave NULL.
         OpenFailed = 6,
     }
 }
 
 coded! {
-    /// Mirror of `enum rb_chan_state`.
+    /// What the directory says of a channel: `enum rb_chan_state`.
     ChanState {
-        /// `RB_CHAN_NEVER`.
+        /// Not opened in this request.
         Never = 0,
-        /// `RB_CHAN_OPEN`.
+        /// Open: its addresses may be followed.
         Open = 1,
-        /// Relay_close() was called: do not follow.
+        /// `relay_close()` was called: no address may be followed.
         Closed = 2,
-        /// Relay_open() gave NULL.
+        /// `relay_open()` gave NULL.
         Refused = 3,
     }
 }

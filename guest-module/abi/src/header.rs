@@ -4,138 +4,138 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::consts::RB_NAME_SIZE;
 
-/// Mirror of `struct rb_member`.
+/// Where one member of a kernel structure is: `struct rb_member`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Member {
-    /// `offset` of the C header.
+    /// Offset in bytes; [`RB_NONE16`](crate::RB_NONE16): this kernel has no such member.
     pub offset: u16,
-    /// `size` of the C header.
+    /// Size in bytes.
     pub size: u16,
 }
 
-/// Mirror of `struct rb_buf_members`.
+/// Members of this kernel's `struct rchan_buf`, as its compiler placed them: `struct rb_buf_members`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct BufMembers {
-    /// `start` of the C header.
+    /// Virtual address of the buffer.
     pub start: Member,
-    /// `data` of the C header.
+    /// Virtual address of the current sub-buffer.
     pub data: Member,
-    /// `offset` of the C header.
+    /// Offset in the current sub-buffer; sub-buffer size + 1 marks a full buffer.
     pub offset: Member,
-    /// `subbufs_produced` of the C header.
+    /// Count of sub-buffers produced.
     pub subbufs_produced: Member,
-    /// `subbufs_consumed` of the C header.
+    /// Count of sub-buffers consumed.
     pub subbufs_consumed: Member,
-    /// `page_count` of the C header.
+    /// Pages of the buffer.
     pub page_count: Member,
-    /// `finalized` of the C header.
+    /// Non-zero once closed.
     pub finalized: Member,
-    /// `padding` of the C header.
+    /// Pointer to the padding per sub-buffer.
     pub padding: Member,
-    /// Until 6.16.
+    /// Padding of the sub-buffer before; until 6.16.
     pub prev_padding: Member,
-    /// `bytes_consumed` of the C header.
+    /// Bytes read of the sub-buffer that is being read.
     pub bytes_consumed: Member,
-    /// `early_bytes` of the C header.
+    /// Bytes of complete sub-buffers of a buffer without a file.
     pub early_bytes: Member,
-    /// `cpu` of the C header.
+    /// CPU of the buffer.
     pub cpu: Member,
-    /// From 6.17.
+    /// How often it was found full; from 6.17.
     pub full_count: Member,
-    /// From 6.17.
+    /// How often a record was too big; from 6.17.
     pub big_count: Member,
-    /// `kref` of the C header.
+    /// Reference count.
     pub kref: Member,
-    /// Sizeof(struct rchan_buf).
+    /// Size of the structure.
     pub size: u16,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u16,
 }
 
-/// Mirror of `struct rb_chan_members`.
+/// Members of this kernel's `struct rchan`: `struct rb_chan_members`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ChanMembers {
-    /// `version` of the C header.
+    /// relay's version of the structure.
     pub version: Member,
-    /// `subbuf_size` of the C header.
+    /// Size of a sub-buffer.
     pub subbuf_size: Member,
-    /// `n_subbufs` of the C header.
+    /// Sub-buffers of a buffer.
     pub n_subbufs: Member,
-    /// `alloc_size` of the C header.
+    /// Size of a buffer, whole pages.
     pub alloc_size: Member,
-    /// Until 6.16.
+    /// Length of the last record that was too big; until 6.16.
     pub last_toobig: Member,
-    /// `is_global` of the C header.
+    /// One buffer for all CPUs.
     pub is_global: Member,
-    /// `has_base_filename` of the C header.
+    /// Whether there are files.
     pub has_base_filename: Member,
-    /// Sizeof(struct rchan).
+    /// Size of the structure.
     pub size: u16,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u16,
 }
 
-/// Mirror of `struct rb_header`.
+/// The head of the mailbox, at its offset 0: `struct rb_header`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Header {
-    /// `magic` of the C header.
+    /// [`RB_MAGIC`](crate::RB_MAGIC).
     pub magic: u64,
-    /// `abi_version` of the C header.
+    /// [`RB_ABI_VERSION`](crate::RB_ABI_VERSION) of the module.
     pub abi_version: u32,
-    /// `mailbox_size` of the C header.
+    /// Size in bytes of the mailbox.
     pub mailbox_size: u32,
-    /// Guest-physical, page aligned.
+    /// Guest-physical address of the mailbox, page aligned.
     pub mailbox_pa: u64,
-    /// LINUX_VERSION_CODE of the headers.
+    /// `LINUX_VERSION_CODE` of the headers the module was built with.
     pub linux_version: u32,
-    /// `page_size` of the C header.
+    /// Size in bytes of a page.
     pub page_size: u32,
-    /// Nr_cpu_ids.
+    /// CPU numbers are below this: `nr_cpu_ids`.
     pub cpus_possible: u32,
-    /// `cpus_online` of the C header.
+    /// CPUs online when the module was loaded.
     pub cpus_online: u32,
-    /// Bit n: CPU n, first 64.
+    /// Bit n: CPU n was online then; the first 64.
     pub cpus_online_mask: u64,
-    /// Uname -r, NUL terminated.
+    /// `uname -r`, NUL terminated.
     pub release: [u8; RB_NAME_SIZE],
-    /// `buf` of the C header.
+    /// Where the members of `struct rchan_buf` are.
     pub buf: BufMembers,
-    /// `chan` of the C header.
+    /// Where the members of `struct rchan` are.
     pub chan: ChanMembers,
     /// Host: grows by one a request.
     pub request_seq: u32,
-    /// Last request_seq that was finished.
+    /// The last `request_seq` that was finished.
     pub done_seq: u32,
-    /// Enum rb_phase.
+    /// A [`Phase`](crate::Phase).
     pub phase: u32,
-    /// -errno when phase is REFUSED.
+    /// -errno when the phase is refused.
     pub refusal: i32,
-    /// Operation it is about, or NONE32.
+    /// Operation that the refusal is about, or [`RB_NONE32`](crate::RB_NONE32).
     pub refusal_op: u32,
-    /// Checkpoints reached since loading.
+    /// Checkpoints reached since the module was loaded.
     pub checkpoint_seq: u32,
-    /// Host: last one it has looked at.
+    /// Host: the last checkpoint it has looked at.
     pub checkpoint_ack: u32,
-    /// Arg0 of the checkpoint operation.
+    /// `arg0` of the checkpoint operation.
     pub checkpoint_label: u32,
     /// Index of that operation.
     pub checkpoint_op: u32,
-    /// Slots taken; may exceed MAX_EVENTS.
+    /// Slots taken of the event log; may exceed what there are.
     pub n_events: u32,
-    /// Bytes taken of the data area, same.
+    /// Bytes taken of the data area; may exceed what there are.
     pub n_data: u32,
     /// Entries used of the page table.
     pub n_pfns: u32,
-    /// Last order number given out.
+    /// The last order number given out.
     pub order: u32,
-    /// The planted defect happened so often.
+    /// How often the planted defect happened.
     pub plant_done: u32,
-    /// Kernel taint mask when made ready.
+    /// Kernel taint mask when the guest was made ready.
     pub taint_ready: u64,
-    /// The same when phase became DONE.
+    /// The same when the request was finished.
     pub taint_now: u64,
 }

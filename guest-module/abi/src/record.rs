@@ -4,27 +4,27 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::consts::{RB_RECORD_HEADER, RB_STEP};
 
-/// Mirror of `struct rb_record`.
+/// The head of a record: `struct rb_record`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct RecordHeader {
-    /// `magic` of the C header.
+    /// [`RB_RECORD_MAGIC`](crate::RB_RECORD_MAGIC).
     pub magic: u32,
-    /// `actor` of the C header.
+    /// Index of the actor.
     pub actor: u16,
     /// CPU it was written on.
     pub cpu: u16,
-    /// `seq` of the C header.
+    /// Number of the record among those of its actor.
     pub seq: u32,
-    /// All of it, this header included.
+    /// Length in bytes of all of it, this header included.
     pub len: u32,
-    /// CLOCK_MONOTONIC, fast accessor.
+    /// CLOCK_MONOTONIC when it was put together.
     pub time_ns: u64,
-    /// Enum rb_context.
+    /// The [`Context`](crate::Context) it was written in, as the kernel saw it.
     pub context: u8,
-    /// `channel` of the C header.
+    /// Index of the channel.
     pub channel: u8,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u16,
     /// CRC-32 (IEEE) of the 28 bytes before.
     pub crc: u32,

@@ -6,102 +6,102 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::consts::RB_MAX_CPUS;
 
-/// Mirror of `struct rb_result`.
+/// What one operation came to, at the operation's index: `struct rb_result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct OpResult {
-    /// Enum rb_state.
+    /// A [`State`](crate::State), written last.
     pub state: u32,
     /// -errno of a call that failed, else 0.
     pub error: i32,
-    /// As the operation code says; writes: records tried.
+    /// As the operation code says; writes: records tried; reads and copies: bytes got.
     pub value: u64,
-    /// Records for which a callback said no or reserve gave NULL.
+    /// Records to which `subbuf_start` of the module said no or for which `relay_reserve()` gave NULL.
     pub refused: u64,
-    /// CLOCK_MONOTONIC.
+    /// CLOCK_MONOTONIC just before.
     pub start_ns: u64,
-    /// `end_ns` of the C header.
+    /// CLOCK_MONOTONIC just after.
     pub end_ns: u64,
-    /// A machine-wide count, taken just before.
+    /// The machine-wide count, taken just before.
     pub order_start: u32,
-    /// And just after the operation.
+    /// And just after.
     pub order_end: u32,
-    /// What a user actor got: place in the data area.
+    /// Where in the data area the bytes lie that a user actor got.
     pub data_offset: u32,
-    /// `data_bytes` of the C header.
+    /// How many of them found room there.
     pub data_bytes: u32,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u64,
 }
 
-/// Mirror of `struct rb_event`.
+/// What happened in the middle of an operation: `struct rb_event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Event {
-    /// Enum rb_event_kind, written last.
+    /// An [`EventKind`](crate::EventKind), written last.
     pub kind: u32,
     /// CPU it happened on.
     pub cpu: u16,
-    /// NONE16: no actor's operation was running.
+    /// Whose operation was running; [`RB_NONE16`](crate::RB_NONE16): no actor's.
     pub actor: u16,
-    /// Operation, or NONE32.
+    /// That operation, or [`RB_NONE32`](crate::RB_NONE32).
     pub op: u32,
-    /// Record being written, or NONE32.
+    /// The record that was being written, or [`RB_NONE32`](crate::RB_NONE32).
     pub seq: u32,
-    /// Enum rb_context, as seen by the kernel.
+    /// A [`Context`](crate::Context), as the kernel saw it.
     pub context: u8,
-    /// `channel` of the C header.
+    /// Index of the channel.
     pub channel: u8,
-    /// SUBBUF_START: what the callback returned.
+    /// What the callback returned; creating a file: 1 made, 0 failed.
     pub verdict: u8,
-    /// CPU of the channel buffer concerned.
+    /// CPU of the channel buffer concerned; 255: not known.
     pub buf_cpu: u8,
-    /// Machine-wide count.
+    /// The machine-wide count.
     pub order: u32,
-    /// `time_ns` of the C header.
+    /// CLOCK_MONOTONIC.
     pub time_ns: u64,
-    /// SUBBUF_START: subbuf - start.
+    /// `subbuf_start`: the new sub-buffer, from the start of the buffer.
     pub new_offset: u32,
-    /// Prev_subbuf - start; NONE32 when NULL.
+    /// `subbuf_start`: the old one; [`RB_NONE32`](crate::RB_NONE32) when NULL.
     pub old_offset: u32,
-    /// Counts at that moment.
+    /// Sub-buffers produced at that moment; a read: its result or -errno.
     pub produced: u64,
-    /// `consumed` of the C header.
+    /// Sub-buffers consumed at that moment; a read: place of its bytes in the data area.
     pub consumed: u64,
-    /// The argument; NONE64 from 6.17.
+    /// The argument of the callback; [`RB_NONE64`](crate::RB_NONE64) from 6.17.
     pub prev_padding: u64,
 }
 
-/// Mirror of `struct rb_dir_buf`.
+/// Where one channel buffer is: `struct rb_dir_buf`. All addresses are guest-physical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct DirBuf {
-    /// Struct rchan_buf; 0: no buffer.
+    /// Of its `struct rchan_buf`; 0: no buffer.
     pub buf_pa: u64,
-    /// Its padding array, n_subbufs of size_t.
+    /// Of its padding array, `n_subbufs` times 8 bytes.
     pub padding_pa: u64,
-    /// I_size of its file; 0: no file.
+    /// Of its file's `i_size`; 0: no file.
     pub file_size_pa: u64,
-    /// Index into the page table.
+    /// Index into the page table; [`RB_NONE32`](crate::RB_NONE32): the table was full.
     pub first_pfn: u32,
-    /// `page_count` of the C header.
+    /// Pages of the buffer.
     pub page_count: u32,
 }
 
-/// Mirror of `struct rb_dir_channel`.
+/// Where one channel is: `struct rb_dir_channel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct DirChannel {
-    /// Enum rb_chan_state.
+    /// A [`ChanState`](crate::ChanState).
     pub state: u32,
-    /// `is_global` of the C header.
+    /// Non-zero: one buffer, under CPU 0, for all CPUs.
     pub is_global: u32,
-    /// Struct rchan.
+    /// Guest-physical address of its `struct rchan`; 0 unless open.
     pub chan_pa: u64,
-    /// As asked for.
+    /// Size of a sub-buffer, as asked for.
     pub subbuf_size: u64,
-    /// `n_subbufs` of the C header.
+    /// Sub-buffers of a buffer, as asked for.
     pub n_subbufs: u64,
-    /// `bufs` of the C header.
+    /// The buffers, by CPU.
     pub bufs: [DirBuf; RB_MAX_CPUS],
 }

@@ -4,100 +4,100 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::consts::{RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_NAME_SIZE};
 
-/// Mirror of `struct rb_channel_spec`.
+/// A channel as asked for: `struct rb_channel_spec`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ChannelSpec {
-    /// Base filename, NUL terminated.
+    /// Base filename, NUL terminated, without a slash.
     pub base: [u8; RB_NAME_SIZE],
-    /// `subbuf_size` of the C header.
+    /// Size in bytes of a sub-buffer.
     pub subbuf_size: u64,
-    /// `n_subbufs` of the C header.
+    /// Sub-buffers of a buffer.
     pub n_subbufs: u64,
-    /// Enum rb_mode.
+    /// A [`Mode`](crate::Mode).
     pub mode: u32,
-    /// Enum rb_files.
+    /// A [`Files`](crate::Files).
     pub files: u32,
-    /// `RB_CHAN_`*.
+    /// `RB_CHAN_*`.
     pub flags: u32,
-    /// Subbuf_start_reserve() of these.
+    /// What `subbuf_start` reserves in each sub-buffer; below `subbuf_size` - 1.
     pub header_bytes: u32,
 }
 
-/// Mirror of `struct rb_actor`.
+/// An actor: `struct rb_actor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Actor {
-    /// Enum rb_context.
+    /// A [`Context`](crate::Context).
     pub context: u32,
-    /// Bound to it; user actors: NONE32 is any.
+    /// CPU it is bound to; user actors: [`RB_NONE32`](crate::RB_NONE32) is any.
     pub cpu: u32,
-    /// `first_op` of the C header.
+    /// Index of its first operation.
     pub first_op: u32,
-    /// `n_ops` of the C header.
+    /// How many operations it has; no other actor has any of them.
     pub n_ops: u32,
 }
 
-/// Mirror of `struct rb_op`.
+/// One operation: `struct rb_op`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Op {
-    /// Enum rb_op_code.
+    /// An [`OpCode`](crate::OpCode).
     pub code: u16,
-    /// Index, or NONE16.
+    /// Index of the channel, or [`RB_NONE16`](crate::RB_NONE16).
     pub channel: u16,
-    /// Slot, or NONE16.
+    /// Slot of a descriptor, or [`RB_NONE16`](crate::RB_NONE16).
     pub file: u16,
-    /// `RB_OP_`*.
+    /// `RB_OP_*`.
     pub flags: u16,
-    /// `arg0` of the C header.
+    /// As the operation code says.
     pub arg0: u32,
-    /// `arg1` of the C header.
+    /// As the operation code says.
     pub arg1: u32,
-    /// `len_min` of the C header.
+    /// Shortest record in bytes.
     pub len_min: u32,
-    /// `len_max` of the C header.
+    /// Longest record in bytes.
     pub len_max: u32,
     /// Records.
     pub count: u32,
-    /// `seq_first` of the C header.
+    /// Number of the first of them.
     pub seq_first: u32,
-    /// Offset in the blob area.
+    /// Offset in the blob area of a literal payload.
     pub blob: u32,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u32,
-    /// `len64` of the C header.
+    /// Length in bytes of a mapping.
     pub len64: u64,
 }
 
-/// Mirror of `struct rb_request`.
+/// What the host asks for: `struct rb_request`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Request {
-    /// `RB_REQ_`*.
+    /// `RB_REQ_*`.
     pub flags: u32,
-    /// `n_channels` of the C header.
+    /// Channels used of `channels`.
     pub n_channels: u32,
-    /// `n_actors` of the C header.
+    /// Actors used of `actors`.
     pub n_actors: u32,
-    /// `n_ops` of the C header.
+    /// Operations used of their area.
     pub n_ops: u32,
-    /// `n_gates` of the C header.
+    /// Gates; they stand at 0 at the start.
     pub n_gates: u32,
-    /// Bytes.
+    /// Bytes used of the blob area.
     pub n_blob: u32,
-    /// Enum rb_plant.
+    /// A [`Plant`](crate::Plant).
     pub plant: u32,
-    /// `plant_actor` of the C header.
+    /// Whose record it strikes.
     pub plant_actor: u32,
-    /// `plant_seq` of the C header.
+    /// Which record it strikes.
     pub plant_seq: u32,
-    /// `reserved` of the C header.
+    /// 0.
     pub reserved: u32,
     /// Draws record lengths.
     pub seed: u64,
-    /// `channels` of the C header.
+    /// The channels.
     pub channels: [ChannelSpec; RB_MAX_CHANNELS],
-    /// `actors` of the C header.
+    /// The actors.
     pub actors: [Actor; RB_MAX_ACTORS],
 }

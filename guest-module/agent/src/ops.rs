@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use relaybed_abi::{Context, Event, EventKind, Op, OpCode, OpResult, RB_NONE32, RB_NONE64};
+use relaybed_abi::{
+    Context, Event, EventKind, Op, OpCode, OpResult, RB_DATA_SIZE, RB_NONE32, RB_NONE64,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
 use rustix::io::{Errno, read};
@@ -51,9 +53,28 @@ impl From<Result<Outcome, Errno>> for Outcome {
 
 /// One read(), told at the end of its operation, when the place of its bytes is known.
 struct ReadCall {
-    slot: Option<usize>,
+    slot: usize,
     event: Event,
-    bytes: u32,
+    bytes: u64,
+}
+
+/// What the reads of one operation gave. Bounded by the data area and the event log, however long a
+/// reader keeps up with its writers.
+#[derive(Default)]
+struct Take {
+    bytes: Vec<u8>,
+    total: u64,
+    calls: Vec<ReadCall>,
+    error: i32,
+}
+
+impl Take {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = RB_DATA_SIZE - self.bytes.len();
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.total += bytes.len() as u64;
+    }
 }
 
 impl UserActor {
@@ -140,34 +161,29 @@ impl UserActor {
             Err(error) => return Err(error).into(),
         };
         let mut buffer = vec![0; op.arg0 as usize];
-        let mut got = Vec::new();
-        let mut calls = Vec::new();
-        let mut error = 0;
-        while op.arg1 == 0 || calls.len() < op.arg1 as usize {
+        let mut take = Take::default();
+        let mut done = 0;
+        while op.arg1 == 0 || done < op.arg1 {
             let result = read(&*file, &mut buffer);
-            calls.push(self.read_call(index, op, result));
+            take.calls.extend(self.read_call(index, op, result));
             match result {
                 Ok(0) if op.arg1 == 0 => break,
-                Ok(n) => got.extend_from_slice(&buffer[..n]),
+                Ok(n) => take.keep(&buffer[..n]),
                 Err(errno) => {
-                    error = -errno.raw_os_error();
+                    take.error = -errno.raw_os_error();
                     break;
                 }
             }
+            done += 1;
         }
-        let (data_offset, data_bytes) = self.mailbox.append(&got);
-        self.tell_reads(calls, data_offset);
-        Outcome {
-            value: got.len() as u64,
-            error,
-            data_offset,
-            data_bytes,
-        }
+        self.tell(take)
     }
 
-    /// Takes the event's slot and time now; the rest follows with [`Self::tell_reads`].
-    fn read_call(&self, index: u32, op: &Op, result: Result<usize, Errno>) -> ReadCall {
-        let slot = self.mailbox.take_event();
+    /// Takes the event's slot and time now; the rest follows with [`Self::tell`]. `None`: the log is
+    /// full.
+    fn read_call(&self, index: u32, op: &Op, result: Result<usize, Errno>) -> Option<ReadCall> {
+        let order = self.mailbox.order();
+        let slot = self.mailbox.take_event()?;
         let produced = match result {
             Ok(n) => n as u64,
             Err(errno) => i64::from(-errno.raw_os_error()).cast_unsigned(),
@@ -182,7 +198,7 @@ impl UserActor {
             channel: u8::try_from(op.channel).unwrap_or(u8::MAX),
             verdict: 0,
             buf_cpu: u8::MAX,
-            order: self.mailbox.order(),
+            order,
             time_ns: now_ns(),
             new_offset: 0,
             old_offset: 0,
@@ -190,21 +206,26 @@ impl UserActor {
             consumed: 0,
             prev_padding: RB_NONE64,
         };
-        let bytes = u32::try_from(result.unwrap_or(0)).unwrap_or(u32::MAX);
-        ReadCall { slot, event, bytes }
+        let bytes = result.unwrap_or(0) as u64;
+        Some(ReadCall { slot, event, bytes })
     }
 
-    fn tell_reads(&self, calls: Vec<ReadCall>, data_offset: u32) {
-        let mut at = data_offset;
-        for ReadCall { slot, event, bytes } in calls {
+    fn tell(&self, take: Take) -> Outcome {
+        let (data_offset, data_bytes) = self.mailbox.append(&take.bytes);
+        let mut at = u64::from(data_offset);
+        for ReadCall { slot, event, bytes } in take.calls {
             let event = Event {
-                consumed: at.into(),
+                consumed: at,
                 ..event
             };
-            if let Some(slot) = slot {
-                self.mailbox.put_event(slot, &event);
-            }
-            at = at.saturating_add(bytes);
+            self.mailbox.put_event(slot, &event);
+            at += bytes;
+        }
+        Outcome {
+            value: take.total,
+            error: take.error,
+            data_offset,
+            data_bytes,
         }
     }
 }

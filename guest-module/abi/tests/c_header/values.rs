@@ -1,0 +1,242 @@
+//! Constants, numbered choices, and the values that guest and host compute alike.
+
+use relaybed_abi as abi;
+use relaybed_abi::{ChanState, Context, EventKind, Files, Mode, OpCode, Phase, Plant, State};
+
+use crate::c_side::evaluate;
+
+macro_rules! constants {
+    ($($name:ident),+ $(,)?) => { vec![$((stringify!($name), abi::$name as u64)),+] };
+}
+
+macro_rules! codes {
+    ($($name:literal = $code:expr),+ $(,)?) => { vec![$(($name, u64::from($code.code()))),+] };
+}
+
+fn assert_same(test: &str, expected: &[(&str, u64)]) {
+    let expressions: Vec<_> = expected
+        .iter()
+        .map(|(name, _)| ((*name).to_owned(), (*name).to_owned()))
+        .collect();
+    let seen = evaluate(test, "", &expressions);
+    for (name, value) in expected {
+        assert_eq!(seen[*name], *value, "{name}");
+    }
+}
+
+#[test]
+fn constants_are_the_same_in_c() {
+    assert_same(
+        "constants",
+        &constants!(
+            RB_MAGIC,
+            RB_ABI_VERSION,
+            RB_PAGE_SIZE,
+            RB_MAILBOX_SIZE,
+            RB_MAX_CPUS,
+            RB_MAX_CHANNELS,
+            RB_MAX_ACTORS,
+            RB_MAX_GATES,
+            RB_MAX_FILES,
+            RB_MAX_OPS,
+            RB_MAX_EVENTS,
+            RB_MAX_PFNS,
+            RB_MAX_BLOB,
+            RB_MAX_RECORD,
+            RB_NAME_SIZE,
+            RB_OFF_REQUEST,
+            RB_OFF_OPS,
+            RB_OFF_BLOB,
+            RB_OFF_RESULTS,
+            RB_OFF_DIRECTORY,
+            RB_OFF_PFNS,
+            RB_OFF_EVENTS,
+            RB_OFF_DATA,
+            RB_DATA_SIZE,
+            RB_NONE16,
+            RB_NONE32,
+            RB_NONE64,
+            RB_CHAN_OPEN_AT_START,
+            RB_CHAN_BUFFER_ONLY,
+            RB_CHAN_GLOBAL,
+            RB_OP_BLOB,
+            RB_REQ_POWER_OFF,
+            RB_RECORD_MAGIC,
+            RB_RECORD_HEADER,
+            RB_HEADER_ACTOR,
+            RB_STEP,
+            RB_BELL_PORT,
+            RB_BELL_LINE_MAX,
+            RB_IOC_READY,
+            RB_IOC_WAIT,
+            RB_IOC_BEGIN,
+            RB_IOC_RUN,
+            RB_IOC_DONE,
+            RB_IOC_SIGNAL,
+            RB_IOC_GATE,
+            RB_IOC_CHECKPOINT,
+        ),
+    );
+}
+
+#[test]
+fn operation_codes_are_the_same_in_c() {
+    let expected = codes!(
+        "RB_OP_NOP" = OpCode::Nop,
+        "RB_OP_OPEN" = OpCode::Open,
+        "RB_OP_CLOSE" = OpCode::Close,
+        "RB_OP_WRITE" = OpCode::Write,
+        "RB_OP_RAW_WRITE" = OpCode::RawWrite,
+        "RB_OP_RESERVE" = OpCode::Reserve,
+        "RB_OP_FLUSH" = OpCode::Flush,
+        "RB_OP_RESET" = OpCode::Reset,
+        "RB_OP_CONSUMED" = OpCode::Consumed,
+        "RB_OP_BUF_FULL" = OpCode::BufFull,
+        "RB_OP_SIGNAL" = OpCode::Signal,
+        "RB_OP_WAIT" = OpCode::Wait,
+        "RB_OP_CHECKPOINT" = OpCode::Checkpoint,
+        "RB_OP_DELAY" = OpCode::Delay,
+        "RB_OP_FILE_OPEN" = OpCode::FileOpen,
+        "RB_OP_FILE_CLOSE" = OpCode::FileClose,
+        "RB_OP_FILE_READ" = OpCode::FileRead,
+        "RB_OP_FILE_POLL" = OpCode::FilePoll,
+        "RB_OP_FILE_MMAP" = OpCode::FileMmap,
+        "RB_OP_FILE_MUNMAP" = OpCode::FileMunmap,
+        "RB_OP_FILE_COPY" = OpCode::FileCopy,
+        "RB_OP_FILE_LSEEK" = OpCode::FileLseek,
+    );
+    assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
+    assert_same("op_codes", &expected);
+}
+
+#[test]
+fn choices_of_requests_are_the_same_in_c() {
+    let expected = codes!(
+        "RB_MODE_NO_OVERWRITE" = Mode::NoOverwrite,
+        "RB_MODE_OVERWRITE" = Mode::Overwrite,
+        "RB_MODE_DEFAULT" = Mode::Default,
+        "RB_FILES_DIRECT" = Files::Direct,
+        "RB_FILES_PROXY" = Files::Proxy,
+        "RB_CONTEXT_TASK" = Context::Task,
+        "RB_CONTEXT_SOFTIRQ" = Context::Softirq,
+        "RB_CONTEXT_HARDIRQ" = Context::Hardirq,
+        "RB_CONTEXT_NMI" = Context::Nmi,
+        "RB_CONTEXT_USER" = Context::User,
+        "RB_PLANT_NONE" = Plant::None,
+        "RB_PLANT_TORN" = Plant::Torn,
+        "RB_PLANT_LOST" = Plant::Lost,
+        "RB_PLANT_REPEAT" = Plant::Repeat,
+        "RB_PLANT_REORDER" = Plant::Reorder,
+        "RB_PLANT_MISPLACE" = Plant::Misplace,
+        "RB_PLANT_PADDING" = Plant::Padding,
+        "RB_PLANT_STALE" = Plant::Stale,
+        "RB_PLANT_WRONG_CPU" = Plant::WrongCpu,
+    );
+    let all = Mode::ALL.len() + Files::ALL.len() + Context::ALL.len() + Plant::ALL.len();
+    assert_eq!(expected.len(), all, "a choice is missing above");
+    assert_same("request_codes", &expected);
+}
+
+#[test]
+fn choices_of_reports_are_the_same_in_c() {
+    let expected = codes!(
+        "RB_PHASE_IDLE" = Phase::Idle,
+        "RB_PHASE_RUNNING" = Phase::Running,
+        "RB_PHASE_DONE" = Phase::Done,
+        "RB_PHASE_REFUSED" = Phase::Refused,
+        "RB_STATE_IDLE" = State::Idle,
+        "RB_STATE_RUNNING" = State::Running,
+        "RB_STATE_DONE" = State::Done,
+        "RB_EVENT_NONE" = EventKind::None,
+        "RB_EVENT_SUBBUF_START" = EventKind::SubbufStart,
+        "RB_EVENT_RESERVE_NULL" = EventKind::ReserveNull,
+        "RB_EVENT_READ" = EventKind::Read,
+        "RB_EVENT_CREATE_FILE" = EventKind::CreateFile,
+        "RB_EVENT_REMOVE_FILE" = EventKind::RemoveFile,
+        "RB_EVENT_OPEN_FAILED" = EventKind::OpenFailed,
+        "RB_CHAN_NEVER" = ChanState::Never,
+        "RB_CHAN_OPEN" = ChanState::Open,
+        "RB_CHAN_CLOSED" = ChanState::Closed,
+        "RB_CHAN_REFUSED" = ChanState::Refused,
+    );
+    let all = Phase::ALL.len() + State::ALL.len() + EventKind::ALL.len() + ChanState::ALL.len();
+    assert_eq!(expected.len(), all, "a choice is missing above");
+    assert_same("report_codes", &expected);
+}
+
+/// The pattern as the header's comment words it, byte by byte, and a CRC-32 bit by bit: written
+/// anew, so that an error would have to be made twice.
+const HELPERS: &str = r"
+static unsigned pattern_byte(unsigned actor, unsigned seq, unsigned i)
+{
+	__u64 word = rb_mix((__u64)actor << 32 | seq) + (__u64)(i / 8) * RB_STEP;
+
+	return word >> (8 * (i % 8)) & 0xff;
+}
+
+static unsigned header_crc(void)
+{
+	struct rb_record r = { RB_RECORD_MAGIC, 3, 1, 77, 100, 123456789, 2, 5, 0, 0 };
+	unsigned char bytes[sizeof(r)];
+	unsigned crc = ~0u;
+
+	memcpy(bytes, &r, sizeof(r));
+	for (unsigned i = 0; i < 28; i++) {
+		crc ^= bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+";
+
+#[test]
+fn computed_values_are_the_same_in_c() {
+    let mut expected = vec![("header_crc()".to_owned(), u64::from(header_crc()))];
+    for x in [0, 1, 0x1234_5678_9abc_def0, u64::MAX] {
+        expected.push((format!("rb_mix({x}ULL)"), abi::mix(x)));
+    }
+    for (seed, actor, seq, min, max) in [
+        (0, 0, 0, 0, 0),
+        (7, 3, 9, 1, 65536),
+        (u64::MAX, 63, u32::MAX, 40, 41),
+    ] {
+        let len = abi::record_len(seed, actor, seq, min, max);
+        let call = format!("rb_record_len({seed}ULL, {actor}u, {seq}u, {min}u, {max}u)");
+        expected.push((call, len.into()));
+    }
+    for (actor, seq) in [(0, 0), (5, 1_000_000), (abi::RB_HEADER_ACTOR, 2)] {
+        let mut bytes = [0; 21];
+        abi::fill_pattern(actor, seq, 0, &mut bytes);
+        for (i, byte) in bytes.iter().enumerate() {
+            expected.push((
+                format!("pattern_byte({actor}u, {seq}u, {i}u)"),
+                (*byte).into(),
+            ));
+        }
+    }
+    let expressions: Vec<_> = expected
+        .iter()
+        .map(|(call, _)| (call.replace(' ', ""), call.clone()))
+        .collect();
+    let seen = evaluate("values", HELPERS, &expressions);
+    for (call, value) in expected {
+        assert_eq!(seen[&call.replace(' ', "")], value, "{call}");
+    }
+}
+
+fn header_crc() -> u32 {
+    let header = abi::RecordHeader {
+        magic: abi::RB_RECORD_MAGIC,
+        actor: 3,
+        cpu: 1,
+        seq: 77,
+        len: 100,
+        time_ns: 123_456_789,
+        context: 2,
+        channel: 5,
+        reserved: 0,
+        crc: 0,
+    };
+    header.sealed().crc
+}
