@@ -280,3 +280,7 @@ fn claim_console(spec: &MachineSpec) -> Result<File, Error> {
     console.set_len(0).map_err(fail)?;
     Ok(console)
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;
