@@ -7,7 +7,7 @@ use relaybed_abi::{
 use super::layout::{BufLayout, ChanLayout};
 use super::ram::{aligned, fill, get};
 use super::{ObserveError, Ram, Where};
-use crate::program::Program;
+use crate::program::{Checkpoint, Program};
 
 /// Most CPUs any x86-64 kernel can be built for.
 const CPUS_POSSIBLE_MAX: u32 = 8192;
@@ -43,12 +43,38 @@ pub struct Handshake {
     pub checkpoint_seq: u32,
     /// Last one the host acknowledged.
     pub checkpoint_ack: u32,
-    /// Index into [`Program::checkpoints`] of the one reached last; an allegation.
+    /// Index into [`Program::checkpoints`] of the one reached last; an allegation until
+    /// [`Handshake::checkpoint`] has checked it.
     pub checkpoint_label: u32,
     /// Index of that operation, counted over all actors; an allegation.
     pub checkpoint_op: u32,
     /// How often the planted defect struck.
     pub plant_done: u32,
+}
+
+impl Handshake {
+    /// The checkpoint at which an actor of this program waits.
+    ///
+    /// # Errors
+    /// [`ObserveError::Beyond`] or [`ObserveError::Mismatch`] where label and operation are not
+    /// those of one checkpoint of the program.
+    pub fn checkpoint<'a>(&self, program: &'a Program) -> Result<&'a Checkpoint, ObserveError> {
+        let at = Where::Mailbox;
+        let Some(checkpoint) = program.checkpoints.get(self.checkpoint_label as usize) else {
+            let (what, limit) = ("the checkpoint's label", program.checkpoints.len() as u64);
+            let seen = u64::from(self.checkpoint_label) + 1;
+            return Err(ObserveError::Beyond {
+                what,
+                at,
+                seen,
+                limit,
+            });
+        };
+        let expected = (program.ops_of_actor[checkpoint.actor].start + checkpoint.op) as u64;
+        let what = "the checkpoint's operation";
+        super::buffer::expect(what, at, self.checkpoint_op.into(), expected)?;
+        Ok(checkpoint)
+    }
 }
 
 impl Mailbox {

@@ -4,6 +4,7 @@ use relaybed_abi::{
     Event, EventKind, OpResult, RB_DATA_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_OFF_DATA,
     RB_OFF_EVENTS, RB_OFF_RESULTS, State,
 };
+use zerocopy::FromZeros;
 
 use super::ram::{fill, get_many};
 use super::{Mailbox, ObserveError, Ram, Where};
@@ -26,6 +27,28 @@ pub struct Parts {
     pub taint_after: u64,
     /// How often the planted defect struck.
     pub plant_done: u32,
+}
+
+impl Parts {
+    /// What there is to save of a guest that never got as far: each operation idle, nothing else.
+    #[must_use]
+    pub fn nothing(case: &Case) -> Self {
+        let idle = |ops: usize| vec![OpResult::new_zeroed(); ops];
+        Self {
+            results: case
+                .actors
+                .iter()
+                .map(|actor| idle(actor.ops.len()))
+                .collect(),
+            events: Vec::new(),
+            events_lost: 0,
+            data: Vec::new(),
+            data_lost: 0,
+            taint_before: 0,
+            taint_after: 0,
+            plant_done: 0,
+        }
+    }
 }
 
 /// Takes them from the memory of a stopped machine, whether the case is through or not.

@@ -40,6 +40,20 @@ pub struct Checkpoint {
     pub op: usize,
 }
 
+impl Program {
+    /// Actor and operation that an index over all operations stands for, if for any: of a refusal,
+    /// a checkpoint or an event. Such indices come from the guest.
+    #[must_use]
+    pub fn place_of(&self, op: u32) -> Option<(usize, usize)> {
+        let op = op as usize;
+        let actor = self
+            .ops_of_actor
+            .iter()
+            .position(|range| range.contains(&op))?;
+        Some((actor, op - self.ops_of_actor[actor].start))
+    }
+}
+
 /// Compiles a case. What relay itself must refuse goes through: refusal is a result.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use relaybed_abi::{ChanState, Header, Phase, RB_DATA_SIZE, RB_MAX_EVENTS};
 use zerocopy::FromBytes;
 
 use super::fake::{self, MAILBOX, page, structures};
-use crate::observe::{Mailbox, evidence_parts, observation};
+use crate::observe::{Mailbox, Parts, evidence_parts, observation};
 use crate::program::{compile, power_off};
 
 #[test]
@@ -181,4 +181,47 @@ fn a_program_goes_to_the_sections_of_the_request() {
         seen.channels[0].buffers[0].bytes[0],
         ram.bytes[usize::try_from(page(0)).unwrap()]
     );
+}
+
+#[test]
+fn a_checkpoint_is_told_by_label_and_operation() {
+    let mut case = fake::case();
+    let label = "second".to_owned();
+    case.actors[0].ops.push(crate::case::Op::Checkpoint {
+        label: "first".to_owned(),
+    });
+    case.actors[1]
+        .ops
+        .push(crate::case::Op::Checkpoint { label });
+    let program = compile(&case, None).unwrap();
+    let mut ram = fake::ram();
+    let mut checkpoint = |label, op| {
+        ram.header(|header| (header.checkpoint_label, header.checkpoint_op) = (label, op));
+        let mailbox = Mailbox::attach(&ram, MAILBOX).unwrap();
+        let now = mailbox.handshake(&ram).unwrap();
+        now.checkpoint(&program)
+            .cloned()
+            .map_err(|error| error.to_string())
+    };
+    let second = checkpoint(1, 4).unwrap();
+    assert_eq!((&*second.label, second.actor, second.op), ("second", 1, 1));
+    assert!(
+        checkpoint(2, 4)
+            .unwrap_err()
+            .contains("label reaches to 3, but there are 2")
+    );
+    assert!(
+        checkpoint(0, 4)
+            .unwrap_err()
+            .contains("operation is 4, not 2")
+    );
+    assert_eq!(program.place_of(4), Some((1, 1)));
+    assert_eq!(program.place_of(5), None);
+}
+
+#[test]
+fn nothing_has_the_shape_of_the_case() {
+    let nothing = Parts::nothing(&fake::case());
+    let lens: Vec<usize> = nothing.results.iter().map(Vec::len).collect();
+    assert_eq!(lens, [2, 1]);
 }
