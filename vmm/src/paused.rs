@@ -4,6 +4,7 @@ use vm_memory::GuestAddress;
 
 use crate::error::Error;
 use crate::machine::Machine;
+use crate::qemu::QemuError;
 use crate::ram::{GuestRam, RamError, StillRam};
 
 /// A machine that stands still.
@@ -57,22 +58,30 @@ impl<'m> Paused<'m> {
     /// Lets the guest go on.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the backend does not obey; the machine is marked failed then.
+    /// [`Error::Qemu`] if the backend does not obey. If it has died, the next event says how;
+    /// otherwise the machine is marked failed.
     pub fn resume(mut self) -> Result<(), Error> {
         self.resumed = true;
-        self.machine.vm.resume().map_err(|error| {
+        Ok(self.let_go()?)
+    }
+
+    fn let_go(&mut self) -> Result<(), QemuError> {
+        let result = self.machine.vm.resume();
+        if let Err(error) = &result
+            && !matches!(error, QemuError::Closed)
+        {
             self.machine.failed = Some(error.to_string());
-            error.into()
-        })
+        }
+        result
     }
 }
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
         if !self.resumed
-            && let Err(error) = self.machine.vm.resume()
+            && let Err(error) = self.let_go()
         {
-            self.machine.failed = Some(error.to_string());
+            tracing::debug!("a paused machine cannot go on: {error}");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Signals change a whole process, so they are tested in processes of their own: this binary starts
 //! itself again as the process that gets the signal.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test that calls them"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -269,7 +269,7 @@ impl Qemu {
     /// What QEMU said last, without the register dumps of its reset trace.
     fn log_tail(&self) -> String {
         let lines = text::tail(&self.log_path, usize::MAX).unwrap_or_default();
-        let said: Vec<String> = lines.into_iter().filter(|l| l.contains("qemu")).collect();
+        let said: Vec<String> = lines.into_iter().filter(|l| !is_reset_trace(l)).collect();
         let start = said.len().saturating_sub(TAIL_LINES);
         said.get(start..).unwrap_or_default().join("\n")
     }
@@ -280,5 +280,47 @@ fn version_is_enough(version: Version) -> Result<(), QemuError> {
         Ok(())
     } else {
         Err(QemuError::TooOld { version })
+    }
+}
+
+/// Whether a line of qemu.log belongs to the trace of vCPU resets rather than to QEMU's messages:
+/// its headings, and register dumps, where each line starts with a short name and `=`.
+fn is_reset_trace(line: &str) -> bool {
+    let register = |name: &str| {
+        let name = name.trim_end();
+        name.len() <= 6
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    };
+    line.is_empty()
+        || line.starts_with("CPU Reset")
+        || line.starts_with("Triple fault")
+        || line.split_once('=').is_some_and(|(name, _)| register(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_told_from_the_reset_trace() {
+        for trace in [
+            "CPU Reset (CPU 0)",
+            "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00000000",
+            "ES =0000 00000000 00000000 00000000",
+            "FPR0=0000000000000000 0000 FPR1=0000000000000000 0000",
+            "XMM00=0000000000000000 0000000000000000",
+            "Triple fault",
+        ] {
+            assert!(is_reset_trace(trace), "{trace}");
+        }
+        for message in [
+            "qemu: could not load PC BIOS 'bios-256k.bin'",
+            "qemu-system-x86_64: -smp 0: Invalid CPU topology: cpus=0",
+            "ERROR:../accel/tcg/cpu-exec.c:1: assertion failed: (x == y)",
+        ] {
+            assert!(!is_reset_trace(message), "{message}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! The control connection: sends commands, takes answers and events apart.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use serde_json::Value;
 
 use super::message::{self, Message};
@@ -59,15 +61,20 @@ impl Control {
 
     /// Executes a command and waits for its answer. Events that come meanwhile are kept.
     pub(super) fn execute(&mut self, command: &'static str) -> Result<Value, QemuError> {
-        self.socket
-            .write_all(&message::command(command))
-            .map_err(|source| match source.kind() {
-                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => QemuError::Closed,
-                _ => QemuError::Io {
-                    action: "write to the control socket",
-                    source,
-                },
-            })?;
+        // No SIGPIPE, whatever the program that we are in does with it. A command is far smaller
+        // than the socket's buffer, so it is taken whole.
+        rustix::net::send(
+            &self.socket,
+            &message::command(command),
+            SendFlags::NOSIGNAL,
+        )
+        .map_err(|error| match error {
+            Errno::PIPE | Errno::CONNRESET => QemuError::Closed,
+            _ => QemuError::Io {
+                action: "write to the control socket",
+                source: error.into(),
+            },
+        })?;
         match self.next_answer(command)? {
             Message::Return(value) => Ok(value),
             Message::Failed(reason) => Err(QemuError::Refused { command, reason }),
@@ -161,7 +168,7 @@ pub(super) fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) -> Result<(
         .collect();
     let limit = rustix::event::Timespec::try_from(limit).ok();
     match rustix::event::poll(&mut polled, limit.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(QemuError::Io {
             action: "wait for QEMU",
             source: error.into(),
@@ -177,6 +184,7 @@ fn garbled(line: &[u8]) -> QemuError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     /// A control connection whose other end has said `lines`.
     fn after(lines: &str) -> (Control, UnixStream) {

@@ -1,0 +1,184 @@
+//! The virtual machine in KVM: the only place where KVM is told of memory, hence the only `unsafe`.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use kvm_bindings::{
+    KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, KVM_PMU_CAP_DISABLE,
+    kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
+};
+use kvm_ioctls::{Cap, VcpuFd, VmFd};
+use vm_memory::{FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
+use vmm_sys_util::eventfd::EventFd;
+
+use super::KvmError;
+use super::cpuid::Template;
+use super::layout::{IDENTITY_MAP_PAGE, TSS, slots};
+use super::registers;
+use crate::ram::{RamError, RamFile};
+
+/// What is needed of KVM, by the name it has in errors.
+const NEEDED: [(Cap, &str); 7] = [
+    (Cap::UserMemory, "user memory regions"),
+    (Cap::Irqchip, "interrupt controllers"),
+    (Cap::Irqfd, "interrupts by descriptor"),
+    (Cap::Pit2, "timer"),
+    (Cap::ImmediateExit, "immediate exit"),
+    (Cap::MpState, "run states of vCPUs"),
+    (Cap::ExtCpuid, "CPUID interface"),
+];
+
+/// Guest RAM as the guest has it: mapped for writing, since KVM stores the guest's writes through
+/// this mapping. After the kernel has been loaded nobody in this process writes to it any more; the
+/// host's own view is another mapping, read-only.
+pub(super) type Memory = GuestMemoryMmap<()>;
+
+/// A virtual machine with RAM and interrupt controllers, and no vCPU yet.
+#[derive(Debug)]
+pub(super) struct Vm {
+    // Dropped before the memory it uses.
+    fd: VmFd,
+    memory: Memory,
+    cpuid: Template,
+}
+
+impl Vm {
+    /// Makes a machine for `vcpus` vCPUs whose RAM is `ram`.
+    pub(super) fn create(ram: &RamFile, vcpus: u32) -> Result<Self, KvmError> {
+        let kvm = open()?;
+        let most = kvm.get_max_vcpus();
+        if usize::try_from(vcpus).is_ok_and(|asked| asked > most) {
+            return Err(KvmError::TooManyVcpus { asked: vcpus, most });
+        }
+        let supported = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(KvmError::io("ask KVM which CPU features it supports"))?;
+        let deadline = kvm.check_extension(Cap::TscDeadlineTimer);
+        let fd = kvm.create_vm().map_err(KvmError::io("create a virtual machine"))?;
+        let memory = map(ram)?;
+        let vm = Self { fd, memory, cpuid: Template::new(&supported, vcpus, deadline) };
+        vm.give_memory()?;
+        vm.create_controllers()?;
+        Ok(vm)
+    }
+
+    /// Guest RAM, for loading.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Creates a vCPU in the state after reset: the first one runs, the others wait to be started.
+    pub(super) fn create_vcpu(&self, id: u32) -> Result<VcpuFd, KvmError> {
+        let vcpu =
+            self.fd.create_vcpu(u64::from(id)).map_err(KvmError::io("create a vCPU"))?;
+        let cpuid = kvm_bindings::CpuId::from_entries(&self.cpuid.of(id)).map_err(|e| {
+            KvmError::Io {
+                action: "describe a vCPU's features",
+                source: std::io::Error::other(format!("{e:?}")),
+            }
+        })?;
+        vcpu.set_cpuid2(&cpuid).map_err(KvmError::io("set a vCPU's features"))?;
+        if let Some(msrs) = registers::msrs() {
+            vcpu.set_msrs(&msrs).map_err(KvmError::io("set a vCPU's model-specific registers"))?;
+        }
+        Ok(vcpu)
+    }
+
+    /// A descriptor that raises ISA interrupt `irq` when written to.
+    pub(super) fn interrupt(&self, irq: u32) -> Result<EventFd, KvmError> {
+        let event = new_event()?;
+        self.fd
+            .register_irqfd(&event, irq)
+            .map_err(KvmError::io("connect a device's interrupt"))?;
+        Ok(event)
+    }
+
+    fn give_memory(&self) -> Result<(), KvmError> {
+        for (slot, region) in (0..).zip(self.memory.iter()) {
+            let region = kvm_userspace_memory_region {
+                slot,
+                flags: 0,
+                guest_phys_addr: region.start_addr().0,
+                memory_size: region.len(),
+                userspace_addr: region.as_ptr() as u64,
+            };
+            // SAFETY: KVM wants the RAM's address in this process, which no safe interface can
+            // vouch for. It is the start of a shared, writable mapping of exactly this length;
+            // the mapping belongs to `self.memory`, which `Vm` drops after the machine's
+            // descriptor and which nobody else can take out; the file behind it is sealed against
+            // shrinking. Rust holds no reference into it, only volatile accesses.
+            unsafe { self.fd.set_user_memory_region(region) }
+                .map_err(KvmError::io("give RAM to the virtual machine"))?;
+        }
+        Ok(())
+    }
+
+    /// The interrupt controllers and the timer, and what Intel's CPUs need beforehand.
+    fn create_controllers(&self) -> Result<(), KvmError> {
+        if self.fd.check_extension(Cap::SetTssAddr) {
+            let tss = usize::try_from(TSS).unwrap_or_default();
+            self.fd.set_tss_address(tss).map_err(KvmError::io("place KVM's own pages"))?;
+        }
+        if self.fd.check_extension(Cap::SetIdentityMapAddr) {
+            self.fd
+                .set_identity_map_address(IDENTITY_MAP_PAGE)
+                .map_err(KvmError::io("place KVM's own page table"))?;
+        }
+        self.fd.create_irq_chip().map_err(KvmError::io("create the interrupt controllers"))?;
+        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
+        self.fd.create_pit2(pit).map_err(KvmError::io("create the timer"))?;
+        // Best effort: older hosts cannot, and then the guest finds counters that CPUID denies.
+        let mut no_counters =
+            kvm_enable_cap { cap: kvm_bindings::KVM_CAP_PMU_CAPABILITY, ..Default::default() };
+        no_counters.args[0] = u64::from(KVM_PMU_CAP_DISABLE);
+        if let Err(error) = self.fd.enable_cap(&no_counters) {
+            tracing::debug!("KVM cannot switch performance counters off: {error}");
+        }
+        Ok(())
+    }
+}
+
+/// A descriptor that counts events and does not block.
+pub(super) fn new_event() -> Result<EventFd, KvmError> {
+    EventFd::new(vmm_sys_util::eventfd::EFD_NONBLOCK | vmm_sys_util::eventfd::EFD_CLOEXEC)
+        .map_err(KvmError::io("make an event descriptor"))
+}
+
+/// Opens KVM and checks that it can do what is needed.
+fn open() -> Result<kvm_ioctls::Kvm, KvmError> {
+    let kvm = kvm_ioctls::Kvm::new().map_err(|error| {
+        let error = std::io::Error::from_raw_os_error(error.errno());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => KvmError::Absent,
+            std::io::ErrorKind::PermissionDenied => KvmError::Permission,
+            _ => KvmError::Open(error),
+        }
+    })?;
+    tracing::debug!("/dev/kvm is descriptor {}", kvm.as_raw_fd());
+    let found = kvm.get_api_version();
+    if u32::try_from(found) != Ok(KVM_API_VERSION) {
+        return Err(KvmError::Version { found });
+    }
+    match NEEDED.iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
+        Some(&(_, capability)) => Err(KvmError::Capability { capability }),
+        None => Ok(kvm),
+    }
+}
+
+/// Maps RAM for the guest.
+fn map(ram: &RamFile) -> Result<Memory, KvmError> {
+    let fail = |source| RamError::Map {
+        action: "map",
+        size_mib: ram.size() / crate::address::MIB,
+        source,
+    };
+    let mut ranges = Vec::new();
+    for piece in slots(ram.size()) {
+        let size = usize::try_from(piece.size)
+            .map_err(|_| fail(std::io::ErrorKind::FileTooLarge.into()))?;
+        let file = FileOffset::from_arc(Arc::clone(ram.file()), piece.file_offset);
+        ranges.push((GuestAddress(piece.start), size, Some(file)));
+    }
+    let memory = Memory::from_ranges_with_files(ranges);
+    Ok(memory.map_err(|e| fail(std::io::Error::other(e)))?)
+}
