@@ -204,7 +204,7 @@ impl AptRoot {
         Ok(found)
     }
 
-    /// Every package that installing `wanted` on an empty system takes, exactly.
+    /// Every package that installing `wanted` takes, exactly, on a system that is empty but for `there`.
     ///
     /// # Errors
     /// Something cannot be installed.
@@ -212,7 +212,16 @@ impl AptRoot {
         &self,
         wanted: &[&str],
         prefer: bool,
+        there: Option<&PackageId>,
     ) -> Result<Vec<PackageId>, AptError> {
+        let installed = there.map_or_else(String::new, |package| {
+            format!(
+                "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n",
+                package.name, package.version
+            )
+        });
+        let status = self.dir.join("status");
+        fs::write(&status, installed).map_err(io_error("write", &status))?;
         let mut plan = self.apt_get();
         plan.args(["install", "--yes", "-qq", "--print-uris"]);
         if let Some(release) = self.suites.only.as_ref().filter(|_| prefer) {

@@ -13,7 +13,7 @@ use crate::files;
 use crate::hash;
 use crate::initramfs;
 use crate::module::{LOG, MODULE};
-use crate::packaged::{self, VMLINUX};
+use crate::packaged::{self, VMLINUX, Wanted};
 use crate::packages::PackageId;
 use crate::progress::Progress;
 use crate::request::KernelRequest;
@@ -76,20 +76,23 @@ pub fn prepare_with(
     options: Options,
 ) -> Result<Guest, Error> {
     let warnings = options.module_warnings;
+    let from_suite = |suite: &str, wanted: Wanted<'_>| {
+        let made = packaged::prepare(request, (suite, wanted), cache, progress, warnings)?;
+        let kernel = (made.kernel.path(VMLINUX), made.kernel.sha256(VMLINUX)?);
+        let package = Some(made.package);
+        assemble(
+            request,
+            cache,
+            progress,
+            made.release,
+            kernel,
+            &made.module,
+            package,
+        )
+    };
     match request {
-        KernelRequest::Series { suite, .. } | KernelRequest::Package { suite, .. } => {
-            let made = packaged::prepare(request, suite, cache, progress, warnings)?;
-            let kernel = (made.kernel.path(VMLINUX), made.kernel.sha256(VMLINUX)?);
-            assemble(
-                request,
-                cache,
-                progress,
-                made.release,
-                kernel,
-                &made.module,
-                Some(made.package),
-            )
-        }
+        KernelRequest::Series { suite, series } => from_suite(suite, Wanted::Series(series)),
+        KernelRequest::Package { suite, name } => from_suite(suite, Wanted::Package(name)),
         KernelRequest::Files { image, build_dir } => {
             let made = files::prepare(image, build_dir, cache, progress, warnings)?;
             let kernel = (made.vmlinux, made.vmlinux_sha256);

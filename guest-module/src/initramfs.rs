@@ -52,8 +52,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Name, mode, device number, content.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
     /// Reads an archive by the format's definition: 110 bytes of magic and hex fields, name, data, each padded.
-    fn parse(archive: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    fn parse(archive: &[u8]) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut at = 0;
         loop {

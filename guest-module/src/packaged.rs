@@ -22,7 +22,8 @@ use crate::progress::{Progress, Silent};
 use crate::request::KernelRequest;
 
 /// What a build in a root of its own needs besides what the headers depend on.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
+    "binutils",
     "make",
     "dash",
     "coreutils",
@@ -44,7 +45,7 @@ struct Resolution {
     suite: String,
     /// What `uname -r` will say.
     release: String,
-    /// The kernel image.
+    /// The package that holds the kernel image.
     image: PackageId,
     /// The kernel's headers and what was built with the kernel.
     headers: Vec<PackageId>,
@@ -65,10 +66,20 @@ pub(crate) struct Packaged {
     pub(crate) module: Entry,
 }
 
+/// What is looked for in a suite.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    /// The newest kernel of this version series.
+    Series(&'a str),
+    /// The image package of this name.
+    Package(&'a str),
+}
+
 /// Everything a run of this room carries around.
 struct Session<'a> {
     request: &'a KernelRequest,
     suite: &'a str,
+    wanted: Wanted<'a>,
     cache: &'a Cache,
     progress: &'a dyn Progress,
     warnings: bool,
@@ -80,7 +91,7 @@ struct Session<'a> {
 /// See [`Error`].
 pub(crate) fn prepare(
     request: &KernelRequest,
-    suite: &str,
+    (suite, wanted): (&str, Wanted<'_>),
     cache: &Cache,
     progress: &dyn Progress,
     warnings: bool,
@@ -88,6 +99,7 @@ pub(crate) fn prepare(
     let session = Session {
         request,
         suite,
+        wanted,
         cache,
         progress,
         warnings,
@@ -151,29 +163,34 @@ impl Session<'_> {
 
     /// Asks apt what the request stands for today.
     fn ask(&self, apt: &AptRoot) -> Result<Resolution, Error> {
-        let series = matches!(self.request, KernelRequest::Series { .. });
-        let kernels =
-            |name: &str| name.starts_with("linux-image-") || name.starts_with("linux-headers-");
-        let offered = apt.packages(series, kernels)?;
-        let choice = match self.request {
-            KernelRequest::Package { name, .. } => packages::choose_package(&offered, name),
-            KernelRequest::Series { series, .. } => packages::choose_series(&offered, series),
-            KernelRequest::Files { .. } => packages::choose_package(&offered, ""),
+        let kernels = |name: &str| {
+            let prefixes = ["linux-image-", "linux-binary-", "linux-headers-"];
+            prefixes.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let choice = match self.wanted {
+            // A package is unique by name, so it may come from any suite that is read with this one.
+            Wanted::Package(name) => packages::choose_package(&apt.packages(false, kernels)?, name),
+            Wanted::Series(series) => {
+                packages::choose_series(&apt.packages(true, kernels)?, series)
+            }
         };
         let request = self.request.to_string();
         let choice = choice.map_err(|source| Error::Choose { request, source })?;
         let headers = format!("{}={}", choice.headers, choice.image.version);
         let mut wanted = vec![headers.as_str()];
         wanted.extend(TOOLS);
-        let closure = apt.closure(&wanted, false)?;
+        // Some headers depend on the image, which is fetched for its own sake and not to be installed.
+        let closure = apt.closure(&wanted, false, Some(&choice.image))?;
         let (headers, tools) = closure
             .into_iter()
             .partition(|package| package.name.starts_with("linux-"));
-        let Choice { image, release, .. } = choice;
+        let Choice {
+            holder, release, ..
+        } = choice;
         Ok(Resolution {
             suite: self.suite.to_owned(),
             release,
-            image,
+            image: holder,
             headers,
             tools,
         })

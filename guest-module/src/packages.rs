@@ -99,8 +99,10 @@ fn in_series(version: &str, series: &str) -> bool {
 /// An image that can be used: modules can be built for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// The image package.
+    /// The image package, by the name users know.
     pub(crate) image: PackageId,
+    /// The package that holds the image's file: the same one, or from 7.x on one that it depends on.
+    pub(crate) holder: PackageId,
     /// The name of the headers package.
     pub(crate) headers: String,
     /// What `uname -r` will say.
@@ -161,8 +163,13 @@ fn choose(
         .rev()
         .find_map(|image| Some((*image, headers_of(image)?)));
     if let Some(((image, release), headers)) = newest {
+        let binary = format!("linux-binary-{release}");
+        let holder = packages
+            .iter()
+            .find(|p| p.name == binary && p.version == image.version);
         return Ok(Choice {
             image: (*image).clone(),
+            holder: holder.unwrap_or(image).clone(),
             headers,
             release: (*release).to_owned(),
         });
@@ -211,6 +218,7 @@ Package: linux-image-6.1.0-55-amd64\nSource: linux-signed\nVersion: 6.1.192-1\nS
 Package: linux-image-6.1.0-56-amd64\nVersion: 6.1.192-2\nDescription: x\n more: y\nSize: 11\nSHA256: cc\n
 Package: linux-headers-6.12.9+deb12-amd64\nVersion: 6.12.9-1~deb12u1\nSize: 5\nSHA256: dd\n
 Package: linux-image-6.12.9+deb12-amd64\nVersion: 6.12.9-1~deb12u1\nSize: 12\nSHA256: ee\n
+Package: linux-binary-6.12.9+deb12-amd64\nVersion: 6.12.9-1~deb12u1\nSize: 9\nSHA256: 99\n
 Package: linux-image-6.1.0-55-cloud-amd64\nVersion: 6.1.192-9\nSize: 13\nSHA256: ff\n
 Package: linux-headers-6.1.0-55-cloud-amd64\nVersion: 6.1.192-9\nSize: 13\nSHA256: ff\n
 Package: linux-image-6.1-amd64\nVersion: 6.1.192-2\nSize: 1\nSHA256: 00\n
@@ -224,7 +232,7 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
     #[test]
     fn stanzas_with_all_fields_are_read() {
         let packages = index();
-        assert_eq!(packages.len(), 9);
+        assert_eq!(packages.len(), 10);
         let image = &packages[1];
         assert_eq!(
             (image.version.as_str(), image.size_bytes),
@@ -247,6 +255,14 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
             choose_series(&index(), "6").unwrap().release,
             "6.12.9+deb12-amd64"
         );
+    }
+
+    #[test]
+    fn an_image_in_a_package_of_its_own_is_found() {
+        let choice = choose_series(&index(), "6.12").unwrap();
+        assert_eq!(choice.holder.name, "linux-binary-6.12.9+deb12-amd64");
+        let choice = choose_series(&index(), "6.1").unwrap();
+        assert_eq!(choice.holder, choice.image);
     }
 
     #[test]

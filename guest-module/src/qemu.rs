@@ -237,7 +237,7 @@ fn resolve(
     let mut used = None;
     let make = |_: &Path| -> Result<_, QemuError> {
         let apt = AptRoot::updated(cache, SUITE, progress)?;
-        let packages = apt.closure(&[PACKAGE], true)?;
+        let packages = apt.closure(&[PACKAGE], true, None)?;
         used = Some(apt);
         Ok(json!(Resolution { packages }))
     };
