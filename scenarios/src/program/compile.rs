@@ -225,10 +225,21 @@ pub(crate) fn alloc_size(channel: &Channel) -> Option<u64> {
     opens.then(|| bytes.next_multiple_of(RB_PAGE_SIZE as u64))
 }
 
-/// Pages that the buffers of all channels need if relay opens them.
+/// Entries of the page table that the case needs: each opening of a channel takes new ones.
 fn pages(case: &Case) -> u64 {
-    let bytes: u64 = case.channels.iter().filter_map(alloc_size).sum();
-    bytes / RB_PAGE_SIZE as u64 * u64::from(case.vcpus)
+    let ops = || case.actors.iter().flat_map(|actor| &actor.ops);
+    let of_channel = |(index, spec): (usize, &Channel)| {
+        let opens = |op: &&Op| matches!(op, Op::Open { channel } if *channel == index);
+        let openings = ops().filter(opens).count() as u64 + u64::from(spec.open_at_start);
+        alloc_size(spec).map(|bytes| bytes / RB_PAGE_SIZE as u64 * openings)
+    };
+    let pages: u64 = case
+        .channels
+        .iter()
+        .enumerate()
+        .filter_map(of_channel)
+        .sum();
+    pages * u64::from(case.vcpus)
 }
 
 fn check_expect(case: &Case, index: usize, expect: &Expect) -> Result<(), ProgramError> {

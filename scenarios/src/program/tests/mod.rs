@@ -242,6 +242,16 @@ fn every_limit_has_its_error() {
 }
 
 #[test]
+fn each_opening_takes_its_pages() {
+    let mut case = case(vec![kernel("w", 0, vec![Op::Open { channel: 0 }; 4])]);
+    case.channels[0].n_subbufs = 3276;
+    compile(&case, None).unwrap();
+    case.actors[0].ops.push(Op::Open { channel: 0 });
+    let error = compile(&case, None).unwrap_err().to_string();
+    assert!(error.contains("39312 are asked for"), "{error}");
+}
+
+#[test]
 fn the_last_record_number_is_below_none() {
     let tail = write(hello(), 1);
     let of = |count| {
