@@ -15,11 +15,10 @@ use crate::spec::MachineSpec;
 /// - `watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120`: the guest's clock goes on while a busy
 ///   host does not run its vCPUs, and a soft lock-up or stall text that the host caused would be a
 ///   false accusation. Hangs are found sooner by the host's deadlines.
-/// - `mitigations=off`: relay's behaviour does not depend on them and their code costs emulation time.
 /// - `tsc=reliable`: under emulation the clock-source watchdog only ever accuses the host.
 pub const DEFAULT: &str = "console=ttyS0 8250.nr_uarts=2 loglevel=5 panic=-1 reboot=panic_warm \
     nokaslr random.trust_cpu=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 \
-    mitigations=off tsc=reliable";
+    tsc=reliable";
 
 /// Arguments that a spec may not set: they decide how the guest's end is told.
 pub(crate) const RESERVED: &[&str] = &["panic=", "reboot="];

@@ -10,12 +10,36 @@
 //! behind*: RAM is a file without a name, the sockets are pairs without names, and the backend's
 //! process dies with the machine, with the process, and with a process that is killed by force.
 
+//!
+//! # Boot time
+//!
+//! From starting QEMU 10.0.2 to the first doorbell byte of a static PID 1: Debian's stock 6.1 kernel, 2 vCPUs,
+//! 256 MiB, TCG, on an idle 2-core host. The best of three, and ratios to the first line:
+//!
+//! | changed | seconds | ratio |
+//! |---|---|---|
+//! | `loglevel=5`, machine `q35`, CPU model `max`, SeaBIOS | 2.24 | 1.00 |
+//! | `loglevel=4`, which hides `WARN` | 2.09 | 0.93 |
+//! | `quiet` | 2.14 | 0.96 |
+//! | the kernel's own log level | 2.21 | 0.99 |
+//! | qboot as firmware (with `loglevel=4`) | 2.08 | 0.93 |
+//! | machine `pc` instead of `q35` (with `loglevel=4`) | 2.15 | 0.96 |
+//! | `mitigations=off` (with `loglevel=4`) | 2.12 | 0.95 |
+//! | no HPET (with `loglevel=4`) | 2.20 | 0.98 |
+//! | CPU model `Nehalem` / `qemu64` instead of `max` (with `loglevel=4`) | 2.11 / 2.74 | 0.94 / 1.22 |
+//!
+//! Nearly all of it is the kernel's own work under translation, and differences below a tenth are
+//! noise: so the console keeps its warnings, and nothing is set for speed alone. To repeat it,
+//! boot a machine whose PID 1 writes to `/dev/ttyS1` and look at [`Stats::first_doorbell`]. A pause
+//! takes under 1 ms to be confirmed, so does going on.
+
 mod address;
 pub mod cmdline;
 mod deadline;
 mod error;
 mod event;
 pub mod kernel_file;
+mod kvm;
 mod machine;
 mod paused;
 pub mod probe;

@@ -329,6 +329,16 @@ impl RamFile {
             })
     }
 
+    /// The file, to be mapped as the memory of a virtual machine in this process.
+    pub(crate) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Size of RAM in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The descriptor's number, for handing it to the virtual machine's process.
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()

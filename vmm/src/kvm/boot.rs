@@ -1,13 +1,11 @@
 //! Everything that lies in guest RAM when the kernel is entered, but for kernel and initramfs:
 //! command line, zero page with the memory map, MP table, first page tables.
 
-use linux_loader::bootparam::{boot_e820_entry, boot_params};
+use linux_loader::loader::bootparam::{boot_e820_entry, boot_params};
 use vm_memory::{Bytes, GuestAddress};
 
 use super::kernel::Loaded;
-use super::layout::{
-    CMDLINE, KERNEL_MIN, LOW_USABLE_END, MP_POINTER, MP_TABLE, ZERO_PAGE, slots,
-};
+use super::layout::{CMDLINE, KERNEL_MIN, LOW_USABLE_END, MP_POINTER, MP_TABLE, ZERO_PAGE, slots};
 use super::vm::Memory;
 use super::{KvmError, mptable, registers};
 use crate::address::{HIGH_RAM_START, LEGACY_HOLE_END};
@@ -51,7 +49,10 @@ impl Boot<'_> {
         cmdline.push(0);
         put(CMDLINE, &cmdline)?;
         put(MP_POINTER, &mptable::pointer())?;
-        put(MP_TABLE, &mptable::table(u8::try_from(self.vcpus).unwrap_or(u8::MAX)))?;
+        put(
+            MP_TABLE,
+            &mptable::table(u8::try_from(self.vcpus).unwrap_or(u8::MAX)),
+        )?;
         for (address, words) in registers::tables() {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             put(address, &bytes)?;
@@ -88,7 +89,11 @@ impl Boot<'_> {
 
 /// The memory map that the kernel is given.
 fn memory_map(ram_size: u64) -> Vec<boot_e820_entry> {
-    let entry = |start, end: u64, kind| boot_e820_entry { addr: start, size: end - start, type_: kind };
+    let entry = |start, end: u64, kind| boot_e820_entry {
+        addr: start,
+        size: end - start,
+        type_: kind,
+    };
     let mut map = vec![
         entry(0, LOW_USABLE_END, RAM),
         entry(LOW_USABLE_END, LEGACY_HOLE_END, RESERVED),
@@ -118,7 +123,10 @@ mod tests {
             let mut end = 0;
             for entry in &map {
                 let (addr, size) = (entry.addr, entry.size);
-                assert!(addr == end || addr == HIGH_RAM_START, "{addr:#x} after {end:#x}");
+                assert!(
+                    addr == end || addr == HIGH_RAM_START,
+                    "{addr:#x} after {end:#x}"
+                );
                 end = addr + size;
             }
             let ram: u64 = map.iter().filter(|e| e.type_ == RAM).map(|e| e.size).sum();
@@ -128,7 +136,11 @@ mod tests {
 
     #[test]
     fn the_zero_page_leads_to_command_line_and_initramfs() {
-        let kernel = Loaded { entry: 0x100_0000, end: 0x200_0000, header: None };
+        let kernel = Loaded {
+            entry: 0x100_0000,
+            end: 0x200_0000,
+            header: None,
+        };
         let boot = Boot {
             kernel: &kernel,
             initramfs: (0xf00_0000, 12345),

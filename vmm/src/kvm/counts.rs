@@ -48,7 +48,9 @@ pub(super) struct Counts {
 impl Counts {
     /// All zero.
     pub(super) fn new() -> Self {
-        Self { counts: [const { AtomicU64::new(0) }; Reason::NAMES.len()] }
+        Self {
+            counts: [const { AtomicU64::new(0) }; Reason::NAMES.len()],
+        }
     }
 
     /// Counts one exit.
@@ -63,7 +65,10 @@ impl Counts {
         let counts = self.counts.iter().zip(Reason::NAMES);
         ExitCounts(
             counts
-                .map(|(count, reason)| ExitCount { reason, count: count.load(Ordering::Relaxed) })
+                .map(|(count, reason)| ExitCount {
+                    reason,
+                    count: count.load(Ordering::Relaxed),
+                })
                 .collect(),
         )
     }
@@ -93,7 +98,9 @@ impl ExitCounts {
 
     /// How often the reason with this name came; 0 for a name that there is not.
     pub fn get(&self, reason: &str) -> u64 {
-        self.iter().find(|c| c.reason == reason).map_or(0, |c| c.count)
+        self.iter()
+            .find(|c| c.reason == reason)
+            .map_or(0, |c| c.count)
     }
 
     /// All of them.
@@ -125,7 +132,10 @@ mod tests {
         counts.add(Reason::Other);
         counts.add(Reason::Other);
         let seen = counts.snapshot();
-        assert_eq!((seen.get("console"), seen.get("other"), seen.total()), (1, 2, 3));
+        assert_eq!(
+            (seen.get("console"), seen.get("other"), seen.total()),
+            (1, 2, 3)
+        );
         assert_eq!(seen.to_string(), "3 exits: 1 console, 2 other");
         assert_eq!(Reason::NAMES.len(), Reason::Other as usize + 1);
     }

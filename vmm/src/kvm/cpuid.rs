@@ -38,7 +38,10 @@ impl Template {
             .copied()
             .filter(|e| !matches!(e.function, 0xb | 0x1f))
             .collect();
-        let highest = entries.iter().find(|e| e.function == 0).map_or(0, |e| e.eax);
+        let highest = entries
+            .iter()
+            .find(|e| e.function == 0)
+            .map_or(0, |e| e.eax);
         for entry in &mut entries {
             common(entry, vcpus, tsc_deadline);
         }
@@ -142,14 +145,25 @@ mod tests {
             ..Default::default()
         };
         let caches = (4u32..).zip([1 | (1 << 5), 3 | (3 << 5), 0]);
-        let mut entries = vec![entry(0, 0, 0x1f), entry(1, 0, 0), entry(6, 0, 0), entry(0xb, 0, 7)];
+        let mut entries = vec![
+            entry(0, 0, 0x1f),
+            entry(1, 0, 0),
+            entry(6, 0, 0),
+            entry(0xb, 0, 7),
+        ];
         entries.extend(caches.map(|(index, eax)| entry(4, index - 4, eax)));
-        entries.extend([entry(0xa, 0, 5), entry(0x8000_0001, 0, 0), entry(0x8000_001e, 0, 9)]);
+        entries.extend([
+            entry(0xa, 0, 5),
+            entry(0x8000_0001, 0, 0),
+            entry(0x8000_001e, 0, 9),
+        ]);
         CpuId::from_entries(&entries).unwrap()
     }
 
     fn find(entries: &[kvm_cpuid_entry2], function: u32, index: u32) -> kvm_cpuid_entry2 {
-        let mut found = entries.iter().filter(|e| e.function == function && e.index == index);
+        let mut found = entries
+            .iter()
+            .filter(|e| e.function == function && e.index == index);
         let entry = *found.next().unwrap();
         assert!(found.next().is_none(), "leaf {function:#x} twice");
         entry

@@ -113,7 +113,10 @@ pub enum KvmError {
 impl KvmError {
     /// For `map_err` on KVM's calls: says what was tried.
     pub(super) fn io<E: Into<SysError>>(action: &'static str) -> impl FnOnce(E) -> Self {
-        move |error| Self::Io { action, source: error.into().0 }
+        move |error| Self::Io {
+            action,
+            source: error.into().0,
+        }
     }
 }
 

@@ -47,8 +47,16 @@ pub(super) struct Gate {
 impl Gate {
     /// The gate for this many vCPUs, which are to stand still at first.
     pub(super) fn new(vcpus: u32) -> Self {
-        let state = State { order: Order::Park, parked: 0, gone: 0 };
-        Self { state: Mutex::new(state), changed: Condvar::new(), vcpus }
+        let state = State {
+            order: Order::Park,
+            parked: 0,
+            gone: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            vcpus,
+        }
     }
 
     /// Host: gives an order. `Leave` is final.
@@ -71,7 +79,10 @@ impl Gate {
         state.parked += 1;
         self.changed.notify_all();
         while state.order == Order::Park {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state.parked -= 1;
         state.order
@@ -94,7 +105,10 @@ impl Gate {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Err(KvmError::Silent { running: self.vcpus - still, limit: LIMIT });
+                return Err(KvmError::Silent {
+                    running: self.vcpus - still,
+                    limit: LIMIT,
+                });
             }
             drop(state);
             kick();

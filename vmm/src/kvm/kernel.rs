@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
-use linux_loader::bootparam::setup_header;
+use linux_loader::loader::bootparam::setup_header;
 use linux_loader::loader::{BzImage, Elf, KernelLoader};
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
@@ -57,8 +57,14 @@ pub(crate) fn check(path: &Path) -> Result<(), KernelFileError> {
 
 /// Loads the kernel at `path` into RAM that ends at `ram_end`.
 pub(super) fn load_kernel(memory: &Memory, path: &Path, ram_end: u64) -> Result<Loaded, KvmError> {
-    let unbootable = |source| KvmError::Kernel { path: path.to_owned(), source };
-    let no_load = |why: String| KvmError::Load { path: path.to_owned(), why };
+    let unbootable = |source| KvmError::Kernel {
+        path: path.to_owned(),
+        source,
+    };
+    let no_load = |why: String| KvmError::Load {
+        path: path.to_owned(),
+        why,
+    };
     check(path).map_err(unbootable)?;
     let mut file = open(path)?;
     let data = ReadCache::new(open(path)?);
@@ -74,7 +80,9 @@ pub(super) fn load_kernel(memory: &Memory, path: &Path, ram_end: u64) -> Result<
         )));
     }
     if entry >= IDENTITY_MAPPED {
-        return Err(no_load(format!("its entry {entry:#x} is beyond the first page tables")));
+        return Err(no_load(format!(
+            "its entry {entry:#x} is beyond the first page tables"
+        )));
     }
     let highmem = Some(GuestAddress(KERNEL_MIN));
     let loaded = if compressed {
@@ -83,7 +91,11 @@ pub(super) fn load_kernel(memory: &Memory, path: &Path, ram_end: u64) -> Result<
         Elf::load(memory, None, &mut file, highmem)
     }
     .map_err(|error| no_load(error.to_string()))?;
-    Ok(Loaded { entry, end, header: loaded.setup_header })
+    Ok(Loaded {
+        entry,
+        end,
+        header: loaded.setup_header,
+    })
 }
 
 /// Loads the initramfs at the end of the RAM that ends at `ram_end`, above the kernel.
@@ -94,7 +106,10 @@ pub(super) fn load_initramfs(
     kernel_end: u64,
     ram_end: u64,
 ) -> Result<(u64, u64), KvmError> {
-    let unreadable = |source| KvmError::File { path: path.to_owned(), source };
+    let unreadable = |source| KvmError::File {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = open(path)?;
     let size = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
@@ -103,7 +118,11 @@ pub(super) fn load_initramfs(
     let start = end.checked_sub(size).map(|start| start / PAGE * PAGE);
     let Some(start) = start.filter(|start| *start >= floor) else {
         let room = end.saturating_sub(floor);
-        return Err(KvmError::InitramfsTooLarge { path: path.to_owned(), size, room });
+        return Err(KvmError::InitramfsTooLarge {
+            path: path.to_owned(),
+            size,
+            room,
+        });
     };
     let len = usize::try_from(size).unwrap_or(usize::MAX);
     memory
@@ -113,7 +132,10 @@ pub(super) fn load_initramfs(
 }
 
 fn open(path: &Path) -> Result<File, KvmError> {
-    File::open(path).map_err(|source| KvmError::File { path: path.to_owned(), source })
+    File::open(path).map_err(|source| KvmError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Entry and end of an ELF kernel, whose load segments lie where the kernel may lie.
@@ -134,7 +156,9 @@ fn elf_range<'data, R: ReadRef<'data>>(data: R) -> Result<(u64, u64), String> {
             .checked_add(size)
             .ok_or_else(|| format!("a segment at {start:#x} has {size:#x} bytes"))?;
         if start < KERNEL_MIN {
-            return Err(format!("a segment lies at {start:#x}, below {KERNEL_MIN:#x}"));
+            return Err(format!(
+                "a segment lies at {start:#x}, below {KERNEL_MIN:#x}"
+            ));
         }
         entry_is_loaded |= (start..segment_end).contains(&entry);
         end = end.max(segment_end);
@@ -150,7 +174,9 @@ fn elf_range<'data, R: ReadRef<'data>>(data: R) -> Result<(u64, u64), String> {
 fn bzimage_range(header: &Header) -> (u64, u64) {
     let loaded_end = KERNEL_MIN + header.image_size;
     let runs_at = header.pref_address.max(KERNEL_MIN);
-    let end = runs_at.saturating_add(u64::from(header.init_size)).max(loaded_end);
+    let end = runs_at
+        .saturating_add(u64::from(header.init_size))
+        .max(loaded_end);
     (KERNEL_MIN + BZIMAGE_ENTRY_64, end)
 }
 
@@ -165,9 +191,15 @@ struct Header {
 fn check_bzimage<'data, R: ReadRef<'data>>(data: R) -> Result<Header, KernelFileError> {
     let damaged = |what| KernelFileError::Damaged { what };
     let len = data.len().map_err(|()| damaged("its length"))?;
-    let bytes = |at, size| data.read_bytes_at(at, size).map_err(|()| damaged("its header is cut"));
+    let bytes = |at, size| {
+        data.read_bytes_at(at, size)
+            .map_err(|()| damaged("its header is cut"))
+    };
     let number = |at, size| -> Result<u64, KernelFileError> {
-        Ok(bytes(at, size)?.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
+        Ok(bytes(at, size)?
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
     };
     if bytes(0x202, 4)? != b"HdrS" {
         return Err(KernelFileError::NotElf);
@@ -186,7 +218,11 @@ fn check_bzimage<'data, R: ReadRef<'data>>(data: R) -> Result<Header, KernelFile
         return Err(damaged("it is shorter than its header says"));
     }
     let init_size = u32::try_from(number(0x260, 4)?).unwrap_or(u32::MAX);
-    Ok(Header { image_size: len - setup_size, pref_address: number(0x258, 8)?, init_size })
+    Ok(Header {
+        image_size: len - setup_size,
+        pref_address: number(0x258, 8)?,
+        init_size,
+    })
 }
 
 #[cfg(test)]

@@ -73,7 +73,10 @@ const _: () = assert!(GDT + 8 * GDT_ENTRIES <= ZERO_PAGE);
 const _: () = assert!(ZERO_PAGE + PAGE < STACK_TOP && STACK_TOP <= PML4);
 const _: () = assert!(PD + PAGE <= CMDLINE);
 const _: () = assert!(CMDLINE + CMDLINE_MAX_BYTES as u64 + 1 <= MP_TABLE);
-const _: () = assert!(IDENTITY_MAPPED == 512 * 2 * MIB, "one page directory of 2 MiB pages");
+const _: () = assert!(
+    IDENTITY_MAPPED == 512 * 2 * MIB,
+    "one page directory of 2 MiB pages"
+);
 const _: () = assert!(MP_TABLE + MP_TABLE_MAX <= MP_POINTER);
 const _: () = assert!(MP_POINTER + 16 <= LEGACY_HOLE_START);
 const _: () = assert!(MP_POINTER.is_multiple_of(16));
@@ -93,7 +96,11 @@ pub(super) fn slots(size: u64) -> Vec<Piece> {
         .map(|p| p.start + p.size)
         .max()
         .unwrap_or(0);
-    let low = Piece { start: 0, size: low_end, file_offset: 0 };
+    let low = Piece {
+        start: 0,
+        size: low_end,
+        file_offset: 0,
+    };
     std::iter::once(low)
         .chain(pieces.into_iter().filter(|p| p.start >= HIGH_RAM_START))
         .collect()

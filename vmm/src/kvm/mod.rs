@@ -30,6 +30,7 @@ mod ports;
 mod registers;
 mod vcpu;
 mod vm;
+mod wake;
 
 pub(crate) use backend::Kvm;
 pub use counts::{ExitCount, ExitCounts};

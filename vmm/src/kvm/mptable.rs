@@ -112,7 +112,10 @@ mod tests {
         for vcpus in 1..=64 {
             let table = table(vcpus);
             assert_eq!(sum(&table), 0);
-            assert_eq!(usize::from(u16::from_le_bytes([table[4], table[5]])), table.len());
+            assert_eq!(
+                usize::from(u16::from_le_bytes([table[4], table[5]])),
+                table.len()
+            );
             assert!(table.len() as u64 <= MP_TABLE_MAX && MP_TABLE_MAX < PAGE);
         }
     }

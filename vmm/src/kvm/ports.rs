@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vm_superio::serial::NoEvents;
 use vm_superio::{Serial, Trigger};
@@ -11,6 +11,7 @@ use vmm_sys_util::eventfd::EventFd;
 
 use super::counts::Reason;
 use super::vcpu::End;
+use super::wake::Wake;
 
 /// What reads where nothing is.
 pub(super) const EMPTY: u8 = 0xff;
@@ -53,7 +54,7 @@ impl Trigger for IrqLine {
 #[derive(Debug)]
 pub(super) struct Bells {
     queue: VecDeque<u8>,
-    wake: EventFd,
+    wake: Arc<Wake>,
 }
 
 impl Write for Bells {
@@ -62,7 +63,7 @@ impl Write for Bells {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.queue.extend(bytes);
-        self.wake.write(1)?;
+        self.wake.ring();
         Ok(bytes.len())
     }
 
@@ -81,14 +82,17 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// The console goes to `console`, doorbell bytes to [`Self::take_bell`] with a write to `wake`.
+    /// The console goes to `console`, doorbell bytes to [`Self::take_bell`], which rings `wake`.
     pub(super) fn new(
         console: File,
-        wake: EventFd,
+        wake: Arc<Wake>,
         console_line: IrqLine,
         doorbell_line: IrqLine,
     ) -> Self {
-        let bells = Bells { queue: VecDeque::new(), wake };
+        let bells = Bells {
+            queue: VecDeque::new(),
+            wake,
+        };
         Self {
             console: Mutex::new(Serial::new(console_line, console)),
             doorbell: Mutex::new(Serial::new(doorbell_line, bells)),
@@ -121,11 +125,15 @@ impl Ports {
             let ends = match (uart_register(port, CONSOLE), uart_register(port, DOORBELL)) {
                 (Some(register), _) => {
                     let written = lock(&self.console).write(register, byte);
-                    written.err().and_then(|error| failure("console.log", error))
+                    written
+                        .err()
+                        .and_then(|error| failure("console.log", error))
                 }
                 (_, Some(register)) => {
                     let written = lock(&self.doorbell).write(register, byte);
-                    written.err().and_then(|error| failure("the doorbell", error))
+                    written
+                        .err()
+                        .and_then(|error| failure("the doorbell", error))
                 }
                 _ => resets(port, byte).then_some(End::Reset),
             };
@@ -167,8 +175,12 @@ fn failure(what: &str, error: vm_superio::serial::Error<io::Error>) -> Option<En
     use vm_superio::serial::Error;
     match error {
         Error::FullFifo => None,
-        Error::IOError(error) if error.kind() == io::ErrorKind::StorageFull && what != "console.log" => {
-            Some(End::Failed(format!("the guest rang the doorbell {BELLS_MAX} times unheard")))
+        Error::IOError(error)
+            if error.kind() == io::ErrorKind::StorageFull && what != "console.log" =>
+        {
+            Some(End::Failed(format!(
+                "the guest rang the doorbell {BELLS_MAX} times unheard"
+            )))
         }
         Error::IOError(error) => Some(End::Failed(format!("cannot write to {what}: {error}"))),
         Error::Trigger(error) => Some(End::Failed(format!("cannot interrupt for {what}: {error}"))),

@@ -70,7 +70,13 @@ pub(super) fn special(sregs: &mut kvm_sregs) {
         g: 1,
         ..Default::default()
     };
-    let data = kvm_segment { selector: DATA_SELECTOR, type_: 3, l: 0, db: 1, ..code };
+    let data = kvm_segment {
+        selector: DATA_SELECTOR,
+        type_: 3,
+        l: 0,
+        db: 1,
+        ..code
+    };
     sregs.cs = code;
     (sregs.ds, sregs.es, sregs.fs, sregs.gs, sregs.ss) = (data, data, data, data, data);
     sregs.gdt.base = GDT;
@@ -87,7 +93,11 @@ const GDT_LIMIT: u16 = 8 * GDT_ENTRIES as u16 - 1;
 
 /// Model-specific registers for every vCPU; `None` never happens for so few.
 pub(super) fn msrs() -> Option<Msrs> {
-    let entry = |index, data| kvm_msr_entry { index, data, ..Default::default() };
+    let entry = |index, data| kvm_msr_entry {
+        index,
+        data,
+        ..Default::default()
+    };
     Msrs::from_entries(&[
         entry(IA32_MISC_ENABLE, FAST_STRINGS),
         entry(MTRR_DEF_TYPE, MTRRS_ON_WRITE_BACK),

@@ -1,6 +1,5 @@
 //! The virtual machine in KVM: the only place where KVM is told of memory, hence the only `unsafe`.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use kvm_bindings::{
@@ -9,7 +8,7 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Cap, VcpuFd, VmFd};
 use vm_memory::{FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
-use vmm_sys_util::eventfd::EventFd;
+use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
 use super::KvmError;
 use super::cpuid::Template;
@@ -54,9 +53,15 @@ impl Vm {
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(KvmError::io("ask KVM which CPU features it supports"))?;
         let deadline = kvm.check_extension(Cap::TscDeadlineTimer);
-        let fd = kvm.create_vm().map_err(KvmError::io("create a virtual machine"))?;
+        let fd = kvm
+            .create_vm()
+            .map_err(KvmError::io("create a virtual machine"))?;
         let memory = map(ram)?;
-        let vm = Self { fd, memory, cpuid: Template::new(&supported, vcpus, deadline) };
+        let vm = Self {
+            fd,
+            memory,
+            cpuid: Template::new(&supported, vcpus, deadline),
+        };
         vm.give_memory()?;
         vm.create_controllers()?;
         Ok(vm)
@@ -69,24 +74,28 @@ impl Vm {
 
     /// Creates a vCPU in the state after reset: the first one runs, the others wait to be started.
     pub(super) fn create_vcpu(&self, id: u32) -> Result<VcpuFd, KvmError> {
-        let vcpu =
-            self.fd.create_vcpu(u64::from(id)).map_err(KvmError::io("create a vCPU"))?;
-        let cpuid = kvm_bindings::CpuId::from_entries(&self.cpuid.of(id)).map_err(|e| {
-            KvmError::Io {
+        let vcpu = self
+            .fd
+            .create_vcpu(u64::from(id))
+            .map_err(KvmError::io("create a vCPU"))?;
+        let cpuid =
+            kvm_bindings::CpuId::from_entries(&self.cpuid.of(id)).map_err(|e| KvmError::Io {
                 action: "describe a vCPU's features",
                 source: std::io::Error::other(format!("{e:?}")),
-            }
-        })?;
-        vcpu.set_cpuid2(&cpuid).map_err(KvmError::io("set a vCPU's features"))?;
+            })?;
+        vcpu.set_cpuid2(&cpuid)
+            .map_err(KvmError::io("set a vCPU's features"))?;
         if let Some(msrs) = registers::msrs() {
-            vcpu.set_msrs(&msrs).map_err(KvmError::io("set a vCPU's model-specific registers"))?;
+            vcpu.set_msrs(&msrs)
+                .map_err(KvmError::io("set a vCPU's model-specific registers"))?;
         }
         Ok(vcpu)
     }
 
     /// A descriptor that raises ISA interrupt `irq` when written to.
     pub(super) fn interrupt(&self, irq: u32) -> Result<EventFd, KvmError> {
-        let event = new_event()?;
+        let event = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)
+            .map_err(KvmError::io("make an event descriptor"))?;
         self.fd
             .register_irqfd(&event, irq)
             .map_err(KvmError::io("connect a device's interrupt"))?;
@@ -117,31 +126,36 @@ impl Vm {
     fn create_controllers(&self) -> Result<(), KvmError> {
         if self.fd.check_extension(Cap::SetTssAddr) {
             let tss = usize::try_from(TSS).unwrap_or_default();
-            self.fd.set_tss_address(tss).map_err(KvmError::io("place KVM's own pages"))?;
+            self.fd
+                .set_tss_address(tss)
+                .map_err(KvmError::io("place KVM's own pages"))?;
         }
         if self.fd.check_extension(Cap::SetIdentityMapAddr) {
             self.fd
                 .set_identity_map_address(IDENTITY_MAP_PAGE)
                 .map_err(KvmError::io("place KVM's own page table"))?;
         }
-        self.fd.create_irq_chip().map_err(KvmError::io("create the interrupt controllers"))?;
-        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
-        self.fd.create_pit2(pit).map_err(KvmError::io("create the timer"))?;
+        self.fd
+            .create_irq_chip()
+            .map_err(KvmError::io("create the interrupt controllers"))?;
+        let pit = kvm_pit_config {
+            flags: KVM_PIT_SPEAKER_DUMMY,
+            ..Default::default()
+        };
+        self.fd
+            .create_pit2(pit)
+            .map_err(KvmError::io("create the timer"))?;
         // Best effort: older hosts cannot, and then the guest finds counters that CPUID denies.
-        let mut no_counters =
-            kvm_enable_cap { cap: kvm_bindings::KVM_CAP_PMU_CAPABILITY, ..Default::default() };
+        let mut no_counters = kvm_enable_cap {
+            cap: kvm_bindings::KVM_CAP_PMU_CAPABILITY,
+            ..Default::default()
+        };
         no_counters.args[0] = u64::from(KVM_PMU_CAP_DISABLE);
         if let Err(error) = self.fd.enable_cap(&no_counters) {
             tracing::debug!("KVM cannot switch performance counters off: {error}");
         }
         Ok(())
     }
-}
-
-/// A descriptor that counts events and does not block.
-pub(super) fn new_event() -> Result<EventFd, KvmError> {
-    EventFd::new(vmm_sys_util::eventfd::EFD_NONBLOCK | vmm_sys_util::eventfd::EFD_CLOEXEC)
-        .map_err(KvmError::io("make an event descriptor"))
 }
 
 /// Opens KVM and checks that it can do what is needed.
@@ -154,7 +168,6 @@ fn open() -> Result<kvm_ioctls::Kvm, KvmError> {
             _ => KvmError::Open(error),
         }
     })?;
-    tracing::debug!("/dev/kvm is descriptor {}", kvm.as_raw_fd());
     let found = kvm.get_api_version();
     if u32::try_from(found) != Ok(KVM_API_VERSION) {
         return Err(KvmError::Version { found });

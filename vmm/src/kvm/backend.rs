@@ -1,0 +1,310 @@
+//! One machine under control: launch, events, stop and continue, end.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use kvm_ioctls::VcpuFd;
+use rustix::event::{PollFd, PollFlags};
+
+use super::boot::Boot;
+use super::counts::{Counts, ExitCounts};
+use super::gate::{Gate, Order};
+use super::ports::{CONSOLE_IRQ, DOORBELL_IRQ, IrqLine, Ports};
+use super::vcpu::{End, Shared, Vcpu};
+use super::vm::Vm;
+use super::wake::Wake;
+use super::{KvmError, kernel, layout, registers};
+use crate::address::{REBOOT_MODE, WARM_BOOT};
+use crate::deadline::CpuTime;
+use crate::event::Exit;
+use crate::ram::{GuestRam, RamFile};
+use crate::spec::MachineSpec;
+
+/// Quiet time after which vCPUs are first asked whether they stand for good, and the longest
+/// time between two such questions; in between it doubles.
+const FIRST_LOOK: Duration = Duration::from_millis(4);
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
+/// A running machine.
+#[derive(Debug)]
+pub(crate) struct Kvm {
+    vcpus: Vec<Vcpu>,
+    shared: Arc<Shared>,
+    look: Look,
+}
+
+/// When to ask next whether all vCPUs stand for good.
+#[derive(Debug)]
+struct Look {
+    interval: Duration,
+    at: Instant,
+}
+
+impl Look {
+    fn soon() -> Self {
+        Self {
+            interval: FIRST_LOOK,
+            at: Instant::now() + FIRST_LOOK,
+        }
+    }
+
+    fn later(&mut self) {
+        self.interval = (self.interval * 2).min(LAST_LOOK);
+        self.at = Instant::now() + self.interval;
+    }
+}
+
+impl Kvm {
+    /// Makes the machine and lets it run.
+    pub(crate) fn launch(
+        spec: &MachineSpec,
+        ram: &RamFile,
+        console: File,
+    ) -> Result<Self, KvmError> {
+        check_available(ram.size())?;
+        let vm = Vm::create(ram, spec.vcpus)?;
+        let ram_end = layout::low_ram_end(ram.size());
+        let kernel = kernel::load_kernel(vm.memory(), &spec.kernel, ram_end)?;
+        let initramfs = kernel::load_initramfs(vm.memory(), &spec.initramfs, kernel.end, ram_end)?;
+        let boot = Boot {
+            kernel: &kernel,
+            initramfs,
+            cmdline: &crate::cmdline::kernel_cmdline(spec),
+            ram_size: ram.size(),
+            vcpus: spec.vcpus,
+        };
+        boot.write(vm.memory())?;
+        let mut machine = Self::assemble(vm, spec.vcpus, console, |first| {
+            let mut sregs = first
+                .get_sregs()
+                .map_err(KvmError::io("read a vCPU's registers"))?;
+            registers::special(&mut sregs);
+            first
+                .set_sregs(&sregs)
+                .map_err(KvmError::io("set a vCPU's registers"))?;
+            first
+                .set_regs(&registers::general(kernel.entry))
+                .map_err(KvmError::io("set a vCPU's registers"))
+        })?;
+        machine.resume()?;
+        Ok(machine)
+    }
+
+    /// Adds devices and vCPUs, all of which stand still. `prepare` sets the first one's registers.
+    fn assemble(
+        vm: Vm,
+        vcpus: u32,
+        console: File,
+        prepare: impl FnOnce(&VcpuFd) -> Result<(), KvmError>,
+    ) -> Result<Self, KvmError> {
+        let wake = Arc::new(Wake::new()?);
+        let ports = Ports::new(
+            console,
+            Arc::clone(&wake),
+            IrqLine(vm.interrupt(CONSOLE_IRQ)?),
+            IrqLine(vm.interrupt(DOORBELL_IRQ)?),
+        );
+        let fds = (0..vcpus)
+            .map(|id| vm.create_vcpu(id))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(first) = fds.first() {
+            prepare(first)?;
+        }
+        let shared = Arc::new(Shared {
+            gate: Gate::new(vcpus),
+            ports,
+            counts: Counts::new(),
+            end: OnceLock::new(),
+            wake,
+            _vm: vm,
+        });
+        // From here on dropping the value ends the threads that have been started.
+        let mut machine = Self {
+            vcpus: Vec::new(),
+            shared,
+            look: Look::soon(),
+        };
+        for (id, fd) in (0..).zip(fds) {
+            machine
+                .vcpus
+                .push(Vcpu::start(id, fd, Arc::clone(&machine.shared))?);
+        }
+        Ok(machine)
+    }
+
+    /// Waits up to `limit` for anything to happen, `also` included, and takes it in.
+    /// Returns how the machine ended, if it did; doorbell bytes sent before are all there then.
+    pub(crate) fn wait(
+        &mut self,
+        limit: Duration,
+        also: Option<BorrowedFd<'_>>,
+        ram: &GuestRam,
+    ) -> Result<Option<Exit>, KvmError> {
+        let until = Instant::now() + limit;
+        loop {
+            let now = Instant::now();
+            let slice = until.min(self.look.at).saturating_duration_since(now);
+            let happened = wait_readable(&self.shared.wake, also, slice)?;
+            if let Some(exit) = self.exit(ram) {
+                return Ok(Some(exit));
+            }
+            if happened {
+                self.look = Look::soon();
+                return Ok(None);
+            }
+            if Instant::now() >= self.look.at {
+                if self.stands_for_good()? {
+                    return Ok(Some(Exit::PowerOff));
+                }
+                self.look.later();
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The oldest doorbell byte not yet taken.
+    pub(crate) fn take_bell(&mut self) -> Option<u8> {
+        self.shared.ports.take_bell()
+    }
+
+    /// Stops all vCPUs. On return they are outside the guest, or the machine has ended by itself.
+    pub(crate) fn stop(&mut self, ram: &GuestRam) -> Result<Option<Exit>, KvmError> {
+        self.halt()?;
+        Ok(self.exit(ram))
+    }
+
+    /// Lets the vCPUs run again.
+    pub(crate) fn resume(&mut self) -> Result<(), KvmError> {
+        self.look = Look::soon();
+        self.shared.gate.give(Order::Run);
+        Ok(())
+    }
+
+    /// Ends all vCPUs' threads and gives the vCPUs back to KVM. May be called again.
+    pub(crate) fn end(&mut self) -> Result<(), KvmError> {
+        self.shared.gate.give(Order::Leave);
+        if !self.vcpus.is_empty() {
+            self.await_still()?;
+        }
+        for mut vcpu in self.vcpus.drain(..) {
+            vcpu.join();
+        }
+        Ok(())
+    }
+
+    /// Interrupts vCPU `id` by an NMI.
+    pub(crate) fn inject_nmi(&mut self, id: u32) -> Result<(), KvmError> {
+        let vcpu = usize::try_from(id).ok().and_then(|id| self.vcpus.get(id));
+        vcpu.map_or(Ok(()), Vcpu::inject_nmi)
+    }
+
+    /// Why and how often vCPUs have left the guest so far.
+    pub(crate) fn exit_counts(&self) -> ExitCounts {
+        self.shared.counts.snapshot()
+    }
+
+    /// Scheduler time of all vCPUs' threads.
+    pub(crate) fn cpu_time(&self) -> CpuTime {
+        let mut sum = CpuTime::default();
+        for time in self.vcpus.iter().map(Vcpu::cpu_time) {
+            sum.run += time.run;
+            sum.wait += time.wait;
+        }
+        sum
+    }
+
+    fn halt(&mut self) -> Result<(), KvmError> {
+        self.shared.gate.give(Order::Park);
+        self.await_still()
+    }
+
+    fn await_still(&self) -> Result<(), KvmError> {
+        self.shared
+            .gate
+            .await_still(|| self.vcpus.iter().for_each(Vcpu::kick))
+    }
+
+    /// Whether the machine can never do anything again. Stops and continues it to find out.
+    fn stands_for_good(&mut self) -> Result<bool, KvmError> {
+        self.halt()?;
+        for vcpu in &self.vcpus {
+            if !vcpu.stands_for_good()? {
+                self.shared.gate.give(Order::Run);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn exit(&self, ram: &GuestRam) -> Option<Exit> {
+        Some(match self.shared.end.get()? {
+            End::Reset => reset_kind(ram),
+            End::TripleFault => Exit::TripleFault,
+            End::Failed(what) => Exit::Stopped {
+                state: what.clone(),
+            },
+        })
+    }
+}
+
+impl Drop for Kvm {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            // The threads hold what they use, so nothing is freed under them.
+            tracing::error!("{error}");
+        }
+    }
+}
+
+/// Why a guest reset: the kernel leaves its mark in RAM when it panics.
+fn reset_kind(ram: &GuestRam) -> Exit {
+    match ram.load::<u16>(REBOOT_MODE) {
+        Ok(WARM_BOOT) => Exit::Panic,
+        _ => Exit::Reset,
+    }
+}
+
+/// Waits until `wake` or `also` is readable, or the time is over; empties `wake`.
+fn wait_readable(
+    wake: &Wake,
+    also: Option<BorrowedFd<'_>>,
+    limit: Duration,
+) -> Result<bool, KvmError> {
+    let mut fds: Vec<PollFd<'_>> = also
+        .iter()
+        .map(|fd| PollFd::new(fd, PollFlags::IN))
+        .collect();
+    fds.push(PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN));
+    let limit = rustix::event::Timespec::try_from(limit).ok();
+    let ready = match rustix::event::poll(&mut fds, limit.as_ref()) {
+        Ok(ready) => ready > 0,
+        Err(rustix::io::Errno::INTR) => false,
+        Err(error) => return Err(KvmError::io("wait for the guest")(error)),
+    };
+    wake.clear();
+    Ok(ready)
+}
+
+/// Refuses to make RAM that the host has not got: it would only be missed in the middle of a run.
+fn check_available(size: u64) -> Result<(), KvmError> {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available_kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    match available_kib {
+        Some(kib) if kib * 1024 < size => Err(KvmError::NoMemory {
+            asked_mib: size / crate::address::MIB,
+            available_mib: kib / 1024,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "backend_tests.rs"]
+mod tests;

@@ -1,0 +1,272 @@
+//! One vCPU and the thread that runs it.
+//!
+//! The thread holds the vCPU's lock for as long as it may be in `KVM_RUN`, and gives it up to stand
+//! still. So whoever has the lock has proof that this vCPU is outside the guest.
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kvm_bindings::{KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED};
+use kvm_ioctls::{VcpuExit, VcpuFd};
+use rustix::thread::Pid;
+use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
+
+use super::KvmError;
+use super::counts::{Counts, Reason};
+use super::gate::{Gate, Order};
+use super::ports::{EMPTY, Ports};
+use super::vm::Vm;
+use super::wake::Wake;
+use crate::deadline::CpuTime;
+
+/// RFLAGS: maskable interrupts are on.
+const INTERRUPTS_ON: u64 = 1 << 9;
+
+/// How a machine ended by itself, as a vCPU saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was reset through a register.
+    Reset,
+    /// A vCPU faulted while delivering a double fault.
+    TripleFault,
+    /// KVM or we cannot go on; says why.
+    Failed(String),
+}
+
+/// What all vCPUs of a machine share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Run, stand still, leave.
+    pub(super) gate: Gate,
+    /// The devices.
+    pub(super) ports: Ports,
+    /// Exits so far.
+    pub(super) counts: Counts,
+    /// How the machine ended; set once.
+    pub(super) end: OnceLock<End>,
+    /// Written to when there is something for the host to see.
+    pub(super) wake: Arc<Wake>,
+    /// The machine and its memory, kept for as long as any vCPU's thread lives.
+    pub(super) _vm: Vm,
+}
+
+impl Shared {
+    /// A vCPU saw the end: all of them leave, and the host is told.
+    fn finish(&self, end: End) {
+        // The first one counts; what the others see may follow from it.
+        let _ = self.end.set(end);
+        self.gate.give(Order::Leave);
+        self.wake.ring();
+    }
+}
+
+/// A vCPU with its thread.
+#[derive(Debug)]
+pub(super) struct Vcpu {
+    fd: Arc<Mutex<VcpuFd>>,
+    thread: Option<JoinHandle<()>>,
+    tid: Arc<OnceLock<Pid>>,
+}
+
+impl Vcpu {
+    /// Starts the thread of vCPU `id`. It does what the gate says.
+    pub(super) fn start(id: u32, fd: VcpuFd, shared: Arc<Shared>) -> Result<Self, KvmError> {
+        install_kick()?;
+        let fd = Arc::new(Mutex::new(fd));
+        let tid = Arc::new(OnceLock::new());
+        let (their_fd, their_tid) = (Arc::clone(&fd), Arc::clone(&tid));
+        let thread = std::thread::Builder::new()
+            .name(format!("vcpu{id}"))
+            .spawn(move || {
+                let _gone = Gone(&shared.gate);
+                their_tid.get_or_init(rustix::thread::gettid);
+                live(&shared, &their_fd);
+            })
+            .map_err(KvmError::io("start a vCPU's thread"))?;
+        Ok(Self {
+            fd,
+            thread: Some(thread),
+            tid,
+        })
+    }
+
+    /// Makes the thread leave the guest if it is inside and about to look at its orders anyway.
+    pub(super) fn kick(&self) {
+        if let Some(thread) = &self.thread
+            && let Err(error) = thread.kill(SIGRTMIN())
+        {
+            tracing::debug!("a vCPU's thread cannot be kicked: {error}");
+        }
+    }
+
+    /// Waits for the thread's end, which the gate has ordered.
+    pub(super) fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a vCPU's thread panicked");
+        }
+    }
+
+    /// Scheduler time of the thread; zero if the host does not account for it.
+    pub(super) fn cpu_time(&self) -> CpuTime {
+        let Some(tid) = self.tid.get() else {
+            return CpuTime::default();
+        };
+        let path = format!("/proc/self/task/{}/schedstat", tid.as_raw_nonzero());
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut fields = text
+            .split_ascii_whitespace()
+            .map_while(|field| field.parse().ok());
+        let mut next = || fields.next().map_or(Duration::ZERO, Duration::from_nanos);
+        CpuTime {
+            run: next(),
+            wait: next(),
+        }
+    }
+
+    /// Interrupts the vCPU by an NMI when it runs again. It must stand still.
+    pub(super) fn inject_nmi(&self) -> Result<(), KvmError> {
+        lock(&self.fd).nmi().map_err(KvmError::io("inject an NMI"))
+    }
+
+    /// Whether this vCPU, which must stand still, can never run again by itself: it was never
+    /// started, or it halted with interrupts off and no NMI is under way.
+    pub(super) fn stands_for_good(&self) -> Result<bool, KvmError> {
+        let fd = lock(&self.fd);
+        let state = fd
+            .get_mp_state()
+            .map_err(KvmError::io("ask for a vCPU's state"))?
+            .mp_state;
+        if matches!(
+            state,
+            KVM_MP_STATE_UNINITIALIZED | KVM_MP_STATE_INIT_RECEIVED
+        ) {
+            return Ok(true);
+        }
+        if state != KVM_MP_STATE_HALTED {
+            return Ok(false);
+        }
+        let flags = fd
+            .get_regs()
+            .map_err(KvmError::io("read a vCPU's registers"))?
+            .rflags;
+        let events = fd
+            .get_vcpu_events()
+            .map_err(KvmError::io("ask for a vCPU's events"))?;
+        let nmi = events.nmi.pending != 0 || events.nmi.injected != 0;
+        Ok(flags & INTERRUPTS_ON == 0 && !nmi)
+    }
+}
+
+/// Tells the gate that the thread has left, however it left.
+struct Gone<'a>(&'a Gate);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
+/// The thread's life.
+fn live(shared: &Shared, vcpu: &Mutex<VcpuFd>) {
+    loop {
+        match shared.gate.order() {
+            Order::Run => run(shared, &mut lock(vcpu)),
+            Order::Park => drop(shared.gate.park()),
+            Order::Leave => return,
+        }
+    }
+}
+
+/// Runs the guest until there is another order or it ends.
+fn run(shared: &Shared, vcpu: &mut VcpuFd) {
+    while shared.gate.order() == Order::Run {
+        match step(shared, vcpu) {
+            Step::Go => {}
+            Step::Kicked => shared.counts.add(Reason::Kick),
+            Step::End(end) => return shared.finish(end),
+        }
+    }
+    // A port or memory access that came last is done only half: KVM finishes it on the next entry.
+    // So enter once more with the flag that lets no guest instruction run.
+    vcpu.set_kvm_immediate_exit(1);
+    let end = loop {
+        match step(shared, vcpu) {
+            Step::Go => {}
+            Step::Kicked => break None,
+            Step::End(end) => break Some(end),
+        }
+    };
+    vcpu.set_kvm_immediate_exit(0);
+    if let Some(end) = end {
+        shared.finish(end);
+    }
+}
+
+/// What one entry into the guest came to.
+enum Step {
+    Go,
+    Kicked,
+    End(End),
+}
+
+/// Enters the guest once and deals with why it left.
+fn step(shared: &Shared, vcpu: &mut VcpuFd) -> Step {
+    let (reason, end) = match vcpu.run() {
+        Ok(VcpuExit::IoIn(port, data)) => (shared.ports.read(port, data), None),
+        Ok(VcpuExit::IoOut(port, data)) => shared.ports.write(port, data),
+        Ok(VcpuExit::MmioRead(_, data)) => {
+            data.fill(EMPTY);
+            (Reason::EmptyMemory, None)
+        }
+        Ok(VcpuExit::MmioWrite(..)) => (Reason::EmptyMemory, None),
+        Ok(VcpuExit::Intr) => return Step::Kicked,
+        Ok(VcpuExit::Shutdown) => (Reason::Other, Some(End::TripleFault)),
+        Ok(VcpuExit::InternalError) => {
+            let what = "KVM met an instruction or a state that it cannot emulate".to_owned();
+            (Reason::Other, Some(what_failed(vcpu, what)))
+        }
+        Ok(other) => {
+            let what = format!("KVM left the guest unexpectedly: {other:?}");
+            (Reason::Other, Some(what_failed(vcpu, what)))
+        }
+        Err(error) => match io::Error::from_raw_os_error(error.errno()) {
+            error if error.kind() == io::ErrorKind::Interrupted => return Step::Kicked,
+            // A vCPU that waited to be started by another one has been.
+            error if error.kind() == io::ErrorKind::WouldBlock => return Step::Go,
+            error => (
+                Reason::Other,
+                Some(what_failed(vcpu, format!("KVM cannot run: {error}"))),
+            ),
+        },
+    };
+    shared.counts.add(reason);
+    end.map_or(Step::Go, Step::End)
+}
+
+/// Names the place in the guest too.
+fn what_failed(vcpu: &VcpuFd, what: String) -> End {
+    let place = vcpu.get_regs().map_or_else(
+        |error| format!("its registers cannot be read: {error}"),
+        |regs| format!("at instruction {:#x}", regs.rip),
+    );
+    End::Failed(format!("{what}, {place}"))
+}
+
+/// Makes the signal that kicks harmless but for interrupting `KVM_RUN`.
+fn install_kick() -> Result<(), KvmError> {
+    static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
+    extern "C" fn nothing(_: c_int, _: *mut vmm_sys_util::signal::siginfo_t, _: *mut c_void) {}
+    INSTALLED
+        .get_or_init(|| register_signal_handler(SIGRTMIN(), nothing).map_err(|e| e.errno()))
+        .map_err(io::Error::from_raw_os_error)
+        .map_err(KvmError::io("handle the signal that stops vCPUs"))
+}
+
+fn lock(vcpu: &Mutex<VcpuFd>) -> MutexGuard<'_, VcpuFd> {
+    vcpu.lock().unwrap_or_else(PoisonError::into_inner)
+}
