@@ -9,7 +9,6 @@
 //! [`Paused`], which exists only while every vCPU is confirmed stopped, can write. *Nothing is left
 //! behind*: RAM is a file without a name, the sockets are pairs without names, and the backend's
 //! process dies with the machine, with the process, and with a process that is killed by force.
-
 //!
 //! # Boot time
 //!
