@@ -80,14 +80,17 @@ u64 bed_taint(void)
 	return mask;
 }
 
-/* What the last request left in the mailbox goes; what tells of the kernel stays. */
+/*
+ * What the last request left in the mailbox goes; what tells of the kernel
+ * stays. bed.request is the last one still.
+ */
 void bed_mailbox_clear(void)
 {
 	struct rb_header *header = bed.header;
 	u32 n_events = min_t(u32, header->n_events, RB_MAX_EVENTS);
 
 	memset(bed.events, 0, n_events * sizeof(*bed.events));
-	memset(bed.results, 0, RB_MAX_OPS * sizeof(*bed.results));
+	memset(bed.results, 0, bed.request->n_ops * sizeof(*bed.results));
 	memset(bed.directory, 0, sizeof(*bed.directory));
 	header->refusal = 0;
 	header->refusal_op = RB_NONE32;
