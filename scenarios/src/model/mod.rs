@@ -21,10 +21,12 @@ mod simulate;
 
 pub use behaviour::Behaviour;
 pub use buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
+pub(crate) use predict::one_run;
 pub use predict::predict;
 pub use prediction::{
     BufferMoment, ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction,
 };
+pub(crate) use simulate::Producer;
 pub use units::{Consumed, Produced, Slot};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::case::{Case, ChannelIndex, Cpu, Op, Place};
 use super::behaviour::Behaviour;
 use super::order::{At, Order};
 use super::prediction::Prediction;
-use super::simulate::Simulation;
+use super::simulate::{Honest, Producer, Simulation};
 
 /// A channel buffer of a case.
 pub(super) type Key = (ChannelIndex, usize);
@@ -17,19 +17,35 @@ pub(super) type Key = (ChannelIndex, usize);
 pub fn predict(case: &Case, behaviour: &Behaviour, online_cpus: u32) -> Prediction {
     let order = Order::of(case);
     let touch = Touch::of(case, &order, online_cpus);
-    Simulation::new(case, *behaviour, online_cpus, order, touch).run()
+    Simulation::new(case, *behaviour, online_cpus, order, touch, &mut Honest).run()
+}
+
+/// One possible run of the case, with the records handed over by `producer`: what is not determined is
+/// chosen. For making evidence, never for judging it.
+pub(crate) fn one_run(
+    case: &Case,
+    behaviour: &Behaviour,
+    online_cpus: u32,
+    producer: &mut dyn Producer,
+) -> Prediction {
+    let order = Order::of(case);
+    let touch = Touch::default();
+    Simulation::new(case, *behaviour, online_cpus, order, touch, producer).run()
 }
 
 /// Which operations change which buffer, and how far their order is certain.
+#[derive(Default)]
 pub(super) struct Touch {
     /// By buffer: the operations that change it, in one possible order.
     mutators: HashMap<Key, Vec<At>>,
     /// By buffer: how many of them, from the first, are ordered before all others.
     certain: HashMap<Key, usize>,
+    /// Uncertainty counts; else everything is taken as it comes.
+    strict: bool,
 }
 
 /// The buffer that a descriptor's operations concern: by the last open before them in the actor.
-pub(super) fn bound(case: &Case, at: At) -> Option<(ChannelIndex, Cpu, At)> {
+pub(crate) fn bound(case: &Case, at: At) -> Option<(ChannelIndex, Cpu, At)> {
     let script = case.actors.get(at.actor)?;
     let slot = file_slot(script.ops.get(at.op)?)?;
     let opened = |(op, what): (usize, &Op)| match what {
@@ -103,15 +119,26 @@ impl Touch {
                 (*key, sure)
             })
             .collect();
-        Self { mutators, certain }
+        Self {
+            mutators,
+            certain,
+            strict: true,
+        }
+    }
+
+    /// Whether everything is taken as certain.
+    pub(super) fn is_assumed(&self) -> bool {
+        !self.strict
     }
 
     /// Whether the state that a changing operation meets, and so its effect, is determined.
     pub(super) fn is_certain(&self, key: Key, at: At) -> bool {
         let sure = self.certain.get(&key).copied().unwrap_or(0);
-        self.mutators
-            .get(&key)
-            .is_some_and(|ops| ops[..sure].contains(&at))
+        !self.strict
+            || self
+                .mutators
+                .get(&key)
+                .is_some_and(|ops| ops[..sure].contains(&at))
     }
 
     /// Whether the state that an operation sees that changes nothing is determined.

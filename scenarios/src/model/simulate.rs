@@ -25,6 +25,33 @@ const MMAP_CERTAIN: u64 = 1 << 40;
 /// Calls of one read operation that are simulated.
 const READS_MAX: usize = 1 << 16;
 
+/// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
+pub(crate) trait Producer {
+    /// Writes record `source` of `len` bytes on `cpu`; calls of `subbuf_start` go to that CPU's log.
+    fn write(
+        &mut self,
+        buffers: &mut [Buffer],
+        logs: &mut [Vec<SwitchCall>],
+        cpu: usize,
+        record: (Source, u32, Via),
+    ) -> Fate;
+}
+
+/// Writes every record once, whole, on its own CPU.
+pub(crate) struct Honest;
+
+impl Producer for Honest {
+    fn write(
+        &mut self,
+        buffers: &mut [Buffer],
+        logs: &mut [Vec<SwitchCall>],
+        cpu: usize,
+        (source, len, via): (Source, u32, Via),
+    ) -> Fate {
+        buffers[cpu].write(source, len, via == Via::Reserve, &mut logs[cpu])
+    }
+}
+
 /// A channel while it is simulated.
 struct Live {
     state: ChanState,
@@ -57,6 +84,7 @@ enum Slot {
 pub(super) struct Simulation<'a> {
     case: &'a Case,
     touch: Touch,
+    producer: &'a mut dyn Producer,
     live: Vec<Live>,
     slots: std::collections::HashMap<usize, Slot>,
     done: Prediction,
@@ -69,6 +97,7 @@ impl<'a> Simulation<'a> {
         online_cpus: u32,
         order: Order,
         touch: Touch,
+        producer: &'a mut dyn Producer,
     ) -> Self {
         let cpus = online_cpus as usize;
         let exact = (0..case.channels.len())
@@ -98,6 +127,7 @@ impl<'a> Simulation<'a> {
         Self {
             case,
             touch,
+            producer,
             live,
             slots: std::collections::HashMap::new(),
             done: Prediction {
@@ -278,14 +308,15 @@ impl<'a> Simulation<'a> {
         let Some(cpu) = actor.cpu().map(|cpu| cpu as usize) else {
             return OpPrediction::default();
         };
-        let Some(buffer) = self.live[channel].buffers.get_mut(cpu) else {
+        let buffers = &mut self.live[channel].buffers;
+        if cpu >= buffers.len() {
             return OpPrediction::default();
-        };
+        }
         let first = actor.first_record(at.op);
         let mode = self.case.channels[channel].mode;
-        let mut log = Vec::new();
+        let mut logs = vec![Vec::new(); buffers.len()];
         let mut fates = Vec::with_capacity(count as usize);
-        let big_before = buffer.big_count;
+        let big_before = buffers[cpu].big_count;
         for seq in first..first.saturating_add(count) {
             let len = payload.len(self.case.seed, at.actor, seq);
             let source = Source::Record {
@@ -293,10 +324,13 @@ impl<'a> Simulation<'a> {
                 op: u16::try_from(at.op).unwrap_or(u16::MAX),
                 seq,
             };
-            fates.push(buffer.write(source, len, via == Via::Reserve, &mut log));
+            let record = (source, len, via);
+            fates.push(self.producer.write(buffers, &mut logs, cpu, record));
         }
-        let toobig = (buffer.big_count > big_before).then_some(buffer.last_toobig);
-        record_calls(&mut self.done, mode, (channel, cpu), log);
+        let toobig = (buffers[cpu].big_count > big_before).then_some(buffers[cpu].last_toobig);
+        for (cpu, log) in logs.into_iter().enumerate() {
+            record_calls(&mut self.done, mode, (channel, cpu), log);
+        }
         if let Some(len) = toobig {
             self.note_toobig(channel, at, len);
         }
@@ -339,13 +373,7 @@ impl<'a> Simulation<'a> {
         let (channel, cpu) = place;
         let key = (channel, cpu as usize);
         let spec = &self.case.channels[channel];
-        let first = (channel, 0);
-        let seen = if cpu < self.done.online_cpus {
-            key
-        } else {
-            first
-        };
-        if !self.lifecycle_certain(seen, at) {
+        if !self.lifecycle_certain(channel, at) {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
@@ -370,12 +398,15 @@ impl<'a> Simulation<'a> {
     }
 
     /// Whether openings and closings of the channel are ordered with respect to `at`.
-    fn lifecycle_certain(&self, key: Key, at: At) -> bool {
+    fn lifecycle_certain(&self, of: usize, at: At) -> bool {
+        if self.touch.is_assumed() {
+            return true;
+        }
         super::order::operations(self.case)
             .filter(|other| {
                 matches!(
                     self.case.actors[other.actor].ops[other.op],
-                    Op::Open { channel } | Op::Close { channel } if channel == key.0
+                    Op::Open { channel } | Op::Close { channel } if channel == of
                 )
             })
             .all(|other| self.done.order.is_ordered(other, at))
@@ -442,7 +473,6 @@ impl<'a> Simulation<'a> {
             return OpPrediction::failed(EIO);
         }
         let mut reads = Vec::new();
-        let mut bytes = 0u64;
         let calls = if times == 0 {
             READS_MAX
         } else {
@@ -452,7 +482,6 @@ impl<'a> Simulation<'a> {
             let pieces = buffer.read(size);
             let got = pieces.last().map_or(0, super::buffer::Piece::end);
             reads.push(ReadPrediction { pieces, bytes: got });
-            bytes += u64::from(got);
             if times == 0 && got == 0 {
                 break;
             }
@@ -462,7 +491,7 @@ impl<'a> Simulation<'a> {
         }
         OpPrediction {
             reads: Some(reads),
-            ..OpPrediction::ok(Some(bytes))
+            ..OpPrediction::ok(None)
         }
     }
 
@@ -537,7 +566,7 @@ impl<'a> Simulation<'a> {
             .iter()
             .enumerate()
             .map(|(channel, live)| {
-                let steady = at.is_none_or(|at| self.lifecycle_certain((channel, 0), at));
+                let steady = at.is_none_or(|at| self.lifecycle_certain(channel, at));
                 let steady_end = at.is_some() || self.lifecycle_settled(channel);
                 let buffers: Vec<Option<Buffer>> = live
                     .buffers
@@ -564,6 +593,9 @@ impl<'a> Simulation<'a> {
 
     /// Whether the channel's last opening or closing is known.
     fn lifecycle_settled(&self, channel: usize) -> bool {
+        if self.touch.is_assumed() {
+            return true;
+        }
         let life: Vec<At> = super::order::operations(self.case)
             .filter(|at| {
                 matches!(

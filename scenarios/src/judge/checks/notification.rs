@@ -1,0 +1,270 @@
+//! poll, wake-ups and callbacks come when they must.
+
+use relaybed_abi::{Event, EventKind, RB_NONE32, RB_NONE64};
+
+use crate::case::{Mode, Op};
+use crate::judge::matter::{Matter, Report};
+use crate::model::{Geometry, SwitchCall};
+use crate::verdict::{Location, Property};
+
+const POLLIN: u64 = 0x1;
+const POLLERR: u64 = 0x8;
+const POLLHUP: u64 = 0x10;
+const POLLRDNORM: u64 = 0x40;
+
+/// Checks it.
+pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
+    polls(matter, report);
+    if matter.evidence.events_lost > 0 {
+        return;
+    }
+    for (channel, spec) in matter.case.channels.iter().enumerate() {
+        for cpu in 0..matter.prediction.online_cpus {
+            let events = calls(matter, channel, cpu);
+            let predicted = matter
+                .prediction
+                .calls
+                .get(channel)
+                .and_then(|cpus| cpus.get(cpu as usize))
+                .and_then(Option::as_ref);
+            let at = Location {
+                channel: matter.channel_name(channel),
+                cpu: Some(cpu),
+                ..Location::default()
+            };
+            match predicted {
+                Some(predicted) => as_modelled(matter, report, &at, channel, predicted, &events),
+                None if spec.mode == Mode::Default => {}
+                None => plausible(matter, report, &at, channel, &events),
+            }
+        }
+    }
+}
+
+/// Calls of `subbuf_start` for one buffer, in their order.
+fn calls<'a>(matter: &Matter<'a>, channel: usize, cpu: u32) -> Vec<&'a Event> {
+    let mut events: Vec<&Event> = matter
+        .evidence
+        .events
+        .iter()
+        .filter(|event| {
+            event.kind == EventKind::SubbufStart.code()
+                && usize::from(event.channel) == channel
+                && u32::from(event.buf_cpu) == cpu
+        })
+        .collect();
+    events.sort_by_key(|event| event.order);
+    events
+}
+
+/// What a call is, in words that can be compared.
+#[derive(PartialEq, Eq)]
+struct Call {
+    new: u64,
+    old: Option<u64>,
+    produced: u64,
+    consumed: u64,
+    prev_padding: Option<u64>,
+    accepted: bool,
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "subbuf_start(new {}, ", self.new)?;
+        match self.old {
+            Some(old) => write!(f, "old {old}")?,
+            None => write!(f, "old none")?,
+        }
+        if let Some(padding) = self.prev_padding {
+            write!(f, ", prev_padding {padding}")?;
+        }
+        write!(
+            f,
+            ") at produced {} consumed {} returns {}",
+            self.produced,
+            self.consumed,
+            u8::from(self.accepted)
+        )
+    }
+}
+
+impl Call {
+    fn seen(event: &Event) -> Self {
+        Self {
+            new: u64::from(event.new_offset),
+            old: (event.old_offset != RB_NONE32).then_some(u64::from(event.old_offset)),
+            produced: event.produced,
+            consumed: event.consumed,
+            prev_padding: (event.prev_padding != RB_NONE64).then_some(event.prev_padding),
+            accepted: event.verdict != 0,
+        }
+    }
+
+    fn predicted(call: &SwitchCall, geometry: &Geometry, prev_padding: bool) -> Self {
+        let place = |slot: crate::model::Slot| (slot.0 as u64).saturating_mul(geometry.subbuf_size);
+        Self {
+            new: place(call.new),
+            old: call.old.map(place),
+            produced: call.produced.0,
+            consumed: call.consumed.0,
+            prev_padding: prev_padding.then_some(call.prev_padding),
+            accepted: call.accepted,
+        }
+    }
+}
+
+fn as_modelled(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: &Location,
+    channel: usize,
+    predicted: &[SwitchCall],
+    events: &[&Event],
+) {
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let argument = matter.prediction.behaviour.prev_padding;
+    for index in 0..predicted.len().max(events.len()) {
+        let expected = predicted
+            .get(index)
+            .map(|call| Call::predicted(call, &geometry, argument));
+        let seen = events.get(index).map(|event| Call::seen(event));
+        if expected != seen {
+            let text = |call: Option<Call>| {
+                call.map_or_else(|| "no call".to_owned(), |call| call.to_string())
+            };
+            report.fail(
+                Property::Notification,
+                at.clone(),
+                format!("call {index} of subbuf_start for this buffer"),
+                text(expected),
+                text(seen),
+            );
+            return;
+        }
+    }
+}
+
+/// Without the model: each call names the places that its counts demand, and produced grows by one
+/// at a time.
+fn plausible(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: &Location,
+    channel: usize,
+    events: &[&Event],
+) {
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let (n, size) = (geometry.n_subbufs.max(1), geometry.subbuf_size);
+    // Flushing from another CPU races with the writer, which relay leaves to its client.
+    let racing = matter.has_op(channel, |op| {
+        matches!(op, Op::Flush { .. } | Op::Reset { .. })
+    });
+    report.amount.unspecified += u64::from(racing);
+    let mut before: Option<u64> = None;
+    for event in events {
+        let call = Call::seen(event);
+        let ready = call.produced.saturating_sub(call.consumed);
+        let mut fail = |what: &str, expected: String| {
+            report.fail(
+                Property::Notification,
+                at.clone(),
+                what,
+                expected,
+                call.to_string(),
+            );
+        };
+        if matter.prediction.behaviour.prev_padding != call.prev_padding.is_some() {
+            fail(
+                "whether the release passes prev_padding",
+                format!("{}", matter.prediction.behaviour.prev_padding),
+            );
+        }
+        if geometry.overwrite && !call.accepted {
+            fail("the client's callback did not run", "returns 1".to_owned());
+        }
+        if racing {
+            continue;
+        }
+        let place = (call.produced % n).saturating_mul(size);
+        if call.new != place {
+            fail("the new sub-buffer is not the next", format!("new {place}"));
+        }
+        if !geometry.overwrite && call.accepted && ready >= n {
+            fail(
+                "a switch into a full buffer was accepted",
+                "returns 0".to_owned(),
+            );
+        }
+        let restart = call.old.is_none();
+        let next =
+            before.is_none_or(|p| call.produced == p.saturating_add(1) || call.produced == p);
+        if !restart && !next {
+            fail(
+                "a switch was not announced, or not once",
+                format!("produced {}", before.map_or(0, |p| p.saturating_add(1))),
+            );
+        }
+        before = Some(call.produced);
+    }
+}
+
+fn polls(matter: &Matter<'_>, report: &mut Report) {
+    for (actor, script) in matter.case.actors.iter().enumerate() {
+        for (index, op) in script.ops.iter().enumerate() {
+            let Op::FilePoll { timeout_ms, .. } = op else {
+                continue;
+            };
+            let Some(result) = super::model::result(matter, actor, index) else {
+                continue;
+            };
+            let seen = result.value & !POLLRDNORM;
+            let predicted = matter
+                .prediction
+                .op(actor, index)
+                .and_then(|predicted| predicted.value);
+            let at = matter.operation(actor, index);
+            if let Some(expected) = predicted {
+                if seen != expected || result.error != 0 {
+                    report.fail(
+                        Property::Notification,
+                        at,
+                        "poll() did not report what it must",
+                        events_text(expected),
+                        super::model::result_text(result, events_text(seen)),
+                    );
+                }
+                continue;
+            }
+            report.amount.unspecified += 1;
+            let possible = POLLIN | POLLERR | POLLHUP;
+            if result.error == 0 && (seen & !possible != 0 || (seen == 0 && timeout_ms.is_none())) {
+                report.fail(
+                    Property::Notification,
+                    at,
+                    "poll() reported what it never can",
+                    "POLLIN, POLLERR, POLLHUP or, after a timeout, nothing",
+                    events_text(seen),
+                );
+            }
+        }
+    }
+}
+
+fn events_text(mask: u64) -> String {
+    let names = [
+        (POLLIN, "POLLIN"),
+        (POLLERR, "POLLERR"),
+        (POLLHUP, "POLLHUP"),
+    ];
+    let set: Vec<&str> = names
+        .iter()
+        .filter(|(bit, _)| mask & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    let other = mask & !(POLLIN | POLLERR | POLLHUP);
+    match (set.is_empty(), other) {
+        (true, 0) => "nothing".to_owned(),
+        (_, 0) => set.join(" | "),
+        (_, other) => format!("{} and {other:#x}", set.join(" | ")),
+    }
+}

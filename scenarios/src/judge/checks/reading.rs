@@ -1,0 +1,227 @@
+//! Reads give the bytes, in the amounts, that relay documents.
+
+use relaybed_abi::{Event, EventKind};
+
+use crate::case::Op;
+use crate::judge::matter::{Matter, Report};
+use crate::model::content::piece_mismatch;
+use crate::model::{Piece, ReadPrediction};
+use crate::verdict::{Location, Property};
+
+/// Checks it.
+pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
+    for (actor, script) in matter.case.actors.iter().enumerate() {
+        for (index, op) in script.ops.iter().enumerate() {
+            match op {
+                Op::FileRead { size, .. } => read(matter, report, (actor, index), *size),
+                Op::FileMmap { .. } => {
+                    super::model::compare_result(
+                        matter,
+                        report,
+                        (actor, index),
+                        "mmap() of the file",
+                        Property::Reading,
+                    );
+                }
+                Op::FileLseek { .. } => {
+                    super::model::compare_result(
+                        matter,
+                        report,
+                        (actor, index),
+                        "lseek() in the file",
+                        Property::Reading,
+                    );
+                }
+                Op::FileCopy { .. } => copied(matter, report, (actor, index)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The calls of one operation, in their order.
+fn calls<'a>(matter: &Matter<'a>, (actor, op): (usize, usize)) -> Vec<&'a Event> {
+    let mut events: Vec<&Event> = matter
+        .evidence
+        .events
+        .iter()
+        .filter(|event| {
+            event.kind == EventKind::Read.code()
+                && usize::from(event.actor) == actor
+                && event.op as usize == op
+        })
+        .collect();
+    events.sort_by_key(|event| event.order);
+    events
+}
+
+fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32) {
+    let Some(result) = super::model::result(matter, at.0, at.1) else {
+        return;
+    };
+    let events = calls(matter, at);
+    for event in &events {
+        let got = event.produced.cast_signed();
+        if got > i64::from(size) {
+            report.fail(
+                Property::Reading,
+                matter.operation(at.0, at.1),
+                "a read() gave more than was asked for",
+                format!("at most {size} bytes"),
+                got,
+            );
+        }
+    }
+    super::model::compare_result(matter, report, at, "read() of the file", Property::Reading);
+    let Some(expected) = matter
+        .prediction
+        .op(at.0, at.1)
+        .and_then(|predicted| predicted.reads.as_ref())
+    else {
+        report.amount.unspecified += 1;
+        return;
+    };
+    if result.error == 0 && matter.evidence.data_lost == 0 && matter.evidence.events_lost == 0 {
+        exact(matter, report, at, expected, &events);
+    }
+}
+
+/// Each call gives what the model says: amount, then bytes.
+fn exact(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: (usize, usize),
+    expected: &[ReadPrediction],
+    events: &[&Event],
+) {
+    let place = |offset: u64| Location {
+        offset: Some(offset),
+        ..matter.operation(at.0, at.1)
+    };
+    let mut sum = 0u64;
+    for (index, predicted) in expected.iter().enumerate() {
+        let Some(event) = events.get(index) else {
+            // Calls after the last byte may be left out by the reader.
+            if expected[index..].iter().any(|read| read.bytes > 0) {
+                report.fail(
+                    Property::Reading,
+                    place(sum),
+                    "not every read() was made",
+                    expected.len(),
+                    events.len(),
+                );
+            }
+            return;
+        };
+        if event.produced != u64::from(predicted.bytes) {
+            report.fail(
+                Property::Reading,
+                place(sum),
+                format!("call {index} of read() gave another amount"),
+                format!("{} bytes", predicted.bytes),
+                format!("{}", event.produced.cast_signed()),
+            );
+            return;
+        }
+        let bytes = data(matter, event.consumed, u64::from(predicted.bytes));
+        if let Some((wrong, piece)) = first_wrong(matter, &predicted.pieces, bytes) {
+            report.fail(
+                Property::Reading,
+                place(sum + u64::from(wrong)),
+                format!("call {index} of read() gave other bytes"),
+                piece,
+                "other bytes",
+            );
+            return;
+        }
+        report.amount.bytes += u64::from(predicted.bytes);
+        sum += u64::from(predicted.bytes);
+    }
+    if let Some(event) = events.get(expected.len()) {
+        report.fail(
+            Property::Reading,
+            place(sum),
+            "a read() more was made than must give bytes",
+            expected.len(),
+            format!(
+                "{} calls, the next of which gave {}",
+                events.len(),
+                event.produced.cast_signed()
+            ),
+        );
+    }
+}
+
+fn data<'a>(matter: &Matter<'a>, start: u64, len: u64) -> &'a [u8] {
+    let range = usize::try_from(start)
+        .ok()
+        .zip(usize::try_from(start.saturating_add(len)).ok());
+    range
+        .and_then(|(start, end)| matter.evidence.data.get(start..end))
+        .unwrap_or(&[])
+}
+
+/// First place where `bytes` is not as `pieces` say, and the piece's name.
+fn first_wrong(matter: &Matter<'_>, pieces: &[Piece], bytes: &[u8]) -> Option<(u32, String)> {
+    pieces.iter().find_map(|piece| {
+        let own = bytes.get(piece.start as usize..piece.end() as usize);
+        let wrong = match own {
+            Some(own) => piece_mismatch(matter.case, piece, own)?,
+            None => 0,
+        };
+        let at = piece
+            .start
+            .saturating_add(u32::try_from(wrong).unwrap_or(u32::MAX));
+        let name = crate::judge::parse::record_id(piece).map_or_else(
+            || "the header of a sub-buffer".to_owned(),
+            |id| matter.record(id),
+        );
+        Some((at, name))
+    })
+}
+
+/// What a mapping shows is what the buffer holds.
+fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
+    let Some(result) = super::model::result(matter, at.0, at.1) else {
+        return;
+    };
+    let predicted = matter.prediction.op(at.0, at.1);
+    let Some(copied) = predicted.and_then(|predicted| predicted.copied.as_ref()) else {
+        report.amount.unspecified += 1;
+        return;
+    };
+    if matter.evidence.data_lost > 0 {
+        return;
+    }
+    let seen = data(
+        matter,
+        u64::from(result.data_offset),
+        u64::from(result.data_bytes),
+    );
+    let all = copied.buffer.geometry.alloc_size();
+    if seen.len() as u64 != all {
+        report.fail(
+            Property::Reading,
+            matter.operation(at.0, at.1),
+            "the mapping is not the whole buffer",
+            format!("{all} bytes"),
+            seen.len(),
+        );
+        return;
+    }
+    report.amount.bytes += all;
+    if let Some((offset, expected)) =
+        super::model::contents_mismatch(matter, &copied.buffer, seen, |_| false)
+    {
+        report.fail(
+            Property::Reading,
+            Location {
+                offset: Some(offset),
+                ..matter.operation(at.0, at.1)
+            },
+            "the mapping shows other bytes than the buffer holds",
+            expected,
+            "other bytes",
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! The judge: from a case and the evidence of one run to a verdict.
+//!
+//! The sub-buffers' bytes are parsed into records once ([`parse`]); then one checker per property looks
+//! at case, prediction, evidence and records, and failures are told with the most telling property
+//! first. Evidence is hostile: nothing in it makes a checker panic or work without bound. Pure: no
+//! files, clock, threads or environment.
+
+pub mod forge;
+pub mod matter;
+pub mod parse;
+
+mod checks;
+mod claims;
+mod identify;
+mod known;
+mod pick;
+mod run;
+mod streams;
+
+pub use claims::claims;
+pub use known::{Issue, issues};
+pub use pick::{pick_plant, property_of};
+pub use run::judge;
+pub use streams::{CpuStream, StreamEntry, streams, written};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,556 @@
+//! Sub-buffers' bytes as records, parsed once.
+//!
+//! Where the model knows what stands in a sub-buffer it serves as a hint for records that cannot name
+//! themselves; what is reported is what the bytes say.
+
+use relaybed_abi::{RB_HEADER_ACTOR, RB_RECORD_MAGIC, pattern_mismatch};
+
+use crate::case::Case;
+use crate::model::buffer::{Piece, Source};
+use crate::model::content::piece_mismatch;
+
+use super::identify::{Known, Writers};
+
+/// Bytes of a gap in which records without header are looked for.
+const GAP_SEARCH: usize = 4096;
+/// Expected records around the next one that a record is compared with.
+const NEAR: usize = 4;
+
+/// A record that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it starts in its section.
+    pub start: u32,
+    /// Its length in bytes.
+    pub len: u32,
+    /// The actor.
+    pub actor: u16,
+    /// Its operation.
+    pub op: u16,
+    /// Number of the record.
+    pub seq: u32,
+    /// Its time; 0 without header.
+    pub time_ns: u64,
+}
+
+/// What is wrong with a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The record is there, but not all of its bytes: the first wrong one.
+    Torn {
+        /// Its offset in the record.
+        wrong_at: u32,
+    },
+    /// A whole record starts this many bytes behind its place.
+    Displaced {
+        /// How many.
+        by: u32,
+    },
+    /// The place of a record shows what was there before it.
+    Stale,
+    /// Bytes that no producer wrote.
+    Junk,
+    /// A record goes on where the padding is said to begin.
+    Overrun {
+        /// By so many bytes.
+        by: u32,
+    },
+    /// Between the last record and the padding there are bytes that are neither.
+    Tail,
+    /// The header reserved at the start of the sub-buffer is not the one written.
+    BadHeader,
+}
+
+/// A place where the bytes are not as they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// Where, in the section.
+    pub start: u32,
+    /// How many bytes are concerned.
+    pub len: u32,
+    /// Actor and number of the record that is concerned, where known.
+    pub record: Option<(u16, u32)>,
+}
+
+/// One sub-buffer, or one stream, parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Section {
+    /// Its number, counted from the last opening or reset.
+    pub number: u64,
+    /// Its place in the ring.
+    pub slot: usize,
+    /// Bytes of it that are said to hold data.
+    pub fill: u32,
+    /// Whether it is complete.
+    pub complete: bool,
+    /// The records found, in `Parse::records`.
+    pub records: std::ops::Range<usize>,
+    /// The faults found, in `Parse::faults`.
+    pub faults: std::ops::Range<usize>,
+    /// Every expected record was found whole at its very place, and nothing else.
+    pub clean: bool,
+    /// Bytes that could not be told apart, and need not be.
+    pub vague: u32,
+}
+
+/// What to parse, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// The whole sub-buffer, padding included.
+    pub bytes: &'a [u8],
+    /// Bytes of it that are said to hold data.
+    pub fill: u32,
+    /// What the model says is there; `None`: it does not know.
+    pub expected: Option<&'a [Piece]>,
+    /// What the model says was there before.
+    pub before: &'a [Piece],
+    /// Bytes of the header that the callback reserves.
+    pub header_bytes: u32,
+    /// Sub-buffers produced when it began; `None` for a stream, which may have many headers.
+    pub produced: Option<u64>,
+    /// The channel.
+    pub channel: usize,
+    /// The CPU whose buffer it is.
+    pub cpu: u32,
+}
+
+/// Parses texts of one buffer in their order.
+#[derive(Debug)]
+pub struct Parser<'a> {
+    case: &'a Case,
+    writers: &'a Writers<'a>,
+    /// Records found.
+    pub records: Vec<Found>,
+    /// Faults found.
+    pub faults: Vec<Fault>,
+    /// By actor: the number after the last one found.
+    next: Vec<Option<u32>>,
+    /// Sub-buffers produced at the next header of a stream.
+    next_header: u64,
+}
+
+/// Where the parser is in one text.
+struct Walk<'a> {
+    text: Text<'a>,
+    at: usize,
+    hint: usize,
+    clean: bool,
+    vague: u32,
+}
+
+impl<'a> Parser<'a> {
+    /// A parser for one buffer.
+    #[must_use]
+    pub fn new(case: &'a Case, writers: &'a Writers<'a>) -> Self {
+        Self {
+            case,
+            writers,
+            records: Vec::new(),
+            faults: Vec::new(),
+            next: vec![None; case.actors.len()],
+            next_header: 0,
+        }
+    }
+
+    /// Parses one text.
+    pub fn parse(&mut self, text: Text<'_>, number: u64, slot: usize, complete: bool) -> Section {
+        let records = self.records.len();
+        let faults = self.faults.len();
+        let mut walk = Walk {
+            text,
+            at: 0,
+            hint: 0,
+            clean: true,
+            vague: 0,
+        };
+        let fill = (text.fill as usize).min(text.bytes.len());
+        self.leading_header(&mut walk, fill);
+        while walk.at < fill {
+            self.step(&mut walk, fill);
+        }
+        let expected = text.expected.map_or(0, <[Piece]>::len);
+        Section {
+            number,
+            slot,
+            fill: text.fill,
+            complete,
+            records: records..self.records.len(),
+            faults: faults..self.faults.len(),
+            clean: walk.clean
+                && text.expected.is_some()
+                && walk.hint == expected
+                && self.faults.len() == faults,
+            vague: walk.vague,
+        }
+    }
+
+    fn leading_header(&mut self, walk: &mut Walk<'_>, fill: usize) {
+        let Some(produced) = walk.text.produced else {
+            return;
+        };
+        let len = (walk.text.header_bytes as usize).min(fill);
+        if len == 0 {
+            return;
+        }
+        if let Some(at) = header_mismatch(produced, &walk.text.bytes[..len]) {
+            self.fault(FaultKind::BadHeader, at, len - at, None);
+        }
+        walk.at = len;
+        if let Some([first, ..]) = walk.text.expected
+            && matches!(first.source, Source::Header { .. })
+        {
+            walk.hint = 1;
+        }
+    }
+
+    fn step(&mut self, walk: &mut Walk<'_>, fill: usize) {
+        let rest = &walk.text.bytes[walk.at..];
+        if let Some(known) = self.recognise(walk, rest) {
+            self.take(walk, known, fill);
+            return;
+        }
+        if walk.text.produced.is_none() && self.header_in_stream(walk, fill) {
+            return;
+        }
+        self.gap(walk, fill);
+    }
+
+    /// The record at the start of `rest`.
+    fn recognise(&self, walk: &Walk<'_>, rest: &[u8]) -> Option<Known> {
+        if rest.starts_with(&RB_RECORD_MAGIC.to_le_bytes())
+            && let Some(known) = self.writers.by_header(rest)
+        {
+            return Some(known);
+        }
+        if let Some(expected) = walk.text.expected {
+            let near = walk.hint.saturating_sub(NEAR)..expected.len().min(walk.hint + NEAR + 1);
+            let hinted = expected[walk.hint.min(near.end)..near.end]
+                .iter()
+                .chain(&expected[near.start..walk.hint.min(near.end)])
+                .find_map(|piece| self.short(piece, rest));
+            if hinted.is_some() {
+                return hinted;
+            }
+        }
+        let next = |actor: u16| self.next.get(usize::from(actor)).copied().flatten();
+        self.writers
+            .by_bytes(rest, walk.text.channel, walk.text.cpu, next)
+            .filter(|known| known.certain || walk.text.expected.is_none())
+    }
+
+    fn short(&self, piece: &Piece, rest: &[u8]) -> Option<Known> {
+        let Source::Record { actor, seq, .. } = piece.source else {
+            return None;
+        };
+        let writer = self.writers.find(actor, seq)?;
+        self.writers.at_seq(writer, seq, rest)
+    }
+
+    fn take(&mut self, walk: &mut Walk<'_>, known: Known, fill: usize) {
+        let id = (known.actor, known.seq);
+        if walk.text.expected.is_none() && self.is_long_past(walk, &known) {
+            return;
+        }
+        if self.is_leftover(walk, &known) {
+            let missing = walk.text.expected.and_then(|pieces| pieces.get(walk.hint));
+            let record = missing.and_then(record_id);
+            let len = missing.map_or(known.len, |piece| piece.total);
+            self.fault(FaultKind::Stale, walk.at, len as usize, record);
+            walk.hint += 1;
+            walk.at += len as usize;
+            walk.clean = false;
+            return;
+        }
+        let end = walk.at + known.len as usize;
+        if end > fill {
+            let by = u32::try_from(end - fill).unwrap_or(u32::MAX);
+            self.fault(
+                FaultKind::Overrun { by },
+                walk.at,
+                known.len as usize,
+                Some(id),
+            );
+        } else if let Some(wrong_at) = known.wrong_at {
+            self.fault(
+                FaultKind::Torn { wrong_at },
+                walk.at,
+                known.len as usize,
+                Some(id),
+            );
+        }
+        self.records.push(Found {
+            start: u32::try_from(walk.at).unwrap_or(u32::MAX),
+            len: known.len,
+            actor: known.actor,
+            op: known.op,
+            seq: known.seq,
+            time_ns: known.time_ns,
+        });
+        if let Some(next) = self.next.get_mut(usize::from(known.actor)) {
+            *next = Some(known.seq.saturating_add(1));
+        }
+        self.advance_hint(walk, id);
+        walk.at = end;
+    }
+
+    /// Keeps the hint on the expected record behind the one found.
+    fn advance_hint(&self, walk: &mut Walk<'_>, id: (u16, u32)) {
+        let Some(expected) = walk.text.expected else {
+            return;
+        };
+        if let Some(piece) = expected.get(walk.hint)
+            && record_id(piece) == Some(id)
+        {
+            walk.clean &= piece.start as usize == walk.at;
+            walk.hint += 1;
+            return;
+        }
+        walk.clean = false;
+        let end = expected.len().min(walk.hint + NEAR);
+        if let Some(ahead) = expected
+            .get(walk.hint..end)
+            .and_then(|near| near.iter().position(|piece| record_id(piece) == Some(id)))
+        {
+            walk.hint += ahead + 1;
+        }
+    }
+
+    /// A whole record that stood here a lap ago, where the model knows of a newer one.
+    fn is_leftover(&self, walk: &Walk<'_>, known: &Known) -> bool {
+        let Some(expected) = walk.text.expected else {
+            return false;
+        };
+        let Some(next) = expected.get(walk.hint) else {
+            return false;
+        };
+        let id = Some((known.actor, known.seq));
+        next.start as usize == walk.at
+            && record_id(next) != id
+            && walk
+                .text
+                .before
+                .iter()
+                .any(|piece| piece.start as usize == walk.at && record_id(piece) == id)
+            && !expected.iter().any(|piece| record_id(piece) == id)
+    }
+
+    /// Without the model: a whole record from far before the last one found of its actor, in a
+    /// place of the size of the one that should come next.
+    fn is_long_past(&mut self, walk: &mut Walk<'_>, known: &Known) -> bool {
+        let Some(next) = self.next.get(usize::from(known.actor)).copied().flatten() else {
+            return false;
+        };
+        let due = self.writers.find(known.actor, next);
+        let same_len = due.is_some_and(|writer| self.writers.len(writer, next) == known.len);
+        if known.seq.saturating_add(2) >= next || !same_len || !known.certain {
+            return false;
+        }
+        let record = Some((known.actor, next));
+        self.fault(FaultKind::Stale, walk.at, known.len as usize, record);
+        self.next[usize::from(known.actor)] = Some(next + 1);
+        walk.at += known.len as usize;
+        walk.clean = false;
+        true
+    }
+
+    fn header_in_stream(&mut self, walk: &mut Walk<'_>, fill: usize) -> bool {
+        let len = walk.text.header_bytes as usize;
+        if len == 0 || walk.at + len > fill {
+            return false;
+        }
+        let bytes = &walk.text.bytes[walk.at..walk.at + len];
+        let same = header_mismatch(self.next_header, bytes).is_none();
+        if same {
+            self.next_header += 1;
+            walk.at += len;
+        }
+        same
+    }
+
+    /// Something that is no record: says what it is, and goes on behind it.
+    fn gap(&mut self, walk: &mut Walk<'_>, fill: usize) {
+        walk.clean = false;
+        let at = walk.at;
+        let expected = walk.text.expected.and_then(|pieces| pieces.get(walk.hint));
+        if let Some(piece) = expected
+            && let Some(id) = record_id(piece)
+            && piece.start as usize == at
+            && self.is_bounded(walk, piece.total as usize, fill)
+        {
+            self.missing_record(walk, id, piece.total as usize, fill);
+            return;
+        }
+        let (resume, found) = self.resume(walk, fill);
+        let gap = resume - at;
+        let missing = expected
+            .filter(|piece| piece.start as usize == at)
+            .and_then(|piece| record_id(piece).map(|id| (id, piece.total as usize)))
+            .or_else(|| self.guess_missing(found.as_ref()));
+        let found_id = found.map(|known| (known.actor, known.seq));
+        if let Some(id) = found_id
+            && gap < 64
+            && (missing.map(|(id, _)| id) == Some(id) || self.follows(id, missing, gap))
+        {
+            let by = u32::try_from(gap).unwrap_or(u32::MAX);
+            self.fault(FaultKind::Displaced { by }, at, gap, Some(id));
+            walk.at = resume;
+            return;
+        }
+        match missing {
+            Some((id, len)) if at + len <= resume || at + len == fill => {
+                self.missing_record(walk, id, len.min(walk.text.bytes.len() - at), fill);
+            }
+            None if found.is_none() && self.records_may_be_short(walk) => {
+                walk.vague += u32::try_from(gap).unwrap_or(u32::MAX);
+                walk.at = resume;
+            }
+            None if found.is_none() && walk.text.expected.is_some() => {
+                self.fault(FaultKind::Tail, at, gap, None);
+                walk.at = resume;
+            }
+            _ => {
+                self.fault(FaultKind::Junk, at, gap, missing.map(|(id, _)| id));
+                walk.at = resume;
+            }
+        }
+    }
+
+    fn records_may_be_short(&self, walk: &Walk<'_>) -> bool {
+        walk.text.expected.is_none() && self.writers.has_short(walk.text.channel, walk.text.cpu)
+    }
+
+    /// The place of a record that is not there: a part of it is, or what was there before.
+    fn missing_record(&mut self, walk: &mut Walk<'_>, id: (u16, u32), len: usize, fill: usize) {
+        let at = walk.at;
+        let own = &walk.text.bytes[at..(at + len).min(fill.max(at))];
+        let Some(writer) = self.writers.find(id.0, id.1) else {
+            self.fault(FaultKind::Junk, at, len, Some(id));
+            walk.at = at + len.max(1);
+            return;
+        };
+        let total = u32::try_from(len).unwrap_or(u32::MAX);
+        let piece = Piece {
+            source: Source::Record {
+                actor: id.0,
+                op: writer.op,
+                seq: id.1,
+            },
+            start: 0,
+            len: total,
+            from: 0,
+            total,
+        };
+        let right = piece_mismatch(self.case, &piece, own).unwrap_or(own.len());
+        let kind = if right >= 4.min(len / 2).max(1) {
+            FaultKind::Torn {
+                wrong_at: u32::try_from(right).unwrap_or(u32::MAX),
+            }
+        } else {
+            FaultKind::Stale
+        };
+        self.fault(kind, at, len, Some(id));
+        if walk.text.expected.is_some() {
+            walk.hint += 1;
+        }
+        if let Some(next) = self.next.get_mut(usize::from(id.0)) {
+            *next = Some(id.1.saturating_add(1));
+        }
+        walk.at = at + len.max(1);
+    }
+
+    /// Whether the record found is the very next of its actor, so that nothing is missing before.
+    fn follows(&self, id: (u16, u32), missing: Option<((u16, u32), usize)>, gap: usize) -> bool {
+        let next = self.next.get(usize::from(id.0)).copied().flatten();
+        next == Some(id.1) && missing.is_none_or(|(_, len)| len != gap)
+    }
+
+    /// Without the model: a gap between two records of one actor is the place of the one between.
+    fn guess_missing(&self, found: Option<&Known>) -> Option<((u16, u32), usize)> {
+        let last = self.records.last()?;
+        let (actor, seq) = match found {
+            Some(known) => {
+                let next = self.next.get(usize::from(known.actor)).copied().flatten()?;
+                (next < known.seq).then_some((known.actor, next))?
+            }
+            None => (last.actor, last.seq.checked_add(1)?),
+        };
+        let writer = self.writers.find(actor, seq)?;
+        let len = self.writers.len(writer, seq) as usize;
+        (len > 0).then_some(((actor, seq), len))
+    }
+
+    /// Where the next record is recognised behind the walk's place; the fill if there is none.
+    fn resume(&self, walk: &Walk<'_>, fill: usize) -> (usize, Option<Known>) {
+        let magic = RB_RECORD_MAGIC.to_le_bytes();
+        for at in walk.at + 1..fill {
+            let rest = &walk.text.bytes[at..];
+            if rest.starts_with(&magic)
+                && let Some(known) = self.writers.by_header(rest)
+                && self.is_news(&known)
+            {
+                return (at, Some(known));
+            }
+            if at - walk.at <= GAP_SEARCH
+                && let Some(known) = self.recognise_short(walk, at, rest)
+            {
+                return (at, Some(known));
+            }
+        }
+        (fill, None)
+    }
+
+    /// Not a record that its actor has left behind: remains of an earlier lap show in gaps.
+    fn is_news(&self, known: &Known) -> bool {
+        let next = self.next.get(usize::from(known.actor)).copied().flatten();
+        next.is_none_or(|next| known.seq >= next)
+    }
+
+    /// Whether the place of the missing record is followed by the record that is expected there.
+    fn is_bounded(&self, walk: &Walk<'_>, len: usize, fill: usize) -> bool {
+        let end = walk.at + len;
+        let next = walk.text.expected.and_then(|all| all.get(walk.hint + 1));
+        match next {
+            None => end == fill,
+            Some(next) => walk
+                .text
+                .bytes
+                .get(end..)
+                .and_then(|rest| self.recognise(walk, rest))
+                .is_some_and(|known| record_id(next) == Some((known.actor, known.seq))),
+        }
+    }
+
+    /// A record without header that the model says comes next, or that its length makes certain.
+    fn recognise_short(&self, walk: &Walk<'_>, at: usize, rest: &[u8]) -> Option<Known> {
+        let expected = walk.text.expected?;
+        let near = expected.get(walk.hint..expected.len().min(walk.hint + 2))?;
+        near.iter()
+            .filter(|piece| piece.total >= 8 || piece.start as usize == at)
+            .find_map(|piece| self.short(piece, rest))
+    }
+
+    fn fault(&mut self, kind: FaultKind, start: usize, len: usize, record: Option<(u16, u32)>) {
+        self.faults.push(Fault {
+            kind,
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+            record,
+        });
+    }
+}
+
+/// Actor and number of the record that a piece is of.
+#[must_use]
+pub fn record_id(piece: &Piece) -> Option<(u16, u32)> {
+    match piece.source {
+        Source::Record { actor, seq, .. } => Some((actor, seq)),
+        Source::Header { .. } => None,
+    }
+}
+
+fn header_mismatch(produced: u64, bytes: &[u8]) -> Option<usize> {
+    let seq = u32::try_from(produced & u64::from(u32::MAX)).unwrap_or(0);
+    pattern_mismatch(RB_HEADER_ACTOR, seq, 0, bytes)
+}

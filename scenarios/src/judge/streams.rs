@@ -1,0 +1,357 @@
+//! The per-CPU streams as a user of relay would have them, and what the producers wrote.
+
+use relaybed_abi::EventKind;
+
+use crate::case::{Case, Op};
+use crate::evidence::{BufferSeen, Evidence};
+use crate::model::predict::bound;
+use crate::model::{Behaviour, Fate, Geometry, Prediction, predict};
+
+use super::identify::Writers;
+use super::matter::{ParsedStream, buffer_of, is_no_overwrite, retained, subbuf_bytes};
+use super::parse::{Parser, Text};
+
+/// CPUs that the abi has room for.
+const CPUS_MAX: u32 = 64;
+
+/// Adjacent bytes of a stream that came from one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// Where they start in the stream.
+    pub start: u64,
+    /// How many.
+    pub len: u64,
+    /// The sub-buffer that they were left unread in; `None`: a reader got them.
+    pub subbuf: Option<u64>,
+}
+
+/// What one CPU's file would have given in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuStream {
+    /// The channel.
+    pub channel: usize,
+    /// The CPU.
+    pub cpu: u32,
+    /// The bytes, without padding.
+    pub bytes: Vec<u8>,
+    /// Where they came from.
+    pub index: Vec<StreamEntry>,
+    /// Whether the rest that nobody read could be added: the buffer was still there at the end.
+    pub complete: bool,
+}
+
+/// One `read()` call that gave bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Got<'a> {
+    pub(super) channel: usize,
+    pub(super) cpu: u32,
+    pub(super) bytes: &'a [u8],
+}
+
+/// All bytes that reads gave, in the order of the calls.
+pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
+    let mut calls: Vec<_> = evidence
+        .events
+        .iter()
+        .filter(|event| event.kind == EventKind::Read.code())
+        .collect();
+    calls.sort_by_key(|event| event.order);
+    calls
+        .iter()
+        .filter_map(|event| {
+            let at = crate::model::order::At {
+                actor: usize::from(event.actor),
+                op: event.op as usize,
+            };
+            let script = case.actors.get(at.actor)?;
+            script.ops.get(at.op)?;
+            let (channel, cpu, _) = bound(case, at)?;
+            let len = usize::try_from(event.produced.cast_signed()).ok()?;
+            let start = usize::try_from(event.consumed).ok()?;
+            let bytes = evidence.data.get(start..start.checked_add(len)?)?;
+            Some(Got {
+                channel,
+                cpu,
+                bytes,
+            })
+        })
+        .filter(|got| !got.bytes.is_empty())
+        .collect()
+}
+
+/// The streams of all channel buffers that exist at the end or were read.
+#[must_use]
+pub fn streams(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
+    let got = reads(case, evidence);
+    let cpus = evidence.setting.vcpus.min(CPUS_MAX);
+    (0..case.channels.len())
+        .flat_map(|channel| (0..cpus).map(move |cpu| (channel, cpu)))
+        .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))
+        .collect()
+}
+
+fn stream_of(
+    case: &Case,
+    evidence: &Evidence,
+    got: &[Got<'_>],
+    channel: usize,
+    cpu: u32,
+) -> Option<CpuStream> {
+    let geometry = Geometry::of(case.channels.get(channel)?);
+    let mut stream = CpuStream {
+        channel,
+        cpu,
+        bytes: Vec::new(),
+        index: Vec::new(),
+        complete: false,
+    };
+    for part in got.iter().filter(|g| g.channel == channel && g.cpu == cpu) {
+        stream.push(part.bytes, None);
+    }
+    let end = evidence.observations.iter().rev().find(|o| o.at.is_none());
+    let seen = end
+        .and_then(|end| end.channels.get(channel))
+        .and_then(|seen| buffer_of(seen, cpu));
+    if let Some(seen) = seen {
+        stream.add_unread(&geometry, seen);
+        stream.complete = true;
+    }
+    (stream.complete || !stream.bytes.is_empty()).then_some(stream)
+}
+
+impl CpuStream {
+    fn push(&mut self, bytes: &[u8], subbuf: Option<u64>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.index.push(StreamEntry {
+            start: self.bytes.len() as u64,
+            len: bytes.len() as u64,
+            subbuf,
+        });
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What is still unread, from the read position of the buffer on.
+    fn add_unread(&mut self, geometry: &Geometry, seen: &BufferSeen) {
+        let n = geometry.n_subbufs;
+        let lapped =
+            seen.offset <= geometry.subbuf_size && seen.produced.saturating_sub(seen.consumed) >= n;
+        let (first, skip) = if lapped {
+            (seen.produced.saturating_sub(n) + 1, 0)
+        } else {
+            (seen.consumed, seen.bytes_consumed)
+        };
+        for (number, slot, fill, _) in retained(geometry, seen) {
+            if number < first {
+                continue;
+            }
+            let from = if number == first { skip.min(fill) } else { 0 };
+            let range = usize::try_from(from).unwrap_or(usize::MAX)
+                ..usize::try_from(fill).unwrap_or(usize::MAX);
+            let bytes = subbuf_bytes(geometry, seen, slot);
+            let range = range.start.min(bytes.len())..range.end.min(bytes.len());
+            self.push(bytes.get(range).unwrap_or(&[]), Some(slot as u64));
+        }
+    }
+}
+
+/// Parses the streams that tell something the buffers alone do not: no-overwrite, read by users, and
+/// not determined by the model.
+pub(super) fn parse_streams(
+    case: &Case,
+    prediction: &Prediction,
+    evidence: &Evidence,
+    writers: &Writers<'_>,
+) -> Vec<ParsedStream> {
+    let hides = |channel: usize| {
+        case.actors.iter().flat_map(|actor| &actor.ops).any(|op| {
+            matches!(op, Op::Reset { channel: c } | Op::Consumed { channel: c, .. } | Op::Open { channel: c } if *c == channel)
+        })
+    };
+    let got = reads(case, evidence);
+    let mut read: Vec<(usize, u32)> = got.iter().map(|got| (got.channel, got.cpu)).collect();
+    read.sort_unstable();
+    read.dedup();
+    read.into_iter()
+        .filter(|(channel, cpu)| {
+            case.channels.get(*channel).is_some_and(is_no_overwrite)
+                && !prediction.is_exact(*channel, *cpu as usize)
+                && !hides(*channel)
+        })
+        .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))
+        .map(|stream| {
+            let mut parser = Parser::new(case, writers);
+            let spec = &case.channels[stream.channel];
+            let text = Text {
+                bytes: &stream.bytes,
+                fill: u32::try_from(stream.bytes.len()).unwrap_or(u32::MAX),
+                expected: None,
+                before: &[],
+                header_bytes: u32::try_from(Geometry::of(spec).header_bytes).unwrap_or(0),
+                produced: None,
+                channel: stream.channel,
+                cpu: stream.cpu,
+            };
+            let section = parser.parse(text, 0, 0, false);
+            ParsedStream {
+                channel: stream.channel,
+                cpu: stream.cpu,
+                section,
+                records: parser.records,
+                faults: parser.faults,
+                complete: stream.complete,
+            }
+        })
+        .collect()
+}
+
+/// The bytes of all accepted records of each channel buffer, in the order written, as the producers
+/// wrote them; headers that a callback reserved are included where they are part of the stream.
+///
+/// Only buffers whose writes the model determines are told; times in record headers are taken from
+/// `streams()` where both have the record, and are 0 elsewhere.
+#[must_use]
+pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
+    let behaviour = Behaviour::of(evidence.setting.linux_version);
+    let prediction = predict(case, &behaviour, evidence.setting.vcpus);
+    let writers = Writers::of(case);
+    let mut times = std::collections::HashMap::new();
+    for stream in streams(case, evidence) {
+        let mut parser = Parser::new(case, &writers);
+        parser.parse(stream.text(case), 0, 0, false);
+        times.extend(parser.records.iter().map(|r| ((r.actor, r.seq), r.time_ns)));
+    }
+    let mut all = Vec::new();
+    for (channel, spec) in case.channels.iter().enumerate() {
+        for cpu in 0..evidence.setting.vcpus.min(CPUS_MAX) {
+            if !is_no_overwrite(spec) || spec.header_bytes != 0 {
+                continue;
+            }
+            if let Some(bytes) = accepted(case, &prediction, &times, (channel, cpu)) {
+                let mut stream = CpuStream {
+                    channel,
+                    cpu,
+                    bytes: Vec::new(),
+                    index: Vec::new(),
+                    complete: true,
+                };
+                stream.push(&bytes, None);
+                all.push(stream);
+            }
+        }
+    }
+    all
+}
+
+impl CpuStream {
+    fn text<'b>(&'b self, case: &Case) -> Text<'b> {
+        Text {
+            bytes: &self.bytes,
+            fill: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            expected: None,
+            before: &[],
+            header_bytes: case
+                .channels
+                .get(self.channel)
+                .map_or(0, |spec| spec.header_bytes),
+            produced: None,
+            channel: self.channel,
+            cpu: self.cpu,
+        }
+    }
+}
+
+/// The bytes of the accepted records; `None`: which were accepted, or in which order, is not
+/// determined.
+fn accepted(
+    case: &Case,
+    prediction: &Prediction,
+    times: &std::collections::HashMap<(u16, u32), u64>,
+    (channel, cpu): (usize, u32),
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut last = None;
+    for at in &prediction.order.line {
+        let actor = &case.actors[at.actor];
+        let Op::Write {
+            channel: to,
+            payload,
+            count,
+            ..
+        } = &actor.ops[at.op]
+        else {
+            continue;
+        };
+        if *to != channel || actor.cpu() != Some(cpu) {
+            continue;
+        }
+        if last.is_some_and(|last| !prediction.order.is_before(last, *at)) {
+            return None;
+        }
+        last = Some(*at);
+        let first = actor.first_record(at.op);
+        let fates = prediction.op(at.actor, at.op)?.fates.as_deref();
+        let all_fit = fates.is_none() && never_refused(case, channel);
+        if fates.is_none() && !all_fit {
+            return None;
+        }
+        for i in 0..*count {
+            if fates.is_some_and(|fates| fates.get(i as usize) != Some(&Fate::Accepted)) {
+                continue;
+            }
+            let seq = first + i;
+            let id = (u16::try_from(at.actor).ok()?, seq);
+            let len = payload.len(case.seed, at.actor, seq);
+            let source = crate::model::Source::Record {
+                actor: id.0,
+                op: u16::try_from(at.op).ok()?,
+                seq,
+            };
+            let start = bytes.len();
+            bytes.resize(start + len as usize, 0);
+            crate::model::content::stuff(case, source, len)?.render(
+                0,
+                times.get(&id).copied().unwrap_or(0),
+                &mut bytes[start..],
+            );
+        }
+    }
+    Some(bytes)
+}
+
+/// Whether all that is ever written to one buffer of the channel fits it without a switch refused.
+fn never_refused(case: &Case, channel: usize) -> bool {
+    let spec = &case.channels[channel];
+    let flushes = case
+        .actors
+        .iter()
+        .flat_map(|actor| &actor.ops)
+        .filter(|op| matches!(op, Op::Flush { channel: c } if *c == channel))
+        .count() as u64;
+    let (mut total, mut longest) = (0u64, 0u64);
+    for actor in &case.actors {
+        for op in &actor.ops {
+            if let Op::Write {
+                channel: to,
+                payload,
+                count,
+                ..
+            } = op
+                && *to == channel
+            {
+                let len = match payload {
+                    crate::case::Payload::Record { len_max, .. } => u64::from(*len_max),
+                    crate::case::Payload::Bytes(bytes) => bytes.len() as u64,
+                };
+                longest = longest.max(len);
+                total = total.saturating_add(len.saturating_mul(u64::from(*count)));
+            }
+        }
+    }
+    let usable = spec
+        .subbuf_size
+        .saturating_sub(u64::from(spec.header_bytes))
+        .saturating_sub(longest.saturating_sub(1));
+    longest <= spec.subbuf_size && usable > 0 && total.div_ceil(usable) + flushes < spec.n_subbufs
+}
