@@ -367,7 +367,9 @@ impl<'f> Resolver<'f> {
             } else {
                 suggestion(&name.value, &known)
             };
-            self.problems.push(problem.help(help));
+            if !self.file.broken {
+                self.problems.push(problem.help(help));
+            }
             return None;
         };
         let slot = file.slot;

@@ -108,7 +108,7 @@ impl Resolver<'_> {
                 _ => None,
             })
             .collect();
-        if !labels.contains(&label.value.as_str()) {
+        if !labels.contains(&label.value.as_str()) && !self.file.broken {
             let problem = Problem::new(
                 format!("there is no checkpoint `{}`", label.value),
                 label.span.clone(),
@@ -126,7 +126,7 @@ impl Resolver<'_> {
                 self.families[*index] == name.value || self.case.actors[*index].name == name.value
             })
             .collect();
-        if actors.is_empty() {
+        if actors.is_empty() && !self.file.broken {
             let known: Vec<&str> = self.families.clone();
             let problem = Problem::new(
                 format!("there is no actor `{}`", name.value),

@@ -173,4 +173,8 @@ pub(super) struct File {
     pub(super) channels: Vec<ChannelForm>,
     pub(super) actors: Vec<ActorForm>,
     pub(super) expects: Vec<ExpectForm>,
+    /// Names of channels that are in the file but could not be understood.
+    pub(super) broken_channels: Vec<String>,
+    /// Something is missing here because it was wrong in the file: what refers to it is not wrong.
+    pub(super) broken: bool,
 }

@@ -35,10 +35,7 @@ pub fn load(path_name: &str, text: &str) -> Result<Vec<Case>, Diagnostics> {
     let (file, mut problems) = parse(text);
     let mut cases = Vec::new();
     if let Some(file) = &file {
-        // With a value missing, what follows from it would only be noise.
-        if problems.is_empty() {
-            expand(path_name, file, &mut cases, &mut problems);
-        }
+        expand(path_name, file, &mut cases, &mut problems);
     }
     if problems.is_empty() {
         Ok(cases)

@@ -53,20 +53,26 @@ impl<'t> Walker<'t> {
         let summary = self.required(&top, "summary").and_then(|v| self.summary(v));
         let vcpus = self.optional_num(&top, "vcpus");
         let seed = self.optional_num(&top, "seed");
+        let machine = self.problems.len();
         let params = top.get("params").map_or_else(Vec::new, |v| self.params(v));
-        let channels = self
+        let guessing =
+            self.problems.len() > machine || (top.get("vcpus").is_some() && vcpus.is_none());
+        let (channels, broken_channels) = self
             .required(&top, "channel")
-            .map_or_else(Vec::new, |v| self.channels(v));
+            .map_or_else(Default::default, |v| self.channels(v));
         let actors = self.tables(&top, "actor", Self::actor);
         let expects = self.tables(&top, "expect", Self::expect);
-        Some(File {
-            summary: summary?,
+        // Without the parameters and the CPUs, what follows would be guesses.
+        (!guessing).then(|| File {
+            summary: summary.unwrap_or_default(),
             vcpus,
             seed,
             params,
             channels,
             actors,
             expects,
+            broken_channels,
+            broken: !self.problems.is_empty(),
         })
     }
 
@@ -209,15 +215,16 @@ impl<'t> Walker<'t> {
         Some(value)
     }
 
-    fn channels(&mut self, value: &Value<'t>) -> Vec<ChannelForm> {
+    fn channels(&mut self, value: &Value<'t>) -> (Vec<ChannelForm>, Vec<String>) {
         let Some(table) = self.table(value, "tables named [channel.NAME]") else {
-            return Vec::new();
+            return Default::default();
         };
         let entries = self.entries(table, value.span(), "the channels");
-        let mut channels = Vec::new();
+        let (mut channels, mut broken) = (Vec::new(), Vec::new());
         for (name, value) in entries.iter() {
             self.check_file_name(name);
             let Some(table) = self.table(value, "a table ([channel.NAME])") else {
+                broken.push(name.value.to_owned());
                 continue;
             };
             let what = format!("channel `{}`", name.value);
@@ -243,9 +250,11 @@ impl<'t> Walker<'t> {
                     files,
                     open,
                 });
+            } else {
+                broken.push(name.value.to_owned());
             }
         }
-        channels
+        (channels, broken)
     }
 
     fn check_file_name(&mut self, name: &Sp<&str>) {

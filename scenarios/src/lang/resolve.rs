@@ -70,7 +70,7 @@ pub(super) fn resolve<'f>(
     }
     resolver.actors();
     resolver.expectations();
-    if resolver.problems.is_empty() {
+    if resolver.problems.is_empty() && !file.broken {
         resolver.check();
     }
     if resolver.problems.is_empty() {
@@ -319,7 +319,7 @@ impl Resolver<'_> {
             .map(|channel| channel.name.value.as_str())
             .collect();
         let index = known.iter().position(|known| *known == name.value);
-        if index.is_none() {
+        if index.is_none() && !self.file.broken_channels.contains(&name.value) {
             let problem = Problem::new(
                 format!("there is no channel `{}`", name.value),
                 name.span.clone(),
