@@ -69,6 +69,7 @@ pub enum AptError {
 pub(crate) struct AptRoot {
     dir: PathBuf,
     suites: Suites,
+    purpose: String,
     lock_name: String,
     lock: Lock,
 }
@@ -111,20 +112,22 @@ impl AptRoot {
     pub(crate) fn updated(
         cache: &Cache,
         suite: &str,
+        purpose: &str,
         progress: &dyn Progress,
     ) -> Result<Self, AptError> {
-        let root = Self::claimed(cache, suite, progress)?;
+        let root = Self::claimed(cache, suite, purpose, progress)?;
         root.update(progress)?;
         Ok(root)
     }
 
-    /// Waits for the root of a suite.
+    /// Waits for the root of a suite. `purpose` says in errors what all this is for.
     ///
     /// # Errors
     /// The cache directory cannot be written.
     pub(crate) fn claimed(
         cache: &Cache,
         suite: &str,
+        purpose: &str,
         progress: &dyn Progress,
     ) -> Result<Self, CacheError> {
         let suites = Suites::of(suite);
@@ -134,6 +137,7 @@ impl AptRoot {
         Ok(Self {
             dir,
             suites,
+            purpose: purpose.to_owned(),
             lock_name,
             lock,
         })
@@ -163,7 +167,8 @@ impl AptRoot {
         // Without this, apt is content with old lists when the archive is out of reach.
         let mut update = self.apt_get();
         update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
-        child::run(&mut update).map_err(self.failure("the package lists"))?;
+        let what = format!("the package lists, wanted for {}", self.purpose);
+        child::run(&mut update).map_err(self.failure(&what))?;
         step.finish();
         Ok(())
     }
@@ -297,6 +302,13 @@ impl AptRoot {
             suite: suite.clone(),
             source,
         }
+    }
+}
+
+impl Drop for AptRoot {
+    fn drop(&mut self) {
+        // Lists and apt's caches are ten times what they are needed for, and fetched in seconds.
+        drop(fs::remove_dir_all(&self.dir));
     }
 }
 

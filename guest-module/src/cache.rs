@@ -19,7 +19,7 @@ use crate::manifest::{Manifest, State};
 use crate::progress::Progress;
 
 /// Raised whenever what entries contain changes its meaning: older entries are then never found.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -55,15 +55,19 @@ pub enum DebError {
 /// Folders that are links into `usr` on a current Debian. Older packages still ship files in them.
 const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
-/// What nobody needs for a build: text, and the type data of the kernel (`vmlinux` in newer headers), which
-/// would make the module's link want another tool.
-const LEFT_OUT: [&str; 6] = [
+/// What nobody needs for a build: text, sanitizers, link-time optimisation; and the type data of the kernel
+/// (`vmlinux` in newer headers), which would make the module's link want another tool.
+const LEFT_OUT: [&str; 10] = [
     "./usr/share/doc",
     "./usr/share/man",
     "./usr/share/locale",
     "./usr/share/info",
     "./usr/src/*/vmlinux",
     "./usr/lib/linux-headers-*/vmlinux",
+    "./usr/lib/*/lib*san.*",
+    "./usr/lib/*/lib*san_preinit.o",
+    "./usr/lib/gcc/*/lto1",
+    "./usr/bin/*lto-dump-*",
 ];
 
 /// Names that packages leave to their maintainer scripts, and what the scripts would make them mean.

@@ -148,7 +148,7 @@ impl Session<'_> {
         let key = Key::new("resolved").with("request", self.request.to_string());
         let mut used = None;
         let make = |_: &Path| -> Result<_, Error> {
-            let apt = AptRoot::updated(self.cache, self.suite, self.progress)?;
+            let apt = AptRoot::updated(self.cache, self.suite, &self.purpose(), self.progress)?;
             let resolution = self.ask(&apt)?;
             used = Some(apt);
             Ok(json!(resolution))
@@ -159,6 +159,15 @@ impl Session<'_> {
             self.cache.entry(&key, self.progress, make)?
         };
         Ok((entry.facts()?, used))
+    }
+
+    /// What is fetched for, in an error's words.
+    fn purpose(&self) -> String {
+        format!(
+            "kernel {}: image and headers packages, and {} with what they need",
+            self.request,
+            TOOLS.join(", ")
+        )
     }
 
     /// Asks apt what the request stands for today.
@@ -208,7 +217,7 @@ impl Session<'_> {
         let apt = match apt {
             Some(apt) => apt,
             None => {
-                let apt = AptRoot::claimed(self.cache, self.suite, self.progress)?;
+                let apt = AptRoot::claimed(self.cache, self.suite, &self.purpose(), self.progress)?;
                 // Who held it before us may have fetched the same.
                 if let Some(found) = self.find(resolution, &Silent)? {
                     return Ok(found);
@@ -267,7 +276,12 @@ impl Session<'_> {
         *resolution = newer;
         match apt {
             Some(apt) => Ok(apt),
-            None => Ok(AptRoot::updated(self.cache, self.suite, self.progress)?),
+            None => Ok(AptRoot::updated(
+                self.cache,
+                self.suite,
+                &self.purpose(),
+                self.progress,
+            )?),
         }
     }
 

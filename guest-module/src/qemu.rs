@@ -150,7 +150,7 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
             resolution = newer;
             match apt {
                 Some(apt) => apt,
-                None => AptRoot::updated(cache, SUITE, progress)?,
+                None => AptRoot::updated(cache, SUITE, PACKAGE, progress)?,
             }
         }
     };
@@ -236,7 +236,7 @@ fn resolve(
     let key = Key::new("resolved").with("request", format!("{SUITE}:{PACKAGE}"));
     let mut used = None;
     let make = |_: &Path| -> Result<_, QemuError> {
-        let apt = AptRoot::updated(cache, SUITE, progress)?;
+        let apt = AptRoot::updated(cache, SUITE, PACKAGE, progress)?;
         let packages = apt.closure(&[PACKAGE], true, None)?;
         used = Some(apt);
         Ok(json!(Resolution { packages }))
