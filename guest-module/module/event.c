@@ -46,9 +46,13 @@ static struct bed_frame *bed_frame_of_task(void)
 {
 	u32 i;
 
-	for (i = 0; i < bed.n_actors; i++)
-		if (bed.actors[i].task == current)
-			return &bed.actors[i].frame;
+	for (i = 0; i < RB_MAX_ACTORS; i++) {
+		const struct bed_worker *worker = &bed.workers[i];
+
+		/* Only the thread itself asks about a thread at work. */
+		if (worker->task == current && worker->actor)
+			return &worker->actor->frame;
+	}
 	return NULL;
 }
 

@@ -206,6 +206,7 @@ free_request:
 static void __exit bed_module_exit(void)
 {
 	misc_deregister(&bed_device);
+	bed_producer_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();
 	bed_free_request();

@@ -98,25 +98,84 @@ static void bed_flush_held(struct bed_actor *a)
 	up_read(&ch->life);
 }
 
-static int bed_producer_thread(void *arg)
+static void bed_work(struct bed_actor *a)
 {
-	struct bed_actor *a = arg;
 	u32 i;
 
 	for (i = 0; i < a->spec->n_ops && !READ_ONCE(bed.stopping); i++)
 		bed_op_run(a, a->spec->first_op + i);
 	bed_flush_held(a);
-	if (atomic_dec_and_test(&bed.running))
-		wake_up_all(&bed.idle);
+}
 
-	/* The thread stays until it is told to go, so that a->task stays valid. */
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
+static int bed_worker_thread(void *arg)
+{
+	struct bed_worker *worker = arg;
+
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		if (!smp_load_acquire(&worker->go)) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		bed_work(worker->actor);
+		/* The actor may be gone as soon as the count says so. */
+		WRITE_ONCE(worker->go, false);
+		if (atomic_dec_and_test(&bed.running))
+			wake_up_all(&bed.idle);
 	}
 	__set_current_state(TASK_RUNNING);
 	return 0;
+}
+
+static void bed_worker_stop(struct bed_worker *worker)
+{
+	if (worker->task)
+		kthread_stop(worker->task);
+	worker->task = NULL;
+}
+
+static int bed_worker_start(struct bed_worker *worker, u32 cpu)
+{
+	struct task_struct *task;
+
+	task = kthread_create(bed_worker_thread, worker, "relaybed/%u", cpu);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpu);
+	worker->task = task;
+	worker->cpu = cpu;
+	wake_up_process(task);
+	return 0;
+}
+
+/*
+ * An idle thread of @cpu. Threads outlive their request, since making and
+ * ending one takes several times as long as a small request runs. There are as
+ * many as there can be actors, so one is free; it may have to change its CPU.
+ */
+static struct bed_worker *bed_worker_get(u32 cpu)
+{
+	struct bed_worker *free = NULL;
+	int err;
+	u32 i;
+
+	for (i = 0; i < RB_MAX_ACTORS; i++) {
+		struct bed_worker *worker = &bed.workers[i];
+
+		if (worker->actor)
+			continue;
+		if (worker->task && worker->cpu == cpu)
+			return worker;
+		/* Rather an unused place than another CPU's thread. */
+		if (!free || (free->task && !worker->task))
+			free = worker;
+	}
+	bed_worker_stop(free);
+	err = bed_worker_start(free, cpu);
+	return err ? ERR_PTR(err) : free;
 }
 
 static u32 bed_longest_record(const struct rb_actor *spec)
@@ -129,12 +188,12 @@ static u32 bed_longest_record(const struct rb_actor *spec)
 	return longest;
 }
 
-/* Makes the thread; bed_request_run() lets it go. */
+/* Finds the actor its thread; bed_producer_go() lets it go. */
 int bed_producer_create(struct bed_actor *a, u32 index)
 {
 	const struct rb_actor *spec = &bed.request->actors[index];
 	u32 longest = bed_longest_record(spec);
-	struct task_struct *task;
+	struct bed_worker *worker;
 
 	memset(a, 0, sizeof(*a));
 	a->index = index;
@@ -150,23 +209,39 @@ int bed_producer_create(struct bed_actor *a, u32 index)
 	a->held_data = kvmalloc(longest, GFP_KERNEL);
 	if (!a->scratch || !a->held_data)
 		return -ENOMEM;
-	task = kthread_create(bed_producer_thread, a, "relaybed/%u", index);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	kthread_bind(task, spec->cpu);
-	a->task = task;
+	worker = bed_worker_get(spec->cpu);
+	if (IS_ERR(worker))
+		return PTR_ERR(worker);
+	worker->actor = a;
+	a->worker = worker;
 	return 0;
 }
 
+/* bed.running counts the actor by now. */
+void bed_producer_go(struct bed_actor *a)
+{
+	smp_store_release(&a->worker->go, true);
+	wake_up_process(a->worker->task);
+}
+
+/* Once no actor runs any more. */
 void bed_producer_destroy(struct bed_actor *a)
 {
-	if (a->task)
-		kthread_stop(a->task);
-	a->task = NULL;
+	if (a->worker)
+		a->worker->actor = NULL;
+	a->worker = NULL;
 	tasklet_kill(&a->tasklet);
 	irq_work_sync(&a->irq_work);
 	kvfree(a->held_data);
 	kvfree(a->scratch);
 	a->held_data = NULL;
 	a->scratch = NULL;
+}
+
+void bed_producer_exit(void)
+{
+	u32 i;
+
+	for (i = 0; i < RB_MAX_ACTORS; i++)
+		bed_worker_stop(&bed.workers[i]);
 }

@@ -55,10 +55,18 @@ struct bed_shot {
 	const void *literal;		/* these bytes, or NULL: self-describing */
 };
 
+/* A kernel thread bound to its CPU; kept from request to request. */
+struct bed_worker {
+	struct task_struct *task;	/* NULL: not made yet */
+	u32 cpu;
+	struct bed_actor *actor;	/* NULL: idle */
+	bool go;			/* the actor may run; cleared when through */
+};
+
 struct bed_actor {
 	u32 index;
 	const struct rb_actor *spec;
-	struct task_struct *task;
+	struct bed_worker *worker;	/* NULL: a user actor */
 	struct bed_frame frame;
 	struct bed_shot shot;
 	void *scratch;			/* the record is put together here */
@@ -89,7 +97,8 @@ struct bed {
 	struct dentry *root;
 	struct bed_channel channels[RB_MAX_CHANNELS];
 	struct bed_actor actors[RB_MAX_ACTORS];
-	u32 n_actors;			/* with a kernel thread or not */
+	u32 n_actors;			/* kernel and user actors */
+	struct bed_worker workers[RB_MAX_ACTORS];
 	atomic_t running;		/* kernel actors still at work */
 	wait_queue_head_t idle;
 	bool begun;
@@ -174,6 +183,8 @@ void bed_op_run(struct bed_actor *a, u32 index);
 /* producer.c */
 u64 bed_producer_write(struct bed_actor *a, u32 index, u64 *refused);
 int bed_producer_create(struct bed_actor *a, u32 index);
+void bed_producer_go(struct bed_actor *a);
 void bed_producer_destroy(struct bed_actor *a);
+void bed_producer_exit(void);
 
 #endif /* RELAYBED_H */

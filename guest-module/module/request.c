@@ -14,6 +14,7 @@ void bed_request_release(void)
 
 	WRITE_ONCE(bed.stopping, true);
 	wake_up_all(&bed.gate_wait);
+	wait_event(bed.idle, !atomic_read(&bed.running));
 	for (i = bed.n_actors; i-- > 0;)
 		bed_producer_destroy(&bed.actors[i]);
 	bed.n_actors = 0;
@@ -91,13 +92,13 @@ int bed_request_begin(void)
 	return 0;
 }
 
-static u32 bed_count_threads(void)
+static u32 bed_count_kernel_actors(void)
 {
 	u32 n = 0;
 	u32 i;
 
 	for (i = 0; i < bed.n_actors; i++)
-		n += bed.actors[i].task != NULL;
+		n += bed.actors[i].worker != NULL;
 	return n;
 }
 
@@ -110,10 +111,10 @@ int bed_request_run(void)
 	mutex_lock(&bed.lock);
 	if (bed.begun) {
 		bed.begun = false;
-		atomic_set(&bed.running, bed_count_threads());
+		atomic_set(&bed.running, bed_count_kernel_actors());
 		for (i = 0; i < bed.n_actors; i++)
-			if (bed.actors[i].task)
-				wake_up_process(bed.actors[i].task);
+			if (bed.actors[i].worker)
+				bed_producer_go(&bed.actors[i]);
 	} else {
 		err = -EINVAL;
 	}
