@@ -1,1 +1,258 @@
+//! Tiny real-mode guests on whatever KVM there is. Where `/dev/kvm` does not open they are skipped,
+//! and say so.
 
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+
+use vm_memory::{Bytes, GuestAddress};
+
+use super::*;
+use crate::address::MIB;
+
+/// Where guests' code is, and a word that they count in or store to.
+const CODE: u64 = 0x8000;
+const WORD: GuestAddress = GuestAddress(0x5000);
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Guest {
+    kvm: Kvm,
+    ram: GuestRam,
+    file: RamFile,
+    console: File,
+}
+
+/// A stopped guest with `vcpus` vCPUs, the first of them before `code`; `None` to skip.
+fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
+    let file = RamFile::create(64 * MIB).unwrap();
+    let vm = match Vm::create(&file, vcpus) {
+        Err(error @ (KvmError::Absent | KvmError::Permission | KvmError::Open(_))) => {
+            eprintln!("skipped: {error}");
+            return None;
+        }
+        result => result.unwrap(),
+    };
+    vm.memory().write_slice(code, GuestAddress(CODE)).unwrap();
+    let console = tempfile::tempfile().unwrap();
+    let kvm = Kvm::assemble(vm, vcpus, console.try_clone().unwrap(), |first| {
+        let mut sregs = first.get_sregs().unwrap();
+        (sregs.cs.base, sregs.cs.selector) = (0, 0);
+        // All of memory within reach of 32-bit addresses.
+        (sregs.ds.limit, sregs.ds.g) = (u32::MAX, 1);
+        first.set_sregs(&sregs).unwrap();
+        let mut regs = first.get_regs().unwrap();
+        (regs.rip, regs.rsp, regs.rflags) = (CODE, 0x7000, 2);
+        first.set_regs(&regs).unwrap();
+        Ok(())
+    });
+    Some(Guest {
+        kvm: kvm.unwrap(),
+        ram: file.map().unwrap(),
+        file,
+        console,
+    })
+}
+
+impl Guest {
+    fn word(&self) -> u32 {
+        self.ram.read_obj(WORD).unwrap()
+    }
+
+    /// Waits for the word to change.
+    fn progress(&self) {
+        let (start, until) = (self.word(), Instant::now() + LIMIT);
+        while self.word() == start {
+            assert!(Instant::now() < until, "the guest does nothing");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Runs to the end; returns it with all doorbell bytes.
+    fn finish(&mut self) -> (Exit, Vec<u8>) {
+        self.kvm.resume().unwrap();
+        let until = Instant::now() + LIMIT;
+        let exit = loop {
+            if let Some(exit) = self.kvm.wait(LIMIT, None, &self.ram).unwrap() {
+                break exit;
+            }
+            assert!(Instant::now() < until, "no end, {}", self.kvm.exit_counts());
+        };
+        self.kvm.end().unwrap();
+        (exit, std::iter::from_fn(|| self.kvm.take_bell()).collect())
+    }
+}
+
+/// Counts in the word for ever.
+const COUNT: &[u8] = &[0x66, 0xff, 0x06, 0x00, 0x50, 0xeb, 0xf9];
+
+#[test]
+fn doorbell_and_console_bytes_arrive_and_a_final_halt_is_power_off() {
+    // mov dx, 0x2f8; "hi" -> dx; mov dx, 0x3f8; "c" -> dx; hlt
+    let code = b"\xba\xf8\x02\xb0h\xee\xb0i\xee\xba\xf8\x03\xb0c\xee\xf4";
+    let Some(mut guest) = guest(2, code) else {
+        return;
+    };
+    assert_eq!(guest.finish(), (Exit::PowerOff, b"hi".to_vec()));
+    let mut printed = String::new();
+    std::io::Seek::rewind(&mut guest.console).unwrap();
+    guest.console.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "c");
+    let counts = guest.kvm.exit_counts();
+    assert_eq!((counts.get("doorbell"), counts.get("console")), (2, 1));
+}
+
+#[test]
+fn a_halt_with_interrupts_on_is_not_the_end() {
+    // sti; hlt
+    let Some(mut guest) = guest(1, b"\xfb\xf4\xeb\xfd") else {
+        return;
+    };
+    guest.kvm.resume().unwrap();
+    let exit = guest
+        .kvm
+        .wait(Duration::from_millis(300), None, &guest.ram)
+        .unwrap();
+    assert_eq!(exit, None);
+}
+
+#[test]
+fn resets_and_a_panic_are_told_apart() {
+    let mark_panic: &[u8] = b"\xc7\x06\x72\x04\x34\x12";
+    let reset_control: &[u8] = b"\xba\xf9\x0c\xb0\x06\xee\xeb\xfe";
+    let keyboard: &[u8] = b"\xb0\xfe\xe6\x64\xeb\xfe";
+    for (code, expected) in [
+        (reset_control.to_vec(), Exit::Reset),
+        (keyboard.to_vec(), Exit::Reset),
+        ([mark_panic, reset_control].concat(), Exit::Panic),
+    ] {
+        let Some(mut guest) = guest(2, &code) else {
+            return;
+        };
+        assert_eq!(guest.finish().0, expected);
+    }
+}
+
+#[test]
+fn a_triple_fault_is_the_end() {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    if !cpu
+        .split_ascii_whitespace()
+        .any(|flag| matches!(flag, "vmx" | "svm"))
+    {
+        eprintln!("skipped: KVM without the CPU's help does not see triple faults in real mode");
+        return;
+    }
+    // lidt [0x6000], which is empty; int3
+    let Some(mut guest) = guest(2, b"\x0f\x01\x1e\x00\x60\xcc") else {
+        return;
+    };
+    assert_eq!(guest.finish().0, Exit::TripleFault);
+}
+
+#[test]
+fn nothing_moves_while_the_machine_stands_still() {
+    let Some(mut guest) = guest(2, COUNT) else {
+        return;
+    };
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(guest.word(), 0, "it runs before it is told to");
+    for _ in 0..50 {
+        guest.kvm.resume().unwrap();
+        guest.progress();
+        assert_eq!(guest.kvm.stop(&guest.ram).unwrap(), None);
+        let before = guest.word();
+        std::thread::sleep(Duration::from_millis(1));
+        assert_eq!(guest.word(), before);
+    }
+    assert!(guest.kvm.cpu_time().run > Duration::ZERO);
+}
+
+#[test]
+fn what_is_not_there_reads_as_ones_and_is_counted() {
+    // in al, 0x99; mov [0x5000], al; out 0x99, al; mov al, [0xd0000000]; mov [0x5001], al;
+    // mov [0xd0000000], al; hlt
+    let code = b"\xe4\x99\xa2\x00\x50\xe6\x99\x67\xa0\x00\x00\x00\xd0\xa2\x01\x50\
+        \x67\xa2\x00\x00\x00\xd0\xf4";
+    let Some(mut guest) = guest(1, code) else {
+        return;
+    };
+    assert_eq!(guest.finish().0, Exit::PowerOff);
+    assert_eq!(guest.word(), 0xffff);
+    let counts = guest.kvm.exit_counts();
+    assert_eq!(
+        (counts.get("other empty port"), counts.get("empty memory")),
+        (2, 2)
+    );
+}
+
+#[test]
+fn a_storm_of_exits_can_be_stopped_and_ended() {
+    // again: in al, 0x99; inc dword [0x5000]; jmp again
+    let code = b"\xe4\x99\x66\xff\x06\x00\x50\xeb\xf7";
+    let Some(mut guest) = guest(1, code) else {
+        return;
+    };
+    guest.kvm.resume().unwrap();
+    guest.progress();
+    guest.kvm.stop(&guest.ram).unwrap();
+    // The access that was under way is finished: each exit has been followed by its count.
+    assert!(guest.kvm.exit_counts().get("other empty port") - u64::from(guest.word()) <= 1);
+    guest.kvm.resume().unwrap();
+    guest.kvm.end().unwrap();
+    assert!(guest.kvm.exit_counts().total() > 0);
+}
+
+#[test]
+fn a_guest_that_rings_without_end_is_ended() {
+    // mov dx, 0x2f8; again: out dx, al; jmp again
+    let Some(mut guest) = guest(1, b"\xba\xf8\x02\xee\xeb\xfd") else {
+        return;
+    };
+    let (exit, bells) = guest.finish();
+    assert!(matches!(exit, Exit::Stopped { state } if state.contains("unheard")));
+    assert_eq!(bells.len(), 1 << 16);
+}
+
+#[test]
+fn an_nmi_reaches_the_vcpu() {
+    let Some(mut guest) = guest(1, COUNT) else {
+        return;
+    };
+    let write = |at, bytes: &[u8]| {
+        guest
+            .file
+            .write_all_at(&guest.ram, GuestAddress(at), bytes)
+            .unwrap();
+    };
+    // Vector 2 leads to: mov dx, 0x2f8; mov al, 'N'; out dx, al; hlt
+    write(8, &[0x00, 0x90, 0, 0]);
+    write(0x9000, b"\xba\xf8\x02\xb0N\xee\xf4");
+    guest.kvm.resume().unwrap();
+    guest.progress();
+    guest.kvm.stop(&guest.ram).unwrap();
+    guest.kvm.inject_nmi(0).unwrap();
+    assert_eq!(guest.finish(), (Exit::PowerOff, b"N".to_vec()));
+}
+
+#[test]
+fn nothing_is_left_of_a_machine() {
+    let Some(guest) = guest(4, COUNT) else { return };
+    let Guest {
+        mut kvm, file, ram, ..
+    } = guest;
+    let inode = format!(" {} ", file.file().metadata().unwrap().ino());
+    let mappings = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.contains(&inode)).count()
+    };
+    kvm.stop(&ram).unwrap();
+    let tasks: Vec<_> = kvm.vcpus.iter().map(|v| v.tid().unwrap()).collect();
+    kvm.resume().unwrap();
+    drop(ram);
+    assert_eq!(mappings(), 1);
+    drop(kvm);
+    assert_eq!(mappings(), 0);
+    for tid in tasks {
+        let path = format!("/proc/self/task/{}", tid.as_raw_nonzero());
+        assert!(!std::path::Path::new(&path).exists(), "{path} is left");
+    }
+}

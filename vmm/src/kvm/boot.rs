@@ -92,7 +92,7 @@ fn memory_map(ram_size: u64) -> Vec<boot_e820_entry> {
     let entry = |start, end: u64, kind| boot_e820_entry {
         addr: start,
         size: end - start,
-        type_: kind,
+        r#type: kind,
     };
     let mut map = vec![
         entry(0, LOW_USABLE_END, RAM),
@@ -129,7 +129,7 @@ mod tests {
                 );
                 end = addr + size;
             }
-            let ram: u64 = map.iter().filter(|e| e.type_ == RAM).map(|e| e.size).sum();
+            let ram: u64 = map.iter().filter(|e| e.r#type == RAM).map(|e| e.size).sum();
             assert_eq!(ram + (LEGACY_HOLE_END - LOW_USABLE_END), mib * MIB);
         }
     }

@@ -51,7 +51,7 @@ pub(crate) fn check(path: &Path) -> Result<(), KernelFileError> {
         }
         // This backend enters the kernel in 64-bit mode, not through PVH.
         Err(KernelFileError::NoPvh) => Ok(()),
-        result => result,
+        result => result.map(drop),
     }
 }
 

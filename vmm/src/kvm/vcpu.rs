@@ -3,8 +3,8 @@
 //! The thread holds the vCPU's lock for as long as it may be in `KVM_RUN`, and gives it up to stand
 //! still. So whoever has the lock has proof that this vCPU is outside the guest.
 
-use std::ffi::{c_int, c_void};
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use kvm_bindings::{KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use rustix::thread::Pid;
-use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
+use vmm_sys_util::signal::{Killable, SIGRTMIN};
 
 use super::KvmError;
 use super::counts::{Counts, Reason};
@@ -109,6 +109,12 @@ impl Vcpu {
         {
             tracing::error!("a vCPU's thread panicked");
         }
+    }
+
+    /// The thread's number, once it has started.
+    #[cfg(test)]
+    pub(super) fn tid(&self) -> Option<Pid> {
+        self.tid.get().copied()
     }
 
     /// Scheduler time of the thread; zero if the host does not account for it.
@@ -257,12 +263,19 @@ fn what_failed(vcpu: &VcpuFd, what: String) -> End {
     End::Failed(format!("{what}, {place}"))
 }
 
-/// Makes the signal that kicks harmless but for interrupting `KVM_RUN`.
+/// Gives the signal that kicks a handler: only then does it make `KVM_RUN` return. The flag that
+/// the handler raises is of no use to anyone.
 fn install_kick() -> Result<(), KvmError> {
     static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
-    extern "C" fn nothing(_: c_int, _: *mut vmm_sys_util::signal::siginfo_t, _: *mut c_void) {}
+    let install = || {
+        let flag = Arc::new(AtomicBool::new(false));
+        let registered = signal_hook::flag::register(SIGRTMIN(), flag);
+        registered
+            .map(drop)
+            .map_err(|error| error.raw_os_error().unwrap_or_default())
+    };
     INSTALLED
-        .get_or_init(|| register_signal_handler(SIGRTMIN(), nothing).map_err(|e| e.errno()))
+        .get_or_init(install)
         .map_err(io::Error::from_raw_os_error)
         .map_err(KvmError::io("handle the signal that stops vCPUs"))
 }
