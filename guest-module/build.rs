@@ -46,8 +46,13 @@ fn embed_module_sources(here: &Path, out: &Path) {
         println!("cargo::rerun-if-changed={dir}");
         let entries = fs::read_dir(here.join(dir));
         for entry in entries.unwrap_or_else(|error| panic!("cannot list {dir}: {error}")) {
-            let path = entry.unwrap_or_else(|error| panic!("cannot list {dir}: {error}")).path();
-            let kind = path.extension().or(path.file_name()).and_then(|kind| kind.to_str());
+            let path = entry
+                .unwrap_or_else(|error| panic!("cannot list {dir}: {error}"))
+                .path();
+            let kind = path
+                .extension()
+                .or(path.file_name())
+                .and_then(|kind| kind.to_str());
             // Kbuild leaves `*.mod.c` behind when the module is built in place.
             let generated = path.to_str().is_some_and(|path| path.ends_with(".mod.c"));
             if kind.is_some_and(|kind| wanted.contains(&kind)) && !generated {
@@ -73,7 +78,10 @@ fn build_agent(here: &Path, out: &Path) {
         println!("cargo::rerun-if-changed={}", here.join(input).display());
     }
     for input in ["Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(input).display()
+        );
     }
     let target_dir = out.join("agent-target");
     let mut cargo = Command::new(variable("CARGO"));
@@ -82,15 +90,26 @@ fn build_agent(here: &Path, out: &Path) {
     }
     cargo
         .current_dir(workspace)
-        .args(["build", "--package", "relaybed-agent", "--bin", "relaybed-agent"])
+        .args([
+            "build",
+            "--package",
+            "relaybed-agent",
+            "--bin",
+            "relaybed-agent",
+        ])
         .args(["--profile", "agent", "--target", TARGET, "--target-dir"])
         .arg(&target_dir)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     if workspace.join("Cargo.lock").exists() {
         cargo.arg("--locked");
     }
-    let status = cargo.status().unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-    assert!(status.success(), "the agent does not build ({status}); its errors are above");
+    let status = cargo
+        .status()
+        .unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
+    assert!(
+        status.success(),
+        "the agent does not build ({status}); its errors are above"
+    );
     let built = target_dir.join(TARGET).join("agent/relaybed-agent");
     let agent = fs::read(&built)
         .unwrap_or_else(|error| panic!("cannot read the agent at {}: {error}", built.display()));
