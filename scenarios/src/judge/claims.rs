@@ -38,51 +38,7 @@ pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
 
 fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> {
     match expect {
-        Expect::Buffer {
-            at,
-            channel,
-            cpu,
-            produced,
-            consumed,
-            offset,
-            padding,
-        } => {
-            let Some(model) = model_buffer(case, prediction, at.as_deref(), (*channel, *cpu))
-            else {
-                return Vec::new();
-            };
-            let place = format!(
-                "buffer of CPU {cpu} of {:?} {}",
-                case.channels[*channel].name,
-                at.as_ref()
-                    .map_or_else(|| "at the end".to_owned(), |at| format!("at {at:?}"))
-            );
-            let pairs = [
-                ("produced", produced, model.produced.0),
-                ("consumed", consumed, model.consumed.0),
-                ("offset", offset, model.offset),
-            ];
-            let mut wrong: Vec<String> = pairs
-                .into_iter()
-                .filter_map(|(what, claimed, right)| {
-                    let claimed = (*claimed)?;
-                    (claimed != right).then(|| {
-                        format!(
-                            "{place}: {what} is claimed to be {claimed}, relay makes it {right}"
-                        )
-                    })
-                })
-                .collect();
-            if let Some(claimed) = padding
-                && *claimed != model.padding
-            {
-                wrong.push(format!(
-                    "{place}: padding is claimed to be {claimed:?}, relay makes it {:?}",
-                    model.padding
-                ));
-            }
-            wrong
-        }
+        Expect::Buffer { .. } => buffer(case, prediction, expect),
         Expect::Refused { actor, records } => refused(case, prediction, *actor, *records),
         Expect::Result {
             actor,
@@ -112,6 +68,53 @@ fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<S
             .into_iter()
             .collect(),
     }
+}
+
+fn buffer(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> {
+    let Expect::Buffer {
+        at,
+        channel,
+        cpu,
+        produced,
+        consumed,
+        offset,
+        padding,
+    } = expect
+    else {
+        return Vec::new();
+    };
+    let Some(model) = model_buffer(case, prediction, at.as_deref(), (*channel, *cpu)) else {
+        return Vec::new();
+    };
+    let place = format!(
+        "buffer of CPU {cpu} of {:?} {}",
+        case.channels[*channel].name,
+        at.as_ref()
+            .map_or_else(|| "at the end".to_owned(), |at| format!("at {at:?}"))
+    );
+    let pairs = [
+        ("produced", produced, model.produced.0),
+        ("consumed", consumed, model.consumed.0),
+        ("offset", offset, model.offset),
+    ];
+    let mut wrong: Vec<String> = pairs
+        .into_iter()
+        .filter_map(|(what, claimed, right)| {
+            let claimed = (*claimed)?;
+            (claimed != right).then(|| {
+                format!("{place}: {what} is claimed to be {claimed}, relay makes it {right}")
+            })
+        })
+        .collect();
+    if let Some(claimed) = padding
+        && *claimed != model.padding
+    {
+        wrong.push(format!(
+            "{place}: padding is claimed to be {claimed:?}, relay makes it {:?}",
+            model.padding
+        ));
+    }
+    wrong
 }
 
 fn moment(prediction: &Prediction, at: Option<At>) -> Option<&Moment> {

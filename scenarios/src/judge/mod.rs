@@ -11,6 +11,7 @@ pub mod parse;
 
 mod checks;
 mod claims;
+mod gap;
 mod identify;
 mod known;
 mod pick;

@@ -214,7 +214,7 @@ pub(super) fn parse_streams(
 #[must_use]
 pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
     let behaviour = Behaviour::of(evidence.setting.linux_version);
-    let prediction = predict(case, &behaviour, evidence.setting.vcpus);
+    let prediction = predict(case, &behaviour, evidence.setting.vcpus.min(CPUS_MAX));
     let writers = Writers::of(case);
     let mut times = std::collections::HashMap::new();
     for stream in streams(case, evidence) {

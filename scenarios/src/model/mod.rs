@@ -16,6 +16,7 @@ pub mod predict;
 pub mod prediction;
 pub mod units;
 
+mod descriptors;
 mod read;
 mod simulate;
 

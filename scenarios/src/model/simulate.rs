@@ -7,23 +7,11 @@ use crate::case::{Case, Files, Mode, Op, Payload, Via};
 use super::behaviour::Behaviour;
 use super::buffer::{Buffer, Fate, Geometry, Source, SwitchCall};
 use super::order::{At, Order};
-use super::predict::{Key, Touch, bound, changes};
-use super::prediction::{ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction};
+use super::predict::{Key, Touch, changes};
+use super::prediction::{ChannelMoment, Moment, OpPrediction, Prediction};
 
+/// No such file or directory.
 const ENOENT: u32 = 2;
-const EIO: u32 = 5;
-const ENODEV: u32 = 19;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
-
-/// Lengths of mappings beyond this meet limits of address space before relay's.
-const MMAP_CERTAIN: u64 = 1 << 40;
-/// Calls of one read operation that are simulated.
-const READS_MAX: usize = 1 << 16;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub(crate) trait Producer {
@@ -53,13 +41,13 @@ impl Producer for Honest {
 }
 
 /// A channel while it is simulated.
-struct Live {
-    state: ChanState,
+pub(super) struct Live {
+    pub(super) state: ChanState,
     /// Grows with every opening, so that descriptors of an earlier one are told apart.
-    generation: u32,
-    buffers: Vec<Buffer>,
+    pub(super) generation: u32,
+    pub(super) buffers: Vec<Buffer>,
     /// Buffers of earlier openings that descriptors may still reach.
-    closed: Vec<(u32, Vec<Buffer>)>,
+    pub(super) closed: Vec<(u32, Vec<Buffer>)>,
     /// Operation that met the last record too big, and its length.
     toobig: Option<(At, u64)>,
     toobig_known: bool,
@@ -67,27 +55,27 @@ struct Live {
 
 /// A descriptor that is open for sure.
 #[derive(Clone, Copy)]
-struct Descriptor {
-    key: Key,
-    generation: u32,
-    mapped: bool,
+pub(super) struct Descriptor {
+    pub(super) key: Key,
+    pub(super) generation: u32,
+    pub(super) mapped: bool,
 }
 
 /// What is known of a slot.
 #[derive(Clone, Copy)]
-enum Slot {
+pub(super) enum Slot {
     Open(Descriptor),
     Failed,
     Unknown,
 }
 
 pub(super) struct Simulation<'a> {
-    case: &'a Case,
-    touch: Touch,
+    pub(super) case: &'a Case,
+    pub(super) touch: Touch,
     producer: &'a mut dyn Producer,
-    live: Vec<Live>,
-    slots: std::collections::HashMap<usize, Slot>,
-    done: Prediction,
+    pub(super) live: Vec<Live>,
+    pub(super) slots: std::collections::HashMap<usize, Slot>,
+    pub(super) done: Prediction,
 }
 
 impl<'a> Simulation<'a> {
@@ -170,10 +158,13 @@ impl<'a> Simulation<'a> {
     fn step(&mut self, at: At) {
         let op = self.case.actors[at.actor].ops[at.op].clone();
         let keys = changes(self.case, at, self.done.online_cpus);
-        if keys.iter().any(|key| !self.touch.is_certain(*key, at)) {
-            if let Op::FileRead { .. } | Op::Write { .. } | Op::Consumed { .. } = op {
-                return;
-            }
+        // Operations on all buffers go on: some of those may still be certain.
+        let local = matches!(
+            op,
+            Op::FileRead { .. } | Op::Write { .. } | Op::Consumed { .. }
+        );
+        if local && !self.all_certain(&keys, at) {
+            return;
         }
         let result = match op {
             Op::Open { channel } => self.op_open(channel, &keys, at),
@@ -412,153 +403,6 @@ impl<'a> Simulation<'a> {
             .all(|other| self.done.order.is_ordered(other, at))
     }
 
-    fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
-        let Some(file) = super::predict::file_slot(op) else {
-            return OpPrediction::default();
-        };
-        if bound(self.case, at).is_none() {
-            return OpPrediction::default();
-        }
-        let descriptor = match self.slots.get(&file) {
-            Some(Slot::Open(descriptor)) => *descriptor,
-            _ => return OpPrediction::default(),
-        };
-        let proxy = self.case.channels[descriptor.key.0].files == Files::Proxy;
-        let result = match op {
-            Op::FileClose { .. } => {
-                self.slots.insert(file, Slot::Failed);
-                OpPrediction::ok(None)
-            }
-            Op::FileRead { size, times, .. } => self.op_read(descriptor, proxy, *size, *times),
-            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, proxy, *timeout_ms),
-            Op::FileMmap { len, .. } => self.op_mmap(descriptor, proxy, *len),
-            Op::FileMunmap { .. } if descriptor.mapped => OpPrediction::ok(None),
-            Op::FileCopy { .. } if descriptor.mapped => self.op_copy(at, descriptor),
-            Op::FileLseek { .. } => OpPrediction::failed(ESPIPE),
-            _ => OpPrediction::default(),
-        };
-        if let Some(Slot::Open(now)) = self.slots.get_mut(&file) {
-            match op {
-                Op::FileMmap { .. } => now.mapped |= result.error == Some(0),
-                Op::FileMunmap { .. } => now.mapped = false,
-                _ => {}
-            }
-        }
-        result
-    }
-
-    fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
-        let (channel, cpu) = descriptor.key;
-        let live = self.live.get_mut(channel)?;
-        if live.generation == descriptor.generation && live.state == ChanState::Open {
-            return live.buffers.get_mut(cpu);
-        }
-        live.closed
-            .iter_mut()
-            .find(|(generation, _)| *generation == descriptor.generation)
-            .and_then(|(_, buffers)| buffers.get_mut(cpu))
-    }
-
-    fn op_read(
-        &mut self,
-        descriptor: Descriptor,
-        proxy: bool,
-        size: u32,
-        times: u32,
-    ) -> OpPrediction {
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
-        };
-        if proxy && buffer.finalized {
-            return OpPrediction::failed(EIO);
-        }
-        let mut reads = Vec::new();
-        let calls = if times == 0 {
-            READS_MAX
-        } else {
-            (times as usize).min(READS_MAX)
-        };
-        for _ in 0..calls {
-            let pieces = buffer.read(size);
-            let got = pieces.last().map_or(0, super::buffer::Piece::end);
-            reads.push(ReadPrediction { pieces, bytes: got });
-            if times == 0 && got == 0 {
-                break;
-            }
-        }
-        if !buffer.position_known {
-            return OpPrediction::ok(None);
-        }
-        OpPrediction {
-            reads: Some(reads),
-            ..OpPrediction::ok(None)
-        }
-    }
-
-    fn op_poll(
-        &mut self,
-        at: At,
-        descriptor: Descriptor,
-        proxy: bool,
-        timeout_ms: Option<u32>,
-    ) -> OpPrediction {
-        let certain = self
-            .touch
-            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
-        };
-        if !certain || !buffer.position_known {
-            return OpPrediction::default();
-        }
-        let mask = match (buffer.finalized, buffer.is_readable()) {
-            (true, _) if proxy => POLLHUP,
-            (true, _) => POLLERR,
-            // What is asked for is POLLIN, so POLLRDNORM is not reported.
-            (false, true) => POLLIN,
-            (false, false) => 0,
-        };
-        debug_assert_eq!(mask & POLLRDNORM, 0);
-        if mask == 0 && timeout_ms.is_none() {
-            return OpPrediction::default();
-        }
-        OpPrediction::ok(Some(mask))
-    }
-
-    fn op_mmap(&mut self, descriptor: Descriptor, proxy: bool, len: u64) -> OpPrediction {
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
-        };
-        let page = relaybed_abi::RB_PAGE_SIZE as u64;
-        if len > MMAP_CERTAIN || descriptor.mapped {
-            return OpPrediction::default();
-        }
-        if len == 0 {
-            return OpPrediction::failed(EINVAL);
-        }
-        if proxy {
-            return OpPrediction::failed(ENODEV);
-        }
-        if len.div_ceil(page) * page == buffer.geometry.alloc_size() {
-            OpPrediction::ok(None)
-        } else {
-            OpPrediction::failed(EINVAL)
-        }
-    }
-
-    fn op_copy(&mut self, at: At, descriptor: Descriptor) -> OpPrediction {
-        let certain = self
-            .touch
-            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
-        let buffer = self.buffer_of(descriptor).map(|buffer| buffer.clone());
-        OpPrediction {
-            copied: buffer.filter(|_| certain).map(|buffer| Copied {
-                buffer: Box::new(buffer),
-            }),
-            ..OpPrediction::ok(None)
-        }
-    }
-
     fn moment(&mut self, at: Option<At>) {
         let order = &self.done.order;
         let channels = self
@@ -633,7 +477,7 @@ fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall
 
 impl OpPrediction {
     /// It succeeds, and returns this where known.
-    fn ok(value: Option<u64>) -> Self {
+    pub(super) fn ok(value: Option<u64>) -> Self {
         Self {
             error: Some(0),
             value,
@@ -642,7 +486,7 @@ impl OpPrediction {
     }
 
     /// It fails with this errno.
-    fn failed(errno: u32) -> Self {
+    pub(super) fn failed(errno: u32) -> Self {
         Self {
             error: Some(errno),
             ..Self::default()

@@ -91,39 +91,39 @@ fn results(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
-/// One file a CPU is made at each opening, and removed at each closing.
-fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
+/// How often the channel is opened and closed; `None`: not determined.
+fn openings(matter: &Matter<'_>, channel: usize) -> Option<(u64, u64)> {
     let spec = &matter.case.channels[channel];
-    let mut opened = u64::from(
-        spec.open_at_start
-            && matter
-                .prediction
-                .behaviour
-                .accepts(spec.subbuf_size, spec.n_subbufs),
-    );
+    let behaviour = matter.prediction.behaviour;
+    let accepted = behaviour.accepts(spec.subbuf_size, spec.n_subbufs);
+    let mut opened = u64::from(spec.open_at_start && accepted);
     let mut closed = 0;
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for (index, op) in script.ops.iter().enumerate() {
             let result = matter.prediction.op(actor, index);
             match op {
-                Op::Open { channel: of } if *of == channel => {
-                    match result.and_then(|result| result.value) {
-                        Some(value) => opened += value,
-                        None => return,
-                    }
-                }
+                Op::Open { channel: of } if *of == channel => opened += result?.value?,
                 Op::Close { channel: of } if *of == channel => {
-                    closed += u64::from(result.and_then(|result| result.error) == Some(0));
+                    closed += u64::from(result?.error == Some(0));
                 }
                 _ => {}
             }
         }
     }
+    if spec.files == Files::None {
+        return Some((0, 0));
+    }
+    Some((opened, closed))
+}
+
+/// One file a CPU is made at each opening, and removed at each closing.
+fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
+    let Some((opened, closed)) = openings(matter, channel) else {
+        report.amount.unspecified += 1;
+        return;
+    };
     if matter.evidence.events_lost > 0 {
         return;
-    }
-    if spec.files == Files::None {
-        (opened, closed) = (0, 0);
     }
     for cpu in 0..matter.prediction.online_cpus {
         let count = |kind: EventKind| {
@@ -145,23 +145,13 @@ fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
         };
         let created = count(EventKind::CreateFile);
         if created != opened {
-            report.fail(
-                Property::Lifetime,
-                at.clone(),
-                "create_buf_file is called once an opening",
-                opened,
-                created,
-            );
+            let what = "create_buf_file is called once an opening";
+            report.fail(Property::Lifetime, at.clone(), what, opened, created);
         }
         let removed = count(EventKind::RemoveFile);
         if removed < closed || removed > opened {
-            report.fail(
-                Property::Lifetime,
-                at,
-                "remove_buf_file is called once a closing",
-                closed,
-                removed,
-            );
+            let what = "remove_buf_file is called once a closing";
+            report.fail(Property::Lifetime, at, what, closed, removed);
         }
     }
 }

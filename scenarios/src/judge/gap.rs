@@ -1,0 +1,180 @@
+//! Bytes where a record should start and none does: what they are, and where the next one starts.
+
+use relaybed_abi::RB_RECORD_MAGIC;
+
+use crate::model::buffer::{Piece, Source};
+use crate::model::content::piece_mismatch;
+
+use super::identify::Known;
+use super::parse::{FaultKind, Parser, Walk, record_id};
+
+/// Bytes of a gap in which records without header are looked for.
+const GAP_SEARCH: usize = 4096;
+
+impl Parser<'_> {
+    /// Something that is no record: says what it is, and goes on behind it.
+    pub(super) fn gap(&mut self, walk: &mut Walk<'_>, fill: usize) {
+        walk.clean = false;
+        let at = walk.at;
+        let expected = walk.text.expected.and_then(|pieces| pieces.get(walk.hint));
+        if let Some(piece) = expected
+            && let Some(id) = record_id(piece)
+            && piece.start as usize == at
+            && self.is_bounded(walk, piece.total as usize, fill)
+        {
+            self.missing_record(walk, id, piece.total as usize, fill);
+            return;
+        }
+        let (resume, found) = match walk.ahead {
+            Some((place, found)) if place > at => (place, found),
+            _ => self.resume(walk, fill),
+        };
+        walk.ahead = Some((resume, found));
+        let gap = resume - at;
+        let missing = expected
+            .filter(|piece| piece.start as usize == at)
+            .and_then(|piece| record_id(piece).map(|id| (id, piece.total as usize)))
+            .or_else(|| self.guess_missing(found.as_ref()));
+        let found_id = found.map(|known| (known.actor, known.seq));
+        if let Some(id) = found_id
+            && gap < 64
+            && (missing.map(|(id, _)| id) == Some(id) || self.follows(id, missing, gap))
+        {
+            let by = u32::try_from(gap).unwrap_or(u32::MAX);
+            self.fault(FaultKind::Displaced { by }, at, gap, Some(id));
+            walk.at = resume;
+            return;
+        }
+        match missing {
+            Some((id, len)) if at + len <= resume || at + len == fill => {
+                self.missing_record(walk, id, len.min(walk.text.bytes.len() - at), fill);
+            }
+            None if found.is_none() && self.records_may_be_short(walk) => {
+                walk.vague += u32::try_from(gap).unwrap_or(u32::MAX);
+                walk.at = resume;
+            }
+            None if found.is_none() && walk.text.expected.is_some() => {
+                self.fault(FaultKind::Tail, at, gap, None);
+                walk.at = resume;
+            }
+            _ => {
+                self.fault(FaultKind::Junk, at, gap, missing.map(|(id, _)| id));
+                walk.at = resume;
+            }
+        }
+    }
+
+    fn records_may_be_short(&self, walk: &Walk<'_>) -> bool {
+        walk.text.expected.is_none() && self.writers.has_short(walk.text.channel, walk.text.cpu)
+    }
+
+    /// The place of a record that is not there: a part of it is, or what was there before.
+    fn missing_record(&mut self, walk: &mut Walk<'_>, id: (u16, u32), len: usize, fill: usize) {
+        let at = walk.at;
+        let own = &walk.text.bytes[at..(at + len).min(fill.max(at))];
+        let Some(writer) = self.writers.find(id.0, id.1) else {
+            self.fault(FaultKind::Junk, at, len, Some(id));
+            walk.at = at + len.max(1);
+            return;
+        };
+        let total = u32::try_from(len).unwrap_or(u32::MAX);
+        let piece = Piece {
+            source: Source::Record {
+                actor: id.0,
+                op: writer.op,
+                seq: id.1,
+            },
+            start: 0,
+            len: total,
+            from: 0,
+            total,
+        };
+        let right = piece_mismatch(self.case, &piece, own).unwrap_or(own.len());
+        let kind = if right >= 4.min(len / 2).max(1) {
+            FaultKind::Torn {
+                wrong_at: u32::try_from(right).unwrap_or(u32::MAX),
+            }
+        } else {
+            FaultKind::Stale
+        };
+        self.fault(kind, at, len, Some(id));
+        if walk.text.expected.is_some() {
+            walk.hint += 1;
+        }
+        if let Some(next) = self.next.get_mut(usize::from(id.0)) {
+            *next = Some(id.1.saturating_add(1));
+        }
+        walk.at = at + len.max(1);
+    }
+
+    /// Whether the record found is the very next of its actor, so that nothing is missing before.
+    fn follows(&self, id: (u16, u32), missing: Option<((u16, u32), usize)>, gap: usize) -> bool {
+        let next = self.next.get(usize::from(id.0)).copied().flatten();
+        next == Some(id.1) && missing.is_none_or(|(_, len)| len != gap)
+    }
+
+    /// Without the model: a gap between two records of one actor is the place of the one between.
+    fn guess_missing(&self, found: Option<&Known>) -> Option<((u16, u32), usize)> {
+        let last = self.records.last()?;
+        let (actor, seq) = match found {
+            Some(known) => {
+                let next = self.next.get(usize::from(known.actor)).copied().flatten()?;
+                (next < known.seq).then_some((known.actor, next))?
+            }
+            None => (last.actor, last.seq.checked_add(1)?),
+        };
+        let writer = self.writers.find(actor, seq)?;
+        let len = self.writers.len(writer, seq) as usize;
+        (len > 0).then_some(((actor, seq), len))
+    }
+
+    /// Where the next record is recognised behind the walk's place; the fill if there is none.
+    fn resume(&self, walk: &Walk<'_>, fill: usize) -> (usize, Option<Known>) {
+        let magic = RB_RECORD_MAGIC.to_le_bytes();
+        for at in walk.at + 1..fill {
+            let rest = &walk.text.bytes[at..];
+            if rest.starts_with(&magic)
+                && let Some(known) = self.writers.by_header(rest)
+                && self.is_news(&known)
+            {
+                return (at, Some(known));
+            }
+            if at - walk.at <= GAP_SEARCH
+                && let Some(known) = self.recognise_short(walk, at, rest)
+            {
+                return (at, Some(known));
+            }
+        }
+        (fill, None)
+    }
+
+    /// Not a record that its actor has left behind: remains of an earlier lap show in gaps.
+    fn is_news(&self, known: &Known) -> bool {
+        let next = self.next.get(usize::from(known.actor)).copied().flatten();
+        next.is_none_or(|next| known.seq >= next)
+    }
+
+    /// Whether the place of the missing record is followed by the record that is expected there.
+    fn is_bounded(&self, walk: &Walk<'_>, len: usize, fill: usize) -> bool {
+        let end = walk.at + len;
+        let next = walk.text.expected.and_then(|all| all.get(walk.hint + 1));
+        match next {
+            None => end == fill,
+            Some(next) => walk
+                .text
+                .bytes
+                .get(end..)
+                .and_then(|rest| self.recognise(walk, rest))
+                .is_some_and(|known| record_id(next) == Some((known.actor, known.seq))),
+        }
+    }
+
+    /// A record without header that the model says comes next, or that its length makes certain.
+    fn recognise_short(&self, walk: &Walk<'_>, at: usize, rest: &[u8]) -> Option<Known> {
+        let expected = walk.text.expected?;
+        let near = expected.get(walk.hint..expected.len().min(walk.hint + 2))?;
+        near.iter()
+            .filter(|piece| piece.total >= 8 || piece.start as usize == at)
+            .find_map(|piece| self.short(piece, rest))
+    }
+}

@@ -1,0 +1,174 @@
+//! Simulating the operations of user actors on their descriptors.
+
+use relaybed_abi::ChanState;
+
+use crate::case::{Files, Op};
+
+use super::buffer::Buffer;
+use super::order::At;
+use super::predict::bound;
+use super::prediction::{Copied, OpPrediction, ReadPrediction};
+use super::simulate::{Descriptor, Simulation, Slot};
+
+const EIO: u32 = 5;
+const ENODEV: u32 = 19;
+const EINVAL: u32 = 22;
+const ESPIPE: u32 = 29;
+const POLLIN: u64 = 0x1;
+const POLLERR: u64 = 0x8;
+const POLLHUP: u64 = 0x10;
+const POLLRDNORM: u64 = 0x40;
+
+/// Lengths of mappings beyond this meet limits of address space before relay's.
+const MMAP_CERTAIN: u64 = 1 << 40;
+/// Calls of one read operation that are simulated.
+const READS_MAX: usize = 1 << 16;
+
+impl Simulation<'_> {
+    pub(super) fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
+        let Some(file) = super::predict::file_slot(op) else {
+            return OpPrediction::default();
+        };
+        if bound(self.case, at).is_none() {
+            return OpPrediction::default();
+        }
+        let descriptor = match self.slots.get(&file) {
+            Some(Slot::Open(descriptor)) => *descriptor,
+            _ => return OpPrediction::default(),
+        };
+        let proxy = self.case.channels[descriptor.key.0].files == Files::Proxy;
+        let result = match op {
+            Op::FileClose { .. } => {
+                self.slots.insert(file, Slot::Failed);
+                OpPrediction::ok(None)
+            }
+            Op::FileRead { size, times, .. } => self.op_read(descriptor, proxy, *size, *times),
+            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, proxy, *timeout_ms),
+            Op::FileMmap { len, .. } => self.op_mmap(descriptor, proxy, *len),
+            Op::FileMunmap { .. } if descriptor.mapped => OpPrediction::ok(None),
+            Op::FileCopy { .. } if descriptor.mapped => self.op_copy(at, descriptor),
+            Op::FileLseek { .. } => OpPrediction::failed(ESPIPE),
+            _ => OpPrediction::default(),
+        };
+        if let Some(Slot::Open(now)) = self.slots.get_mut(&file) {
+            match op {
+                Op::FileMmap { .. } => now.mapped |= result.error == Some(0),
+                Op::FileMunmap { .. } => now.mapped = false,
+                _ => {}
+            }
+        }
+        result
+    }
+
+    fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
+        let (channel, cpu) = descriptor.key;
+        let live = self.live.get_mut(channel)?;
+        if live.generation == descriptor.generation && live.state == ChanState::Open {
+            return live.buffers.get_mut(cpu);
+        }
+        live.closed
+            .iter_mut()
+            .find(|(generation, _)| *generation == descriptor.generation)
+            .and_then(|(_, buffers)| buffers.get_mut(cpu))
+    }
+
+    fn op_read(
+        &mut self,
+        descriptor: Descriptor,
+        proxy: bool,
+        size: u32,
+        times: u32,
+    ) -> OpPrediction {
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if proxy && buffer.finalized {
+            return OpPrediction::failed(EIO);
+        }
+        let mut reads = Vec::new();
+        let calls = if times == 0 {
+            READS_MAX
+        } else {
+            (times as usize).min(READS_MAX)
+        };
+        for _ in 0..calls {
+            let pieces = buffer.read(size);
+            let got = pieces.last().map_or(0, super::buffer::Piece::end);
+            reads.push(ReadPrediction { pieces, bytes: got });
+            if times == 0 && got == 0 {
+                break;
+            }
+        }
+        if !buffer.position_known {
+            return OpPrediction::ok(None);
+        }
+        OpPrediction {
+            reads: Some(reads),
+            ..OpPrediction::ok(None)
+        }
+    }
+
+    fn op_poll(
+        &mut self,
+        at: At,
+        descriptor: Descriptor,
+        proxy: bool,
+        timeout_ms: Option<u32>,
+    ) -> OpPrediction {
+        let certain = self
+            .touch
+            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if !certain || !buffer.position_known {
+            return OpPrediction::default();
+        }
+        let mask = match (buffer.finalized, buffer.is_readable()) {
+            (true, _) if proxy => POLLHUP,
+            (true, _) => POLLERR,
+            // What is asked for is POLLIN, so POLLRDNORM is not reported.
+            (false, true) => POLLIN,
+            (false, false) => 0,
+        };
+        debug_assert_eq!(mask & POLLRDNORM, 0);
+        if mask == 0 && timeout_ms.is_none() {
+            return OpPrediction::default();
+        }
+        OpPrediction::ok(Some(mask))
+    }
+
+    fn op_mmap(&mut self, descriptor: Descriptor, proxy: bool, len: u64) -> OpPrediction {
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        let page = relaybed_abi::RB_PAGE_SIZE as u64;
+        if len > MMAP_CERTAIN || descriptor.mapped {
+            return OpPrediction::default();
+        }
+        if len == 0 {
+            return OpPrediction::failed(EINVAL);
+        }
+        if proxy {
+            return OpPrediction::failed(ENODEV);
+        }
+        if len.div_ceil(page) * page == buffer.geometry.alloc_size() {
+            OpPrediction::ok(None)
+        } else {
+            OpPrediction::failed(EINVAL)
+        }
+    }
+
+    fn op_copy(&mut self, at: At, descriptor: Descriptor) -> OpPrediction {
+        let certain = self
+            .touch
+            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
+        let buffer = self.buffer_of(descriptor).map(|buffer| buffer.clone());
+        OpPrediction {
+            copied: buffer.filter(|_| certain).map(|buffer| Copied {
+                buffer: Box::new(buffer),
+            }),
+            ..OpPrediction::ok(None)
+        }
+    }
+}
