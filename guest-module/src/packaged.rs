@@ -211,7 +211,7 @@ impl Session<'_> {
         resolution: &mut Resolution,
         apt: Option<AptRoot>,
     ) -> Result<(Entry, Entry), Error> {
-        if let Some(found) = self.find(resolution, self.progress)? {
+        if let Some(found) = self.find(resolution)? {
             return Ok(found);
         }
         let apt = match apt {
@@ -219,7 +219,7 @@ impl Session<'_> {
             None => {
                 let apt = AptRoot::claimed(self.cache, self.suite, &self.purpose(), self.progress)?;
                 // Who held it before us may have fetched the same.
-                if let Some(found) = self.find(resolution, &Silent)? {
+                if let Some(found) = self.find(resolution)? {
                     return Ok(found);
                 }
                 self.reach(apt, resolution)?
@@ -229,12 +229,9 @@ impl Session<'_> {
     }
 
     /// Kernel and module as far as that takes no network: the module is built if its parts are there.
-    fn find(
-        &self,
-        resolution: &Resolution,
-        progress: &dyn Progress,
-    ) -> Result<Option<(Entry, Entry)>, Error> {
-        let cached = |key: &Key| self.cache.find(key, progress);
+    fn find(&self, resolution: &Resolution) -> Result<Option<(Entry, Entry)>, Error> {
+        // Damage is told where the entry is made again.
+        let cached = |key: &Key| self.cache.find(key, &Silent);
         let Some(kernel) = cached(&resolution.kernel_key()) else {
             return Ok(None);
         };
@@ -355,7 +352,7 @@ impl Session<'_> {
         ];
         let missing = parts
             .iter()
-            .filter(|(key, _)| self.cache.find(key, self.progress).is_none());
+            .filter(|(key, _)| self.cache.find(key, &Silent).is_none());
         let missing: Vec<PackageId> = missing
             .flat_map(|(_, packages)| packages.to_vec())
             .collect();

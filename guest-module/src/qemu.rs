@@ -13,7 +13,7 @@ use crate::cache::{Cache, CacheError, Entry, Key, io_error};
 use crate::child::{self, ChildError};
 use crate::deb::{self, DebError};
 use crate::packages::{self, PackageId};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 
 /// Older ones hang when a second CPU comes up under the instruction clock.
 const OLDEST: (u32, u32) = (8, 2);
@@ -139,7 +139,7 @@ fn is_new_enough(version: &str) -> bool {
 /// Debian's QEMU from the cache, fetched if need be.
 fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
     let (mut resolution, apt) = resolve(cache, progress, cache.refresh())?;
-    if let Some(entry) = cache.find(&key(&resolution), progress) {
+    if let Some(entry) = cache.find(&key(&resolution), &Silent) {
         return Ok(entry.facts::<Fact>()?.qemu(&entry));
     }
     let apt = match apt {
