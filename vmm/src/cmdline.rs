@@ -1,6 +1,6 @@
 //! The kernel command line that every guest gets, and why.
 
-use crate::spec::MachineSpec;
+use crate::spec::{Backend, MachineSpec};
 
 /// The arguments that every guest gets.
 ///
@@ -20,15 +20,22 @@ pub const DEFAULT: &str = "console=ttyS0 8250.nr_uarts=2 loglevel=5 panic=-1 reb
     nokaslr random.trust_cpu=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 \
     tsc=reliable";
 
+/// What is added for the KVM backend, whose machines have less in them.
+///
+/// - `reboot=pci`: a reset is one write to a register; other ways first wait for what is not there.
+/// - `acpi=off pci=off`: there are no tables and no bus to look for.
+pub const KVM: &str = "reboot=pci acpi=off pci=off";
+
 /// Arguments that a spec may not set: they decide how the guest's end is told.
 pub(crate) const RESERVED: &[&str] = &["panic=", "reboot="];
 
 /// The whole command line of a spec.
 pub(crate) fn kernel_cmdline(spec: &MachineSpec) -> String {
-    let extra = spec.cmdline_extra.trim();
-    if extra.is_empty() {
-        DEFAULT.to_owned()
-    } else {
-        format!("{DEFAULT} {extra}")
-    }
+    let backend = match spec.backend {
+        Backend::Qemu => "",
+        Backend::Kvm => KVM,
+    };
+    let parts = [DEFAULT, backend, spec.cmdline_extra.trim()];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
 }

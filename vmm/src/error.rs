@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::event::Exit;
+use crate::kvm::KvmError;
 use crate::qemu::QemuError;
 use crate::ram::RamError;
-use crate::spec::SpecError;
+use crate::spec::{Backend, SpecError};
 
 /// A machine could not be made, reached or controlled.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,17 @@ pub enum Error {
     /// QEMU.
     #[error("the QEMU backend failed")]
     Qemu(#[from] QemuError),
+    /// Our own virtual machine on KVM.
+    #[error("the KVM backend failed")]
+    Kvm(#[from] KvmError),
+    /// The backend cannot do what was asked.
+    #[error("the {backend} backend cannot do this: {what}; use the other one")]
+    Unsupported {
+        /// What was asked.
+        what: &'static str,
+        /// The backend.
+        backend: Backend,
+    },
     /// The evidence folder cannot be used.
     #[error("cannot {action} {path}: the evidence folder must be writable")]
     Evidence {

@@ -33,6 +33,7 @@
 //! takes under 1 ms to be confirmed, so does going on.
 
 mod address;
+mod backend;
 pub mod cmdline;
 mod deadline;
 mod error;
@@ -42,6 +43,7 @@ mod kvm;
 mod machine;
 mod paused;
 pub mod probe;
+mod process;
 mod qemu;
 mod ram;
 pub mod signals;
@@ -52,12 +54,13 @@ pub use address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};
 pub use deadline::{Deadline, Stall, StallKind};
 pub use error::Error;
 pub use event::{Event, Exit};
+pub use kvm::{ExitCount, ExitCounts, KvmError};
 pub use machine::{Machine, Stats};
 pub use paused::Paused;
 pub use qemu::{QemuError, Version};
 pub use ram::{GuestRam, RamError, RamWindow, StillRam};
 pub use spec::{
-    Accel, CMDLINE_MAX_BYTES, MEMORY_DEFAULT_MIB, MEMORY_MAX_MIB, MEMORY_MIN_MIB, MachineSpec,
-    QemuProgram, SpecError, VCPUS_MAX,
+    Accel, Backend, CMDLINE_MAX_BYTES, MEMORY_DEFAULT_MIB, MEMORY_MAX_MIB, MEMORY_MIN_MIB,
+    MachineSpec, QemuProgram, SpecError, VCPUS_MAX,
 };
 pub use vm_memory::GuestAddress;

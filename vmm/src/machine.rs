@@ -1,16 +1,17 @@
 //! The machine contract: what lives after a boot.
 //!
-//! Backend-neutral. A second backend takes the place of the field `vm` behind the same methods;
-//! callers see this type only.
+//! Backend-neutral: callers see this type only.
 
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
 
+use crate::backend::Vm;
 use crate::deadline::{Deadline, Meter};
 use crate::error::Error;
 use crate::event::{Event, Exit};
+use crate::kvm::ExitCounts;
 use crate::paused::Paused;
-use crate::qemu::Qemu;
+use crate::process;
 use crate::ram::{GuestRam, RamFile, StillRam};
 use crate::signals;
 use crate::spec::MachineSpec;
@@ -26,7 +27,7 @@ const CONSOLE_MAX_BYTES: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct Machine {
     // Dropped before the RAM it uses.
-    pub(crate) vm: Qemu,
+    pub(crate) vm: Vm,
     ram: GuestRam,
     pub(crate) ram_file: RamFile,
     spec: MachineSpec,
@@ -56,14 +57,15 @@ impl Machine {
     /// Checks the spec and starts the machine. The guest runs when this returns.
     ///
     /// # Errors
-    /// [`Error::Spec`], [`Error::Evidence`], [`Error::DirInUse`], [`Error::Ram`], [`Error::Qemu`].
+    /// [`Error::Spec`], [`Error::Evidence`], [`Error::DirInUse`], [`Error::Ram`], [`Error::Qemu`],
+    /// [`Error::Kvm`].
     pub fn boot(spec: MachineSpec) -> Result<Self, Error> {
         spec.validate()?;
         let console = claim_console(&spec)?;
         let ram_file = RamFile::create(spec.memory_bytes())?;
         let ram = ram_file.map()?;
         let spawned_at = Instant::now();
-        let vm = Qemu::launch(&spec, &ram_file)?;
+        let vm = Vm::launch(&spec, &ram_file, &console)?;
         Ok(Self {
             vm,
             ram,
@@ -89,7 +91,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when a signal came (see [`crate::signals`]), [`Error::Failed`] after
-    /// an earlier failure, [`Error::Qemu`] if the backend cannot be heard any more.
+    /// an earlier failure, [`Error::Qemu`] or [`Error::Kvm`] if the backend cannot be heard any more.
     pub fn next_event(&mut self, deadline: Deadline) -> Result<Event, Error> {
         let mut meter = Meter::new(deadline);
         let mut at = Instant::now();
@@ -135,7 +137,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`Error::Ended`] if the machine has ended, [`Error::Failed`] after an earlier failure,
-    /// [`Error::Qemu`] if the backend does not obey.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the backend does not obey.
     pub fn pause(&mut self) -> Result<Paused<'_>, Error> {
         self.check_usable()?;
         self.check_alive()?;
@@ -183,7 +185,7 @@ impl Machine {
     /// Returns how the machine ended, which is [`Exit::Killed`] unless it had ended before.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the process can neither be asked nor killed.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the process can neither be asked nor killed.
     pub fn power_off(&mut self) -> Result<Exit, Error> {
         if self.ended.is_none() {
             self.vm.quit()?;
@@ -194,7 +196,7 @@ impl Machine {
     /// Kills the backend's process at once. Returns as [`Self::power_off`].
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the process cannot be killed.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the process cannot be killed.
     pub fn kill(&mut self) -> Result<Exit, Error> {
         if self.ended.is_none() {
             self.vm.end()?;
@@ -205,7 +207,7 @@ impl Machine {
     /// Figures so far.
     pub fn stats(&self) -> Stats {
         let resident = if self.ended.is_none() {
-            self.vm.resident()
+            process::resident(self.vm.pid())
         } else {
             None
         };
@@ -216,6 +218,12 @@ impl Machine {
             resident_shared_bytes: resident.map(|(_, shared)| shared),
             pid: self.vm.pid(),
         }
+    }
+
+    /// How often vCPUs have left the guest into the backend's process, and why; `None` from a
+    /// backend that does not count.
+    pub fn exit_counts(&self) -> Option<ExitCounts> {
+        self.vm.exit_counts()
     }
 
     fn take_event(&mut self) -> Option<Event> {

@@ -55,6 +55,14 @@ impl<'m> Paused<'m> {
         self.still().slice(address, len)
     }
 
+    /// Interrupts one vCPU by an NMI as soon as the guest goes on.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] from the QEMU backend, [`Error::Kvm`] if KVM refuses.
+    pub fn inject_nmi(&mut self, vcpu: u32) -> Result<(), Error> {
+        self.machine.vm.inject_nmi(vcpu)
+    }
+
     /// Lets the guest go on.
     ///
     /// # Errors

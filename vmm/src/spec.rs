@@ -35,6 +35,25 @@ impl std::fmt::Display for Accel {
     }
 }
 
+/// What makes the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A QEMU process, with the spec's accelerator.
+    Qemu,
+    /// Our own virtual machine on the host's KVM, in this process. Needs no QEMU; boots a
+    /// `vmlinux`, with or without a PVH entry, and a bzImage.
+    Kvm,
+}
+
+impl std::fmt::Display for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Qemu => "qemu",
+            Self::Kvm => "kvm",
+        })
+    }
+}
+
 /// How to start QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QemuProgram {
@@ -69,9 +88,11 @@ pub struct MachineSpec {
     pub vcpus: u32,
     /// RAM in MiB, [`MEMORY_MIN_MIB`] to [`MEMORY_MAX_MIB`].
     pub memory_mib: u32,
-    /// What executes the guest.
+    /// What makes the machine.
+    pub backend: Backend,
+    /// What executes the guest under QEMU; [`Backend::Kvm`] is always KVM.
     pub accel: Accel,
-    /// How to start QEMU.
+    /// How to start QEMU; of no use to [`Backend::Kvm`].
     pub qemu: QemuProgram,
     /// An existing folder for `console.log` and `qemu.log`; one machine at a time.
     pub dir: PathBuf,
@@ -168,10 +189,24 @@ impl MachineSpec {
             cmdline_extra: String::new(),
             vcpus: 2,
             memory_mib: MEMORY_DEFAULT_MIB,
+            backend: Backend::Qemu,
             accel: Accel::Tcg,
             qemu,
             dir,
             boot_deadline: Deadline::default(),
+        }
+    }
+
+    /// As [`Self::new`], on the KVM backend.
+    pub fn on_kvm(kernel: PathBuf, initramfs: PathBuf, dir: PathBuf) -> Self {
+        let no_qemu = QemuProgram {
+            argv0: Vec::new(),
+            data_dir: None,
+        };
+        Self {
+            backend: Backend::Kvm,
+            accel: Accel::Kvm,
+            ..Self::new(kernel, initramfs, no_qemu, dir)
         }
     }
 
@@ -184,7 +219,7 @@ impl MachineSpec {
         require_file("kernel", &self.kernel)?;
         require_file("initramfs", &self.initramfs)?;
         require_dir("evidence folder", &self.dir)?;
-        if let Some(dir) = &self.qemu.data_dir {
+        if let (Backend::Qemu, Some(dir)) = (self.backend, &self.qemu.data_dir) {
             require_dir("QEMU data folder", dir)?;
         }
         let initramfs_len = std::fs::metadata(&self.initramfs).map_or(0, |m| m.len());
@@ -193,7 +228,11 @@ impl MachineSpec {
                 path: self.initramfs.clone(),
             });
         }
-        let kernel = kernel_file::check(&self.kernel).map_err(|source| SpecError::Kernel {
+        let checked = match self.backend {
+            Backend::Qemu => kernel_file::check(&self.kernel),
+            Backend::Kvm => crate::kvm::check_kernel(&self.kernel),
+        };
+        let kernel = checked.map_err(|source| SpecError::Kernel {
             path: self.kernel.clone(),
             source,
         })?;
@@ -218,7 +257,7 @@ impl MachineSpec {
                 memory_mib: self.memory_mib,
             });
         }
-        if self.qemu.argv0.is_empty() {
+        if self.backend == Backend::Qemu && self.qemu.argv0.is_empty() {
             return Err(SpecError::NoQemu);
         }
         if let Some(character) = self.cmdline_extra.chars().find(|c| c.is_control()) {

@@ -88,7 +88,7 @@ impl Kvm {
                 .set_regs(&registers::general(kernel.entry))
                 .map_err(KvmError::io("set a vCPU's registers"))
         })?;
-        machine.resume()?;
+        machine.resume();
         Ok(machine)
     }
 
@@ -178,10 +178,9 @@ impl Kvm {
     }
 
     /// Lets the vCPUs run again.
-    pub(crate) fn resume(&mut self) -> Result<(), KvmError> {
+    pub(crate) fn resume(&mut self) {
         self.look = Look::soon();
         self.shared.gate.give(Order::Run);
-        Ok(())
     }
 
     /// Ends all vCPUs' threads and gives the vCPUs back to KVM. May be called again.

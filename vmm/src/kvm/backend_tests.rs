@@ -68,7 +68,7 @@ impl Guest {
 
     /// Runs to the end; returns it with all doorbell bytes.
     fn finish(&mut self) -> (Exit, Vec<u8>) {
-        self.kvm.resume().unwrap();
+        self.kvm.resume();
         let until = Instant::now() + LIMIT;
         let exit = loop {
             if let Some(exit) = self.kvm.wait(LIMIT, None, &self.ram).unwrap() {
@@ -106,7 +106,7 @@ fn a_halt_with_interrupts_on_is_not_the_end() {
     let Some(mut guest) = guest(1, b"\xfb\xf4\xeb\xfd") else {
         return;
     };
-    guest.kvm.resume().unwrap();
+    guest.kvm.resume();
     let exit = guest
         .kvm
         .wait(Duration::from_millis(300), None, &guest.ram)
@@ -156,7 +156,7 @@ fn nothing_moves_while_the_machine_stands_still() {
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(guest.word(), 0, "it runs before it is told to");
     for _ in 0..50 {
-        guest.kvm.resume().unwrap();
+        guest.kvm.resume();
         guest.progress();
         assert_eq!(guest.kvm.stop(&guest.ram).unwrap(), None);
         let before = guest.word();
@@ -191,12 +191,12 @@ fn a_storm_of_exits_can_be_stopped_and_ended() {
     let Some(mut guest) = guest(1, code) else {
         return;
     };
-    guest.kvm.resume().unwrap();
+    guest.kvm.resume();
     guest.progress();
     guest.kvm.stop(&guest.ram).unwrap();
     // The access that was under way is finished: each exit has been followed by its count.
     assert!(guest.kvm.exit_counts().get("other empty port") - u64::from(guest.word()) <= 1);
-    guest.kvm.resume().unwrap();
+    guest.kvm.resume();
     guest.kvm.end().unwrap();
     assert!(guest.kvm.exit_counts().total() > 0);
 }
@@ -226,7 +226,7 @@ fn an_nmi_reaches_the_vcpu() {
     // Vector 2 leads to: mov dx, 0x2f8; mov al, 'N'; out dx, al; hlt
     write(8, &[0x00, 0x90, 0, 0]);
     write(0x9000, b"\xba\xf8\x02\xb0N\xee\xf4");
-    guest.kvm.resume().unwrap();
+    guest.kvm.resume();
     guest.progress();
     guest.kvm.stop(&guest.ram).unwrap();
     guest.kvm.inject_nmi(0).unwrap();
@@ -246,7 +246,7 @@ fn nothing_is_left_of_a_machine() {
     };
     kvm.stop(&ram).unwrap();
     let tasks: Vec<_> = kvm.vcpus.iter().map(|v| v.tid().unwrap()).collect();
-    kvm.resume().unwrap();
+    kvm.resume();
     drop(ram);
     assert_eq!(mappings(), 1);
     drop(kvm);

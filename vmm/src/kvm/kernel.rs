@@ -19,7 +19,7 @@ use vm_memory::{Bytes, GuestAddress};
 use super::KvmError;
 use super::layout::{IDENTITY_MAPPED, INITRAMFS_LIMIT, KERNEL_MIN, PAGE};
 use super::vm::Memory;
-use crate::kernel_file::{self, KernelFileError};
+use crate::kernel_file::{self, BootableKernel, KernelFileError};
 
 /// Where the 64-bit entry of a bzImage is, from the start of its protected-mode part.
 const BZIMAGE_ENTRY_64: u64 = 0x200;
@@ -43,16 +43,19 @@ pub(super) struct Loaded {
 ///
 /// # Errors
 /// Says what is wrong with the file.
-pub(crate) fn check(path: &Path) -> Result<(), KernelFileError> {
-    match kernel_file::check(path) {
-        Err(KernelFileError::Compressed) => {
-            let file = File::open(path).map_err(KernelFileError::Read)?;
-            check_bzimage(&ReadCache::new(file)).map(drop)
-        }
+pub(crate) fn check(path: &Path) -> Result<BootableKernel, KernelFileError> {
+    let data = || {
+        File::open(path)
+            .map(ReadCache::new)
+            .map_err(KernelFileError::Read)
+    };
+    let (_, load_end) = match kernel_file::check(path) {
+        Err(KernelFileError::Compressed) => bzimage_range(&check_bzimage(&data()?)?),
         // This backend enters the kernel in 64-bit mode, not through PVH.
-        Err(KernelFileError::NoPvh) => Ok(()),
-        result => result.map(drop),
-    }
+        Err(KernelFileError::NoPvh) => elf_range(&data()?).unwrap_or_default(),
+        result => return result,
+    };
+    Ok(BootableKernel { load_end })
 }
 
 /// Loads the kernel at `path` into RAM that ends at `ram_end`.

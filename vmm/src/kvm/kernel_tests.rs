@@ -83,7 +83,12 @@ fn a_bzimage_is_entered_at_its_64_bit_entry_and_needs_room_to_unpack() {
     assert_eq!({ loaded.header.unwrap().pref_address }, 0x100_0000);
     let mut large = bzimage();
     large[0x260..0x264].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(load(&large).unwrap_err().to_string().contains("more memory"));
+    assert!(
+        load(&large)
+            .unwrap_err()
+            .to_string()
+            .contains("more memory")
+    );
 }
 
 #[test]
@@ -101,7 +106,10 @@ fn a_32_bit_kernel_is_named() {
     let mut image = bzimage();
     image[0x236] = 0;
     let path = file(&image);
-    assert!(matches!(check(path.path()), Err(KernelFileError::WrongKind)));
+    assert!(matches!(
+        check(path.path()),
+        Err(KernelFileError::WrongKind)
+    ));
 }
 
 #[test]
@@ -109,10 +117,25 @@ fn an_initramfs_lies_at_the_end_or_is_refused() {
     let (memory, archive) = (memory(), file(&[7; 5000]));
     let put = |kernel_end| load_initramfs(&memory, archive.path(), kernel_end, RAM);
     assert_eq!(put(0x100_0000).unwrap(), (RAM - 8192, 5000));
-    assert_eq!(memory.read_obj::<u8>(GuestAddress(RAM - 8192 + 4999)).unwrap(), 7);
+    assert_eq!(
+        memory
+            .read_obj::<u8>(GuestAddress(RAM - 8192 + 4999))
+            .unwrap(),
+        7
+    );
     assert_eq!(put(RAM - 8192).unwrap().0, RAM - 8192);
     let error = put(RAM - 8191).unwrap_err();
-    assert!(matches!(error, KvmError::InitramfsTooLarge { size: 5000, room: 4096, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            KvmError::InitramfsTooLarge {
+                size: 5000,
+                room: 4096,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(put(RAM + 1).is_err());
 }
 

@@ -28,7 +28,7 @@ pub(super) const PAGE: u64 = 4096;
 /// Segment descriptors that the boot protocol asks for.
 pub(super) const GDT: u64 = 0x500;
 /// Number of descriptors: two empty ones, code (0x10) and data (0x18).
-pub(super) const GDT_ENTRIES: u64 = 4;
+pub(super) const GDT_ENTRIES: u16 = 4;
 /// `struct boot_params`.
 pub(super) const ZERO_PAGE: u64 = 0x7000;
 /// The first stack grows down from here.
@@ -69,10 +69,10 @@ pub(super) const IDENTITY_MAP_PAGE: u64 = 0xfffb_c000;
 pub(super) const TSS: u64 = IDENTITY_MAP_PAGE + PAGE;
 
 const _: () = assert!(REBOOT_MODE.0 + 2 <= GDT);
-const _: () = assert!(GDT + 8 * GDT_ENTRIES <= ZERO_PAGE);
+const _: () = assert!(GDT + 8 * GDT_ENTRIES as u64 <= ZERO_PAGE);
 const _: () = assert!(ZERO_PAGE + PAGE < STACK_TOP && STACK_TOP <= PML4);
 const _: () = assert!(PD + PAGE <= CMDLINE);
-const _: () = assert!(CMDLINE + CMDLINE_MAX_BYTES as u64 + 1 <= MP_TABLE);
+const _: () = assert!(CMDLINE + (CMDLINE_MAX_BYTES as u64) < MP_TABLE);
 const _: () = assert!(
     IDENTITY_MAPPED == 512 * 2 * MIB,
     "one page directory of 2 MiB pages"

@@ -35,3 +35,4 @@ mod wake;
 pub(crate) use backend::Kvm;
 pub use counts::{ExitCount, ExitCounts};
 pub use error::KvmError;
+pub(crate) use kernel::check as check_kernel;

@@ -27,7 +27,12 @@ fn string_output_rings_each_byte() {
 #[test]
 fn only_the_right_words_reset() {
     let ports = ports();
-    for (port, byte) in [(KEYBOARD, 0xd1), (RESET_CONTROL, 2), (0x92, 0xff), (DELAY, 0xfe)] {
+    for (port, byte) in [
+        (KEYBOARD, 0xd1),
+        (RESET_CONTROL, 2),
+        (0x92, 0xff),
+        (DELAY, 0xfe),
+    ] {
         assert_eq!(ports.write(port, &[byte]).1, None, "{port:#x}");
     }
     assert_eq!(ports.write(KEYBOARD, &[KEYBOARD_RESET]).1, Some(End::Reset));

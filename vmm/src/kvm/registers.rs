@@ -89,7 +89,7 @@ pub(super) fn special(sregs: &mut kvm_sregs) {
     sregs.efer = EFER;
 }
 
-const GDT_LIMIT: u16 = 8 * GDT_ENTRIES as u16 - 1;
+const GDT_LIMIT: u16 = 8 * GDT_ENTRIES - 1;
 
 /// Model-specific registers for every vCPU; `None` never happens for so few.
 pub(super) fn msrs() -> Option<Msrs> {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn selectors_name_their_descriptors() {
         let tables = tables();
-        assert_eq!(tables[0].1.len() as u64, GDT_ENTRIES);
+        assert_eq!(tables[0].1.len(), usize::from(GDT_ENTRIES));
         assert_eq!(tables[0].1[usize::from(CODE_SELECTOR / 8)], CODE_DESCRIPTOR);
         assert_eq!(tables[0].1[usize::from(DATA_SELECTOR / 8)], DATA_DESCRIPTOR);
     }

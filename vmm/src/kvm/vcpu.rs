@@ -4,10 +4,10 @@
 //! still. So whoever has the lock has proof that this vCPU is outside the guest.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use kvm_bindings::{KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED};
 use kvm_ioctls::{VcpuExit, VcpuFd};
@@ -122,16 +122,8 @@ impl Vcpu {
         let Some(tid) = self.tid.get() else {
             return CpuTime::default();
         };
-        let path = format!("/proc/self/task/{}/schedstat", tid.as_raw_nonzero());
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut fields = text
-            .split_ascii_whitespace()
-            .map_while(|field| field.parse().ok());
-        let mut next = || fields.next().map_or(Duration::ZERO, Duration::from_nanos);
-        CpuTime {
-            run: next(),
-            wait: next(),
-        }
+        let path = format!("/proc/self/task/{}", tid.as_raw_nonzero());
+        crate::process::thread_time(Path::new(&path))
     }
 
     /// Interrupts the vCPU by an NMI when it runs again. It must stand still.

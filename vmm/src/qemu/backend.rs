@@ -11,13 +11,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::argv::{self, InheritedFds};
-use super::child::{self, Child};
+use super::child::Child;
 use super::control::{Control, wait_readable};
 use super::message::{GuestEnd, Message};
 use super::{QemuError, Version};
 use crate::address::{REBOOT_MODE, WARM_BOOT};
 use crate::deadline::CpuTime;
 use crate::event::Exit;
+use crate::process;
 use crate::ram::{GuestRam, RamFile};
 use crate::spec::MachineSpec;
 use crate::text;
@@ -166,12 +167,7 @@ impl Qemu {
 
     /// Scheduler time of all of QEMU's threads.
     pub(crate) fn cpu_time(&self) -> CpuTime {
-        child::cpu_time(self.child.pid())
-    }
-
-    /// Resident memory in bytes: all, and the shared part.
-    pub(crate) fn resident(&self) -> Option<(u64, u64)> {
-        child::resident(self.child.pid())
+        process::cpu_time(self.child.pid())
     }
 
     /// The process id.

@@ -10,7 +10,6 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child as StdChild, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Sender};
-use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -130,39 +129,12 @@ fn on_spawner_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
     result.recv().map_err(|_| gone())
 }
 
-/// Scheduler time of all threads of process `pid`; zero if the host does not account for it.
-pub(super) fn cpu_time(pid: u32) -> crate::deadline::CpuTime {
-    let mut sum = crate::deadline::CpuTime::default();
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return sum;
-    };
-    for task in tasks.flatten() {
-        let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else {
-            continue;
-        };
-        let mut fields = text.split_ascii_whitespace().map_while(|f| f.parse().ok());
-        if let (Some(run), Some(wait)) = (fields.next(), fields.next()) {
-            sum.run += Duration::from_nanos(run);
-            sum.wait += Duration::from_nanos(wait);
-        }
-    }
-    sum
-}
-
-/// Resident memory of process `pid` in bytes: all of it, and the part that is shared (guest RAM).
-pub(super) fn resident(pid: u32) -> Option<(u64, u64)> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let kib = |key: &str| {
-        let line = status.lines().find_map(|l| l.strip_prefix(key))?;
-        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some((kib("VmRSS:")? * 1024, kib("RssShmem:")? * 1024))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::{cpu_time, resident};
     use std::fs::File;
+    use std::time::Duration;
 
     fn sleeper() -> Child {
         let mut command = Command::new("sleep");
@@ -239,18 +211,5 @@ mod tests {
         let after = cpu_time(child.pid());
         assert!(after.run - before.run < Duration::from_millis(50));
         assert!(resident(child.pid()).unwrap().0 > 0);
-    }
-
-    #[test]
-    fn own_cpu_time_grows_while_spinning() {
-        let pid = std::process::id();
-        let before = cpu_time(pid);
-        let until = std::time::Instant::now() + Duration::from_millis(100);
-        while std::time::Instant::now() < until {
-            std::hint::spin_loop();
-        }
-        let after = cpu_time(pid);
-        let used = (after.run + after.wait).saturating_sub(before.run + before.wait);
-        assert!(used > Duration::from_millis(20), "{used:?}");
     }
 }

@@ -1,0 +1,83 @@
+//! Boots a guest up to its first doorbell byte and prints the figures:
+//! `boot (kvm | qemu ARGV0...) -- KERNEL INITRAMFS VCPUS FOLDER [EXTRA-KERNEL-ARGUMENTS...]`.
+//!
+//! With `qemu`, the accelerator is KVM too: this is how the two backends are compared.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use relaybed_vmm::{Accel, Deadline, Event, Machine, MachineSpec, QemuProgram};
+
+fn spec(arguments: &[String]) -> Option<MachineSpec> {
+    let (backend, rest) = arguments.split_first()?;
+    let split = rest.iter().position(|argument| argument == "--")?;
+    let [kernel, initramfs, vcpus, dir, extra @ ..] = rest.get(split + 1..)? else {
+        return None;
+    };
+    let (kernel, initramfs, dir) = (kernel.into(), initramfs.into(), dir.into());
+    let mut spec = if backend == "kvm" {
+        MachineSpec::on_kvm(kernel, initramfs, dir)
+    } else {
+        let argv0 = rest.get(..split)?.iter().map(Into::into).collect();
+        let program = QemuProgram {
+            argv0,
+            data_dir: None,
+        };
+        MachineSpec::new(kernel, initramfs, program, dir)
+    };
+    spec.accel = Accel::Kvm;
+    spec.vcpus = vcpus.parse().ok()?;
+    spec.cmdline_extra = extra.join(" ");
+    Some(spec)
+}
+
+#[expect(clippy::print_stdout, reason = "printing is what this example is for")]
+fn run(spec: MachineSpec) -> Result<(), relaybed_vmm::Error> {
+    let mut machine = Machine::boot(spec)?;
+    let mut event = machine.await_boot()?;
+    let stats = machine.stats();
+    println!("first event {event:?} after {:?}", stats.first_doorbell);
+    if let (Some(all), Some(shared)) = (stats.resident_bytes, stats.resident_shared_bytes) {
+        println!("memory beyond guest RAM: {} KiB", (all - shared) / 1024);
+    }
+    if let Some(counts) = machine.exit_counts() {
+        println!("{counts}");
+    }
+    for _ in 0..3 {
+        if machine.exit().is_none() {
+            let paused = machine.pause()?;
+            println!("paused; {} MiB of RAM", paused.ram().size_bytes() >> 20);
+            paused.resume()?;
+        }
+    }
+    while let Event::Doorbell(_) = event {
+        event = machine.next_event(Deadline::stall(Duration::from_secs(10)))?;
+    }
+    println!("last event {event:?}");
+    println!("end {}", machine.power_off()?);
+    for line in machine.console_tail(40)? {
+        println!("| {line}");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "printing is what this example is for")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(spec) = spec(&arguments) else {
+        eprintln!("usage: boot (kvm | qemu ARGV0...) -- KERNEL INITRAMFS VCPUS FOLDER [EXTRA...]");
+        return ExitCode::from(2);
+    };
+    match run(spec) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut chain: &dyn std::error::Error = &error;
+            eprintln!("error: {chain}");
+            while let Some(source) = chain.source() {
+                eprintln!("  {source}");
+                chain = source;
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

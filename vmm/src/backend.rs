@@ -1,0 +1,131 @@
+//! The two backends behind one set of methods.
+
+use std::fs::File;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use crate::deadline::CpuTime;
+use crate::error::Error;
+use crate::event::Exit;
+use crate::kvm::{ExitCounts, Kvm};
+use crate::qemu::{Qemu, QemuError};
+use crate::ram::{GuestRam, RamFile};
+use crate::spec::{Backend, MachineSpec};
+
+/// A running virtual machine, whichever backend it has.
+#[derive(Debug)]
+pub(crate) enum Vm {
+    /// A QEMU process.
+    Qemu(Box<Qemu>),
+    /// Our own, in this process.
+    Kvm(Kvm),
+}
+
+impl Vm {
+    /// Starts the machine; the guest runs when this returns. `console` is the console's file.
+    pub(crate) fn launch(spec: &MachineSpec, ram: &RamFile, console: &File) -> Result<Self, Error> {
+        match spec.backend {
+            Backend::Qemu => Ok(Self::Qemu(Box::new(Qemu::launch(spec, ram)?))),
+            Backend::Kvm => {
+                let console = console.try_clone().map_err(|source| Error::Evidence {
+                    action: "open",
+                    path: spec.console_path(),
+                    source,
+                })?;
+                Ok(Self::Kvm(Kvm::launch(spec, ram, console)?))
+            }
+        }
+    }
+
+    /// Waits up to `limit` for anything to happen, `also` included, and takes it in.
+    /// Returns how the machine ended, if it did; doorbell bytes sent before are all taken in then.
+    pub(crate) fn wait(
+        &mut self,
+        limit: Duration,
+        also: Option<BorrowedFd<'_>>,
+        ram: &GuestRam,
+    ) -> Result<Option<Exit>, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.wait(limit, also, ram)?),
+            Self::Kvm(vm) => Ok(vm.wait(limit, also, ram)?),
+        }
+    }
+
+    /// The oldest doorbell byte not yet taken.
+    pub(crate) fn take_bell(&mut self) -> Option<u8> {
+        match self {
+            Self::Qemu(vm) => vm.take_bell(),
+            Self::Kvm(vm) => vm.take_bell(),
+        }
+    }
+
+    /// Stops all vCPUs. On return they provably do not run, or the machine has ended by itself.
+    pub(crate) fn stop(&mut self, ram: &GuestRam) -> Result<Option<Exit>, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.stop(ram)?),
+            Self::Kvm(vm) => Ok(vm.stop(ram)?),
+        }
+    }
+
+    /// Lets the vCPUs run again. [`QemuError::Closed`] says that the backend has died.
+    pub(crate) fn resume(&mut self) -> Result<(), QemuError> {
+        match self {
+            Self::Qemu(vm) => vm.resume(),
+            Self::Kvm(vm) => {
+                vm.resume();
+                Ok(())
+            }
+        }
+    }
+
+    /// Interrupts a stopped machine's vCPU by an NMI.
+    pub(crate) fn inject_nmi(&mut self, vcpu: u32) -> Result<(), Error> {
+        match self {
+            Self::Qemu(_) => Err(Error::Unsupported {
+                what: "an NMI for one vCPU",
+                backend: Backend::Qemu,
+            }),
+            Self::Kvm(vm) => Ok(vm.inject_nmi(vcpu)?),
+        }
+    }
+
+    /// Ends the machine in good order.
+    pub(crate) fn quit(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.quit()?),
+            Self::Kvm(vm) => Ok(vm.end()?),
+        }
+    }
+
+    /// Ends the machine at once.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.end().map(drop)?),
+            Self::Kvm(vm) => Ok(vm.end()?),
+        }
+    }
+
+    /// Scheduler time of the threads that run the guest.
+    pub(crate) fn cpu_time(&self) -> CpuTime {
+        match self {
+            Self::Qemu(vm) => vm.cpu_time(),
+            Self::Kvm(vm) => vm.cpu_time(),
+        }
+    }
+
+    /// The process that the backend runs in.
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Self::Qemu(vm) => vm.pid(),
+            Self::Kvm(_) => std::process::id(),
+        }
+    }
+
+    /// Why and how often vCPUs left the guest, if the backend counts.
+    pub(crate) fn exit_counts(&self) -> Option<ExitCounts> {
+        match self {
+            Self::Qemu(_) => None,
+            Self::Kvm(vm) => Some(vm.exit_counts()),
+        }
+    }
+}
