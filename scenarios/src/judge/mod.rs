@@ -26,3 +26,5 @@ pub use streams::{CpuStream, StreamEntry, streams, written};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod suite_tests;

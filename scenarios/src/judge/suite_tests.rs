@@ -1,0 +1,47 @@
+//! The suites that come with the tool, judged without a machine.
+
+use crate::case::Case;
+use crate::lang;
+use crate::model::Behaviour;
+use crate::model::behaviour::version;
+use crate::verdict::Verdict;
+
+use super::forge::synthesize;
+use super::{claims, judge};
+
+fn suites() -> Vec<Case> {
+    lang::embedded()
+        .flat_map(|(path, text)| lang::load(path, text).expect(path))
+        .collect()
+}
+
+/// No expectation of a scenario contradicts relay as documented.
+#[test]
+fn no_suite_claims_what_relay_does_not_do() {
+    let mut wrong = Vec::new();
+    for case in suites() {
+        for linux in [version(5, 10), version(6, 1), version(7, 2)] {
+            for claim in claims(&case, &Behaviour::of(linux)) {
+                wrong.push(format!("{}: {claim}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What a correct kernel leaves of any scenario passes, whichever way the order falls.
+#[test]
+fn what_a_correct_kernel_leaves_of_each_suite_passes() {
+    let mut wrong = Vec::new();
+    for case in suites() {
+        for linux in [version(6, 1), version(7, 2)] {
+            let evidence = synthesize(&case, linux, case.vcpus);
+            if let (Verdict::Failed { failures } | Verdict::Known { failures, .. }, _) =
+                judge(&case, &evidence)
+            {
+                wrong.push(format!("{}: {:#?}", case.name, failures[0]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
