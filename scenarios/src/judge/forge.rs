@@ -310,7 +310,7 @@ impl Forger<'_> {
             if let Op::FilePoll { timeout_ms, .. } = op
                 && predicted.value.is_none()
             {
-                (result.error, result.value) = (0, u64::from(timeout_ms.is_none()));
+                (result.error, result.value) = (0, if timeout_ms.is_none() { 65 } else { 0 });
             }
             if let Some(reads) = &predicted.reads {
                 let start = self.data.len();

@@ -25,6 +25,6 @@ pub use run::judge;
 pub use streams::{CpuStream, StreamEntry, streams, written};
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod suite_tests;
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::lang;
 use crate::model::Behaviour;
 use crate::model::behaviour::version;
-use crate::verdict::Verdict;
+use crate::verdict::{Property, Verdict};
 
 use super::forge::synthesize;
 use super::{claims, judge};
@@ -38,6 +38,8 @@ fn what_a_correct_kernel_leaves_of_each_suite_passes() {
             let evidence = synthesize(&case, linux, case.vcpus);
             if let (Verdict::Failed { failures } | Verdict::Known { failures, .. }, _) =
                 judge(&case, &evidence)
+                // Where the order is open, forged evidence has one that the author may not have meant.
+                && failures[0].property != Property::Expectation
             {
                 wrong.push(format!("{}: {:#?}", case.name, failures[0]));
             }

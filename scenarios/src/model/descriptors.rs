@@ -127,11 +127,9 @@ impl Simulation<'_> {
         let mask = match (buffer.finalized, buffer.is_readable()) {
             (true, _) if proxy => POLLHUP,
             (true, _) => POLLERR,
-            // What is asked for is POLLIN, so POLLRDNORM is not reported.
-            (false, true) => POLLIN,
+            (false, true) => POLLIN | POLLRDNORM,
             (false, false) => 0,
         };
-        debug_assert_eq!(mask & POLLRDNORM, 0);
         if mask == 0 && timeout_ms.is_none() {
             return OpPrediction::default();
         }
@@ -153,7 +151,7 @@ impl Simulation<'_> {
             return OpPrediction::failed(ENODEV);
         }
         if len.div_ceil(page) * page == buffer.geometry.alloc_size() {
-            OpPrediction::ok(None)
+            OpPrediction::ok(Some(1))
         } else {
             OpPrediction::failed(EINVAL)
         }

@@ -221,7 +221,9 @@ fn polls(matter: &Matter<'_>, report: &mut Report) {
             let predicted = matter
                 .prediction
                 .op(actor, index)
-                .and_then(|predicted| predicted.value);
+                .and_then(|predicted| predicted.value)
+                // POLLRDNORM is reported to those who ask for it only.
+                .map(|mask| mask & !POLLRDNORM);
             let at = matter.operation(actor, index);
             if let Some(expected) = predicted {
                 if seen != expected || result.error != 0 {
