@@ -431,7 +431,12 @@ fn tell(evidence: &mut Evidence, lie: Lie) {
             1 => buffer.consumed = value,
             2 => buffer.offset = value,
             3 => buffer.data = value,
-            4 => buffer.padding[at % 3] = value,
+            4 => buffer
+                .padding
+                .iter_mut()
+                .skip(at % 3)
+                .take(1)
+                .for_each(|padding| *padding = value),
             5 => buffer.padding.clear(),
             6 => buffer.bytes_consumed = value,
             7 => buffer.bytes.truncate(at % 5000),
