@@ -109,6 +109,30 @@ pub fn prepare_with(
     }
 }
 
+/// The modules that give a packaged kernel its KVM on AMD's virtualisation, in loading order.
+const KVM_MODULES: [&str; 4] = ["irqbypass", "kvm", "ccp", "kvm-amd"];
+
+/// Modules that turn a guest with this kernel into a host of guests: KVM inside a machine whose CPUs
+/// have AMD's virtualisation, as those that QEMU emulates do. In loading order.
+///
+/// # Errors
+/// As [`prepare`]. A kernel of the user's own files has none, and is refused as such.
+pub fn kvm_modules(
+    request: &KernelRequest,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>, Error> {
+    let (suite, wanted) = match request {
+        KernelRequest::Series { suite, series } => (suite, Wanted::Series(series)),
+        KernelRequest::Package { suite, name } => (suite, Wanted::Package(name)),
+        KernelRequest::Files { .. } => return Err(Error::NoPackage),
+    };
+    let names = &KVM_MODULES;
+    let entry = packaged::image_modules(request, (suite, wanted), names, cache, progress)?;
+    let path = |name: &&str| entry.path(&format!("{name}.ko"));
+    Ok(names.iter().map(path).collect())
+}
+
 /// Adds the initramfs to kernel and module.
 fn assemble(
     request: &KernelRequest,

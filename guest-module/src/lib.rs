@@ -39,7 +39,7 @@ pub use cache::{Cache, CacheError};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;
-pub use guest::{Guest, Options, prepare, prepare_with};
+pub use guest::{Guest, Options, kvm_modules, prepare, prepare_with};
 pub use image::ImageError;
 pub use jail::JailError;
 pub use kconfig::ConfigError;

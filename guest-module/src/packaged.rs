@@ -119,7 +119,61 @@ pub(crate) fn prepare(
     })
 }
 
+/// Modules out of the image package of a request that names packages, each as `NAME.ko` in the entry.
+///
+/// # Errors
+/// See [`Error`]; a kernel whose modules are compressed or built in has no such files.
+pub(crate) fn image_modules(
+    request: &KernelRequest,
+    (suite, wanted): (&str, Wanted<'_>),
+    names: &[&str],
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<Entry, Error> {
+    let session = Session {
+        request,
+        suite,
+        wanted,
+        cache,
+        progress,
+        warnings: false,
+    };
+    let (mut resolution, apt) = session.resolve(false)?;
+    if let Some(found) = cache.find(&resolution.image_modules_key(names), &Silent) {
+        return Ok(found);
+    }
+    let apt = match apt {
+        Some(apt) => apt,
+        None => {
+            let apt = AptRoot::claimed(cache, suite, &session.purpose(), progress)?;
+            session.reach(apt, &mut resolution)?
+        }
+    };
+    let scratch = cache.scratch(apt.lock(), apt.lock_name())?;
+    let image = &resolution.image;
+    cache.entry(&resolution.image_modules_key(names), progress, |dir| {
+        let wanted = std::slice::from_ref(image);
+        let debs = apt.download(wanted, scratch.path(), &image.name, progress)?;
+        for (deb, name) in debs.iter().cycle().zip(names) {
+            let file = format!("{name}.ko");
+            let module = deb::read_file(deb, &file, MAX_IMAGE_BYTES, |path| {
+                path.file_name().is_some_and(|name| name == file.as_str())
+            })?;
+            let path = dir.join(&file);
+            fs::write(&path, module).map_err(io_error("write", &path))?;
+        }
+        Ok(json!({ "release": resolution.release }))
+    })
+}
+
 impl Resolution {
+    fn image_modules_key(&self, names: &[&str]) -> Key {
+        let image = packages::identity(std::slice::from_ref(&self.image));
+        Key::new("image-modules")
+            .with("image", image)
+            .with("names", names.join(" "))
+    }
+
     fn kernel_key(&self) -> Key {
         Key::new("kernel").with(
             "image",

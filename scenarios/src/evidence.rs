@@ -46,7 +46,7 @@ pub struct Evidence {
     pub observations: Vec<Observation>,
     /// One result an operation, actor by actor, in the order of `Case::actors` and their `ops`.
     pub results: Vec<Vec<OpResult>>,
-    /// The event log.
+    /// The event log; `op` is an index into the operations of `actor`.
     pub events: Vec<Event>,
     /// Events that found no place in the log.
     pub events_lost: u32,

@@ -5,6 +5,7 @@
 //! memory, `model` predicts, `judge` compares and gives a [`verdict::Verdict`], `report` tells it.
 
 pub mod case;
+pub mod cli;
 pub mod evidence;
 pub mod exit;
 pub mod hex;
@@ -14,6 +15,7 @@ pub mod model;
 pub mod observe;
 pub mod program;
 pub mod report;
+pub mod run;
 pub mod select;
 pub mod store;
 pub mod verdict;

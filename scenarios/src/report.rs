@@ -2,10 +2,13 @@
 //!
 //! Values come in (`CaseReport`, `Summary`), text goes out; nothing here looks at a machine or a file.
 
+mod excerpt;
 mod human;
 mod json;
 mod junit;
 mod ktap;
+
+pub use excerpt::excerpt;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -118,7 +121,11 @@ impl<W: Write> Reporter<W> {
         if format == Format::Ktap {
             ktap::head(&mut out, total)?;
         }
-        Ok(Self { format, out, seen: Vec::new() })
+        Ok(Self {
+            format,
+            out,
+            seen: Vec::new(),
+        })
     }
 
     /// Reports one scenario at once, except in JUnit.

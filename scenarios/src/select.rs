@@ -7,6 +7,8 @@ use crate::case::Case;
 pub struct Loaded {
     /// The file's text, kept with the evidence.
     pub source: std::sync::Arc<str>,
+    /// What names just this case at the command line.
+    pub origin: String,
     /// The case.
     pub case: Case,
 }
@@ -55,7 +57,14 @@ mod tests {
     #[test]
     fn names_are_matched_whole_by_file_and_by_suite() {
         let name = "ordering/exact-fit[len=32]";
-        for pattern in [name, "ordering/exact-fit", "ordering", "ordering/", "*fit*", "*/exact-???*"] {
+        for pattern in [
+            name,
+            "ordering/exact-fit",
+            "ordering",
+            "ordering/",
+            "*fit*",
+            "*/exact-???*",
+        ] {
             assert!(matches(pattern, name), "{pattern}");
         }
         for pattern in ["order", "exact-fit", "padding", "", "ordering/exact"] {

@@ -1,1 +1,117 @@
-//! Held while the command is being put together.
+//! What the test targets share: calling the command under test and reading its JSON.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// What one call of the command came to.
+#[derive(Debug)]
+pub struct Call {
+    /// Exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Call {
+    /// The objects of `--format json`, the summary last.
+    ///
+    /// # Panics
+    /// When a line is no JSON: then the interface is broken.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| match serde_json::from_str(line) {
+                Ok(row) => row,
+                Err(error) => panic!("no JSON ({error}): {line}\n{}", self.stderr),
+            })
+            .collect()
+    }
+
+    /// The summary of a run.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        match self.rows().pop() {
+            Some(row) if row.get("summary").is_some() => row["summary"].clone(),
+            row => panic!("no summary but {row:?}\n{}", self.stderr),
+        }
+    }
+
+    /// Fails the test unless the exit code is `code`; shows what was said.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n-- standard output\n{}\n-- standard error\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+/// Calls `program` with `arguments`, passing its standard error on as it comes: fetching and booting
+/// take a while, and a silent test looks hung.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn call<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Call {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    call_command(command)
+}
+
+/// As [`call`], for a command prepared by the caller.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn call_command(mut command: Command) -> Call {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("cannot start {command:?}: {error}"),
+    };
+    let errors = child.stderr.take().map(|pipe| {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                // Not print!: the harness would keep that back until the test has ended.
+                let _ = writeln!(std::io::stderr(), "    {line}");
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text
+        })
+    });
+    let mut stdout = String::new();
+    if let Some(mut pipe) = child.stdout.take() {
+        // A test reads what there is; broken UTF-8 shows as a failed comparison.
+        let _ = pipe.read_to_string(&mut stdout);
+    }
+    let stderr = errors
+        .and_then(|reader| reader.join().ok())
+        .unwrap_or_default();
+    let code = child.wait().ok().and_then(|status| status.code());
+    Call {
+        code,
+        stdout,
+        stderr,
+    }
+}

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// All files below `folder` with one of these endings, build output left out.
@@ -60,7 +63,10 @@ fn the_top_level_holds_the_rooms_and_nothing_else() {
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(
-            name.starts_with('.') || name == "rustfmt.toml" || name == "clippy.toml" || allowed.contains(name.as_str()),
+            name.starts_with('.')
+                || name == "rustfmt.toml"
+                || name == "clippy.toml"
+                || allowed.contains(name.as_str()),
             "{name} does not belong at the top level"
         );
     }
@@ -81,7 +87,12 @@ fn ours(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn dependence_goes_one_way() {
-    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let set = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     assert_eq!(ours("guest-module/abi"), set(&[]));
     assert_eq!(ours("vmm"), set(&[]));
     assert!(ours("guest-module/agent").is_subset(&set(&["relaybed-abi"])));
@@ -92,20 +103,51 @@ fn dependence_goes_one_way() {
 #[test]
 fn pure_rooms_touch_no_file_clock_thread_or_environment() {
     let pure = [
-        "lang", "lang.rs", "model", "model.rs", "judge", "judge.rs", "program", "program.rs", "report",
-        "report.rs", "case.rs", "evidence.rs", "verdict.rs", "hex.rs", "select.rs",
+        "lang",
+        "lang.rs",
+        "model",
+        "model.rs",
+        "judge",
+        "judge.rs",
+        "program",
+        "program.rs",
+        "report",
+        "report.rs",
+        "case.rs",
+        "evidence.rs",
+        "verdict.rs",
+        "hex.rs",
+        "select.rs",
     ];
-    let banned = ["std::fs", "std::time", "std::thread", "std::env", "std::process", "std::net", "rustix"];
+    let banned = [
+        "std::fs",
+        "std::time",
+        "std::thread",
+        "std::env",
+        "std::process",
+        "std::net",
+        "rustix",
+    ];
     let source = root().join("scenarios/src");
     for path in files(&source, &[".rs"]) {
-        let room = path.strip_prefix(&source).unwrap().components().next().unwrap();
+        let room = path
+            .strip_prefix(&source)
+            .unwrap()
+            .components()
+            .next()
+            .unwrap();
         let room = room.as_os_str().to_string_lossy().into_owned();
         if !pure.contains(&room.as_str()) || path.ends_with("tests.rs") {
             continue;
         }
         for (number, line) in code(&path).iter().enumerate() {
             for word in banned {
-                assert!(!line.contains(word), "{}:{}: {word} in a pure room", path.display(), number + 1);
+                assert!(
+                    !line.contains(word),
+                    "{}:{}: {word} in a pure room",
+                    path.display(),
+                    number + 1
+                );
             }
         }
     }
@@ -126,7 +168,11 @@ fn files_stay_readable() {
     for folder in ["vmm", "guest-module", "scenarios", "tests"] {
         for path in files(&root().join(folder), &[".rs", ".c", ".h"]) {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
-            assert!(lines <= 500, "{} has {lines} lines; the house limit is 500", path.display());
+            assert!(
+                lines <= 500,
+                "{} has {lines} lines; the house limit is 500",
+                path.display()
+            );
         }
     }
 }
@@ -136,7 +182,11 @@ fn every_rust_file_says_what_it_is_for() {
     for folder in ["vmm", "guest-module", "scenarios", "tests"] {
         for path in files(&root().join(folder), &[".rs"]) {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(text.starts_with("//!"), "{} has no module doc", path.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} has no module doc",
+                path.display()
+            );
         }
     }
 }
@@ -145,10 +195,16 @@ fn every_rust_file_says_what_it_is_for() {
 fn kernel_versions_are_told_apart_in_one_place() {
     for path in files(&root().join("guest-module/module"), &[".c", ".h"]) {
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("/* SPDX") || text.starts_with("// SPDX"), "{}", path.display());
+        assert!(
+            text.starts_with("/* SPDX") || text.starts_with("// SPDX"),
+            "{}",
+            path.display()
+        );
         if !path.ends_with("compat.h") {
             for word in ["LINUX_VERSION_CODE", "KERNEL_VERSION"] {
-                let uses = text.lines().filter(|line| line.contains(word) && line.trim_start().starts_with('#'));
+                let uses = text
+                    .lines()
+                    .filter(|line| line.contains(word) && line.trim_start().starts_with('#'));
                 assert_eq!(uses.count(), 0, "{word} in {}", path.display());
             }
         }
@@ -158,13 +214,23 @@ fn kernel_versions_are_told_apart_in_one_place() {
 #[test]
 fn nothing_names_the_machine_it_was_written_on() {
     // Put together here so that this file does not find itself.
-    let banned = [["/wo", "rk/"].concat(), ["deb.deb", "ian.org"].concat(), ["/ro", "ot/"].concat()];
+    let banned = [
+        ["/wo", "rk/"].concat(),
+        ["deb.deb", "ian.org"].concat(),
+        ["/ro", "ot/"].concat(),
+    ];
     for folder in ["vmm", "guest-module", "scenarios", "tests", "fixtures"] {
-        let endings = [".rs", ".c", ".h", ".toml", ".md", ".json", ".snap", "Makefile", "Kbuild"];
+        let endings = [
+            ".rs", ".c", ".h", ".toml", ".md", ".json", ".snap", "Makefile", "Kbuild",
+        ];
         for path in files(&root().join(folder), &endings) {
             let text = fs::read_to_string(&path).unwrap();
             for word in &banned {
-                assert!(!text.contains(word.as_str()), "{} names {word}", path.display());
+                assert!(
+                    !text.contains(word.as_str()),
+                    "{} names {word}",
+                    path.display()
+                );
             }
         }
     }

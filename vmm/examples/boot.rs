@@ -31,6 +31,21 @@ fn spec(arguments: &[String]) -> Option<MachineSpec> {
     Some(spec)
 }
 
+/// What KVM counts of the machines of process `pid`, where debugfs is mounted.
+fn kernel_counts(pid: u32) -> String {
+    let names = ["exits", "io_exits", "mmio_exits", "halt_exits", "irq_exits", "pf_fixed"];
+    let machines = std::fs::read_dir("/sys/kernel/debug/kvm").into_iter().flatten().flatten();
+    let of_pid = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(&format!("{pid}-"));
+    let mut counts = String::new();
+    for machine in machines.filter(|machine| of_pid(&machine.file_name())) {
+        for name in names {
+            let count = std::fs::read_to_string(machine.path().join(name)).unwrap_or_default();
+            counts.push_str(&format!("{name} {} ", count.trim()));
+        }
+    }
+    counts
+}
+
 #[expect(clippy::print_stdout, reason = "printing is what this example is for")]
 fn run(spec: MachineSpec) -> Result<(), relaybed_vmm::Error> {
     let mut machine = Machine::boot(spec)?;
@@ -43,6 +58,7 @@ fn run(spec: MachineSpec) -> Result<(), relaybed_vmm::Error> {
     if let Some(counts) = machine.exit_counts() {
         println!("{counts}");
     }
+    println!("KVM's own counts: {}", kernel_counts(stats.pid));
     for _ in 0..3 {
         if machine.exit().is_none() {
             let paused = machine.pause()?;

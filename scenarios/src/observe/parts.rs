@@ -1,7 +1,7 @@
 //! Results, events and the bytes that user actors got.
 
 use relaybed_abi::{
-    Event, EventKind, OpResult, RB_DATA_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_OFF_DATA,
+    Event, EventKind, OpResult, RB_DATA_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_NONE32, RB_OFF_DATA,
     RB_OFF_EVENTS, RB_OFF_RESULTS, State,
 };
 use zerocopy::FromZeros;
@@ -66,7 +66,10 @@ pub fn evidence_parts(
     let mut data = vec![0; data_len];
     let place = mailbox.address() + RB_OFF_DATA as u64;
     fill(ram, place, &mut data, "the data area", Where::Mailbox)?;
-    let (events, events_lost) = events(ram, mailbox, header.n_events)?;
+    let (mut events, events_lost) = events(ram, mailbox, header.n_events)?;
+    for event in &mut events {
+        event.op = own_op(case, event.actor, event.op);
+    }
     Ok(Parts {
         results: results(ram, mailbox, case, header.n_data)?,
         events,
@@ -90,6 +93,26 @@ fn events(ram: &dyn Ram, mailbox: &Mailbox, taken: u32) -> Result<(Vec<Event>, u
         })?;
     }
     Ok((events, lost))
+}
+
+/// The index into its actor's operations of one counted over all actors; `NONE32` where the two do
+/// not belong together.
+fn own_op(case: &Case, actor: u16, op: u32) -> u32 {
+    let before: usize = case
+        .actors
+        .iter()
+        .take(actor.into())
+        .map(|actor| actor.ops.len())
+        .sum();
+    let count = case
+        .actors
+        .get(usize::from(actor))
+        .map_or(0, |actor| actor.ops.len());
+    (op as usize)
+        .checked_sub(before)
+        .filter(|own| *own < count)
+        .and_then(|own| u32::try_from(own).ok())
+        .unwrap_or(RB_NONE32)
 }
 
 fn results(

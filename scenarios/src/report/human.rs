@@ -16,9 +16,13 @@ const DIM: Style = Style::new().dimmed();
 pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
     let (style, word, note) = match &report.verdict {
         Verdict::Passed => (GREEN, "PASS", String::new()),
-        Verdict::Failed { failures } => {
-            (RED, "FAIL", failures.first().map_or(String::new(), |f| property(f.property)))
-        }
+        Verdict::Failed { failures } => (
+            RED,
+            "FAIL",
+            failures
+                .first()
+                .map_or(String::new(), |f| property(f.property)),
+        ),
         Verdict::Known { id, .. } => (YELLOW, "KNOWN", format!("known issue {id}")),
         Verdict::Skipped { reason } => (YELLOW, "SKIP", reason.clone()),
         Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
@@ -45,7 +49,12 @@ pub(super) fn failures(
     detail: &Detail,
 ) -> io::Result<()> {
     for failure in failures {
-        writeln!(out, "        {RED}{}{RED:#}: {}", property(failure.property), failure.what)?;
+        writeln!(
+            out,
+            "        {RED}{}{RED:#}: {}",
+            property(failure.property),
+            failure.what
+        )?;
         writeln!(out, "          where     {}", place(&failure.at))?;
         writeln!(out, "          expected  {}", failure.expected)?;
         writeln!(out, "          seen      {}", failure.seen)?;
@@ -54,7 +63,11 @@ pub(super) fn failures(
         block(out, "bytes around it", excerpt.lines())?;
     }
     if !detail.console_tail.is_empty() {
-        block(out, "console", detail.console_tail.iter().map(String::as_str))?;
+        block(
+            out,
+            "console",
+            detail.console_tail.iter().map(String::as_str),
+        )?;
     }
     if let Some(folder) = &detail.evidence {
         writeln!(out, "        evidence: {}", folder.display())?;
@@ -82,13 +95,23 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     for report in seen {
         if let Verdict::Known { id, failures } = &report.verdict {
             let what = failures.first().map_or("", |failure| failure.what.as_str());
-            writeln!(out, "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}", report.name)?;
+            writeln!(
+                out,
+                "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}",
+                report.name
+            )?;
         }
     }
     for report in seen {
         if let Verdict::Failed { failures } = &report.verdict {
-            let first = failures.first().map_or(String::new(), |f| property(f.property));
-            writeln!(out, "{RED}failed{RED:#} {} ({first}): {}", report.name, report.detail.rerun)?;
+            let first = failures
+                .first()
+                .map_or(String::new(), |f| property(f.property));
+            writeln!(
+                out,
+                "{RED}failed{RED:#} {} ({first}): {}",
+                report.name, report.detail.rerun
+            )?;
         }
     }
     writeln!(
@@ -100,7 +123,11 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         summary.accel,
         summary.vcpus,
         summary.boot_ms / 1000.0,
-        if summary.boots > 1 { format!(" ({} boots)", summary.boots) } else { String::new() },
+        if summary.boots > 1 {
+            format!(" ({} boots)", summary.boots)
+        } else {
+            String::new()
+        },
         summary.accel_reason,
     )?;
     writeln!(
@@ -153,5 +180,9 @@ pub(super) fn place(at: &Location) -> String {
     if let Some(observation) = at.observation {
         parts.push(format!("observation {observation}"));
     }
-    if parts.is_empty() { "the whole run".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "the whole run".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }

@@ -14,7 +14,10 @@ pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for case in seen {
         let (suite, _) = case.name.split_once('/').unwrap_or(("", &case.name));
-        suites.entry(suite).or_insert_with(|| TestSuite::new(suite)).add_test_case(row(case));
+        suites
+            .entry(suite)
+            .or_insert_with(|| TestSuite::new(suite))
+            .add_test_case(row(case));
     }
     report.add_test_suites(suites.into_values());
     report.serialize(out).map_err(io::Error::other)

@@ -20,7 +20,12 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
         }
         Verdict::Failed { failures } => {
             for failure in failures {
-                writeln!(out, "# {}: {}", super::human::property(failure.property), line(&failure.what))?;
+                writeln!(
+                    out,
+                    "# {}: {}",
+                    super::human::property(failure.property),
+                    line(&failure.what)
+                )?;
                 writeln!(out, "#   {}", super::human::place(&failure.at))?;
                 writeln!(out, "#   expected: {}", line(&failure.expected))?;
                 writeln!(out, "#   seen:     {}", line(&failure.seen))?;

@@ -8,7 +8,12 @@ fn report(name: &str, verdict: Verdict) -> CaseReport {
         name: name.into(),
         summary: "Shows something.".into(),
         verdict,
-        amount: Amount { records: 12, bytes: 1200, unspecified: 0, exact_buffers: 2 },
+        amount: Amount {
+            records: 12,
+            bytes: 1200,
+            unspecified: 0,
+            exact_buffers: 2,
+        },
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,
         detail: Detail::default(),
@@ -18,12 +23,22 @@ fn report(name: &str, verdict: Verdict) -> CaseReport {
 fn reports() -> Vec<CaseReport> {
     let failure = Failure {
         property: Property::Padding,
-        at: Location { channel: Some("cpu".into()), cpu: Some(1), subbuf: Some(2), ..Location::default() },
+        at: Location {
+            channel: Some("cpu".into()),
+            cpu: Some(1),
+            subbuf: Some(2),
+            ..Location::default()
+        },
         what: "padding does not match".into(),
         expected: "4".into(),
         seen: "5".into(),
     };
-    let mut failed = report("padding/b", Verdict::Failed { failures: vec![failure.clone()] });
+    let mut failed = report(
+        "padding/b",
+        Verdict::Failed {
+            failures: vec![failure.clone()],
+        },
+    );
     failed.detail = Detail {
         excerpt: Some("0000  00 11".into()),
         console_tail: vec!["last words".into()],
@@ -33,8 +48,19 @@ fn reports() -> Vec<CaseReport> {
     vec![
         report("ordering/a", Verdict::Passed),
         failed,
-        report("readers/k", Verdict::Known { id: "K1".into(), failures: vec![failure] }),
-        report("readers/s", Verdict::Skipped { reason: "needs 4 vCPUs, the machine has 2".into() }),
+        report(
+            "readers/k",
+            Verdict::Known {
+                id: "K1".into(),
+                failures: vec![failure],
+            },
+        ),
+        report(
+            "readers/s",
+            Verdict::Skipped {
+                reason: "needs 4 vCPUs, the machine has 2".into(),
+            },
+        ),
     ]
 }
 
@@ -80,8 +106,10 @@ fn human() {
 #[test]
 fn json_has_one_object_a_line_and_the_summary_last() {
     let text = rendered(Format::Json);
-    let rows: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows[1]["property"], "padding");
     assert_eq!(rows[1]["cpu"], 1);

@@ -1,0 +1,321 @@
+//! The command line: what can be asked of `relaybed`, and the texts that say so.
+
+mod capture;
+mod check;
+mod doctor;
+mod judge;
+mod list;
+mod machine;
+mod run;
+mod scenarios;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::exit::{self, Exit};
+use crate::report::Format;
+
+/// A testbed for the Linux kernel's relay interface.
+///
+/// Boots a real, unmodified kernel in a small virtual machine, drives scripted producers of relay on
+/// several CPUs, reads relay's per-CPU buffers in place through shared guest memory, and judges what it
+/// sees against an exact model.
+#[derive(Debug, Parser)]
+#[command(name = "relaybed", version, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios on a kernel and say what it kept and broke.
+    #[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{}", exit::HELP))]
+    Run(RunArgs),
+    /// List scenarios with what each shows.
+    List {
+        /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+        patterns: Vec<String>,
+    },
+    /// Check scenario files without running them.
+    Check {
+        /// Scenario files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Judge saved evidence again, without a machine.
+    Judge {
+        /// Folder that `run --out` or a failure wrote.
+        evidence: PathBuf,
+        /// How to report.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Write the per-CPU streams of one scenario to disk, as a user of relay would have them.
+    ///
+    /// Writes cpu0.out … cpuN.out (padding removed) and index.json into the folder. On a no-overwrite
+    /// channel they are byte for byte what the producers wrote.
+    Capture {
+        /// Name of one scenario, or a file ending in .toml.
+        scenario: String,
+        /// The machine to run it on.
+        #[command(flatten)]
+        machine: MachineArgs,
+        /// Folder for the streams; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Draws record lengths.
+        #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+        seed: u64,
+    },
+    /// Say what was found on this host, what would be used, and why.
+    Doctor {
+        /// The kernel to ask about.
+        #[command(flatten)]
+        machine: MachineArgs,
+    },
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
+    /// Print a completion script.
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  relaybed run                                   all built-in suites on Debian bookworm's newest 6.1
+  relaybed run ordering 'padding/flush-*'        one suite and some scenarios of another
+  relaybed run my-case.toml --console            a file of your own, with the guest's console
+  relaybed run --kernel trixie-backports:7.3     another kernel of Debian
+  relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
+  relaybed run --format json | jq .              for programs
+  relaybed run --plant torn ordering             spoil a record on purpose: must end red";
+
+/// Which machine to run on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MachineArgs {
+    /// SUITE:VERSION, a package name, or a bzImage or vmlinux file (with --build-dir).
+    #[arg(
+        long,
+        env = "RELAYBED_KERNEL",
+        default_value = "bookworm:6.1",
+        value_name = "KERNEL"
+    )]
+    pub kernel: String,
+    /// Build tree (or headers) of a kernel given as a file, to build the module against.
+    #[arg(long, value_name = "TREE")]
+    pub build_dir: Option<PathBuf>,
+    /// Number of vCPUs.
+    #[arg(long, default_value_t = 2)]
+    pub vcpus: u32,
+    /// Guest memory in MiB.
+    #[arg(long, default_value_t = 256)]
+    pub memory: u32,
+    /// Virtual machine monitor.
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
+    pub backend: Backend,
+    /// What executes the guest's instructions.
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+    /// Longest time in seconds without a sign of life from the guest.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    pub deadline: u64,
+    /// Show the guest's console on standard error.
+    #[arg(long)]
+    pub console: bool,
+}
+
+/// Virtual machine monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// Whatever works here; `relaybed doctor` says what that is.
+    Auto,
+    /// Our own, on /dev/kvm.
+    Kvm,
+    /// QEMU.
+    Qemu,
+}
+
+/// Accelerators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Accel {
+    /// KVM where it passes the probe, else TCG.
+    Auto,
+    /// QEMU's translator: works everywhere.
+    Tcg,
+    /// KVM; an error where it does not pass the probe.
+    Kvm,
+}
+
+/// Defects that the module plants in its own output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlantKind {
+    /// The second half of a record is not written.
+    Torn,
+    /// A record is not written at all.
+    Lost,
+    /// A record is written twice.
+    Repeat,
+    /// Two records change places.
+    Reorder,
+    /// A record lands 8 bytes behind its place.
+    Misplace,
+    /// The padding of a sub-buffer is one too many.
+    Padding,
+    /// A slot keeps what was there before.
+    Stale,
+    /// A record goes to another CPU's buffer.
+    WrongCpu,
+}
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// [default: all suites].
+    patterns: Vec<String>,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Draws record lengths; the same seed gives the same records.
+    #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+    seed: u64,
+    /// Keep the evidence of every scenario below this folder (otherwise of failures only, in
+    /// ./relaybed-evidence).
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Go on after a failure (the default).
+    #[arg(long, overrides_with = "fail_fast")]
+    keep_going: bool,
+    /// Stop at the first failure; the rest is reported as not run.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Spoil the output on purpose, to see that the judge notices.
+    #[arg(long, value_enum, value_name = "KIND")]
+    plant: Option<PlantKind>,
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Passed
+            };
+            // Nothing is left to tell if even this cannot be written.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let ended = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::List { patterns } => list::list(&patterns),
+        Command::Check { files } => check::check(&files),
+        Command::Judge { evidence, format } => judge::judge(&evidence, format),
+        Command::Capture {
+            scenario,
+            machine,
+            out,
+            seed,
+        } => capture::capture(&scenario, &machine, &out, seed),
+        Command::Doctor { machine } => doctor::doctor(&machine),
+        Command::Schema => print(&format!("{:#}", crate::lang::schema())),
+        Command::Completions { shell } => completions(shell),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(stop) => {
+            stop.tell();
+            stop.exit.into()
+        }
+    }
+}
+
+/// Why a command ended before its time, and with which code.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    exit: Exit,
+    why: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Stop {
+    /// Ends with `exit` because of `why`.
+    pub(crate) fn new(
+        exit: Exit,
+        why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            exit,
+            why: Some(why.into()),
+        }
+    }
+
+    /// Ends with `exit`; everything was said already.
+    pub(crate) const fn said(exit: Exit) -> Self {
+        Self { exit, why: None }
+    }
+
+    /// Prints the chain of causes once, each on a line of its own.
+    fn tell(&self) {
+        let Some(why) = &self.why else { return };
+        let mut text = format!("relaybed: {why}\n");
+        let mut source = why.source();
+        while let Some(cause) = source {
+            text.push_str(&format!("  because: {cause}\n"));
+            source = cause.source();
+        }
+        say(&text);
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    /// Standard output that went away ends the command quietly.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::said(Exit::SetUp),
+            _ => Self::new(Exit::SetUp, error),
+        }
+    }
+}
+
+/// Writes to standard error; a closed one must not stop anything.
+pub(crate) fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
+fn print(text: &str) -> Result<Exit, Stop> {
+    use std::io::Write as _;
+    writeln!(anstream::stdout(), "{text}")?;
+    Ok(Exit::Passed)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Stop> {
+    clap_complete::generate(
+        shell,
+        &mut Cli::command(),
+        "relaybed",
+        &mut std::io::stdout(),
+    );
+    Ok(Exit::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,75 @@
+//! `relaybed doctor`: what was found, what would be used, and why.
+
+use std::io::Write as _;
+
+use relaybed_guest::{Cache, Terminal};
+
+use super::{MachineArgs, Stop};
+use crate::exit::Exit;
+use crate::run::choose;
+
+pub(super) fn doctor(machine: &MachineArgs) -> Result<Exit, Stop> {
+    let wish = machine.wish()?;
+    let mut out = anstream::stdout().lock();
+    let mut exit = Exit::Passed;
+    let mut problem = |out: &mut dyn std::io::Write, what: &str, error: &dyn std::error::Error| {
+        exit = Exit::SetUp;
+        writeln!(out, "{what:<12} NO: {}", chain(error))
+    };
+    match choose(&wish) {
+        Ok(choice) => {
+            if let Some(probe) = &choice.probe {
+                let word = if probe.usable { "usable" } else { "not usable" };
+                let ms = probe.elapsed.as_secs_f64() * 1000.0;
+                writeln!(
+                    out,
+                    "{:<12} {word}: {} (probed in {ms:.0} ms)",
+                    "KVM", probe.reason
+                )?;
+            }
+            writeln!(
+                out,
+                "{:<12} {:?}: {}",
+                "accelerator", choice.accel, choice.reason
+            )?;
+        }
+        Err(error) => problem(&mut out, "accelerator", &error)?,
+    }
+    let cache = match Cache::open(None) {
+        Ok(cache) => cache,
+        Err(error) => {
+            problem(&mut out, "cache", &error)?;
+            return Ok(exit);
+        }
+    };
+    writeln!(out, "{:<12} {}", "cache", cache.root().display())?;
+    let progress = Terminal::new();
+    match relaybed_guest::qemu(&cache, &progress) {
+        Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+        Err(error) => problem(&mut out, "QEMU", &error)?,
+    }
+    match relaybed_guest::prepare(&wish.kernel, &cache, &progress) {
+        Ok(guest) => {
+            let package = guest.package.map_or_else(
+                || wish.kernel.to_string(),
+                |package| format!("{} {}", package.name, package.version),
+            );
+            writeln!(out, "{:<12} {} ({package})", "kernel", guest.release)?;
+            writeln!(out, "{:<12} {}", "vmlinux", guest.vmlinux.display())?;
+            writeln!(out, "{:<12} {}", "initramfs", guest.initramfs.display())?;
+        }
+        Err(error) => problem(&mut out, "kernel", &error)?,
+    }
+    Ok(exit)
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!("; {cause}"));
+        source = cause.source();
+    }
+    text
+}

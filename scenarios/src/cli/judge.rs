@@ -1,0 +1,65 @@
+//! `relaybed judge`: the verdict again, from saved evidence alone.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::Stop;
+use crate::exit::Exit;
+use crate::report::{CaseReport, Detail, Format, Reporter, Summary, excerpt};
+use crate::verdict::Verdict;
+use crate::{judge, store};
+
+pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
+    let (case, evidence, extra) =
+        store::load(folder).map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let begun = Instant::now();
+    let (verdict, amount) = judge::judge(&case, &evidence);
+    let judge_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let mut detail = Detail::default();
+    if let Verdict::Failed { failures } = &verdict {
+        detail.excerpt = failures
+            .first()
+            .and_then(|first| excerpt(&evidence, &case, first));
+        detail.evidence = Some(folder.to_owned());
+        detail.rerun.clone_from(&extra.repeat);
+    }
+    let is = |wanted: &str| usize::from(crate::report::outcome(&verdict) == wanted);
+    let summary = Summary {
+        passed: is("passed"),
+        failed: is("failed"),
+        skipped: 0,
+        known: is("known"),
+        not_run: 0,
+        kernel: evidence.setting.release.clone(),
+        kernel_origin: extra.kernel,
+        backend: evidence.setting.backend.clone(),
+        accel: evidence.setting.accel.clone(),
+        accel_reason: "judged from saved evidence; nothing was run".to_owned(),
+        vcpus: evidence.setting.vcpus,
+        seed: extra.seed,
+        boot_ms: 0.0,
+        boots: 0,
+        records: amount.records,
+        bytes: amount.bytes,
+        judge_ms,
+        total_ms: judge_ms,
+        own_rss_kib: 0,
+    };
+    let exit = if summary.failed > 0 {
+        Exit::Failed
+    } else {
+        Exit::Passed
+    };
+    let mut reporter = Reporter::new(format, anstream::stdout().lock(), 1)?;
+    reporter.case(CaseReport {
+        name: case.name,
+        summary: case.summary,
+        verdict,
+        amount,
+        kernel: evidence.setting.release,
+        duration_ms: judge_ms,
+        detail,
+    })?;
+    reporter.end(&summary)?;
+    Ok(exit)
+}

@@ -1,0 +1,111 @@
+//! From the machine's options to a plan.
+
+use std::path::Path;
+use std::time::Duration;
+
+use relaybed_guest::{Cache, KernelRequest, Terminal};
+
+use super::{Accel, Backend, MachineArgs, Stop};
+use crate::exit::Exit;
+use crate::run::{BackendWish, Plan, Wish};
+use relaybed_vmm::probe::AccelRequest;
+
+/// A kernel that the options do not name fully.
+#[derive(Debug, thiserror::Error)]
+enum KernelError {
+    #[error(
+        "--kernel {image} is a file, so the module needs a tree to be built against: add --build-dir TREE \
+         (the kernel's build folder, or the headers of the same build)"
+    )]
+    NoTree { image: String },
+    #[error("--build-dir goes with a kernel given as a file; {kernel} is not a file here")]
+    NoFile { kernel: String },
+    #[error(transparent)]
+    Name(#[from] relaybed_guest::RequestError),
+}
+
+impl MachineArgs {
+    /// The wish that these options express.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] or, for a file that is not there, [`Exit::SetUp`].
+    pub(super) fn wish(&self) -> Result<Wish, Stop> {
+        let kernel = self.kernel_request().map_err(|error| {
+            let exit = if matches!(error, KernelError::Name(_)) {
+                Exit::Usage
+            } else {
+                Exit::SetUp
+            };
+            Stop::new(exit, error)
+        })?;
+        Ok(Wish {
+            kernel,
+            vcpus: self.vcpus,
+            memory_mib: self.memory,
+            backend: match self.backend {
+                Backend::Auto => BackendWish::Auto,
+                Backend::Kvm => BackendWish::Kvm,
+                Backend::Qemu => BackendWish::Qemu,
+            },
+            accel: match self.accel {
+                Accel::Auto => AccelRequest::Auto,
+                Accel::Tcg => AccelRequest::Tcg,
+                Accel::Kvm => AccelRequest::Kvm,
+            },
+            deadline: Duration::from_secs(self.deadline),
+            show_console: self.console,
+        })
+    }
+
+    fn kernel_request(&self) -> Result<KernelRequest, KernelError> {
+        let kernel = self.kernel.as_str();
+        let is_file = kernel.contains('/') || Path::new(kernel).exists();
+        match (&self.build_dir, is_file) {
+            (Some(tree), true) => Ok(KernelRequest::Files {
+                image: kernel.into(),
+                build_dir: tree.clone(),
+            }),
+            (None, true) => Err(KernelError::NoTree {
+                image: kernel.to_owned(),
+            }),
+            (Some(_), false) => Err(KernelError::NoFile {
+                kernel: kernel.to_owned(),
+            }),
+            (None, false) => Ok(kernel.parse()?),
+        }
+    }
+
+    /// Decides, fetches and builds what these options need.
+    ///
+    /// # Errors
+    /// As [`Self::wish`]; [`Exit::SetUp`] when something cannot be had.
+    pub(super) fn plan(&self) -> Result<Plan, Stop> {
+        let wish = self.wish()?;
+        let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
+        Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
+    }
+
+    /// The options that a line to paste must repeat: those that differ from the defaults.
+    pub(super) fn again(&self) -> String {
+        use std::fmt::Write as _;
+        let mut line = String::new();
+        // Writing to a string cannot fail.
+        let mut add = |text: std::fmt::Arguments<'_>| line.write_fmt(text).unwrap_or_default();
+        if self.kernel != "bookworm:6.1" {
+            add(format_args!(" --kernel {}", self.kernel));
+        }
+        if let Some(tree) = &self.build_dir {
+            add(format_args!(" --build-dir {}", tree.display()));
+        }
+        if self.vcpus != 2 {
+            add(format_args!(" --vcpus {}", self.vcpus));
+        }
+        if self.memory != 256 {
+            add(format_args!(" --memory {}", self.memory));
+        }
+        if self.accel == Accel::Tcg {
+            add(format_args!(" --accel tcg"));
+        }
+        line
+    }
+}

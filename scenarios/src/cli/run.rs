@@ -1,0 +1,84 @@
+//! `relaybed run`.
+
+use std::path::PathBuf;
+
+use super::{PlantKind, RunArgs, Stop, say, scenarios};
+use crate::exit::Exit;
+use crate::report::{Format, Reporter};
+use crate::run::{Options, SessionError, run_all};
+use clap::ValueEnum as _;
+use relaybed_abi::Plant;
+
+/// Where failures keep their evidence when no folder is named.
+const DEFAULT_OUT: &str = "relaybed-evidence";
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let mut cases = scenarios::load(&args.patterns)?;
+    for loaded in &mut cases {
+        loaded.case.seed = args.seed;
+    }
+    let plan = args.machine.plan()?;
+    if args.format == Format::Human {
+        say(&format!(
+            "{} scenarios on {} ({}), {} {}, {} vCPUs, seed {}\n",
+            cases.len(),
+            plan.guest().release,
+            plan.kernel_origin(),
+            plan.backend(),
+            plan.accel(),
+            plan.vcpus(),
+            args.seed,
+        ));
+    }
+    let options = Options {
+        fail_fast: args.fail_fast,
+        out: args
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        keep_all: args.out.is_some(),
+        plant: args.plant.map(plant),
+        again: again(args),
+        seed: args.seed,
+    };
+    let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
+    let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;
+    reporter.end(&end.summary)?;
+    Ok(end.exit)
+}
+
+/// The exit code of a run that could not go on.
+pub(super) fn stop(error: SessionError) -> Stop {
+    let exit = match &error {
+        SessionError::Died { .. } => Exit::GuestDied,
+        SessionError::Stalled { .. } => Exit::Deadline,
+        SessionError::Machine(relaybed_vmm::Error::Interrupted { .. }) => Exit::Interrupted,
+        _ => Exit::SetUp,
+    };
+    Stop::new(exit, error)
+}
+
+fn again(args: &RunArgs) -> String {
+    let mut line = args.machine.again();
+    if args.seed != 1 {
+        line.push_str(&format!(" --seed {}", args.seed));
+    }
+    if let Some(name) = args.plant.and_then(|kind| kind.to_possible_value()) {
+        line.push_str(&format!(" --plant {}", name.get_name()));
+    }
+    line
+}
+
+fn plant(kind: PlantKind) -> Plant {
+    match kind {
+        PlantKind::Torn => Plant::Torn,
+        PlantKind::Lost => Plant::Lost,
+        PlantKind::Repeat => Plant::Repeat,
+        PlantKind::Reorder => Plant::Reorder,
+        PlantKind::Misplace => Plant::Misplace,
+        PlantKind::Padding => Plant::Padding,
+        PlantKind::Stale => Plant::Stale,
+        PlantKind::WrongCpu => Plant::WrongCpu,
+    }
+}

@@ -1,0 +1,17 @@
+//! Running cases on a machine: planning what to use, one session a boot, one loop over the cases.
+//!
+//! This is where the pure rooms meet machines, files and clocks.
+
+mod console;
+mod error;
+mod memory;
+mod plan;
+mod ram;
+mod session;
+mod suite;
+
+pub use error::{Cause, Ended, SessionError};
+pub use memory::own_rss_kib;
+pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
+pub use session::Session;
+pub use suite::{Options, SuiteEnd, run_all};

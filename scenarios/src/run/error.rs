@@ -1,0 +1,160 @@
+//! What can stop a session, and what can stop one case.
+
+use std::io;
+
+use relaybed_abi::State;
+use relaybed_vmm::{Error as VmmError, Exit as GuestExit, Stall};
+
+use crate::evidence::Evidence;
+use crate::exit::Exit;
+use crate::observe::ObserveError;
+use crate::program::ProgramError;
+use crate::store::StoreError;
+
+/// No machine could be had, or the run's own files could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The machine could not be started or controlled.
+    #[error("the machine could not be used")]
+    Machine(#[from] VmmError),
+    /// The guest's boot ended before it was ready.
+    #[error("the guest did not get ready: {how}\n{console}")]
+    Boot {
+        /// How it ended.
+        how: String,
+        /// The console's last lines.
+        console: String,
+    },
+    /// The guest died while booting.
+    #[error("the guest died while booting: {exit}\n{console}")]
+    Died {
+        /// How it ended.
+        exit: GuestExit,
+        /// The console's last lines.
+        console: String,
+    },
+    /// The guest made no progress while booting.
+    #[error("the guest made no progress while booting: {stall}\n{console}")]
+    Stalled {
+        /// Which limit was reached.
+        stall: Stall,
+        /// The console's last lines.
+        console: String,
+    },
+    /// What the guest announced is no mailbox of this version.
+    #[error("the guest's mailbox cannot be used")]
+    Mailbox(#[from] ObserveError),
+    /// Evidence could not be saved.
+    #[error("the evidence could not be saved")]
+    Store(#[from] StoreError),
+    /// A file of the run, or the report, could not be written.
+    #[error("cannot write")]
+    Write(#[from] io::Error),
+}
+
+/// Why a case did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The machine ended.
+    #[error("{0} in the middle of the scenario")]
+    Died(GuestExit),
+    /// No sign of life.
+    #[error("no progress before the deadline: {0}")]
+    Stalled(Stall),
+    /// The module refused the request.
+    #[error("the module refused the request with errno {errno} at {op}")]
+    Refused {
+        /// The error number.
+        errno: i32,
+        /// What it is about.
+        op: String,
+    },
+    /// Guest memory holds nonsense where evidence should be.
+    #[error("what the guest published cannot be followed: {0}")]
+    Unreadable(#[from] ObserveError),
+    /// The agent gave up.
+    #[error("the agent gave up: {0}")]
+    Agent(String),
+    /// The machine could not be controlled.
+    #[error("the machine could not be controlled: {0}")]
+    Machine(VmmError),
+    /// The case does not fit into a request.
+    #[error("the scenario cannot be sent to the guest: {0}")]
+    Program(#[from] ProgramError),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<relaybed_vmm::RamError> for Cause {
+    fn from(error: relaybed_vmm::RamError) -> Self {
+        Self::Machine(error.into())
+    }
+}
+
+impl From<VmmError> for Cause {
+    fn from(error: VmmError) -> Self {
+        match error {
+            VmmError::Interrupted { .. } => Self::Interrupted,
+            VmmError::Ended { exit } => Self::Died(exit),
+            error => Self::Machine(error),
+        }
+    }
+}
+
+impl Cause {
+    /// The exit code that belongs to it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Interrupted => Exit::Interrupted,
+            Self::Stalled(_) => Exit::Deadline,
+            Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
+            Self::Machine(_) | Self::Program(_) => Exit::SetUp,
+            Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
+        }
+    }
+}
+
+/// A case that did not come to its end, with the evidence so far.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why.
+    pub cause: Cause,
+    /// What could still be read.
+    pub evidence: Option<Box<Evidence>>,
+}
+
+impl Ended {
+    /// What was done when it ended, for the report.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        let Some(evidence) = &self.evidence else {
+            return "no evidence could be read".to_owned();
+        };
+        let all = evidence.results.iter().flatten().count();
+        let done = State::Done.code();
+        let finished = evidence
+            .results
+            .iter()
+            .flatten()
+            .filter(|r| r.state == done)
+            .count();
+        let stuck: Vec<String> = evidence
+            .results
+            .iter()
+            .enumerate()
+            .filter_map(|(actor, results)| {
+                let running = State::Running.code();
+                let op = results.iter().position(|result| result.state == running)?;
+                Some(format!("actor {actor} in operation {op}"))
+            })
+            .collect();
+        let stuck = if stuck.is_empty() {
+            "none under way".to_owned()
+        } else {
+            stuck.join(", ")
+        };
+        format!("{finished} of {all} operations done, {stuck}")
+    }
+}

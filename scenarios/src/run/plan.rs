@@ -1,0 +1,221 @@
+//! What a run uses, decided before anything is started: kernel, QEMU, accelerator, with reasons.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
+use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
+use relaybed_vmm::{Accel, Backend, Deadline, MachineSpec, QemuProgram};
+
+use crate::report::Summary;
+
+/// Which virtual machine monitor is wished for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendWish {
+    /// Whatever works here.
+    Auto,
+    /// QEMU.
+    Qemu,
+    /// Our own, on KVM.
+    Kvm,
+}
+
+/// The machine as wished for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The kernel.
+    pub kernel: KernelRequest,
+    /// Number of vCPUs.
+    pub vcpus: u32,
+    /// Guest memory in MiB.
+    pub memory_mib: u32,
+    /// The virtual machine monitor.
+    pub backend: BackendWish,
+    /// The accelerator.
+    pub accel: AccelRequest,
+    /// Longest time without a sign of life.
+    pub deadline: Duration,
+    /// Copy the guest's console to standard error.
+    pub show_console: bool,
+}
+
+/// A wish that cannot be had here.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Kernel or QEMU could not be made ready.
+    #[error("the guest could not be made ready")]
+    Guest(#[from] relaybed_guest::Error),
+    /// KVM was demanded and cannot be used.
+    #[error(transparent)]
+    NoKvm(#[from] KvmUnusable),
+    /// Our own backend and QEMU's translator exclude each other.
+    #[error("--backend kvm runs on KVM only; leave --accel tcg out or use --backend qemu")]
+    NoTcg,
+}
+
+/// Everything a run uses.
+#[derive(Debug)]
+pub struct Plan {
+    wish: Wish,
+    guest: Guest,
+    /// None when no QEMU is needed.
+    qemu: Option<Qemu>,
+    choice: Choice,
+    backend: Backend,
+}
+
+impl Plan {
+    /// Decides, fetches and builds what `wish` needs, as far as the cache does not have it.
+    ///
+    /// # Errors
+    /// [`PlanError`]; nothing was started.
+    pub fn make(wish: Wish, cache: &Cache, progress: &dyn Progress) -> Result<Self, PlanError> {
+        let choice = choose(&wish)?;
+        let backend = backend(wish.backend, choice.accel);
+        let qemu = match backend {
+            Backend::Qemu => {
+                let qemu = relaybed_guest::qemu(cache, progress);
+                Some(qemu.map_err(relaybed_guest::Error::from)?)
+            }
+            Backend::Kvm => None,
+        };
+        let guest = relaybed_guest::prepare(&wish.kernel, cache, progress)?;
+        Ok(Self {
+            wish,
+            guest,
+            qemu,
+            choice,
+            backend,
+        })
+    }
+
+    /// The machine to start, with its logs in `dir`.
+    #[must_use]
+    pub fn spec(&self, dir: &Path) -> MachineSpec {
+        let (kernel, initramfs) = (self.guest.vmlinux.clone(), self.guest.initramfs.clone());
+        let mut spec = match &self.qemu {
+            None => MachineSpec::on_kvm(kernel, initramfs, PathBuf::from(dir)),
+            Some(qemu) => {
+                let program = QemuProgram {
+                    argv0: qemu.argv0.clone(),
+                    data_dir: qemu.data_dir.clone(),
+                };
+                MachineSpec::new(kernel, initramfs, program, PathBuf::from(dir))
+            }
+        };
+        spec.vcpus = self.wish.vcpus;
+        spec.memory_mib = self.wish.memory_mib;
+        spec.accel = self.choice.accel;
+        spec.boot_deadline = self.deadline();
+        spec
+    }
+
+    /// Number of vCPUs.
+    #[must_use]
+    pub fn vcpus(&self) -> u32 {
+        self.wish.vcpus
+    }
+
+    /// The deadline of one wait while a case runs.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        let idle = self.wish.deadline;
+        Deadline {
+            idle,
+            busy: idle.saturating_mul(4),
+            total: Some(idle.saturating_mul(40)),
+        }
+    }
+
+    /// Whether the guest's console is copied to standard error.
+    #[must_use]
+    pub fn show_console(&self) -> bool {
+        self.wish.show_console
+    }
+
+    /// Name of the backend.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        match self.backend {
+            Backend::Qemu => "qemu",
+            Backend::Kvm => "kvm",
+        }
+    }
+
+    /// Name of the accelerator.
+    #[must_use]
+    pub fn accel(&self) -> &'static str {
+        match self.choice.accel {
+            Accel::Tcg => "tcg",
+            Accel::Kvm => "kvm",
+        }
+    }
+
+    /// Why this accelerator.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.choice.reason
+    }
+
+    /// The guest that was made ready.
+    #[must_use]
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// Where the kernel came from: package and version, or its path.
+    #[must_use]
+    pub fn kernel_origin(&self) -> String {
+        match &self.guest.package {
+            Some(package) => format!("{} {}", package.name, package.version),
+            None => self.wish.kernel.to_string(),
+        }
+    }
+
+    /// A summary with what is known before the first boot.
+    #[must_use]
+    pub fn blank_summary(&self, seed: u64) -> Summary {
+        Summary {
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+            known: 0,
+            not_run: 0,
+            kernel: self.guest.release.clone(),
+            kernel_origin: self.kernel_origin(),
+            backend: self.backend().to_owned(),
+            accel: self.accel().to_owned(),
+            accel_reason: self.choice.reason.clone(),
+            vcpus: self.wish.vcpus,
+            seed,
+            boot_ms: 0.0,
+            boots: 0,
+            records: 0,
+            bytes: 0,
+            judge_ms: 0.0,
+            total_ms: 0.0,
+            own_rss_kib: 0,
+        }
+    }
+}
+
+/// The accelerator, and why.
+///
+/// # Errors
+/// When KVM is demanded, as our own backend does, and does not pass the probe.
+pub fn choose(wish: &Wish) -> Result<Choice, PlanError> {
+    let accel = match (wish.backend, wish.accel) {
+        (BackendWish::Kvm, AccelRequest::Tcg) => return Err(PlanError::NoTcg),
+        (BackendWish::Kvm, _) => AccelRequest::Kvm,
+        (_, accel) => accel,
+    };
+    Ok(probe::choose(accel)?)
+}
+
+/// Our own backend wherever KVM works, unless QEMU was asked for.
+fn backend(wish: BackendWish, accel: Accel) -> Backend {
+    match (wish, accel) {
+        (BackendWish::Qemu, _) | (BackendWish::Auto, Accel::Tcg) => Backend::Qemu,
+        (BackendWish::Kvm, _) | (BackendWish::Auto, Accel::Kvm) => Backend::Kvm,
+    }
+}

@@ -1,0 +1,390 @@
+//! The loop over the cases of a run: boots when there is no machine, judges, keeps evidence, reports.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use relaybed_abi::Plant;
+
+use super::{Cause, Ended, Plan, Session, SessionError};
+use crate::evidence::{Evidence, Planted};
+use crate::exit::Exit;
+use crate::judge;
+use crate::report::excerpt;
+use crate::report::{CaseReport, Detail, Reporter, Summary};
+use crate::select::Loaded;
+use crate::store::{self, Extra};
+use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+
+/// How a run goes about its cases.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Folder below which evidence is kept.
+    pub out: PathBuf,
+    /// Keep the evidence of every case, not of failures only.
+    pub keep_all: bool,
+    /// Defect to plant.
+    pub plant: Option<Plant>,
+    /// Options that a line to run one case again must carry.
+    pub again: String,
+    /// Draws record lengths.
+    pub seed: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct SuiteEnd {
+    /// The worst that happened.
+    pub exit: Exit,
+    /// The figures.
+    pub summary: Summary,
+}
+
+/// Runs all cases, reporting each as it ends. A guest that dies or hangs fails its case and is
+/// replaced by a new one for the next.
+///
+/// # Errors
+/// When no machine can be had, when evidence cannot be written, or when the report cannot be.
+pub fn run_all<W: Write>(
+    plan: &Plan,
+    options: &Options,
+    cases: &[Loaded],
+    reporter: &mut Reporter<W>,
+) -> Result<SuiteEnd, SessionError> {
+    let mut suite = Suite::new(plan, options);
+    for loaded in cases {
+        let report = match &suite.stopped {
+            Some(reason) => suite.not_run(loaded, reason.clone()),
+            None => suite.one(loaded)?,
+        };
+        suite.count(&report);
+        reporter.case(report)?;
+    }
+    Ok(suite.end())
+}
+
+struct Suite<'a> {
+    plan: &'a Plan,
+    options: &'a Options,
+    session: Option<Session>,
+    begun: Instant,
+    exit: Exit,
+    /// Why the remaining cases are not run.
+    stopped: Option<String>,
+    summary: Summary,
+}
+
+impl<'a> Suite<'a> {
+    fn new(plan: &'a Plan, options: &'a Options) -> Self {
+        Self {
+            plan,
+            options,
+            session: None,
+            begun: Instant::now(),
+            exit: Exit::Passed,
+            stopped: None,
+            summary: plan.blank_summary(options.seed),
+        }
+    }
+
+    fn one(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
+        let case = &loaded.case;
+        if case.vcpus > self.plan.vcpus() {
+            let reason = format!(
+                "needs {} vCPUs, the machine has {}",
+                case.vcpus,
+                self.plan.vcpus()
+            );
+            return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
+        }
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.boot()?,
+        };
+        let plant = match self.options.plant {
+            None => None,
+            Some(kind) => match judge::pick_plant(
+                case,
+                kind,
+                session.setting().linux_version,
+                session.setting().vcpus,
+            ) {
+                Some((actor, seq)) => Some(Planted {
+                    kind: kind.code(),
+                    actor,
+                    seq,
+                    done: 0,
+                }),
+                None => {
+                    self.session = Some(session);
+                    let reason = format!("no record here would show the planted defect {kind:?}");
+                    let verdict = Verdict::Skipped { reason };
+                    return Ok(self.report(loaded, verdict, Amount::default(), 0.0));
+                }
+            },
+        };
+        let begun = Instant::now();
+        match session.run(case, plant) {
+            Ok(evidence) => {
+                self.session = Some(session);
+                self.judged(loaded, &evidence, begun)
+            }
+            Err(ended) => self.ended(loaded, session, ended, begun),
+        }
+    }
+
+    fn boot(&mut self) -> Result<Session, SessionError> {
+        let session = Session::boot(self.plan)?;
+        if self.summary.boots == 0 {
+            self.summary.boot_ms = session.boot_ms();
+            self.summary.kernel.clone_from(&session.setting().release);
+        }
+        self.summary.boots += 1;
+        Ok(session)
+    }
+
+    /// Judges what a finished case left.
+    fn judged(
+        &mut self,
+        loaded: &Loaded,
+        evidence: &Evidence,
+        begun: Instant,
+    ) -> Result<CaseReport, SessionError> {
+        let judging = Instant::now();
+        let (verdict, amount) = judge::judge(&loaded.case, evidence);
+        self.summary.judge_ms += millis(judging);
+        let failed = matches!(verdict, Verdict::Failed { .. });
+        let mut report = self.report(loaded, verdict, amount, millis(begun));
+        if failed {
+            self.exit = self.exit.worse(Exit::Failed);
+        }
+        self.keep(loaded, Some(evidence), failed, &mut report)?;
+        Ok(report)
+    }
+
+    /// A case in which the guest died, hung or talked nonsense; keeps the evidence so far.
+    fn ended(
+        &mut self,
+        loaded: &Loaded,
+        session: Session,
+        ended: Ended,
+        begun: Instant,
+    ) -> Result<CaseReport, SessionError> {
+        if matches!(ended.cause, Cause::Interrupted) {
+            self.stopped = Some("interrupted".to_owned());
+            self.exit = self.exit.worse(Exit::Interrupted);
+            return Ok(self.not_run(loaded, "interrupted".to_owned()));
+        }
+        let exit = ended.cause.exit();
+        self.exit = self.exit.worse(exit);
+        let failure = Failure {
+            property: Property::Health,
+            at: Location::default(),
+            what: ended.cause.to_string(),
+            expected: "every operation done and the doorbell rung".to_owned(),
+            seen: ended.seen(),
+        };
+        let verdict = Verdict::Failed {
+            failures: vec![failure],
+        };
+        let mut report = self.report(loaded, verdict, Amount::default(), millis(begun));
+        report.detail.console_tail = session.console_tail(20);
+        self.keep(loaded, ended.evidence.as_deref(), true, &mut report)?;
+        if let Some(folder) = &report.detail.evidence {
+            session.keep_logs(folder)?;
+        }
+        // The machine is of no more use; dropping the session ends it.
+        drop(session);
+        Ok(report)
+    }
+
+    /// Saves evidence where it is wanted and fills in what a failure's reader needs.
+    fn keep(
+        &self,
+        loaded: &Loaded,
+        evidence: Option<&Evidence>,
+        failed: bool,
+        report: &mut CaseReport,
+    ) -> Result<(), SessionError> {
+        if let (true, Some(evidence)) = (failed, evidence) {
+            if let Verdict::Failed { failures } = &report.verdict {
+                report.detail.excerpt = failures
+                    .first()
+                    .and_then(|failure| excerpt(evidence, &loaded.case, failure));
+            }
+            if report.detail.console_tail.is_empty() {
+                report.detail.console_tail = tail(&evidence.console, 20);
+            }
+        }
+        if !failed && !self.options.keep_all {
+            return Ok(());
+        }
+        let folder = self.options.out.join(folder_name(&loaded.case.name));
+        if let Some(evidence) = evidence {
+            let extra = Extra {
+                relaybed: env!("CARGO_PKG_VERSION").to_owned(),
+                repeat: report.detail.rerun.clone(),
+                kernel: self.plan.kernel_origin(),
+                seed: self.options.seed,
+                duration_ms: whole_ms(report.duration_ms),
+                ..Extra::default()
+            };
+            store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
+        } else {
+            std::fs::create_dir_all(&folder)?;
+        }
+        if failed {
+            report.detail.evidence = Some(folder);
+        }
+        Ok(())
+    }
+
+    fn not_run(&self, loaded: &Loaded, reason: String) -> CaseReport {
+        self.report(loaded, Verdict::NotRun { reason }, Amount::default(), 0.0)
+    }
+
+    fn report(
+        &self,
+        loaded: &Loaded,
+        verdict: Verdict,
+        amount: Amount,
+        duration_ms: f64,
+    ) -> CaseReport {
+        let rerun = match &verdict {
+            Verdict::Failed { .. } => {
+                format!(
+                    "relaybed run {}{}",
+                    quoted(&loaded.origin),
+                    self.options.again
+                )
+            }
+            _ => String::new(),
+        };
+        CaseReport {
+            name: loaded.case.name.clone(),
+            summary: loaded.case.summary.clone(),
+            verdict,
+            amount,
+            kernel: self.summary.kernel.clone(),
+            duration_ms,
+            detail: Detail {
+                rerun,
+                ..Detail::default()
+            },
+        }
+    }
+
+    fn count(&mut self, report: &CaseReport) {
+        let summary = &mut self.summary;
+        summary.records += report.amount.records;
+        summary.bytes += report.amount.bytes;
+        match &report.verdict {
+            Verdict::Passed => summary.passed += 1,
+            Verdict::Known { .. } => summary.known += 1,
+            Verdict::Skipped { .. } => summary.skipped += 1,
+            Verdict::NotRun { .. } => summary.not_run += 1,
+            Verdict::Failed { .. } => {
+                summary.failed += 1;
+                if self.options.fail_fast {
+                    self.stopped
+                        .get_or_insert_with(|| "an earlier scenario failed".to_owned());
+                }
+            }
+        }
+    }
+
+    fn end(mut self) -> SuiteEnd {
+        if let Some(session) = self.session.take() {
+            session.close();
+        }
+        self.summary.total_ms = millis(self.begun);
+        self.summary.own_rss_kib = self.summary.own_rss_kib.max(super::own_rss_kib());
+        SuiteEnd {
+            exit: self.exit,
+            summary: self.summary,
+        }
+    }
+}
+
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+/// Milliseconds without their fraction, for evidence.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates when cast, and a duration is not negative"
+)]
+fn whole_ms(ms: f64) -> u64 {
+    ms as u64
+}
+
+fn tail(text: &str, lines: usize) -> Vec<String> {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect()
+}
+
+/// A case's name as a path: its suite is a folder; what a shell would mind is replaced.
+fn folder_name(name: &str) -> PathBuf {
+    let safe = |part: &str| -> String {
+        let part: String = part
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "-_.=,".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        if part.trim_matches('.').is_empty() {
+            "_".to_owned()
+        } else {
+            part
+        }
+    };
+    name.split('/')
+        .map(safe)
+        .collect::<Vec<_>>()
+        .iter()
+        .map(Path::new)
+        .collect()
+}
+
+/// A word for a shell, quoted where it must be.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_names_stay_below_the_output_folder() {
+        assert_eq!(
+            folder_name("padding/a[len=3]"),
+            PathBuf::from("padding/a_len=3_")
+        );
+        assert_eq!(folder_name("../../etc"), PathBuf::from("_/_/etc"));
+        assert_eq!(folder_name("/x"), PathBuf::from("_/x"));
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(quoted("a/b"), "a/b");
+        assert_eq!(quoted("a[x=1]"), "'a[x=1]'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

@@ -1,0 +1,146 @@
+//! Bad input at the command line: one clear error that says what to do next, the exit code that belongs
+//! to it, no panic. What needs no machine is here; what a guest can do wrong is in `endings`.
+
+use std::fs;
+use std::path::Path;
+
+use relaybed_tests::{Call, call};
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
+
+/// The call ended with `code`, said every one of `words`, and nothing panicked.
+#[track_caller]
+fn refused(ran: Call, code: i32, words: &[&str]) {
+    let ran = ran.expect_code(code);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    for word in words {
+        assert!(ran.stderr.contains(word), "no '{word}' in:\n{}", ran.stderr);
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    refused(
+        call(RELAYBED, &["run", "--no-such-option"]),
+        2,
+        &["--no-such-option", "--help"],
+    );
+    refused(
+        call(RELAYBED, &["run", "no-such-scenario"]),
+        2,
+        &["no-such-scenario", "relaybed list"],
+    );
+    refused(
+        call(RELAYBED, &["run", "--kernel", "nonsense"]),
+        2,
+        &["nonsense"],
+    );
+    refused(
+        call(RELAYBED, &["check", "no/such/file.toml"]),
+        2,
+        &["no/such/file.toml"],
+    );
+}
+
+#[test]
+fn help_names_every_exit_code() {
+    let help = call(RELAYBED, &["--help"]).expect_code(0).stdout;
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 "] {
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(code)),
+            "{code}: {help}"
+        );
+    }
+}
+
+#[test]
+fn every_error_of_a_scenario_file_is_told_in_one_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "summary = \"Three things are wrong here.\"\n\
+        colour = \"red\"\n\
+        [channel.cpu]\nsubbuf_size = 4096\nn_subbufs = 4\nmode = \"no-overwrite\"\n\
+        [[actor]]\nname = \"w\"\ncpu = 7\ncontext = \"task\"\n\
+        script = [ { write = \"cpo\", len = 32 } ]\n";
+    let path = write(folder.path(), "three.toml", text);
+    refused(
+        call(RELAYBED, &["check", &path]),
+        2,
+        &["colour", "7", "cpo"],
+    );
+    refused(call(RELAYBED, &["run", &path]), 2, &["colour", "7", "cpo"]);
+}
+
+#[test]
+fn malformed_toml_points_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(
+        folder.path(),
+        "broken.toml",
+        "summary = \"x\n[channel.cpu\n",
+    );
+    refused(call(RELAYBED, &["check", &path]), 2, &["broken"]);
+}
+
+#[test]
+fn a_folder_without_evidence_exits_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    refused(
+        call(RELAYBED, &["judge", folder.path().to_str().unwrap()]),
+        3,
+        &["evidence"],
+    );
+    refused(
+        call(RELAYBED, &["judge", "no/such/folder"]),
+        3,
+        &["no/such/folder"],
+    );
+    write(folder.path(), "case.json", "{}");
+    write(folder.path(), "evidence.json", "not json");
+    refused(
+        call(RELAYBED, &["judge", folder.path().to_str().unwrap()]),
+        3,
+        &["case.json"],
+    );
+}
+
+#[test]
+fn a_kernel_file_that_cannot_be_used_exits_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().to_str().unwrap().to_owned();
+    refused(
+        call(RELAYBED, &["run", "--kernel", "no/such/bzImage"]),
+        3,
+        &["--build-dir"],
+    );
+    let missing = ["run", "--kernel", "no/such/bzImage", "--build-dir", &tree];
+    refused(call(RELAYBED, &missing), 3, &["no/such/bzImage"]);
+    for (name, bytes) in [("empty", vec![]), ("garbage", vec![0x5a; 100_000])] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let path = path.to_str().unwrap();
+        refused(
+            call(RELAYBED, &["run", "--kernel", path, "--build-dir", &tree]),
+            3,
+            &[path],
+        );
+    }
+}
+
+#[test]
+fn the_schema_and_completions_are_printed() {
+    let schema = call(RELAYBED, &["schema"]).expect_code(0).stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert!(schema["properties"]["summary"].is_object(), "{schema:#}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = call(RELAYBED, &["completions", shell])
+            .expect_code(0)
+            .stdout;
+        assert!(script.contains("relaybed"), "{shell}");
+    }
+}
