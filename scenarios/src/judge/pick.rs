@@ -2,7 +2,8 @@
 
 use relaybed_abi::Plant;
 
-use crate::case::{Case, Payload};
+use crate::case::{Case, Mode, Payload};
+use crate::model::{Behaviour, predict};
 use crate::verdict::{Property, Verdict};
 
 use super::forge::{Spoil, plant};
@@ -40,7 +41,9 @@ pub fn pick_plant(
     online_cpus: u32,
 ) -> Option<(u32, u32)> {
     let property = property_of(kind)?;
-    if kind == Plant::WrongCpu && online_cpus < 2 {
+    if (kind == Plant::WrongCpu && online_cpus < 2)
+        || laps_by_chance(case, linux_version, online_cpus)
+    {
         return None;
     }
     let writers = Writers::of(case);
@@ -64,6 +67,16 @@ pub fn pick_plant(
             struck && first == Some(property)
         })
         .map(|(actor, seq)| (u32::from(actor), seq))
+}
+
+/// Whether some buffer is both lapped and raced for: which records survive in it is chance, so no
+/// record is sure to be seen.
+fn laps_by_chance(case: &Case, linux_version: u32, online_cpus: u32) -> bool {
+    let prediction = predict(case, &Behaviour::of(linux_version), online_cpus);
+    case.channels.iter().enumerate().any(|(channel, spec)| {
+        spec.mode == Mode::Overwrite
+            && (0..online_cpus).any(|cpu| !prediction.is_exact(channel, cpu))
+    })
 }
 
 /// Records worth trying: long ones, and late ones first, since they stay.
