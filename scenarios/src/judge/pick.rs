@@ -75,7 +75,7 @@ fn laps_by_chance(case: &Case, linux_version: u32, online_cpus: u32) -> bool {
     let prediction = predict(case, &Behaviour::of(linux_version), online_cpus);
     case.channels.iter().enumerate().any(|(channel, spec)| {
         spec.mode == Mode::Overwrite
-            && (0..online_cpus).any(|cpu| !prediction.is_exact(channel, cpu))
+            && (0..online_cpus as usize).any(|cpu| !prediction.is_exact(channel, cpu))
     })
 }
 
