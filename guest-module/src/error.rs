@@ -70,6 +70,9 @@ pub enum Error {
         /// What is missing.
         problem: &'static str,
     },
+    /// The kernel does not come from a package.
+    #[error("a kernel of your own files has no package to take modules from: name one of Debian's")]
+    NoPackage,
     /// The initramfs cannot be written.
     #[error("cannot write the initramfs: {0}")]
     Initramfs(std::io::Error),
