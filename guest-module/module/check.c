@@ -148,6 +148,9 @@ static int bed_check_op(const struct rb_request *request,
 	case RB_OP_SIGNAL:
 	case RB_OP_WAIT:
 		return op->arg0 < request->n_gates ? 0 : -EINVAL;
+	case RB_OP_SYSRQ:
+		return actor->context == RB_CONTEXT_USER && op->arg0 < 0x80 ?
+			0 : -EINVAL;
 	}
 	if (actor->context == RB_CONTEXT_USER)
 		return bed_check_user_op(request, op);

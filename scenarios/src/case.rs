@@ -217,6 +217,8 @@ pub enum Op {
     FileCopy { file: FileSlot },
     /// `lseek()` to the start.
     FileLseek { file: FileSlot },
+    /// This character to `/proc/sysrq-trigger`: how a scenario makes its guest panic or reset.
+    Sysrq { key: char },
 }
 
 /// A claim of the scenario's author. `None` members claim nothing.

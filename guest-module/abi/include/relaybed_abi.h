@@ -199,6 +199,7 @@ enum rb_op_code {
 	RB_OP_FILE_MUNMAP = 37,
 	RB_OP_FILE_COPY = 38,	/* copies the mapping to the data area */
 	RB_OP_FILE_LSEEK = 39,	/* lseek(0, SEEK_SET); error tells */
+	RB_OP_SYSRQ = 40,	/* character arg0 to /proc/sysrq-trigger */
 };
 
 #define RB_OP_BLOB	0x1	/* payload: len bytes of the blob area at blob */

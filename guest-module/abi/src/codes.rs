@@ -143,6 +143,8 @@ coded! {
         FileCopy = 38,
         /// `lseek(0, SEEK_SET)`; the error tells.
         FileLseek = 39,
+        /// Writes the character `arg0` to `/proc/sysrq-trigger`.
+        Sysrq = 40,
     }
 }
 

@@ -8,13 +8,16 @@ use relaybed_abi::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, read, write};
 use rustix::thread::sched_getcpu;
 
 use crate::actor::{UserActor, now_ns};
 
 /// Where debugfs shows the channels of the module.
 const CHANNELS: &str = "/sys/kernel/debug/relaybed";
+
+/// Where the kernel takes emergency actions.
+const SYSRQ: &str = "/proc/sysrq-trigger";
 
 /// What an operation came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,13 @@ impl From<Result<Outcome, Errno>> for Outcome {
             ..Self::default()
         })
     }
+}
+
+/// Asks the kernel for one of its emergency actions (Documentation/admin-guide/sysrq.rst).
+fn sysrq(key: u32) -> Result<Outcome, Errno> {
+    let key = u8::try_from(key).map_err(|_| Errno::INVAL)?;
+    let trigger = open(SYSRQ, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    write(&trigger, &[key]).map(|_| Outcome::default())
 }
 
 /// One read(), told at the end of its operation, when the place of its bytes is known.
@@ -103,6 +113,7 @@ impl UserActor {
                 thread::sleep(Duration::from_micros(op.arg0.into()));
                 Ok(Outcome::default())
             }
+            OpCode::Sysrq => sysrq(op.arg0),
             OpCode::FileOpen => self.open(op),
             OpCode::FileClose => self.files.close(op.file).map(|()| Outcome::default()),
             OpCode::FilePoll => self.poll(op),

@@ -242,11 +242,27 @@ impl<'f> Resolver<'f> {
             "checkpoint" => Some(Op::Checkpoint {
                 label: name.value.clone(),
             }),
+            "sysrq" => self.sysrq(name),
             "open_file" => self.open_file(stage, step, name),
             "close_file" | "read" | "poll" | "mmap" | "munmap" | "copy" | "lseek" => {
                 self.file_op(stage, step, name)
             }
             _ => self.channel_op(stage, step, name),
+        }
+    }
+
+    fn sysrq(&mut self, name: &Sp<String>) -> Option<Op> {
+        let mut keys = name.value.chars();
+        match (keys.next(), keys.next()) {
+            (Some(key), None) if key.is_ascii_alphanumeric() => Some(Op::Sysrq { key }),
+            _ => {
+                self.problems.push(Problem::new(
+                    format!("`{}` is no key of sysrq", name.value),
+                    name.span.clone(),
+                    "one letter or digit",
+                ));
+                None
+            }
         }
     }
 

@@ -95,6 +95,7 @@
 //! | `mmap` = file, `len` | user | maps read-only and shared; gives 1 |
 //! | `copy`, `munmap` = file | user | takes the bytes of the mapping; ends it |
 //! | `lseek`, `close_file` = file | user | `lseek()` to the start; `close()` |
+//! | `sysrq` = key | user | the key to `/proc/sysrq-trigger`: `"c"` panics, `"b"` resets the machine |
 //! | `signal` = gate | all | the gate's count grows by one |
 //! | `wait` = gate | all | until the gate's count is `count` (1) |
 //! | `checkpoint` = label | all | the machine stops, all buffers are observed |

@@ -92,7 +92,7 @@ const PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 22] = [
+pub(super) static OPS: [OpForm; 23] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
@@ -155,6 +155,7 @@ pub(super) static OPS: [OpForm; 22] = [
         &[("count", ArgKind::Num)],
     ),
     op("checkpoint", Who::Anyone, SubjectKind::Label, &[], &[]),
+    op("sysrq", Who::User, SubjectKind::Label, &[], &[]),
     op("delay_us", Who::Anyone, SubjectKind::Number, &[], &[]),
     op(
         "repeat",

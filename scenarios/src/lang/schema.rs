@@ -240,6 +240,11 @@ operations! {
         /// The name given by `as`.
         lseek: String, gives: Option<Number>, fails: Option<String>,
     }
+    /// One key to /proc/sysrq-trigger: "c" panics, "b" resets the machine.
+    Sysrq {
+        /// The key.
+        sysrq: String,
+    }
     /// The gate's count grows by one.
     Signal {
         /// The gate.

@@ -137,6 +137,7 @@ impl<'case> Encoder<'case> {
                 });
             }
             Op::Delay { microseconds } => raw.arg0 = *microseconds,
+            Op::Sysrq { key } => raw.arg0 = u32::from(*key),
             Op::FileRead { size, times, .. } => {
                 position.limit("the size of a read", (*size).into(), RB_DATA_SIZE)?;
                 (raw.arg0, raw.arg1) = (*size, *times);
@@ -263,6 +264,7 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::FileMunmap { .. } => (OpCode::FileMunmap, User, "file-munmap"),
         Op::FileCopy { .. } => (OpCode::FileCopy, User, "file-copy"),
         Op::FileLseek { .. } => (OpCode::FileLseek, User, "file-lseek"),
+        Op::Sysrq { .. } => (OpCode::Sysrq, User, "sysrq"),
     }
 }
 

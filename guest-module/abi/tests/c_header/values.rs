@@ -104,6 +104,7 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_FILE_MUNMAP" = OpCode::FileMunmap,
         "RB_OP_FILE_COPY" = OpCode::FileCopy,
         "RB_OP_FILE_LSEEK" = OpCode::FileLseek,
+        "RB_OP_SYSRQ" = OpCode::Sysrq,
     );
     assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
     assert_same("op_codes", &expected);

@@ -1,0 +1,169 @@
+//! Guests that end badly, and the command being ended itself, on a real kernel: each gives its own exit
+//! code and one clear error, keeps the evidence so far, and leaves nothing behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use relaybed_tests::{Call, call_command};
+use rustix::process::{Pid, Signal, kill_process};
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
+
+/// A scenario that writes five records and then does `last`.
+fn scenario(folder: &Path, name: &str, last: &str) -> PathBuf {
+    let text = format!(
+        "summary = \"The guest ends in the middle.\"\n\
+         [channel.cpu]\nsubbuf_size = 4096\nn_subbufs = 4\n\
+         [[actor]]\nname = \"writer\"\ncpu = 0\n\
+         script = [{{ write = \"cpu\", len = 64, count = 5 }}, {{ checkpoint = \"before\" }}, {{ signal = \"go\" }}]\n\
+         [[actor]]\nname = \"ender\"\ncontext = \"user\"\n\
+         script = [{{ wait = \"go\" }}, {last}]\n"
+    );
+    let path = folder.join(format!("{name}.toml"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// `run FILE` with temporary files in `folder`, so that what is left over can be seen.
+fn command(folder: &Path, file: &Path, more: &[&str]) -> Command {
+    let temporary = folder.join("tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    let mut command = Command::new(RELAYBED);
+    command.args(["run", "--format", "json"]).arg(file).args(more);
+    command.current_dir(folder).env("TMPDIR", temporary);
+    command
+}
+
+/// No temporary file is left in the folder of [`command`], and no process works in it.
+#[track_caller]
+fn nothing_is_left(folder: &Path) {
+    let left: Vec<_> = fs::read_dir(folder.join("tmp")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+    assert_eq!(processes_of(folder), Vec::<String>::new());
+}
+
+/// Command lines of live processes that name `folder`: our machines log below it.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let name = folder.to_str().unwrap();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(name) && line.contains("qemu"))
+        .collect()
+}
+
+/// Runs a scenario that ends with `last`; checks code, words, evidence and that nothing is left.
+#[track_caller]
+fn ends(name: &str, last: &str, more: &[&str], code: i32, word: &str) -> Call {
+    let folder = tempfile::tempdir().unwrap();
+    let file = scenario(folder.path(), name, last);
+    let ran = call_command(command(folder.path(), &file, more)).expect_code(code);
+    let row = &ran.rows()[0];
+    assert_eq!(row["outcome"], "failed", "{row:#}");
+    assert!(row["what"].as_str().unwrap().contains(word), "{row:#}");
+    let evidence = folder.path().join(row["evidence"].as_str().unwrap());
+    for kept in ["case.json", "evidence.json", "results.jsonl", "console-all.txt", "obs0-ch0-cpu0.bin"] {
+        assert!(evidence.join(kept).exists(), "{kept} is not in the evidence");
+    }
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    nothing_is_left(folder.path());
+    ran
+}
+
+#[test]
+fn a_panic_exits_with_4() {
+    ends("panics", "{ sysrq = \"c\" }", &[], 4, "panicked");
+}
+
+#[test]
+fn a_reset_exits_with_4() {
+    ends("resets", "{ sysrq = \"b\" }", &[], 4, "reset");
+}
+
+#[test]
+fn a_power_off_in_the_middle_exits_with_4() {
+    ends("powers-off", "{ sysrq = \"o\" }, { delay_us = 9000000 }", &[], 4, "powered off");
+}
+
+#[test]
+fn a_hang_exits_with_5() {
+    let more = ["--deadline", "2"];
+    let ran = ends("hangs", "{ delay_us = 9000000 }, { delay_us = 9000000 }", &more, 5, "no progress");
+    assert!(ran.rows()[0]["failures"][0]["seen"].as_str().unwrap().contains("actor 1 in operation 1"));
+}
+
+#[test]
+fn the_next_scenario_gets_a_new_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = scenario(folder.path(), "panics", "{ sysrq = \"c\" }");
+    let ran = call_command(command(folder.path(), &file, &["hello/hello"])).expect_code(4);
+    let rows = ran.rows();
+    assert_eq!(rows[0]["outcome"], "passed", "{:#}", rows[0]);
+    assert_eq!(rows[1]["outcome"], "failed", "{:#}", rows[1]);
+    let twice = scenario(folder.path(), "again", "{ sysrq = \"c\" }");
+    let ran = call_command(command(folder.path(), &file, &[twice.to_str().unwrap()])).expect_code(4);
+    assert_eq!(ran.summary()["boots"], 2);
+    let ran = call_command(command(folder.path(), &file, &[twice.to_str().unwrap(), "--fail-fast"]));
+    assert_eq!(ran.expect_code(4).summary()["not_run"], 1);
+    nothing_is_left(folder.path());
+}
+
+#[test]
+fn a_saved_failure_is_judged_again_without_a_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = scenario(folder.path(), "fine", "{ delay_us = 1 }");
+    let out = folder.path().join("kept");
+    let more = ["--plant", "lost", "--out", out.to_str().unwrap()];
+    let ran = call_command(command(folder.path(), &file, &more)).expect_code(1);
+    let row = ran.rows().remove(0);
+    let mut judge = Command::new(RELAYBED);
+    judge.args(["judge", "--format", "json", row["evidence"].as_str().unwrap()]);
+    let again = call_command(judge).expect_code(1).rows().remove(0);
+    assert_eq!(again["failures"], row["failures"]);
+}
+
+/// Starts a run that hangs in its guest, and waits until its machine is there.
+fn hanging(folder: &Path) -> Child {
+    let file = scenario(folder, "hangs", "{ delay_us = 9000000 }, { delay_us = 9000000 }");
+    let mut child = command(folder, &file, &["--deadline", "60"]);
+    let child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while processes_of(folder).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "no machine was started");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child
+}
+
+/// Waits until no process works in `folder` any more.
+fn await_silence(folder: &Path) {
+    let begun = Instant::now();
+    while !processes_of(folder).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", processes_of(folder));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_signal_ends_the_run_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = hanging(folder.path());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        await_silence(folder.path());
+        nothing_is_left(folder.path());
+    }
+}
+
+#[test]
+fn the_machine_dies_with_a_command_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = hanging(folder.path());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    await_silence(folder.path());
+}
