@@ -322,7 +322,8 @@ impl Forger<'_> {
                 result.data_bytes = u32::try_from(result.value).unwrap_or(RB_NONE32);
             }
             if let Some(copied) = &predicted.copied {
-                let bytes = self.bytes(&copied.buffer);
+                let mut bytes = self.bytes(&copied.buffer);
+                bytes.truncate(usize::try_from(copied.len).unwrap_or(usize::MAX));
                 result.data_offset = u32::try_from(self.data.len()).unwrap_or(RB_NONE32);
                 result.data_bytes = u32::try_from(bytes.len()).unwrap_or(RB_NONE32);
                 self.data.extend(bytes);

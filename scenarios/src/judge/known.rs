@@ -3,7 +3,7 @@
 //! The model says what relay documents. Where a kernel is known to break that, the failures are still
 //! told, under the issue's id; whatever goes beyond the issue stays a failure.
 
-use crate::case::{Op, Place};
+use crate::case::Op;
 use crate::verdict::{Failure, Property};
 
 use super::matter::Matter;
@@ -112,7 +112,8 @@ fn reader_during_switch(matter: &Matter<'_>, failures: &[Failure]) -> bool {
             usize::from(event.channel) == channel
                 && u32::from(event.buf_cpu) == cpu
                 && event.kind == relaybed_abi::EventKind::SubbufStart.code()
-                && event.produced.saturating_sub(event.consumed)
+                // A reader in the window frees one before the callback looks.
+                && event.produced.saturating_sub(event.consumed).saturating_add(1)
                     >= matter.case.channels[channel].n_subbufs
         })
     };
@@ -138,24 +139,34 @@ fn close_wakes_nobody(matter: &Matter<'_>, failures: &[Failure]) -> bool {
     })
 }
 
+/// The operation waits for the end of a channel, or stands behind one of its actor that does.
+
 fn waits_for_close(matter: &Matter<'_>, failure: &Failure) -> bool {
-    let Some(name) = failure.at.actor.as_ref() else {
+    let name = failure.at.actor.as_ref();
+    let Some(actor) = matter
+        .case
+        .actors
+        .iter()
+        .position(|a| Some(&a.name) == name)
+    else {
         return false;
     };
-    let Some(actor) = matter.case.actors.iter().find(|a| a.name == *name) else {
+    let ops = &matter.case.actors[actor].ops;
+    let stopped =
+        (0..ops.len()).find(|op| super::checks::model::result(matter, actor, *op).is_none());
+    let Some(op) = stopped.filter(|op| failure.at.op >= Some(*op)) else {
         return false;
     };
-    let Some((channel, _)) = buffer(matter, failure) else {
-        return false;
-    };
-    let op = failure.at.op.and_then(|op| actor.ops.get(op));
-    matches!(actor.place, Place::User { .. })
-        && matches!(
-            op,
-            Some(Op::FilePoll {
-                timeout_ms: None,
-                ..
-            })
-        )
-        && matter.has_op(channel, |op| matches!(op, Op::Close { .. }))
+    let at = crate::model::order::At { actor, op };
+    let forever = matches!(
+        ops[op],
+        Op::FilePoll {
+            timeout_ms: None,
+            ..
+        }
+    );
+    forever
+        && crate::model::predict::bound(matter.case, at).is_some_and(|(channel, _, _)| {
+            matter.has_op(channel, |op| matches!(op, Op::Close { .. }))
+        })
 }

@@ -23,8 +23,10 @@ pub struct Matter<'a> {
     pub evidence: &'a Evidence,
     /// Who wrote what.
     pub writers: &'a Writers<'a>,
-    /// Every channel buffer of every observation, parsed.
+    /// Every channel buffer of every observation about which something is specified, parsed.
     pub buffers: Vec<Parsed<'a>>,
+    /// Channel buffers observed about which nothing is specified: see [`is_specified`].
+    pub unspecified: u64,
     /// The streams of buffers that readers emptied and whose order is not determined.
     pub streams: Vec<ParsedStream>,
 }
@@ -109,6 +111,7 @@ impl<'a> Matter<'a> {
         writers: &'a Writers<'a>,
     ) -> Self {
         let mut buffers = Vec::new();
+        let mut unspecified = 0;
         for (observation, seen) in evidence.observations.iter().enumerate() {
             let moment = prediction.moment(seen.at);
             for (channel, channel_seen) in seen.channels.iter().enumerate() {
@@ -117,6 +120,10 @@ impl<'a> Matter<'a> {
                 };
                 let model = moment.and_then(|moment| moment.channels.get(channel));
                 for buffer in &channel_seen.buffers {
+                    if !is_specified(prediction, model, channel, buffer.cpu) {
+                        unspecified += 1;
+                        continue;
+                    }
                     buffers.push(parse_buffer(
                         case,
                         writers,
@@ -134,6 +141,7 @@ impl<'a> Matter<'a> {
             evidence,
             writers,
             buffers,
+            unspecified,
             streams,
         }
     }
@@ -289,6 +297,20 @@ pub fn retained(geometry: &Geometry, seen: &BufferSeen) -> Vec<(u64, usize, u64,
         all.push((seen.produced, slot, seen.offset, false));
     }
     all
+}
+
+/// Whether an observed buffer can be judged: it is predicted, or at least no operation was under way in
+/// it, such as a record reserved and not filled yet, and none met another that relay wants kept apart.
+fn is_specified(
+    prediction: &Prediction,
+    moment: Option<&ChannelMoment>,
+    channel: usize,
+    cpu: u32,
+) -> bool {
+    let cpu = cpu as usize;
+    let predicted = moment.is_some_and(|m| matches!(m.buffers.get(cpu), Some(Some(_))));
+    let still = moment.is_none_or(|m| m.still.get(cpu).copied().unwrap_or(true));
+    predicted || (still && prediction.is_specified(channel, cpu))
 }
 
 fn parse_buffer<'a>(

@@ -46,6 +46,10 @@ pub(super) struct Got<'a> {
     pub(super) channel: usize,
     pub(super) cpu: u32,
     pub(super) bytes: &'a [u8],
+    /// Who read.
+    actor: usize,
+    /// The call began behind this place of the order of events, and ended before that.
+    span: (u32, u32),
 }
 
 /// All bytes that reads gave, in the order of the calls.
@@ -56,6 +60,7 @@ pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
         .filter(|event| event.kind == EventKind::Read.code())
         .collect();
     calls.sort_by_key(|event| event.order);
+    let mut last = std::collections::HashMap::new();
     calls
         .iter()
         .filter_map(|event| {
@@ -66,6 +71,9 @@ pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
             let script = case.actors.get(at.actor)?;
             script.ops.get(at.op)?;
             let (channel, cpu, _) = bound(case, at)?;
+            let result = evidence.results.get(at.actor).and_then(|r| r.get(at.op));
+            let began = result.map_or(0, |result| result.order_start);
+            let before = last.insert(at.actor, event.order).unwrap_or(0);
             let len = usize::try_from(event.produced.cast_signed()).ok()?;
             let start = usize::try_from(event.consumed).ok()?;
             let bytes = evidence.data.get(start..start.checked_add(len)?)?;
@@ -73,10 +81,30 @@ pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
                 channel,
                 cpu,
                 bytes,
+                actor: at.actor,
+                span: (began.max(before), event.order),
             })
         })
         .filter(|got| !got.bytes.is_empty())
         .collect()
+}
+
+/// Whether two readers of the buffer were at it at the same time: a call's place in the order of events
+/// is taken behind the call, so that nobody can tell whose bytes come first.
+fn is_order_open(got: &[Got<'_>], channel: usize, cpu: u32) -> bool {
+    let mut earlier: Vec<&Got<'_>> = Vec::new();
+    for later in got.iter().filter(|g| g.channel == channel && g.cpu == cpu) {
+        // Calls come by their ends: the last one of each other actor reaches farthest.
+        if earlier
+            .iter()
+            .any(|e| e.actor != later.actor && later.span.0 < e.span.1)
+        {
+            return true;
+        }
+        earlier.retain(|e| e.actor != later.actor);
+        earlier.push(later);
+    }
+    false
 }
 
 /// The streams of all channel buffers that exist at the end or were read.
@@ -177,6 +205,8 @@ pub(super) fn parse_streams(
         .filter(|(channel, cpu)| {
             case.channels.get(*channel).is_some_and(is_no_overwrite)
                 && !prediction.is_exact(*channel, *cpu as usize)
+                && prediction.is_specified(*channel, *cpu as usize)
+                && !is_order_open(&got, *channel, *cpu)
                 && !hides(*channel)
         })
         .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))

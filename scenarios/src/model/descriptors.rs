@@ -45,15 +45,18 @@ impl Simulation<'_> {
             Op::FileRead { size, times, .. } => self.op_read(descriptor, proxy, *size, *times),
             Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, proxy, *timeout_ms),
             Op::FileMmap { len, .. } => self.op_mmap(descriptor, proxy, *len),
-            Op::FileMunmap { .. } if descriptor.mapped => OpPrediction::ok(None),
-            Op::FileCopy { .. } if descriptor.mapped => self.op_copy(at, descriptor),
+            Op::FileMunmap { .. } if descriptor.mapped.is_some() => OpPrediction::ok(None),
+            Op::FileCopy { .. } => match descriptor.mapped {
+                Some(len) => self.op_copy(at, descriptor, len),
+                None => OpPrediction::default(),
+            },
             Op::FileLseek { .. } => OpPrediction::failed(ESPIPE),
             _ => OpPrediction::default(),
         };
         if let Some(Slot::Open(now)) = self.slots.get_mut(&file) {
             match op {
-                Op::FileMmap { .. } => now.mapped |= result.error == Some(0),
-                Op::FileMunmap { .. } => now.mapped = false,
+                Op::FileMmap { len, .. } if result.error == Some(0) => now.mapped = Some(*len),
+                Op::FileMunmap { .. } => now.mapped = None,
                 _ => {}
             }
         }
@@ -141,7 +144,7 @@ impl Simulation<'_> {
             return OpPrediction::default();
         };
         let page = relaybed_abi::RB_PAGE_SIZE as u64;
-        if len > MMAP_CERTAIN || descriptor.mapped {
+        if len > MMAP_CERTAIN || descriptor.mapped.is_some() {
             return OpPrediction::default();
         }
         if len == 0 {
@@ -157,7 +160,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn op_copy(&mut self, at: At, descriptor: Descriptor) -> OpPrediction {
+    fn op_copy(&mut self, at: At, descriptor: Descriptor, len: u64) -> OpPrediction {
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -165,6 +168,7 @@ impl Simulation<'_> {
         OpPrediction {
             copied: buffer.filter(|_| certain).map(|buffer| Copied {
                 buffer: Box::new(buffer),
+                len,
             }),
             ..OpPrediction::ok(None)
         }

@@ -17,6 +17,8 @@ pub mod prediction;
 pub mod units;
 
 mod descriptors;
+mod lifecycle;
+mod races;
 mod read;
 mod simulate;
 

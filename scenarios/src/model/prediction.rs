@@ -23,6 +23,9 @@ pub struct Prediction {
     pub calls: Vec<Vec<Option<Vec<SwitchCall>>>>,
     /// By channel and CPU: the buffer is predicted from beginning to end.
     pub exact: Vec<Vec<bool>>,
+    /// By channel and CPU: operations may meet in the buffer that relay leaves to its client to keep
+    /// apart, so that nothing about it is specified.
+    pub unsafe_races: Vec<Vec<bool>>,
 }
 
 /// The channels at a checkpoint or at the end.
@@ -43,6 +46,8 @@ pub struct ChannelMoment {
     pub last_toobig: Option<u64>,
     /// By CPU; empty unless the channel is open for sure.
     pub buffers: Vec<BufferMoment>,
+    /// By CPU: no operation on the buffer is under way at this moment.
+    pub still: Vec<bool>,
 }
 
 /// One channel buffer at a moment: `None` where not determined.
@@ -62,6 +67,9 @@ pub struct ReadPrediction {
 pub struct Copied {
     /// The buffer at that moment.
     pub buffer: Box<Buffer>,
+    /// Bytes from its start that the mapping was asked to cover; relay rounds them up to pages only to
+    /// compare them with the buffer's size.
+    pub len: u64,
 }
 
 /// What is determined of an operation's result. `None`: not determined.
@@ -102,6 +110,16 @@ impl Prediction {
     pub fn is_exact(&self, channel: usize, cpu: usize) -> bool {
         self.exact
             .get(channel)
+            .and_then(|cpus| cpus.get(cpu))
+            .copied()
+            .unwrap_or(false)
+    }
+
+    /// Whether anything about the buffer is specified: see [`Self::unsafe_races`].
+    #[must_use]
+    pub fn is_specified(&self, channel: usize, cpu: usize) -> bool {
+        let cpus = self.unsafe_races.get(channel);
+        !cpus
             .and_then(|cpus| cpus.get(cpu))
             .copied()
             .unwrap_or(false)

@@ -2,16 +2,14 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Case, Files, Mode, Op, Payload, Via};
+use crate::case::{Case, Mode, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
-use super::buffer::{Buffer, Fate, Geometry, Source, SwitchCall};
+use super::buffer::{Buffer, Fate, Source, SwitchCall};
 use super::order::{At, Order};
 use super::predict::{Key, Touch, changes};
-use super::prediction::{ChannelMoment, Moment, OpPrediction, Prediction};
-
-/// No such file or directory.
-const ENOENT: u32 = 2;
+use super::prediction::{OpPrediction, Prediction};
+use super::races::Races;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub(crate) trait Producer {
@@ -49,8 +47,9 @@ pub(super) struct Live {
     /// Buffers of earlier openings that descriptors may still reach.
     pub(super) closed: Vec<(u32, Vec<Buffer>)>,
     /// Operation that met the last record too big, and its length.
-    toobig: Option<(At, u64)>,
-    toobig_known: bool,
+    pub(super) toobig: Option<(At, u64)>,
+    /// Whether that is determined.
+    pub(super) toobig_known: bool,
 }
 
 /// A descriptor that is open for sure.
@@ -58,7 +57,8 @@ pub(super) struct Live {
 pub(super) struct Descriptor {
     pub(super) key: Key,
     pub(super) generation: u32,
-    pub(super) mapped: bool,
+    /// Bytes that its mapping was asked to cover.
+    pub(super) mapped: Option<u64>,
 }
 
 /// What is known of a slot.
@@ -72,6 +72,7 @@ pub(super) enum Slot {
 pub(super) struct Simulation<'a> {
     pub(super) case: &'a Case,
     pub(super) touch: Touch,
+    pub(super) races: Races<'a>,
     producer: &'a mut dyn Producer,
     pub(super) live: Vec<Live>,
     pub(super) slots: std::collections::HashMap<usize, Slot>,
@@ -88,13 +89,14 @@ impl<'a> Simulation<'a> {
         producer: &'a mut dyn Producer,
     ) -> Self {
         let cpus = online_cpus as usize;
-        let exact = (0..case.channels.len())
-            .map(|channel| {
-                (0..cpus)
-                    .map(|cpu| touch.is_exact((channel, cpu)))
-                    .collect()
-            })
-            .collect();
+        let races = Races::of(case, online_cpus);
+        let each = |what: &dyn Fn(Key) -> bool| -> Vec<Vec<bool>> {
+            (0..case.channels.len())
+                .map(|channel| (0..cpus).map(|cpu| what((channel, cpu))).collect())
+                .collect()
+        };
+        let exact = each(&|key| touch.is_exact(key));
+        let unsafe_races = each(&|key| !touch.is_assumed() && races.is_unsafe(&order, key));
         let live = case
             .channels
             .iter()
@@ -115,6 +117,7 @@ impl<'a> Simulation<'a> {
         Self {
             case,
             touch,
+            races,
             producer,
             live,
             slots: std::collections::HashMap::new(),
@@ -126,6 +129,7 @@ impl<'a> Simulation<'a> {
                 ops,
                 calls: vec![vec![Some(Vec::new()); cpus]; case.channels.len()],
                 exact,
+                unsafe_races,
             },
         }
     }
@@ -204,65 +208,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn all_certain(&self, keys: &[Key], at: At) -> bool {
+    pub(super) fn all_certain(&self, keys: &[Key], at: At) -> bool {
         keys.iter().all(|key| self.touch.is_certain(*key, at))
-    }
-
-    /// Opens the channel; whether relay accepts.
-    fn open(&mut self, channel: usize) -> bool {
-        let spec = &self.case.channels[channel];
-        let sizes = self
-            .done
-            .behaviour
-            .accepts(spec.subbuf_size, spec.n_subbufs);
-        let live = &mut self.live[channel];
-        if !sizes {
-            live.state = ChanState::Refused;
-            return false;
-        }
-        live.state = ChanState::Open;
-        live.generation += 1;
-        live.toobig = None;
-        live.buffers.clear();
-        for cpu in 0..self.done.online_cpus as usize {
-            let mut log = Vec::new();
-            live.buffers
-                .push(Buffer::open(Geometry::of(spec), &mut log));
-            record_calls(&mut self.done, spec.mode, (channel, cpu), log);
-        }
-        true
-    }
-
-    fn op_open(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
-        if self.live[channel].state == ChanState::Open {
-            return OpPrediction::default();
-        }
-        let certain = self.all_certain(keys, at);
-        let accepted = self.open(channel);
-        if certain {
-            OpPrediction::ok(Some(u64::from(accepted)))
-        } else {
-            OpPrediction::default()
-        }
-    }
-
-    fn op_close(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
-        let certain = self.all_certain(keys, at);
-        let live = &mut self.live[channel];
-        if live.state != ChanState::Open {
-            return OpPrediction::default();
-        }
-        live.state = ChanState::Closed;
-        let mut buffers = std::mem::take(&mut live.buffers);
-        for buffer in &mut buffers {
-            buffer.finalized = true;
-        }
-        live.closed.push((live.generation, buffers));
-        if certain {
-            OpPrediction::ok(None)
-        } else {
-            OpPrediction::default()
-        }
     }
 
     fn op_each(
@@ -359,101 +306,6 @@ impl<'a> Simulation<'a> {
                 OpPrediction::ok(Some(u64::from(buffer.is_full())))
             })
     }
-
-    fn op_file_open(&mut self, at: At, file: usize, place: (usize, u32)) -> OpPrediction {
-        let (channel, cpu) = place;
-        let key = (channel, cpu as usize);
-        let spec = &self.case.channels[channel];
-        if !self.lifecycle_certain(channel, at) {
-            self.slots.insert(file, Slot::Unknown);
-            return OpPrediction::default();
-        }
-        let live = &self.live[channel];
-        let there = live.state == ChanState::Open
-            && spec.files != Files::None
-            && cpu < self.done.online_cpus;
-        if !there {
-            self.slots.insert(file, Slot::Failed);
-            return OpPrediction::failed(ENOENT);
-        }
-        let generation = live.generation;
-        self.slots.insert(
-            file,
-            Slot::Open(Descriptor {
-                key,
-                generation,
-                mapped: false,
-            }),
-        );
-        OpPrediction::ok(None)
-    }
-
-    /// Whether openings and closings of the channel are ordered with respect to `at`.
-    fn lifecycle_certain(&self, of: usize, at: At) -> bool {
-        if self.touch.is_assumed() {
-            return true;
-        }
-        super::order::operations(self.case)
-            .filter(|other| {
-                matches!(
-                    self.case.actors[other.actor].ops[other.op],
-                    Op::Open { channel } | Op::Close { channel } if channel == of
-                )
-            })
-            .all(|other| self.done.order.is_ordered(other, at))
-    }
-
-    fn moment(&mut self, at: Option<At>) {
-        let order = &self.done.order;
-        let channels = self
-            .live
-            .iter()
-            .enumerate()
-            .map(|(channel, live)| {
-                let steady = at.is_none_or(|at| self.lifecycle_certain(channel, at));
-                let steady_end = at.is_some() || self.lifecycle_settled(channel);
-                let buffers: Vec<Option<Buffer>> = live
-                    .buffers
-                    .iter()
-                    .enumerate()
-                    .map(|(cpu, buffer)| {
-                        self.touch
-                            .is_seen_certainly(order, (channel, cpu), at)
-                            .then(|| buffer.clone())
-                    })
-                    .collect();
-                let toobig = self.done.behaviour.last_toobig
-                    && live.toobig_known
-                    && buffers.iter().all(Option::is_some);
-                ChannelMoment {
-                    state: (steady && steady_end).then_some(live.state),
-                    last_toobig: toobig.then(|| live.toobig.map_or(0, |(_, len)| len)),
-                    buffers,
-                }
-            })
-            .collect();
-        self.done.moments.push(Moment { at, channels });
-    }
-
-    /// Whether the channel's last opening or closing is known.
-    fn lifecycle_settled(&self, channel: usize) -> bool {
-        if self.touch.is_assumed() {
-            return true;
-        }
-        let life: Vec<At> = super::order::operations(self.case)
-            .filter(|at| {
-                matches!(
-                    self.case.actors[at.actor].ops[at.op],
-                    Op::Open { channel: of } | Op::Close { channel: of } if of == channel
-                )
-            })
-            .collect();
-        life.iter().enumerate().all(|(i, a)| {
-            life[i + 1..]
-                .iter()
-                .all(|b| self.done.order.is_ordered(*a, *b))
-        })
-    }
 }
 
 /// Records that the module can tell were refused.
@@ -466,7 +318,7 @@ fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
     fates.iter().filter(told).count() as u64
 }
 
-fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall>) {
+pub(super) fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall>) {
     if mode == Mode::Default {
         return;
     }

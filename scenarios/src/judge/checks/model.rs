@@ -10,6 +10,7 @@ use crate::verdict::{Location, Property};
 
 /// Checks it.
 pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
+    report.amount.unspecified += matter.unspecified;
     report.amount.exact_buffers = matter.prediction.exact_buffers();
     for parsed in &matter.buffers {
         match parsed.model {
@@ -29,7 +30,11 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
 }
 
 /// The result of an operation that was done.
-pub(super) fn result<'a>(matter: &Matter<'a>, actor: usize, op: usize) -> Option<&'a OpResult> {
+pub(in crate::judge) fn result<'a>(
+    matter: &Matter<'a>,
+    actor: usize,
+    op: usize,
+) -> Option<&'a OpResult> {
     matter
         .evidence
         .results
@@ -219,7 +224,9 @@ pub(super) fn contents_mismatch(
         } else {
             &contents.current
         };
-        for piece in current.iter().copied().chain(contents.remains()) {
+        let end = u32::try_from(own.len()).unwrap_or(u32::MAX);
+        let pieces = current.iter().copied().chain(contents.remains());
+        for piece in pieces.map_while(|piece| piece.clip(0, end)) {
             if let Some(wrong) = zeroes_mismatch(own, at, piece.start) {
                 return Some((offset(start, wrong), "0".to_owned()));
             }
@@ -238,7 +245,6 @@ pub(super) fn contents_mismatch(
             }
             at = piece.end();
         }
-        let end = u32::try_from(own.len()).unwrap_or(u32::MAX);
         if let Some(wrong) = zeroes_mismatch(own, at, end) {
             return Some((offset(start, wrong), "0".to_owned()));
         }

@@ -35,6 +35,9 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
             match predicted {
                 Some(predicted) => as_modelled(matter, report, &at, channel, predicted, &events),
                 None if spec.mode == Mode::Default => {}
+                None if !matter.prediction.is_specified(channel, cpu as usize) => {
+                    report.amount.unspecified += 1;
+                }
                 None => plausible(matter, report, &at, channel, &events),
             }
         }
@@ -144,8 +147,8 @@ fn as_modelled(
     }
 }
 
-/// Without the model: each call names the places that its counts demand, and produced grows by one
-/// at a time.
+/// Without the model: each call names the places that its counts demand, the old sub-buffer is the one
+/// that the last accepted call began, and produced grows by one a sub-buffer.
 fn plausible(
     matter: &Matter<'_>,
     report: &mut Report,
@@ -154,57 +157,75 @@ fn plausible(
     events: &[&Event],
 ) {
     let geometry = Geometry::of(&matter.case.channels[channel]);
-    let (n, size) = (geometry.n_subbufs.max(1), geometry.subbuf_size);
-    // Flushing from another CPU races with the writer, which relay leaves to its client.
-    let racing = matter.has_op(channel, |op| {
-        matches!(op, Op::Flush { .. } | Op::Reset { .. })
-    });
-    report.amount.unspecified += u64::from(racing);
-    let mut before: Option<u64> = None;
+    let argument = matter.prediction.behaviour.prev_padding;
+    let mut before: Option<Call> = None;
     for event in events {
         let call = Call::seen(event);
-        let ready = call.produced.saturating_sub(call.consumed);
-        let mut fail = |what: &str, expected: String| {
-            report.fail(
-                Property::Notification,
-                at.clone(),
-                what,
-                expected,
-                call.to_string(),
-            );
+        let wrong = call
+            .contradiction(&geometry, argument)
+            .or_else(|| before.as_ref().and_then(|before| call.breaks_off(before)));
+        if let Some((what, expected)) = wrong {
+            let property = Property::Notification;
+            report.fail(property, at.clone(), what, expected, &call);
+        }
+        // A refused switch leaves the old sub-buffer current.
+        let current = if call.accepted {
+            call.new
+        } else {
+            before.as_ref().map_or(call.new, |before| before.new)
         };
-        if matter.prediction.behaviour.prev_padding != call.prev_padding.is_some() {
-            fail(
+        before = Some(Call {
+            new: current,
+            ..call
+        });
+    }
+}
+
+impl Call {
+    /// What the call alone shows to be wrong, and what a right one has.
+    fn contradiction(&self, geometry: &Geometry, argument: bool) -> Option<(&'static str, String)> {
+        let (n, size) = (geometry.n_subbufs.max(1), geometry.subbuf_size);
+        let place = (self.produced % n).saturating_mul(size);
+        let ready = self.produced.saturating_sub(self.consumed);
+        if argument != self.prev_padding.is_some() {
+            let expected = if argument { "prev_padding" } else { "none" };
+            return Some((
                 "whether the release passes prev_padding",
-                format!("{}", matter.prediction.behaviour.prev_padding),
-            );
+                expected.to_owned(),
+            ));
         }
-        if geometry.overwrite && !call.accepted {
-            fail("the client's callback did not run", "returns 1".to_owned());
+        if self.prev_padding.is_some_and(|padding| padding > size) {
+            let expected = format!("at most {size} bytes");
+            return Some(("more padding is told than a sub-buffer has", expected));
         }
-        if racing {
-            continue;
+        if geometry.overwrite && !self.accepted {
+            return Some(("the client's callback did not run", "returns 1".to_owned()));
         }
-        let place = (call.produced % n).saturating_mul(size);
-        if call.new != place {
-            fail("the new sub-buffer is not the next", format!("new {place}"));
+        if self.new != place {
+            return Some(("the new sub-buffer is not the next", format!("new {place}")));
         }
-        if !geometry.overwrite && call.accepted && ready >= n {
-            fail(
-                "a switch into a full buffer was accepted",
-                "returns 0".to_owned(),
-            );
+        if !geometry.overwrite && self.accepted && ready >= n {
+            let what = "a switch into a full buffer was accepted";
+            return Some((what, "returns 0".to_owned()));
         }
-        let restart = call.old.is_none();
-        let next =
-            before.is_none_or(|p| call.produced == p.saturating_add(1) || call.produced == p);
-        if !restart && !next {
-            fail(
+        None
+    }
+
+    /// How the call does not follow from the one before; `before.new` is the sub-buffer current then.
+    fn breaks_off(&self, before: &Self) -> Option<(&'static str, String)> {
+        let old = self.old?;
+        if old != before.new {
+            let expected = format!("old {}", before.new);
+            return Some(("the old sub-buffer is not the one before", expected));
+        }
+        // A sub-buffer is counted when its end is met first, not again when the next is asked for anew.
+        let produced = before.produced.saturating_add(u64::from(before.accepted));
+        (self.produced != produced).then(|| {
+            (
                 "a switch was not announced, or not once",
-                format!("produced {}", before.map_or(0, |p| p.saturating_add(1))),
-            );
-        }
-        before = Some(call.produced);
+                format!("produced {produced}"),
+            )
+        })
     }
 }
 

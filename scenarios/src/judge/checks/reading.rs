@@ -180,7 +180,7 @@ fn first_wrong(matter: &Matter<'_>, pieces: &[Piece], bytes: &[u8]) -> Option<(u
     })
 }
 
-/// What a mapping shows is what the buffer holds.
+/// What a mapping shows is what the buffer holds, as far as it was asked to reach.
 fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
     let Some(result) = super::model::result(matter, at.0, at.1) else {
         return;
@@ -198,18 +198,17 @@ fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
         u64::from(result.data_offset),
         u64::from(result.data_bytes),
     );
-    let all = copied.buffer.geometry.alloc_size();
-    if seen.len() as u64 != all {
+    if seen.len() as u64 != copied.len {
         report.fail(
             Property::Reading,
             matter.operation(at.0, at.1),
-            "the mapping is not the whole buffer",
-            format!("{all} bytes"),
-            seen.len(),
+            "the mapping does not show as many bytes as were mapped",
+            format!("{} bytes", copied.len),
+            format!("{} bytes", seen.len()),
         );
         return;
     }
-    report.amount.bytes += all;
+    report.amount.bytes += copied.len;
     if let Some((offset, expected)) =
         super::model::contents_mismatch(matter, &copied.buffer, seen, |_| false)
     {

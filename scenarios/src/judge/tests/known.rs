@@ -1,0 +1,167 @@
+//! Documented defects are recognised, and nothing that goes beyond them.
+
+use relaybed_abi::State;
+
+use super::cases::{OLD, case, channel, first, producer, records};
+use crate::case::{Actor, Case, Mode, Op, Payload, Place, Via};
+use crate::evidence::Evidence;
+use crate::judge::forge::synthesize;
+use crate::judge::judge;
+use crate::verdict::{Property, Verdict};
+
+#[test]
+fn k1_is_known_and_what_goes_beyond_it_is_not() {
+    let reader = Actor {
+        name: "reader".to_owned(),
+        place: Place::User { cpu: None },
+        ops: vec![
+            Op::FileOpen {
+                file: 0,
+                channel: 0,
+                cpu: 0,
+            },
+            Op::Wait { gate: 0, count: 1 },
+            Op::FileRead {
+                file: 0,
+                size: 5,
+                times: 2,
+            },
+        ],
+    };
+    let writer = producer(
+        "writer",
+        0,
+        vec![
+            Op::Flush { channel: 0 },
+            Op::Flush { channel: 0 },
+            Op::Write {
+                channel: 0,
+                via: Via::Write,
+                payload: Payload::Bytes(b"hello".to_vec()),
+                count: 1,
+            },
+            Op::Signal { gate: 0 },
+        ],
+    );
+    let case = case(channel(8, 4, Mode::NoOverwrite), vec![writer, reader], 1);
+    let mut evidence = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    evidence.data.extend(b"hello");
+    evidence.results[1][2].data_bytes = 10;
+    for event in &mut evidence.events {
+        if event.kind == relaybed_abi::EventKind::Read.code() && event.produced == 0 {
+            event.produced = 5;
+        }
+    }
+    evidence.observations[0].channels[0].buffers[0].consumed = 1;
+    match judge(&case, &evidence).0 {
+        Verdict::Known { id, .. } => assert_eq!(id, "K1"),
+        other => panic!("{other:#?}"),
+    }
+    evidence.taint_after = 0x200;
+    assert_eq!(first(&case, &evidence), Some(Property::Health));
+}
+
+/// A writer that never waits and a reader on the other CPU, so that nothing is determined.
+fn reader_beside_writer(count: u32) -> Case {
+    let reader = Actor {
+        name: "reader".to_owned(),
+        place: Place::User { cpu: Some(1) },
+        ops: vec![
+            Op::FileOpen {
+                file: 0,
+                channel: 0,
+                cpu: 0,
+            },
+            Op::FileRead {
+                file: 0,
+                size: 1024,
+                times: 0,
+            },
+        ],
+    };
+    let writer = producer("writer", 0, vec![records(256, 256, count)]);
+    case(channel(1024, 4, Mode::NoOverwrite), vec![writer, reader], 0)
+}
+
+/// The reader gets nothing of the oldest sub-buffer, as if it had been overwritten.
+fn drop_oldest(evidence: &mut Evidence) {
+    let read = relaybed_abi::EventKind::Read.code();
+    let first = evidence.events.iter_mut().find(|event| event.kind == read);
+    first.unwrap().produced = 0;
+}
+
+#[test]
+fn k2_is_known_where_the_buffer_was_full_and_nowhere_else() {
+    let case = reader_beside_writer(40);
+    let clean = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &clean).0, Verdict::Passed);
+    let mut evidence = clean.clone();
+    drop_oldest(&mut evidence);
+    match judge(&case, &evidence).0 {
+        Verdict::Known { id, failures } => {
+            assert_eq!(id, "K2");
+            assert!(
+                failures
+                    .iter()
+                    .all(|f| f.property == Property::Conservation)
+            );
+        }
+        other => panic!("{other:#?}"),
+    }
+    // A torn record beside it is no part of the issue.
+    evidence.data[1024 + 200] ^= 1;
+    assert_eq!(first(&case, &evidence), Some(Property::Integrity));
+
+    // In a buffer that was never near full the same loss is a fresh failure.
+    let roomy = reader_beside_writer(9);
+    let mut evidence = synthesize(&roomy, OLD, 2);
+    assert_eq!(judge(&roomy, &evidence).0, Verdict::Passed);
+    drop_oldest(&mut evidence);
+    assert_eq!(first(&roomy, &evidence), Some(Property::Conservation));
+}
+
+#[test]
+fn k4_is_a_poll_without_end_on_a_closed_channel() {
+    let poll = |timeout_ms| Op::FilePoll {
+        file: 0,
+        timeout_ms,
+    };
+    let closing = |timeout_ms, last: Op| {
+        let poller = Actor {
+            name: "poller".to_owned(),
+            place: Place::User { cpu: None },
+            ops: vec![
+                Op::FileOpen {
+                    file: 0,
+                    channel: 0,
+                    cpu: 0,
+                },
+                Op::Signal { gate: 0 },
+                poll(timeout_ms),
+                Op::FileClose { file: 0 },
+            ],
+        };
+        let closer = producer("closer", 0, vec![Op::Wait { gate: 0, count: 1 }, last]);
+        case(channel(64, 4, Mode::NoOverwrite), vec![poller, closer], 1)
+    };
+    let hang = |case: &Case| {
+        let mut evidence = synthesize(case, OLD, 2);
+        for op in &mut evidence.results[0][2..] {
+            op.state = State::Running.code();
+        }
+        judge(case, &evidence).0
+    };
+    let close = Op::Close { channel: 0 };
+    let endless = closing(None, close.clone());
+    assert_eq!(
+        judge(&endless, &synthesize(&endless, OLD, 2)).0,
+        Verdict::Passed
+    );
+    assert!(matches!(hang(&endless), Verdict::Known { id, .. } if id == "K4"));
+    // With a timeout it must end, and without a close nothing excuses it.
+    let timed = hang(&closing(Some(5), close));
+    assert!(matches!(timed, Verdict::Failed { .. }), "{timed:#?}");
+    let open = hang(&closing(None, Op::Flush { channel: 0 }));
+    assert!(matches!(open, Verdict::Failed { .. }), "{open:#?}");
+}

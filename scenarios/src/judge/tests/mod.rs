@@ -1,0 +1,9 @@
+//! Checkers are tested with forged evidence: clean evidence passes, each planted defect is found
+//! under its own name.
+
+mod cases;
+mod known;
+mod lies;
+mod named;
+mod planted;
+mod streams;
