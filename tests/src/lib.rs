@@ -1,5 +1,7 @@
 //! What the test targets share: calling the command under test and reading its JSON.
 
+pub mod nest;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};

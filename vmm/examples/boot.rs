@@ -33,8 +33,18 @@ fn spec(arguments: &[String]) -> Option<MachineSpec> {
 
 /// What KVM counts of the machines of process `pid`, where debugfs is mounted.
 fn kernel_counts(pid: u32) -> String {
-    let names = ["exits", "io_exits", "mmio_exits", "halt_exits", "irq_exits", "pf_fixed"];
-    let machines = std::fs::read_dir("/sys/kernel/debug/kvm").into_iter().flatten().flatten();
+    let names = [
+        "exits",
+        "io_exits",
+        "mmio_exits",
+        "halt_exits",
+        "irq_exits",
+        "pf_fixed",
+    ];
+    let machines = std::fs::read_dir("/sys/kernel/debug/kvm")
+        .into_iter()
+        .flatten()
+        .flatten();
     let of_pid = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(&format!("{pid}-"));
     let mut counts = String::new();
     for machine in machines.filter(|machine| of_pid(&machine.file_name())) {

@@ -16,7 +16,9 @@ pub enum Event {
 /// Every way in which a machine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The guest switched the power off.
+    /// The guest switched the power off. On the KVM backend, which has no ACPI, also: every vCPU
+    /// halted with interrupts off, which is what Linux makes of power-off there and of a plain halt
+    /// too; either way nothing can run again. Under QEMU a plain halt is no end but silence.
     PowerOff,
     /// The guest reset the machine, and not for a panic.
     Reset,
@@ -24,12 +26,13 @@ pub enum Exit {
     /// on the console.
     Panic,
     /// A vCPU had a fault while delivering a double fault, so the machine reset. Told by QEMU's
-    /// own log, which has the registers. Under KVM this cannot be told from [`Exit::Reset`].
+    /// own log, which has the registers, or by KVM. QEMU on KVM does not tell it from
+    /// [`Exit::Reset`].
     TripleFault,
-    /// QEMU stopped the machine by itself: an internal error such as an instruction that the
+    /// The backend stopped the machine by itself: an internal error such as an instruction that the
     /// accelerator cannot emulate.
     Stopped {
-        /// The run state that QEMU reports.
+        /// The run state that QEMU reports, or what our own backend met.
         state: String,
     },
     /// The QEMU process ended without our doing and without the guest having ended.
@@ -57,7 +60,9 @@ impl std::fmt::Display for Exit {
             Self::Reset => f.write_str("the guest reset the machine"),
             Self::Panic => f.write_str("the guest's kernel panicked"),
             Self::TripleFault => f.write_str("a vCPU of the guest had a triple fault"),
-            Self::Stopped { state } => write!(f, "QEMU stopped the machine by itself ({state})"),
+            Self::Stopped { state } => {
+                write!(f, "the machine was stopped by its backend ({state})")
+            }
             Self::QemuDied {
                 status,
                 signal,

@@ -60,7 +60,8 @@ pub(super) struct Bells {
 impl Write for Bells {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.queue.len() + bytes.len() > BELLS_MAX {
-            return Err(io::ErrorKind::StorageFull.into());
+            let unheard = format!("the guest rang it {BELLS_MAX} times unheard");
+            return Err(io::Error::other(unheard));
         }
         self.queue.extend(bytes);
         self.wake.ring();
@@ -111,7 +112,6 @@ impl Ports {
             *byte = match (uart_register(port, CONSOLE), uart_register(port, DOORBELL)) {
                 (Some(register), _) => lock(&self.console).read(register),
                 (_, Some(register)) => lock(&self.doorbell).read(register),
-                // No keyboard is there, and none of its bits must make the kernel wait.
                 _ => EMPTY,
             };
         }
@@ -127,7 +127,7 @@ impl Ports {
                     let written = lock(&self.console).write(register, byte);
                     written
                         .err()
-                        .and_then(|error| failure("console.log", error))
+                        .and_then(|error| failure("the console", error))
                 }
                 (_, Some(register)) => {
                     let written = lock(&self.doorbell).write(register, byte);
@@ -171,20 +171,14 @@ fn reason(port: u16) -> Reason {
 
 /// The machine cannot go on if what the guest says is lost. A full receive buffer loses nothing of
 /// that: only the guest itself, by the loopback, fills it.
-fn failure(what: &str, error: vm_superio::serial::Error<io::Error>) -> Option<End> {
+fn failure(uart: &str, error: vm_superio::serial::Error<io::Error>) -> Option<End> {
     use vm_superio::serial::Error;
-    match error {
-        Error::FullFifo => None,
-        Error::IOError(error)
-            if error.kind() == io::ErrorKind::StorageFull && what != "console.log" =>
-        {
-            Some(End::Failed(format!(
-                "the guest rang the doorbell {BELLS_MAX} times unheard"
-            )))
-        }
-        Error::IOError(error) => Some(End::Failed(format!("cannot write to {what}: {error}"))),
-        Error::Trigger(error) => Some(End::Failed(format!("cannot interrupt for {what}: {error}"))),
-    }
+    let (what, error) = match error {
+        Error::FullFifo => return None,
+        Error::IOError(error) => ("written", error),
+        Error::Trigger(error) => ("made to interrupt", error),
+    };
+    Some(End::Failed(format!("{uart} cannot be {what}: {error}")))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

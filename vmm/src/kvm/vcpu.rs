@@ -93,7 +93,7 @@ impl Vcpu {
         })
     }
 
-    /// Makes the thread leave the guest if it is inside and about to look at its orders anyway.
+    /// Makes the thread leave the guest if it is inside, so that it looks at its orders.
     pub(super) fn kick(&self) {
         if let Some(thread) = &self.thread
             && let Err(error) = thread.kill(SIGRTMIN())

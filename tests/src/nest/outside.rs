@@ -1,0 +1,95 @@
+//! The nest from outside: makes it, boots it, hears what it says.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use relaybed_guest::{Cache, KernelRequest, Terminal};
+use relaybed_vmm::{Deadline, Event, Machine, MachineSpec, QemuProgram};
+
+use super::{END, initramfs};
+
+/// RAM of the nest: initramfs twice while it is unpacked, the guest inside, and the rest.
+const MEMORY_MIB: u32 = 1024;
+/// Longest time without a word from the nest.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a command in the nest came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Its standard output, then one line for each channel buffer in its evidence, see
+    /// [`super::parity`].
+    pub lines: Vec<String>,
+    /// Its exit code.
+    pub code: i32,
+    /// The end of the nest's own console.
+    pub console: Vec<String>,
+}
+
+/// The nest could not be made, or said nothing useful.
+#[derive(Debug, thiserror::Error)]
+pub enum NestError {
+    /// Kernel, modules or QEMU.
+    #[error("the nest's parts could not be had")]
+    Guest(#[from] relaybed_guest::Error),
+    /// Files.
+    #[error("the nest's initramfs could not be made")]
+    Io(#[from] std::io::Error),
+    /// The machine.
+    #[error("the nest's machine failed")]
+    Machine(#[from] relaybed_vmm::Error),
+    /// It ended, or fell silent, before it had said all.
+    #[error("the nest did not say all ({event:?}); its console ends:\n{console}")]
+    Silent {
+        /// What happened instead.
+        event: Event,
+        /// The last lines.
+        console: String,
+    },
+}
+
+/// Runs `program`, which calls [`super::init::main`] as PID 1, with `arguments` in a nest of the
+/// default kernel. Logs go to `dir`.
+///
+/// # Errors
+/// [`NestError`].
+pub fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<Inside, NestError> {
+    let cache = Cache::open(None).map_err(relaybed_guest::Error::from)?;
+    let (progress, request) = (Terminal::new(), KernelRequest::default());
+    let modules = relaybed_guest::kvm_modules(&request, &cache, &progress)?;
+    let guest = relaybed_guest::prepare(&request, &cache, &progress)?;
+    let qemu = relaybed_guest::qemu(&cache, &progress).map_err(relaybed_guest::Error::from)?;
+    let archive: PathBuf = dir.join("nest.cpio");
+    std::fs::write(
+        &archive,
+        initramfs::build(program, arguments, &modules, &guest, &cache)?,
+    )?;
+    let program = QemuProgram {
+        argv0: qemu.argv0,
+        data_dir: qemu.data_dir,
+    };
+    let mut spec = MachineSpec::new(guest.vmlinux, archive, program, dir.to_owned());
+    spec.memory_mib = MEMORY_MIB;
+    listen(Machine::boot(spec)?)
+}
+
+/// Takes down what the nest says until it has said all.
+fn listen(mut machine: Machine) -> Result<Inside, NestError> {
+    let mut said = Vec::new();
+    loop {
+        match machine.next_event(Deadline::stall(PATIENCE))? {
+            Event::Doorbell(b'\n') if said.contains(&END) => break,
+            Event::Doorbell(byte) => said.push(byte),
+            event => {
+                let console = machine.console_tail(60)?.join("\n");
+                return Err(NestError::Silent { event, console });
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&said).into_owned();
+    let (lines, code) = text.rsplit_once(char::from(END)).unwrap_or((&text, ""));
+    Ok(Inside {
+        lines: lines.lines().map(str::to_owned).collect(),
+        code: code.trim().parse().unwrap_or(-1),
+        console: machine.console_tail(60)?,
+    })
+}

@@ -1,0 +1,65 @@
+//! Our own backend on a real KVM, which hosts without usable KVM have only in the nest: one machine
+//! under emulation with a stock kernel, in which the command boots the same stock kernel through
+//! `/dev/kvm` and runs suites. Each scenario must come to the same verdict there as on the QEMU
+//! backend outside, and every channel buffer that the model predicts must hold the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use relaybed_tests::nest::{self, parity};
+use relaybed_tests::{Call, call};
+use serde_json::Value;
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-nest");
+/// What runs on both: records in every context, padding, overwrite and readers.
+const SUITES: [&str; 5] = ["hello", "ordering", "padding", "no-overwrite", "overwrite"];
+
+/// Outcome by scenario.
+fn outcomes(rows: &[Value]) -> BTreeMap<&str, &str> {
+    rows.iter()
+        .filter_map(|row| Some((row.get("name")?.as_str()?, row.get("outcome")?.as_str()?)))
+        .collect()
+}
+
+#[test]
+fn our_backend_in_the_nest_agrees_with_qemu_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (nest_dir, evidence) = (dir.path().join("nest"), dir.path().join("evidence"));
+    std::fs::create_dir(&nest_dir).unwrap();
+    let run = ["run", "--format", "json", "--out"];
+
+    let arguments = [&run[..], &["/evidence", "--backend", "kvm"], &SUITES].concat();
+    let inside = nest::run(Path::new(RELAYBED), &arguments, &nest_dir).unwrap();
+    let (buffers, said): (Vec<&str>, Vec<&str>) = inside
+        .lines
+        .iter()
+        .map(String::as_str)
+        .partition(|line| line.starts_with(parity::MARK));
+    let inside_call = Call {
+        code: Some(inside.code),
+        stdout: said.join("\n"),
+        stderr: inside.console.join("\n"),
+    }
+    .expect_code(0);
+
+    let out = evidence.to_str().unwrap();
+    let arguments = [&run[..], &[out, "--backend", "qemu"], &SUITES].concat();
+    let outside_call = call(RELAYBED, &arguments).expect_code(0);
+
+    let (rows_in, rows_out) = (inside_call.rows(), outside_call.rows());
+    assert_eq!(inside_call.summary()["backend"], "kvm");
+    assert_eq!(outside_call.summary()["backend"], "qemu");
+    assert_eq!(outcomes(&rows_in), outcomes(&rows_out));
+    assert!(rows_in.len() > 40, "only {} scenarios ran", rows_in.len());
+
+    let buffers_out = parity::describe(&evidence).unwrap();
+    assert!(
+        buffers_out.len() > 100,
+        "only {} buffers to compare",
+        buffers_out.len()
+    );
+    for (inside, outside) in buffers.iter().zip(&buffers_out) {
+        assert_eq!(inside, outside);
+    }
+    assert_eq!(buffers.len(), buffers_out.len());
+}
