@@ -38,8 +38,8 @@ pub(crate) fn prepare(
     progress: &dyn Progress,
     warnings: bool,
 ) -> Result<Own, Error> {
-    let tree = absolute(tree, "--build-dir wants the tree the kernel was built in")?;
     let image = absolute(image, "--kernel wants a bzImage or vmlinux")?;
+    let tree = absolute(tree, "--build-dir wants the tree the kernel was built in")?;
     let (release, identity) = inspect(&tree)?;
     let (vmlinux, vmlinux_sha256) = kernel(&image, cache, progress)?;
     let key = module::key(&identity, warnings);

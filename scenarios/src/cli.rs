@@ -268,10 +268,16 @@ impl Stop {
     /// Prints the chain of causes once, each on a line of its own.
     fn tell(&self) {
         let Some(why) = &self.why else { return };
-        let mut text = format!("relaybed: {why}\n");
+        let mut last = why.to_string();
+        let mut text = format!("relaybed: {last}\n");
         let mut source = why.source();
         while let Some(cause) = source {
-            text.push_str(&format!("  because: {cause}\n"));
+            let next = cause.to_string();
+            // Errors of other crates sometimes carry their source's text; nobody wants it twice.
+            if !last.contains(&next) {
+                text.push_str(&format!("  because: {next}\n"));
+            }
+            last = next;
             source = cause.source();
         }
         say(&text);

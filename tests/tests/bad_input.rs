@@ -105,7 +105,7 @@ fn a_folder_without_evidence_exits_with_3() {
     refused(
         call(RELAYBED, &["judge", folder.path().to_str().unwrap()]),
         3,
-        &["case.json"],
+        &["evidence.json"],
     );
 }
 
@@ -118,18 +118,44 @@ fn a_kernel_file_that_cannot_be_used_exits_with_3() {
         3,
         &["--build-dir"],
     );
-    let missing = ["run", "--kernel", "no/such/bzImage", "--build-dir", &tree];
-    refused(call(RELAYBED, &missing), 3, &["no/such/bzImage"]);
-    for (name, bytes) in [("empty", vec![]), ("garbage", vec![0x5a; 100_000])] {
-        let path = folder.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        let path = path.to_str().unwrap();
-        refused(
-            call(RELAYBED, &["run", "--kernel", path, "--build-dir", &tree]),
-            3,
-            &[path],
-        );
-    }
+    let with = |image: &str| call(RELAYBED, &["run", "--kernel", image, "--build-dir", &tree]);
+    refused(with("no/such/bzImage"), 3, &["no/such/bzImage"]);
+    let empty = write(folder.path(), "empty", "");
+    refused(with(&empty), 3, &["modules_prepare"]);
+    prepared_tree(folder.path(), "CONFIG_RELAY=y\n");
+    refused(with(&empty), 3, &[&empty]);
+    let garbage = folder.path().join("garbage");
+    fs::write(&garbage, vec![0x5a; 100_000]).unwrap();
+    let garbage = garbage.to_str().unwrap();
+    refused(with(garbage), 3, &[garbage]);
+    prepared_tree(folder.path(), "");
+    refused(with(garbage), 3, &["CONFIG_RELAY"]);
+}
+
+/// What a build tree that is ready for modules says of itself; `relay` is its line on relay.
+fn prepared_tree(folder: &Path, relay: &str) {
+    let generated = folder.join("include/generated");
+    fs::create_dir_all(&generated).unwrap();
+    fs::write(
+        generated.join("utsrelease.h"),
+        "#define UTS_RELEASE \"6.1.0\"\n",
+    )
+    .unwrap();
+    let rest = [
+        "DEBUG_FS",
+        "SERIAL_8250",
+        "SERIAL_8250_CONSOLE",
+        "PVH",
+        "MODULES",
+        "DEVTMPFS",
+        "BLK_DEV_INITRD",
+    ];
+    let rest: String = rest
+        .iter()
+        .map(|name| format!("CONFIG_{name}=y\n"))
+        .collect();
+    fs::write(folder.join(".config"), format!("{relay}{rest}")).unwrap();
+    fs::write(folder.join("Module.symvers"), "").unwrap();
 }
 
 #[test]

@@ -11,6 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
 
+/// Steps that take longer than any test waits.
+const HANG: &str = "{ repeat = 60, steps = [{ delay_us = 1000000 }] }";
+
 /// A scenario that writes five records and then does `last`.
 fn scenario(folder: &Path, name: &str, last: &str) -> PathBuf {
     let text = format!(
@@ -31,7 +34,10 @@ fn command(folder: &Path, file: &Path, more: &[&str]) -> Command {
     let temporary = folder.join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new(RELAYBED);
-    command.args(["run", "--format", "json"]).arg(file).args(more);
+    command
+        .args(["run", "--format", "json"])
+        .arg(file)
+        .args(more);
     command.current_dir(folder).env("TMPDIR", temporary);
     command
 }
@@ -39,7 +45,10 @@ fn command(folder: &Path, file: &Path, more: &[&str]) -> Command {
 /// No temporary file is left in the folder of [`command`], and no process works in it.
 #[track_caller]
 fn nothing_is_left(folder: &Path) {
-    let left: Vec<_> = fs::read_dir(folder.join("tmp")).unwrap().map(|e| e.unwrap().path()).collect();
+    let left: Vec<_> = fs::read_dir(folder.join("tmp"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     assert!(left.is_empty(), "left behind: {left:?}");
     assert_eq!(processes_of(folder), Vec::<String>::new());
 }
@@ -65,8 +74,17 @@ fn ends(name: &str, last: &str, more: &[&str], code: i32, word: &str) -> Call {
     assert_eq!(row["outcome"], "failed", "{row:#}");
     assert!(row["what"].as_str().unwrap().contains(word), "{row:#}");
     let evidence = folder.path().join(row["evidence"].as_str().unwrap());
-    for kept in ["case.json", "evidence.json", "results.jsonl", "console-all.txt", "obs0-ch0-cpu0.bin"] {
-        assert!(evidence.join(kept).exists(), "{kept} is not in the evidence");
+    for kept in [
+        "case.json",
+        "evidence.json",
+        "results.jsonl",
+        "console-all.txt",
+        "obs0-ch0-cpu0.bin",
+    ] {
+        assert!(
+            evidence.join(kept).exists(),
+            "{kept} is not in the evidence"
+        );
     }
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     nothing_is_left(folder.path());
@@ -85,14 +103,31 @@ fn a_reset_exits_with_4() {
 
 #[test]
 fn a_power_off_in_the_middle_exits_with_4() {
-    ends("powers-off", "{ sysrq = \"o\" }, { delay_us = 9000000 }", &[], 4, "powered off");
+    ends(
+        "powers-off",
+        &format!("{{ sysrq = \"o\" }}, {HANG}"),
+        &[],
+        4,
+        "powered off",
+    );
 }
 
 #[test]
 fn a_hang_exits_with_5() {
     let more = ["--deadline", "2"];
-    let ran = ends("hangs", "{ delay_us = 9000000 }, { delay_us = 9000000 }", &more, 5, "no progress");
-    assert!(ran.rows()[0]["failures"][0]["seen"].as_str().unwrap().contains("actor 1 in operation 1"));
+    let ran = ends(
+        "hangs",
+        "{ delay_us = 9000000 }, { delay_us = 9000000 }",
+        &more,
+        5,
+        "no progress",
+    );
+    assert!(
+        ran.rows()[0]["failures"][0]["seen"]
+            .as_str()
+            .unwrap()
+            .contains("actor 1 in operation")
+    );
 }
 
 #[test]
@@ -104,9 +139,14 @@ fn the_next_scenario_gets_a_new_machine() {
     assert_eq!(rows[0]["outcome"], "passed", "{:#}", rows[0]);
     assert_eq!(rows[1]["outcome"], "failed", "{:#}", rows[1]);
     let twice = scenario(folder.path(), "again", "{ sysrq = \"c\" }");
-    let ran = call_command(command(folder.path(), &file, &[twice.to_str().unwrap()])).expect_code(4);
+    let ran =
+        call_command(command(folder.path(), &file, &[twice.to_str().unwrap()])).expect_code(4);
     assert_eq!(ran.summary()["boots"], 2);
-    let ran = call_command(command(folder.path(), &file, &[twice.to_str().unwrap(), "--fail-fast"]));
+    let ran = call_command(command(
+        folder.path(),
+        &file,
+        &[twice.to_str().unwrap(), "--fail-fast"],
+    ));
     assert_eq!(ran.expect_code(4).summary()["not_run"], 1);
     nothing_is_left(folder.path());
 }
@@ -120,19 +160,35 @@ fn a_saved_failure_is_judged_again_without_a_machine() {
     let ran = call_command(command(folder.path(), &file, &more)).expect_code(1);
     let row = ran.rows().remove(0);
     let mut judge = Command::new(RELAYBED);
-    judge.args(["judge", "--format", "json", row["evidence"].as_str().unwrap()]);
+    judge.args([
+        "judge",
+        "--format",
+        "json",
+        row["evidence"].as_str().unwrap(),
+    ]);
     let again = call_command(judge).expect_code(1).rows().remove(0);
     assert_eq!(again["failures"], row["failures"]);
 }
 
 /// Starts a run that hangs in its guest, and waits until its machine is there.
 fn hanging(folder: &Path) -> Child {
-    let file = scenario(folder, "hangs", "{ delay_us = 9000000 }, { delay_us = 9000000 }");
+    let file = scenario(
+        folder,
+        "hangs",
+        "{ delay_us = 9000000 }, { delay_us = 9000000 }",
+    );
     let mut child = command(folder, &file, &["--deadline", "60"]);
-    let child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = child
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let begun = Instant::now();
     while processes_of(folder).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(300), "no machine was started");
+        assert!(
+            begun.elapsed() < Duration::from_secs(300),
+            "no machine was started"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     child
@@ -142,7 +198,11 @@ fn hanging(folder: &Path) -> Child {
 fn await_silence(folder: &Path) {
     let begun = Instant::now();
     while !processes_of(folder).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", processes_of(folder));
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            processes_of(folder)
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
