@@ -1,13 +1,13 @@
-//! How fast the judge is: whole verdicts over forged evidence of 256-byte records.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
+//! How fast the judge is: whole verdicts, prediction and all, over forged evidence of 256-byte records.
+//!
+//! `cargo bench -p relaybed --bench judge` ends with the figure in GB/s of one core.
 
-use std::time::Duration;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relaybed::case::{Actor, Case, Channel, Context, Files, Mode, Op, Payload, Place, Via};
+use relaybed::evidence::Evidence;
 use relaybed::judge::{forge, judge};
 use relaybed::model::behaviour::version;
 use relaybed::verdict::Verdict;
@@ -16,6 +16,8 @@ const RECORD_BYTES: u32 = 256;
 const SUBBUF_BYTES: u64 = 256 << 10;
 const SUBBUFS: u64 = 16;
 const CPUS: u32 = 2;
+/// Verdicts that the figure in GB/s is the median of.
+const ROUNDS: usize = 301;
 
 /// One producer a CPU fills all but a little of its buffer.
 fn full_buffers() -> Case {
@@ -68,6 +70,32 @@ fn judging(criterion: &mut Criterion) {
         bencher.iter(|| judge(&case, &evidence));
     });
     group.finish();
+    let gigabytes = gigabytes_a_second(&case, &evidence, amount.bytes);
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is no reason to fail a benchmark.
+    let _ = writeln!(
+        out,
+        "judge: {gigabytes:.2} GB/s of {RECORD_BYTES}-byte records on one core (median of {ROUNDS} verdicts over {} MB)",
+        amount.bytes / 1_000_000,
+    );
+}
+
+/// The median over some verdicts, in 10^9 bytes a second.
+fn gigabytes_a_second(case: &Case, evidence: &Evidence, bytes: u64) -> f64 {
+    let mut times: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(judge(case, evidence));
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a few megabytes, shown with two decimals"
+    )]
+    let bytes = bytes as f64;
+    bytes / times[ROUNDS / 2].as_secs_f64() / 1e9
 }
 
 criterion_group!(benches, judging);

@@ -6,6 +6,8 @@ use crate::case::{Case, Expect};
 use crate::model::order::At;
 use crate::model::{Behaviour, Buffer, Fate, Moment, Prediction, predict};
 
+use super::words;
+
 /// What the case's author claims and relay, as documented, does not do.
 ///
 /// Only what the model determines is compared; an empty list proves nothing about the rest.
@@ -61,8 +63,9 @@ fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<S
             .filter(|state| *state != ChanState::Refused)
             .map(|state| {
                 format!(
-                    "opening of {:?} is claimed to be refused, relay leaves it {state:?}",
-                    case.channels[*channel].name
+                    "opening of {:?} is claimed to be refused, relay leaves it {}",
+                    case.channels[*channel].name,
+                    words::channel(state)
                 )
             })
             .into_iter()
@@ -110,8 +113,9 @@ fn buffer(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> 
         && *claimed != model.padding
     {
         wrong.push(format!(
-            "{place}: padding is claimed to be {claimed:?}, relay makes it {:?}",
-            model.padding
+            "{place}: padding is claimed to be {}, relay makes it {}",
+            words::list(claimed),
+            words::list(&model.padding)
         ));
     }
     wrong
@@ -183,7 +187,9 @@ fn result(
         && claimed != right
     {
         wrong.push(format!(
-            "{place}: error is claimed to be {claimed}, relay makes it {right}"
+            "{place}: its result is claimed to be {}, relay makes it {}",
+            words::errno(claimed),
+            words::errno(right)
         ));
     }
     if let (Some(claimed), Some(right)) = (value, right.value)

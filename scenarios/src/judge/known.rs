@@ -140,7 +140,6 @@ fn close_wakes_nobody(matter: &Matter<'_>, failures: &[Failure]) -> bool {
 }
 
 /// The operation waits for the end of a channel, or stands behind one of its actor that does.
-
 fn waits_for_close(matter: &Matter<'_>, failure: &Failure) -> bool {
     let name = failure.at.actor.as_ref();
     let Some(actor) = matter

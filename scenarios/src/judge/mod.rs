@@ -4,6 +4,9 @@
 //! at case, prediction, evidence and records, and failures are told with the most telling property
 //! first. Evidence is hostile: nothing in it makes a checker panic or work without bound. Pure: no
 //! files, clock, threads or environment.
+//!
+//! Whole verdicts over buffers of 256-byte records are to be made at 1 GB/s or more on one core;
+//! `cargo bench -p relaybed --bench judge` measures that and prints the figure.
 
 pub mod forge;
 pub mod matter;
@@ -17,6 +20,7 @@ mod known;
 mod pick;
 mod run;
 mod streams;
+mod words;
 
 pub use claims::claims;
 pub use known::{Issue, issues};

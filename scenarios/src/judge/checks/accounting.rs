@@ -5,6 +5,7 @@ use relaybed_abi::ChanState;
 use crate::case::Op;
 use crate::evidence::ChannelSeen;
 use crate::judge::matter::{Matter, Parsed, Report};
+use crate::judge::words;
 use crate::model::Geometry;
 use crate::verdict::{Location, Property};
 
@@ -36,13 +37,7 @@ fn expect<T: PartialEq + ToString>(
     seen: T,
 ) {
     if expected != seen {
-        report.fail(
-            Property::Accounting,
-            at.clone(),
-            what,
-            expected.to_string(),
-            seen.to_string(),
-        );
+        report.fail(Property::Accounting, at.clone(), what, expected, seen);
     }
 }
 
@@ -69,24 +64,25 @@ fn sizes(
         report,
         &at,
         "subbuf_size",
-        geometry.subbuf_size,
-        seen.subbuf_size,
+        words::bytes(geometry.subbuf_size),
+        words::bytes(seen.subbuf_size),
     );
     expect(report, &at, "n_subbufs", geometry.n_subbufs, seen.n_subbufs);
     expect(
         report,
         &at,
         "alloc_size: all sub-buffers, rounded up to pages",
-        geometry.alloc_size(),
-        seen.alloc_size,
+        words::bytes(geometry.alloc_size()),
+        words::bytes(seen.alloc_size),
     );
-    expect(report, &at, "is_global", false, seen.is_global);
+    let global = words::yes(seen.is_global);
+    expect(report, &at, "whether the channel is global", "no", global);
     expect(
         report,
         &at,
         "whether the release has last_toobig",
-        matter.prediction.behaviour.last_toobig,
-        seen.last_toobig.is_some(),
+        words::yes(matter.prediction.behaviour.last_toobig),
+        words::yes(seen.last_toobig.is_some()),
     );
 }
 
@@ -157,8 +153,8 @@ fn position(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
         report,
         &at,
         "the bytes at hand are the whole buffer",
-        parsed.geometry.alloc_size(),
-        seen.bytes.len() as u64,
+        words::bytes(parsed.geometry.alloc_size()),
+        words::bytes(seen.bytes.len() as u64),
     );
 }
 
@@ -170,8 +166,8 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
         report,
         &at,
         "whether the buffer has a file",
-        parsed.geometry.has_file,
-        seen.file_size.is_some(),
+        words::yes(parsed.geometry.has_file),
+        words::yes(seen.file_size.is_some()),
     );
     let wrapped = seen.produced > parsed.geometry.n_subbufs
         || (seen.produced == parsed.geometry.n_subbufs
@@ -191,14 +187,20 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     } else {
         (fills, 0)
     };
-    expect(report, &at, "early_bytes", early, seen.early_bytes);
+    expect(
+        report,
+        &at,
+        "early_bytes",
+        words::bytes(early),
+        words::bytes(seen.early_bytes),
+    );
     if let Some(file_size) = seen.file_size {
         expect(
             report,
             &at,
             "the file's size: the sum of what complete sub-buffers hold",
-            size,
-            file_size,
+            words::bytes(size),
+            words::bytes(file_size),
         );
     }
 }
@@ -210,15 +212,15 @@ fn versions(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
         report,
         &at,
         "whether the release has statistics",
-        behaviour.stats,
-        parsed.seen.stats.is_some(),
+        words::yes(behaviour.stats),
+        words::yes(parsed.seen.stats.is_some()),
     );
     expect(
         report,
         &at,
         "whether the release has prev_padding",
-        behaviour.prev_padding,
-        parsed.seen.prev_padding.is_some(),
+        words::yes(behaviour.prev_padding),
+        words::yes(parsed.seen.prev_padding.is_some()),
     );
     if let Some((full, _)) = parsed.seen.stats {
         let calls = matter

@@ -3,6 +3,7 @@
 use relaybed_abi::State;
 
 use crate::judge::matter::{Matter, Report};
+use crate::judge::words;
 use crate::verdict::{Location, Property};
 
 /// Checks it.
@@ -47,8 +48,8 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
                     Property::Evidence,
                     matter.operation(actor, op),
                     "the operation was not done",
-                    "state 2 (done)",
-                    result.map_or_else(|| "no result".to_owned(), |r| format!("state {}", r.state)),
+                    words::operation(State::Done.code()),
+                    result.map_or_else(|| "no result".to_owned(), |r| words::operation(r.state)),
                 );
             }
         }

@@ -4,6 +4,7 @@ use relaybed_abi::ChanState;
 
 use crate::case::{Expect, Mode, Op, Via};
 use crate::judge::matter::{Matter, Report, buffer_of};
+use crate::judge::words;
 use crate::model::Fate;
 use crate::verdict::{Location, Property};
 
@@ -18,7 +19,7 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
                     actor: matter.case.actors.get(*actor).map(|a| a.name.clone()),
                     ..Location::default()
                 };
-                compare(report, at, "records not accepted", records, &seen);
+                compare(report, at, "records not accepted", records, seen);
             }
             Expect::Result {
                 actor,
@@ -32,28 +33,31 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
                     actor: matter.case.actors.get(*actor).map(|a| a.name.clone()),
                     ..Location::default()
                 };
-                compare(report, at, "what the actor read", text, &seen);
+                let quoted = |text: &str| format!("{text:?}");
+                compare(
+                    report,
+                    at,
+                    "what the actor read",
+                    quoted(text),
+                    quoted(&seen),
+                );
             }
             Expect::OpenRefused { channel } => open_refused(matter, report, *channel),
         }
     }
 }
 
-fn compare<T: PartialEq + std::fmt::Debug>(
+/// Compares two values as people read them.
+fn compare(
     report: &mut Report,
     at: Location,
     what: &str,
-    expected: &T,
-    seen: &T,
+    expected: impl ToString,
+    seen: impl ToString,
 ) {
+    let (expected, seen) = (expected.to_string(), seen.to_string());
     if expected != seen {
-        report.fail(
-            Property::Expectation,
-            at,
-            what,
-            format!("{expected:?}"),
-            format!("{seen:?}"),
-        );
+        report.fail(Property::Expectation, at, what, expected, seen);
     }
 }
 
@@ -92,23 +96,39 @@ fn buffer(matter: &Matter<'_>, report: &mut Report, expect: &Expect) {
             report,
             at,
             "the buffer that is expected",
-            &"observed",
-            &"not there",
+            "observed",
+            "not there",
         );
         return;
     };
     let pairs = [
         ("sub-buffers produced", produced, seen.produced),
         ("sub-buffers consumed", consumed, seen.consumed),
-        ("offset", offset, seen.offset),
     ];
     for (what, expected, seen) in pairs {
         if let Some(expected) = expected {
-            compare(report, at.clone(), what, expected, &seen);
+            compare(report, at.clone(), what, expected, seen);
         }
     }
+    if let Some(expected) = offset {
+        let size = matter.case.channels[*channel].subbuf_size;
+        let text = |offset| words::offset(offset, size);
+        compare(
+            report,
+            at.clone(),
+            "offset in the current sub-buffer",
+            text(*expected),
+            text(seen.offset),
+        );
+    }
     if let Some(padding) = padding {
-        compare(report, at, "padding", padding, &seen.padding);
+        compare(
+            report,
+            at,
+            "bytes of padding, sub-buffer by sub-buffer",
+            words::list(padding),
+            words::list(&seen.padding),
+        );
     }
 }
 
@@ -169,16 +189,16 @@ fn result(
 ) {
     let at = matter.operation(actor, op);
     let Some(seen) = super::model::result(matter, actor, op) else {
-        compare(report, at, "result of the operation", &"done", &"not done");
+        compare(report, at, "the operation", "done", "not done");
         return;
     };
     if let Some(error) = error {
         compare(
             report,
             at.clone(),
-            "error of the operation",
-            &error.unsigned_abs(),
-            &seen.error.unsigned_abs(),
+            "the operation's result",
+            words::errno(error.unsigned_abs()),
+            words::errno(seen.error.unsigned_abs()),
         );
     }
     if let Some(value) = value {
@@ -186,9 +206,9 @@ fn result(
         compare(
             report,
             at,
-            "value of the operation",
-            &value.to_string(),
-            &text,
+            "the value that the operation returned",
+            value,
+            text,
         );
     }
 }
@@ -221,8 +241,8 @@ fn open_refused(matter: &Matter<'_>, report: &mut Report, channel: usize) {
     compare(
         report,
         at,
-        "relay_open() must refuse",
-        &ChanState::Refused,
-        &seen,
+        "state of a channel that relay_open() must refuse",
+        words::channel(ChanState::Refused),
+        words::channel(seen),
     );
 }

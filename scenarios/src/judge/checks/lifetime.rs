@@ -4,6 +4,7 @@ use relaybed_abi::{ChanState, EventKind};
 
 use crate::case::{Files, Op};
 use crate::judge::matter::{Matter, Report};
+use crate::judge::words;
 use crate::verdict::{Location, Property};
 
 /// Checks it.
@@ -42,8 +43,8 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                     Property::Lifetime,
                     at.clone(),
                     "state of the channel",
-                    format!("{expected:?}"),
-                    format!("{:?}", seen.state),
+                    words::channel(expected),
+                    words::channel(seen.state),
                 ),
                 Some(_) => {}
                 None => report.amount.unspecified += 1,
@@ -55,8 +56,8 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                     Property::Lifetime,
                     at.clone(),
                     "an open channel has one buffer a CPU",
-                    format!("{all:?}"),
-                    format!("{cpus:?}"),
+                    format!("CPUs {}", words::list(&all)),
+                    format!("CPUs {}", words::list(&cpus)),
                 );
             }
             for buffer in seen.buffers.iter().filter(|buffer| buffer.finalized != 0) {

@@ -4,6 +4,7 @@ use relaybed_abi::{OpResult, State};
 
 use crate::case::Op;
 use crate::judge::matter::{Matter, Parsed, Report};
+use crate::judge::words;
 use crate::model::content::piece_mismatch;
 use crate::model::{Buffer, Piece};
 use crate::verdict::{Location, Property};
@@ -48,7 +49,7 @@ pub(super) fn result_text(result: &OpResult, value: impl ToString) -> String {
     if result.error == 0 {
         value.to_string()
     } else {
-        format!("error {}", result.error.unsigned_abs())
+        words::errno(result.error.unsigned_abs())
     }
 }
 
@@ -73,11 +74,7 @@ pub(super) fn compare_result(
             property,
             at,
             what,
-            if error == 0 {
-                "success".to_owned()
-            } else {
-                format!("error {error}")
-            },
+            words::errno(error),
             result_text(seen, "success"),
         ),
         (_, Some(value)) if value != seen.value => report.fail(
@@ -131,14 +128,22 @@ fn counters(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model
     };
     let mut pairs = vec![
         ("sub-buffers produced", model.produced.0, seen.produced),
-        ("offset", model.offset, seen.offset),
         (
-            "where the current sub-buffer begins",
+            "offset in the current sub-buffer",
+            model.offset,
+            seen.offset,
+        ),
+        (
+            "byte where the current sub-buffer begins",
             (model.data.0 as u64).saturating_mul(size),
             seen.data,
         ),
         ("finalized", u64::from(model.finalized), seen.finalized),
-        ("file size", model.completed_bytes, file_bytes),
+        (
+            "bytes in the file, by its size",
+            model.completed_bytes,
+            file_bytes,
+        ),
         ("sub-buffers consumed", model.consumed.0, seen.consumed),
     ];
     if model.position_known {
@@ -151,7 +156,7 @@ fn counters(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model
         report.amount.unspecified += 1;
     }
     if let (true, Some(padding)) = (behaviour.prev_padding, seen.prev_padding) {
-        pairs.push(("prev_padding", model.prev_padding, padding));
+        pairs.push(("bytes of prev_padding", model.prev_padding, padding));
     }
     if let (true, Some((full, big))) = (behaviour.stats, seen.stats) {
         pairs.push(("full_count", model.full_count, full));
@@ -170,8 +175,8 @@ fn counters(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model
                 Property::Model,
                 at,
                 "padding of the sub-buffer",
-                expected,
-                seen,
+                words::bytes(*expected),
+                words::bytes(*seen),
             );
         }
     }
@@ -290,9 +295,9 @@ fn toobig(matter: &Matter<'_>, report: &mut Report) {
                         channel: matter.channel_name(channel),
                         ..Location::default()
                     },
-                    "last_toobig",
-                    expected,
-                    seen,
+                    "last_toobig: length of the last record that was too big",
+                    words::bytes(expected),
+                    words::bytes(seen),
                 );
             }
         }

@@ -44,8 +44,8 @@ fn range(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
                 Property::Padding,
                 at,
                 "there is more padding than sub-buffer",
-                format!("at most {size}"),
-                padding,
+                format!("at most {size} bytes"),
+                crate::judge::words::bytes(*padding),
             );
         }
     }

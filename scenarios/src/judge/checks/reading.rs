@@ -4,6 +4,7 @@ use relaybed_abi::{Event, EventKind};
 
 use crate::case::Op;
 use crate::judge::matter::{Matter, Report};
+use crate::judge::words;
 use crate::model::content::piece_mismatch;
 use crate::model::{Piece, ReadPrediction};
 use crate::verdict::{Location, Property};
@@ -68,7 +69,7 @@ fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32)
                 matter.operation(at.0, at.1),
                 "a read() gave more than was asked for",
                 format!("at most {size} bytes"),
-                got,
+                given(event),
             );
         }
     }
@@ -118,8 +119,8 @@ fn exact(
                 Property::Reading,
                 place(sum),
                 format!("call {index} of read() gave another amount"),
-                format!("{} bytes", predicted.bytes),
-                format!("{}", event.produced.cast_signed()),
+                words::bytes(u64::from(predicted.bytes)),
+                given(event),
             );
             return;
         }
@@ -146,10 +147,21 @@ fn exact(
             format!(
                 "{} calls, the next of which gave {}",
                 events.len(),
-                event.produced.cast_signed()
+                given(event)
             ),
         );
     }
+}
+
+/// What one call gave, in words.
+fn given(event: &Event) -> String {
+    u64::try_from(event.produced.cast_signed()).map_or_else(
+        |_| {
+            let errno = event.produced.cast_signed().unsigned_abs();
+            words::errno(u32::try_from(errno).unwrap_or(u32::MAX))
+        },
+        words::bytes,
+    )
 }
 
 fn data<'a>(matter: &Matter<'a>, start: u64, len: u64) -> &'a [u8] {
@@ -203,8 +215,8 @@ fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
             Property::Reading,
             matter.operation(at.0, at.1),
             "the mapping does not show as many bytes as were mapped",
-            format!("{} bytes", copied.len),
-            format!("{} bytes", seen.len()),
+            words::bytes(copied.len),
+            words::bytes(seen.len() as u64),
         );
         return;
     }
