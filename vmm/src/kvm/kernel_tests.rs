@@ -1,3 +1,5 @@
+//! Kernels and initramfs that fit, and all the ways not to.
+
 use std::io::Write;
 
 use proptest::prelude::*;

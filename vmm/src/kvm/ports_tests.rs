@@ -1,3 +1,5 @@
+//! Ports as a guest sees them.
+
 use super::*;
 
 fn ports() -> Ports {
