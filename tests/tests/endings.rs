@@ -53,14 +53,20 @@ fn nothing_is_left(folder: &Path) {
     assert_eq!(processes_of(folder), Vec::<String>::new());
 }
 
-/// Command lines of live processes that name `folder`: our machines log below it.
+/// Command lines of live machines that a command started with its temporary files in `folder`: they
+/// inherit its environment.
 fn processes_of(folder: &Path) -> Vec<String> {
-    let name = folder.to_str().unwrap();
+    let ours = format!("TMPDIR={}", folder.join("tmp").display());
+    let read = |process: &Path, file: &str| {
+        let bytes = fs::read(process.join(file)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    };
     fs::read_dir("/proc")
         .unwrap()
-        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(name) && line.contains("qemu"))
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|process| read(process, "environ").split(' ').any(|word| word == ours))
+        .map(|process| read(&process, "cmdline"))
+        .filter(|line| line.contains("qemu"))
         .collect()
 }
 
@@ -115,13 +121,7 @@ fn a_power_off_in_the_middle_exits_with_4() {
 #[test]
 fn a_hang_exits_with_5() {
     let more = ["--deadline", "2"];
-    let ran = ends(
-        "hangs",
-        "{ delay_us = 9000000 }, { delay_us = 9000000 }",
-        &more,
-        5,
-        "no progress",
-    );
+    let ran = ends("hangs", HANG, &more, 5, "no progress");
     assert!(
         ran.rows()[0]["failures"][0]["seen"]
             .as_str()
@@ -172,11 +172,7 @@ fn a_saved_failure_is_judged_again_without_a_machine() {
 
 /// Starts a run that hangs in its guest, and waits until its machine is there.
 fn hanging(folder: &Path) -> Child {
-    let file = scenario(
-        folder,
-        "hangs",
-        "{ delay_us = 9000000 }, { delay_us = 9000000 }",
-    );
+    let file = scenario(folder, "hangs", HANG);
     let mut child = command(folder, &file, &["--deadline", "60"]);
     let child = child
         .stdout(Stdio::null())
