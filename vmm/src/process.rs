@@ -49,15 +49,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_cpu_time_grows_while_spinning() {
-        let pid = std::process::id();
-        let before = cpu_time(pid);
+    fn a_thread_s_time_grows_while_it_spins_and_is_part_of_its_process() {
+        // Not the sum over this process: other tests' threads come and go.
+        let own = || thread_time(Path::new("/proc/thread-self"));
+        let before = own();
         let until = std::time::Instant::now() + Duration::from_millis(100);
         while std::time::Instant::now() < until {
             std::hint::spin_loop();
         }
-        let after = cpu_time(pid);
+        let after = own();
         let used = (after.run + after.wait).saturating_sub(before.run + before.wait);
         assert!(used > Duration::from_millis(20), "{used:?}");
+        assert!(cpu_time(std::process::id()).run >= after.run);
     }
 }

@@ -202,6 +202,22 @@ fn a_storm_of_exits_can_be_stopped_and_ended() {
 }
 
 #[test]
+fn exits_do_not_grow_with_what_the_guest_writes_to_memory() {
+    let exits = |writes: u16| {
+        let [low, high] = writes.to_le_bytes();
+        // mov cx, writes; again: inc dword [0x5000]; loop again; mov dx, 0x2f8; out dx, al; hlt
+        let count = [0xb9, low, high, 0x66, 0xff, 0x06, 0x00, 0x50, 0xe2, 0xf9];
+        let mut guest = guest(1, &[&count[..], b"\xba\xf8\x02\xee\xf4"].concat())?;
+        assert_eq!(guest.finish().0, Exit::PowerOff);
+        assert_eq!(guest.word(), u32::from(writes));
+        let counts = guest.kvm.exit_counts();
+        Some(counts.total() - counts.get("kicked by the host"))
+    };
+    let Some(few) = exits(10) else { return };
+    assert_eq!(exits(10_000), Some(few));
+}
+
+#[test]
 fn a_guest_that_rings_without_end_is_ended() {
     // mov dx, 0x2f8; again: out dx, al; jmp again
     let Some(mut guest) = guest(1, b"\xba\xf8\x02\xee\xeb\xfd") else {
