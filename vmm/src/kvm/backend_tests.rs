@@ -12,7 +12,7 @@ use crate::address::MIB;
 /// Where guests' code is, and a word that they count in or store to.
 const CODE: u64 = 0x8000;
 const WORD: GuestAddress = GuestAddress(0x5000);
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct Guest {
     kvm: Kvm,
