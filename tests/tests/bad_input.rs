@@ -1,6 +1,11 @@
 //! Bad input at the command line: one clear error that says what to do next, the exit code that belongs
 //! to it, no panic. What needs no machine is here; what a guest can do wrong is in `endings`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::fs;
 use std::path::Path;
 

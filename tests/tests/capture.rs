@@ -1,6 +1,11 @@
 //! Streams on disk: what a user of relay would have is, on a no-overwrite channel, byte for byte what the
 //! producers wrote. Checked here against the records' own definition, not against the judge.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::fs;
 
 use relaybed_abi::{RB_RECORD_HEADER, RecordHeader, pattern_mismatch, record_len};

@@ -1,6 +1,11 @@
 //! Guests that end badly, and the command being ended itself, on a real kernel: each gives its own exit
 //! code and one clear error, keeps the evidence so far, and leaves nothing behind.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,6 +1,11 @@
 //! Other kernels than the default: the module builds without a warning for the headers of each series that
 //! Debian has, and the suites hold on the newest. Fetches what the cache lacks, as a user's run would.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::fs;
 
 use relaybed_guest::{Cache, KernelRequest, Options, Terminal, prepare_with};

@@ -1,6 +1,11 @@
 //! The end-to-end proof that green means something: for every defect that the module plants in its own
 //! output on a real kernel, the run ends red and names the right property.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use relaybed_tests::call;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
