@@ -21,12 +21,14 @@ mod pick;
 mod run;
 mod streams;
 mod words;
+mod written;
 
 pub use claims::claims;
 pub use known::{Issue, issues};
 pub use pick::{pick_plant, property_of};
 pub use run::judge;
-pub use streams::{CpuStream, StreamEntry, streams, written};
+pub use streams::{CpuStream, StreamEntry, streams};
+pub use written::written;
 
 #[cfg(test)]
 mod suite_tests;

@@ -1,18 +1,18 @@
-//! The per-CPU streams as a user of relay would have them, and what the producers wrote.
+//! The per-CPU streams as a user of relay would have them.
 
 use relaybed_abi::EventKind;
 
 use crate::case::{Case, Op};
 use crate::evidence::{BufferSeen, Evidence};
 use crate::model::predict::bound;
-use crate::model::{Behaviour, Fate, Geometry, Prediction, predict};
+use crate::model::{Geometry, Prediction};
 
 use super::identify::Writers;
 use super::matter::{ParsedStream, buffer_of, is_no_overwrite, retained, subbuf_bytes};
 use super::parse::{Parser, Text};
 
 /// CPUs that the abi has room for.
-const CPUS_MAX: u32 = 64;
+pub(super) const CPUS_MAX: u32 = 64;
 
 /// Adjacent bytes of a stream that came from one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn stream_of(
 }
 
 impl CpuStream {
-    fn push(&mut self, bytes: &[u8], subbuf: Option<u64>) {
+    pub(super) fn push(&mut self, bytes: &[u8], subbuf: Option<u64>) {
         if bytes.is_empty() {
             return;
         }
@@ -236,46 +236,9 @@ pub(super) fn parse_streams(
         .collect()
 }
 
-/// The bytes of all accepted records of each channel buffer, in the order written, as the producers
-/// wrote them; headers that a callback reserved are included where they are part of the stream.
-///
-/// Only buffers whose writes the model determines are told; times in record headers are taken from
-/// `streams()` where both have the record, and are 0 elsewhere.
-#[must_use]
-pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
-    let behaviour = Behaviour::of(evidence.setting.linux_version);
-    let prediction = predict(case, &behaviour, evidence.setting.vcpus.min(CPUS_MAX));
-    let writers = Writers::of(case);
-    let mut times = std::collections::HashMap::new();
-    for stream in streams(case, evidence) {
-        let mut parser = Parser::new(case, &writers);
-        parser.parse(stream.text(case), 0, 0, false);
-        times.extend(parser.records.iter().map(|r| ((r.actor, r.seq), r.time_ns)));
-    }
-    let mut all = Vec::new();
-    for (channel, spec) in case.channels.iter().enumerate() {
-        for cpu in 0..evidence.setting.vcpus.min(CPUS_MAX) {
-            if !is_no_overwrite(spec) || spec.header_bytes != 0 {
-                continue;
-            }
-            if let Some(bytes) = accepted(case, &prediction, &times, (channel, cpu)) {
-                let mut stream = CpuStream {
-                    channel,
-                    cpu,
-                    bytes: Vec::new(),
-                    index: Vec::new(),
-                    complete: true,
-                };
-                stream.push(&bytes, None);
-                all.push(stream);
-            }
-        }
-    }
-    all
-}
-
 impl CpuStream {
-    fn text<'b>(&'b self, case: &Case) -> Text<'b> {
+    /// The stream as a text to parse.
+    pub(super) fn text<'b>(&'b self, case: &Case) -> Text<'b> {
         Text {
             bytes: &self.bytes,
             fill: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
@@ -290,98 +253,4 @@ impl CpuStream {
             cpu: self.cpu,
         }
     }
-}
-
-/// The bytes of the accepted records; `None`: which were accepted, or in which order, is not
-/// determined.
-fn accepted(
-    case: &Case,
-    prediction: &Prediction,
-    times: &std::collections::HashMap<(u16, u32), u64>,
-    (channel, cpu): (usize, u32),
-) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut last = None;
-    for at in &prediction.order.line {
-        let actor = &case.actors[at.actor];
-        let Op::Write {
-            channel: to,
-            payload,
-            count,
-            ..
-        } = &actor.ops[at.op]
-        else {
-            continue;
-        };
-        if *to != channel || actor.cpu() != Some(cpu) {
-            continue;
-        }
-        if last.is_some_and(|last| !prediction.order.is_before(last, *at)) {
-            return None;
-        }
-        last = Some(*at);
-        let first = actor.first_record(at.op);
-        let fates = prediction.op(at.actor, at.op)?.fates.as_deref();
-        let all_fit = fates.is_none() && never_refused(case, channel);
-        if fates.is_none() && !all_fit {
-            return None;
-        }
-        for i in 0..*count {
-            if fates.is_some_and(|fates| fates.get(i as usize) != Some(&Fate::Accepted)) {
-                continue;
-            }
-            let seq = first + i;
-            let id = (u16::try_from(at.actor).ok()?, seq);
-            let len = payload.len(case.seed, at.actor, seq);
-            let source = crate::model::Source::Record {
-                actor: id.0,
-                op: u16::try_from(at.op).ok()?,
-                seq,
-            };
-            let start = bytes.len();
-            bytes.resize(start + len as usize, 0);
-            crate::model::content::stuff(case, source, len)?.render(
-                0,
-                times.get(&id).copied().unwrap_or(0),
-                &mut bytes[start..],
-            );
-        }
-    }
-    Some(bytes)
-}
-
-/// Whether all that is ever written to one buffer of the channel fits it without a switch refused.
-fn never_refused(case: &Case, channel: usize) -> bool {
-    let spec = &case.channels[channel];
-    let flushes = case
-        .actors
-        .iter()
-        .flat_map(|actor| &actor.ops)
-        .filter(|op| matches!(op, Op::Flush { channel: c } if *c == channel))
-        .count() as u64;
-    let (mut total, mut longest) = (0u64, 0u64);
-    for actor in &case.actors {
-        for op in &actor.ops {
-            if let Op::Write {
-                channel: to,
-                payload,
-                count,
-                ..
-            } = op
-                && *to == channel
-            {
-                let len = match payload {
-                    crate::case::Payload::Record { len_max, .. } => u64::from(*len_max),
-                    crate::case::Payload::Bytes(bytes) => bytes.len() as u64,
-                };
-                longest = longest.max(len);
-                total = total.saturating_add(len.saturating_mul(u64::from(*count)));
-            }
-        }
-    }
-    let usable = spec
-        .subbuf_size
-        .saturating_sub(u64::from(spec.header_bytes))
-        .saturating_sub(longest.saturating_sub(1));
-    longest <= spec.subbuf_size && usable > 0 && total.div_ceil(usable) + flushes < spec.n_subbufs
 }
