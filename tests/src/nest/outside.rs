@@ -1,10 +1,11 @@
 //! The nest from outside: makes it, boots it, hears what it says.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use relaybed_guest::{Cache, KernelRequest, Terminal};
-use relaybed_vmm::{Deadline, Event, Machine, MachineSpec, QemuProgram};
+use relaybed_vmm::{Deadline, Event, Exit, Machine, MachineSpec, QemuProgram};
 
 use super::{END, initramfs};
 
@@ -12,6 +13,13 @@ use super::{END, initramfs};
 const MEMORY_MIB: u32 = 1024;
 /// Longest time without a word from the nest.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often a nest is made whose own kernel falls.
+///
+/// On a busy host QEMU's translator now and then (once in some twelve nests seen) makes the outer
+/// kernel triple-fault while it runs KVM. A program in it, ours included, cannot do that to a kernel,
+/// so the nest is made again, visibly; anything else that goes wrong is an error at once.
+const ATTEMPTS: u32 = 3;
 
 /// What a command in the nest came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +77,22 @@ pub fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<Inside, Nes
     };
     let mut spec = MachineSpec::new(guest.vmlinux, archive, program, dir.to_owned());
     spec.memory_mib = MEMORY_MIB;
-    listen(Machine::boot(spec)?)
+    let mut attempt = 1;
+    loop {
+        match listen(Machine::boot(spec.clone())?) {
+            Err(NestError::Silent { event, console }) if attempt < ATTEMPTS && fell(&event) => {
+                let told = format!("nest {attempt} fell and is made again; its console ended:\n");
+                let _ = std::io::stderr().write_all(format!("{told}{console}\n").as_bytes());
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether the outer kernel fell.
+fn fell(event: &Event) -> bool {
+    matches!(event, Event::Exit(Exit::TripleFault))
 }
 
 /// Takes down what the nest says until it has said all.
