@@ -29,14 +29,15 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     };
     let amount = match report.amount.records {
         0 => String::new(),
-        records => format!("{records} records"),
+        records => format!("  {records} records"),
     };
-    writeln!(
-        out,
-        "{style}{word:>6}{style:#}  {name:<58} {DIM}{ms:>8.1} ms  {amount:<14}{DIM:#}{note}",
+    let width = if note.is_empty() { 0 } else { 16 };
+    let line = format!(
+        "{style}{word:>6}{style:#}  {name:<58} {DIM}{ms:>8.1} ms{amount:<width$}{DIM:#}{note}",
         name = report.name,
         ms = report.duration_ms,
-    )?;
+    );
+    writeln!(out, "{line}")?;
     match &report.verdict {
         Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
         _ => Ok(()),
