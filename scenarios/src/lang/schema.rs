@@ -243,7 +243,7 @@ operations! {
     /// One key to /proc/sysrq-trigger: "c" panics, "b" resets the machine.
     Sysrq {
         /// The key.
-        sysrq: String,
+        sysrq: String, gives: Option<Number>, fails: Option<String>,
     }
     /// The gate's count grows by one.
     Signal {
