@@ -11,7 +11,7 @@ use relaybed_tests::{Call, call};
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-nest");
-/// What runs on both: records in every context, padding, overwrite and readers.
+/// What runs on both: records in every context, padding, both modes, and the first reader.
 const SUITES: [&str; 5] = ["hello", "ordering", "padding", "no-overwrite", "overwrite"];
 
 /// Outcome by scenario.

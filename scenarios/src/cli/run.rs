@@ -45,8 +45,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;
     reporter.end(&end.summary)?;
+    if args.plant.is_some() && end.exit == Exit::Passed {
+        return Err(Stop::new(Exit::Usage, NothingPlanted));
+    }
     Ok(end.exit)
 }
+
+/// A defect was to be planted, and no scenario could show it.
+#[derive(Debug, thiserror::Error)]
+#[error("the defect was planted nowhere: no chosen scenario would show it; choose more of them")]
+struct NothingPlanted;
 
 /// The exit code of a run that could not go on.
 pub(super) fn stop(error: SessionError) -> Stop {

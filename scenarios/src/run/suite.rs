@@ -155,6 +155,10 @@ impl<'a> Suite<'a> {
         let judging = Instant::now();
         let (verdict, amount) = judge::judge(&loaded.case, evidence);
         self.summary.judge_ms += millis(judging);
+        let verdict = match evidence.setting.plant {
+            Some(planted) => noticed(verdict, planted),
+            None => verdict,
+        };
         let failed = matches!(verdict, Verdict::Failed { .. });
         let mut report = self.report(loaded, verdict, amount, millis(begun));
         if failed {
@@ -305,6 +309,26 @@ impl<'a> Suite<'a> {
             exit: self.exit,
             summary: self.summary,
         }
+    }
+}
+
+/// The verdict on a case with a planted defect: silence about it is a failure of the judge.
+fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
+    match verdict {
+        Verdict::Passed | Verdict::Known { .. } if planted.done == 0 => {
+            Verdict::Skipped { reason: "the defect found no place to strike".to_owned() }
+        }
+        Verdict::Passed | Verdict::Known { .. } => {
+            let failure = Failure {
+                property: Property::Evidence,
+                at: Location::default(),
+                what: "the planted defect went unnoticed".to_owned(),
+                expected: "a failure that names it".to_owned(),
+                seen: format!("no failure after it struck {} times", planted.done),
+            };
+            Verdict::Failed { failures: vec![failure] }
+        }
+        failed => failed,
     }
 }
 

@@ -14,10 +14,14 @@ use vmm_sys_util::signal::{Killable, SIGRTMIN};
 use super::guest::{self, LOOPS, MEMORY_SIZE, PORT, Stage};
 use super::judgement::{Measured, judge};
 
-/// How long the guest may run. Real hardware takes under 50 ms.
+/// How long the guest may run on a host of ordinary speed. Real hardware takes under 50 ms.
 const RUN_LIMIT: Duration = Duration::from_millis(600);
-/// How long a kicked vCPU may take to come out of the guest.
+/// How long a kicked vCPU may take to come out of the guest, on such a host.
 const KICK_LIMIT: Duration = Duration::from_millis(300);
+/// What a slow host, an emulated one say, is given beyond that, in times that it takes for the
+/// guest's loop: both vCPUs run it once, and the rest is less.
+const RUN_LIMIT_LOOPS: u32 = 20;
+const KICK_LIMIT_LOOPS: u32 = 5;
 /// vCPUs that are tried.
 const VCPUS: u64 = 2;
 
@@ -32,7 +36,8 @@ pub struct KvmProbe {
     pub elapsed: Duration,
 }
 
-/// Probes `/dev/kvm`. Takes less than a second, also when KVM hangs.
+/// Probes `/dev/kvm`. Takes less than a second, also when KVM hangs; longer only on a host so slow
+/// that the guest's loop takes it more than some 10 ms.
 pub fn kvm() -> KvmProbe {
     let start = Instant::now();
     let result = probe();
@@ -60,10 +65,12 @@ fn probe() -> Result<String, String> {
         .name("relaybed-kvm-probe".into())
         .spawn(move || drop(sender.send(run_all(&kvm, host_loop, &stopped))))
         .map_err(|e| format!("cannot start a thread for the probe: {e}"))?;
-    let result = match results.recv_timeout(RUN_LIMIT) {
+    let run_limit = RUN_LIMIT + host_loop.saturating_mul(RUN_LIMIT_LOOPS);
+    let kick_limit = KICK_LIMIT + host_loop.saturating_mul(KICK_LIMIT_LOOPS);
+    let result = match results.recv_timeout(run_limit) {
         Err(RecvTimeoutError::Timeout) => {
             stop.store(true, Ordering::SeqCst);
-            kick(&runner, &results)
+            kick(&runner, &results, kick_limit)
         }
         result => result.ok(),
     };
@@ -86,8 +93,9 @@ type RunResult = Result<Vec<Measured>, String>;
 fn kick(
     runner: &std::thread::JoinHandle<()>,
     results: &mpsc::Receiver<RunResult>,
+    limit: Duration,
 ) -> Option<RunResult> {
-    let until = Instant::now() + KICK_LIMIT;
+    let until = Instant::now() + limit;
     while Instant::now() < until {
         if let Err(error) = runner.kill(SIGRTMIN()) {
             tracing::debug!("cannot signal the probe's thread: {error}");
