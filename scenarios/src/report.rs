@@ -32,6 +32,8 @@ pub struct CaseReport {
     pub kernel: String,
     /// From the request to the verdict.
     pub duration_ms: f64,
+    /// vCPU exits into our own process while it ran; `None` where nobody counts them.
+    pub exits: Option<u64>,
     /// What helps to understand a failure; empty for the rest.
     pub detail: Detail,
 }
@@ -88,6 +90,10 @@ pub struct Summary {
     pub judge_ms: f64,
     /// From the first boot to the last verdict.
     pub total_ms: f64,
+    /// vCPU exits into our own process by reason, from the boot to the end of the last machine; only
+    /// on our own backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exits: Option<std::collections::BTreeMap<String, u64>>,
     /// Largest resident size of `relaybed` itself, guest memory not counted.
     pub own_rss_kib: u64,
 }

@@ -28,5 +28,8 @@ fn a_torn_record_is_found_with_its_place() {
     assert_eq!(row["property"], "integrity");
     assert_eq!(row["cpu"], 1);
     let at = &row["failures"][0]["at"];
-    assert_eq!((&at["subbuf"], &at["offset"]), (&Value::from(3), &Value::from(15665)));
+    assert_eq!(
+        (&at["subbuf"], &at["offset"]),
+        (&Value::from(3), &Value::from(15665))
+    );
 }

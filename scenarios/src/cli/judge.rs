@@ -43,6 +43,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         bytes: amount.bytes,
         judge_ms,
         total_ms: judge_ms,
+        exits: None,
         own_rss_kib: 0,
     };
     let exit = if summary.failed > 0 {
@@ -58,6 +59,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         amount,
         kernel: evidence.setting.release,
         duration_ms: judge_ms,
+        exits: None,
         detail,
     })?;
     reporter.end(&summary)?;

@@ -1,8 +1,10 @@
 //! Which record to strike so that a planted defect is sure to be seen.
 
+use std::collections::HashSet;
+
 use relaybed_abi::Plant;
 
-use crate::case::{Case, Mode, Payload};
+use crate::case::{Actor, Case, Mode, Op, Payload};
 use crate::model::{Behaviour, predict};
 use crate::verdict::{Property, Verdict};
 
@@ -41,9 +43,10 @@ pub fn pick_plant(
     online_cpus: u32,
 ) -> Option<(u32, u32)> {
     let property = property_of(kind)?;
-    if (kind == Plant::WrongCpu && online_cpus < 2)
-        || laps_by_chance(case, linux_version, online_cpus)
-    {
+    if kind == Plant::WrongCpu && (online_cpus < 2 || may_lap(case)) {
+        return None;
+    }
+    if laps_by_chance(case, linux_version, online_cpus) {
         return None;
     }
     let writers = Writers::of(case);
@@ -67,6 +70,19 @@ pub fn pick_plant(
             struck && first == Some(property)
         })
         .map(|(actor, seq)| (u32::from(actor), seq))
+}
+
+/// Whether the other CPU's producer may replace a record that strayed into its buffer.
+fn may_lap(case: &Case) -> bool {
+    case.channels.iter().enumerate().any(|(index, channel)| {
+        let writes = |op: &Op| matches!(op, Op::Write { channel, .. } if *channel == index);
+        let writers = case
+            .actors
+            .iter()
+            .filter(|actor| actor.ops.iter().any(writes));
+        let cpus: HashSet<_> = writers.map(Actor::cpu).collect();
+        channel.mode == Mode::Overwrite && cpus.len() > 1
+    })
 }
 
 /// Whether some buffer is both lapped and raced for: which records survive in it is chance, so no

@@ -136,6 +136,13 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         "judged    {} records, {} bytes, seed {}",
         summary.records, summary.bytes, summary.seed
     )?;
+    if let Some(exits) = &summary.exits {
+        let some = exits.iter().filter(|(_, count)| **count > 0);
+        let some: Vec<String> = some
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        writeln!(out, "exits     {}", some.join(", "))?;
+    }
     let style = if summary.failed > 0 { RED } else { GREEN };
     writeln!(
         out,

@@ -17,6 +17,9 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     put("records", json!(report.amount.records));
     put("bytes", json!(report.amount.bytes));
     put("unspecified", json!(report.amount.unspecified));
+    if let Some(exits) = report.exits {
+        put("exits", json!(exits));
+    }
     match &report.verdict {
         Verdict::Failed { failures } => {
             blame(&mut put, failures);

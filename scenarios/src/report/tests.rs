@@ -16,6 +16,7 @@ fn report(name: &str, verdict: Verdict) -> CaseReport {
         },
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,
+        exits: Some(7),
         detail: Detail::default(),
     }
 }
@@ -84,6 +85,7 @@ fn summary() -> Summary {
         bytes: 4800,
         judge_ms: 1.0,
         total_ms: 4000.0,
+        exits: Some([("console".to_owned(), 400), ("other".to_owned(), 0)].into()),
         own_rss_kib: 20000,
     }
 }

@@ -194,6 +194,7 @@ impl Plan {
             bytes: 0,
             judge_ms: 0.0,
             total_ms: 0.0,
+            exits: None,
             own_rss_kib: 0,
         }
     }

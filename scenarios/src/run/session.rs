@@ -80,6 +80,12 @@ impl Session {
         self.boot.as_secs_f64() * 1000.0
     }
 
+    /// Exits of vCPUs into our own process since the boot; `None` on a backend that does not say.
+    #[must_use]
+    pub fn exits(&self) -> Option<relaybed_vmm::ExitCounts> {
+        self.machine.exit_counts()
+    }
+
     /// Runs one case and gives its evidence.
     ///
     /// # Errors

@@ -126,10 +126,16 @@ impl<'a> Suite<'a> {
             },
         };
         let begun = Instant::now();
+        let before = session.exits().map(|exits| exits.total());
         match session.run(case, plant) {
             Ok(evidence) => {
+                let after = session.exits().map(|exits| exits.total());
                 self.session = Some(session);
-                self.judged(loaded, &evidence, begun)
+                let mut report = self.judged(loaded, &evidence, begun)?;
+                report.exits = after
+                    .zip(before)
+                    .map(|(after, before)| after.saturating_sub(before));
+                Ok(report)
             }
             Err(ended) => self.ended(loaded, session, ended, begun),
         }
@@ -273,6 +279,7 @@ impl<'a> Suite<'a> {
             amount,
             kernel: self.summary.kernel.clone(),
             duration_ms,
+            exits: None,
             detail: Detail {
                 rerun,
                 ..Detail::default()
@@ -301,6 +308,12 @@ impl<'a> Suite<'a> {
 
     fn end(mut self) -> SuiteEnd {
         if let Some(session) = self.session.take() {
+            self.summary.exits = session.exits().map(|exits| {
+                exits
+                    .iter()
+                    .map(|exit| (exit.reason.to_owned(), exit.count))
+                    .collect()
+            });
             session.close();
         }
         self.summary.total_ms = millis(self.begun);
@@ -315,9 +328,9 @@ impl<'a> Suite<'a> {
 /// The verdict on a case with a planted defect: silence about it is a failure of the judge.
 fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
     match verdict {
-        Verdict::Passed | Verdict::Known { .. } if planted.done == 0 => {
-            Verdict::Skipped { reason: "the defect found no place to strike".to_owned() }
-        }
+        Verdict::Passed | Verdict::Known { .. } if planted.done == 0 => Verdict::Skipped {
+            reason: "the defect found no place to strike".to_owned(),
+        },
         Verdict::Passed | Verdict::Known { .. } => {
             let failure = Failure {
                 property: Property::Evidence,
@@ -326,7 +339,9 @@ fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
                 expected: "a failure that names it".to_owned(),
                 seen: format!("no failure after it struck {} times", planted.done),
             };
-            Verdict::Failed { failures: vec![failure] }
+            Verdict::Failed {
+                failures: vec![failure],
+            }
         }
         failed => failed,
     }

@@ -26,7 +26,9 @@ fn each_planted_defect_is_named_first_where_the_model_is_exact() {
         for mode in [Mode::Overwrite, Mode::NoOverwrite] {
             let case = laps(mode);
             let picked = pick_plant(&case, *kind, OLD, 2);
-            assert!(picked.is_some(), "{kind:?} {mode:?}");
+            // A record that strayed to a CPU which laps its buffer may be gone by the end.
+            let by_chance = (*kind, mode) == (Plant::WrongCpu, Mode::Overwrite);
+            assert_eq!(picked.is_some(), !by_chance, "{kind:?} {mode:?}");
         }
     }
 }
