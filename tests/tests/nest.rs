@@ -50,15 +50,18 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
     assert_eq!(inside_call.summary()["backend"], "kvm");
     assert_eq!(outside_call.summary()["backend"], "qemu");
     assert_eq!(outcomes(&rows_in), outcomes(&rows_out));
-    // Writing, reading and judging records cost no exit: hundreds of records, the same few exits.
-    for row in rows_in.iter().filter(|row| row["outcome"] == "passed") {
-        assert!(row["exits"].as_u64().unwrap() < 100, "{row}");
-    }
-    assert!(
-        rows_in
-            .iter()
-            .any(|row| row["records"].as_u64() > Some(500))
-    );
+    // Writing and reading records cost no exit; what there is comes from the doorbell and the pauses.
+    let long = rows_in
+        .iter()
+        .filter(|row| row["records"].as_u64() > Some(500));
+    let (exits, records) = long.fold((0, 0), |(exits, records), row| {
+        (
+            exits + row["exits"].as_u64().unwrap(),
+            records + row["records"].as_u64().unwrap(),
+        )
+    });
+    assert!(exits < records / 2, "{exits} exits for {records} records");
+    assert!(records > 1000, "only {records} records in long scenarios");
     assert!(rows_in.len() > 40, "only {} scenarios ran", rows_in.len());
 
     let buffers_out = parity::describe(&evidence).unwrap();
