@@ -53,7 +53,8 @@
 //! ([`cmdline::KVM`]): without `initcall_blacklist=cmos_init` there are 40,000 exits more, and the
 //! same boot took 22 to 25 s. The MP table costs nothing that can be seen; ACPI's interpreter takes
 //! 1.0 s of QEMU's boot, the search for PCI devices 4.3 s. 5.10, 6.1, 6.12 and 7.3 boot with it.
-//! `-machine microvm` boots the kernel but has one UART only, so that it cannot ring.
+//! `-machine microvm` is not compared: in the one try its kernel got as far as the module, but no
+//! doorbell byte came within the deadline, and why was not found out.
 //!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
 //! leaves the guest is slow, on a busy host: only the ratios mean anything. To repeat it, run
