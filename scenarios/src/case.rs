@@ -301,6 +301,24 @@ impl Actor {
     }
 }
 
+impl Op {
+    /// The channel that it names; operations on a descriptor name none.
+    #[must_use]
+    pub fn channel(&self) -> Option<ChannelIndex> {
+        match self {
+            Self::Open { channel }
+            | Self::Close { channel }
+            | Self::Write { channel, .. }
+            | Self::Flush { channel }
+            | Self::Reset { channel }
+            | Self::Consumed { channel, .. }
+            | Self::BufFull { channel, .. }
+            | Self::FileOpen { channel, .. } => Some(*channel),
+            _ => None,
+        }
+    }
+}
+
 impl Payload {
     /// Length in bytes of record (`actor`, `seq`).
     #[must_use]

@@ -224,23 +224,7 @@ impl<'a> Matter<'a> {
             .actors
             .iter()
             .flat_map(|actor| &actor.ops)
-            .any(|op| op_channel(op) == Some(channel) && which(op))
-    }
-}
-
-/// The channel that a kernel operation names.
-#[must_use]
-pub fn op_channel(op: &Op) -> Option<usize> {
-    match op {
-        Op::Open { channel }
-        | Op::Close { channel }
-        | Op::Write { channel, .. }
-        | Op::Flush { channel }
-        | Op::Reset { channel }
-        | Op::Consumed { channel, .. }
-        | Op::BufFull { channel, .. }
-        | Op::FileOpen { channel, .. } => Some(*channel),
-        _ => None,
+            .any(|op| op.channel() == Some(channel) && which(op))
     }
 }
 

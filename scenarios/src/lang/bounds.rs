@@ -9,21 +9,6 @@ pub(super) struct Cost {
     pub(super) data: u64,
 }
 
-/// Channel that a kernel operation is about.
-pub(super) fn channel_of(op: &Op) -> Option<ChannelIndex> {
-    match op {
-        Op::Open { channel }
-        | Op::Close { channel }
-        | Op::Write { channel, .. }
-        | Op::Flush { channel }
-        | Op::Reset { channel }
-        | Op::Consumed { channel, .. }
-        | Op::BufFull { channel, .. }
-        | Op::FileOpen { channel, .. } => Some(*channel),
-        _ => None,
-    }
-}
-
 /// Upper bound of what `op` of `actor` leaves.
 pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
     let cpus = u64::from(case.vcpus);
@@ -98,7 +83,7 @@ fn demand(case: &Case, channel: ChannelIndex) -> u64 {
         .subbuf_size
         .saturating_sub(u64::from(spec.header_bytes));
     let ops = case.actors.iter().flat_map(|actor| &actor.ops);
-    ops.filter(|op| channel_of(op) == Some(channel))
+    ops.filter(|op| op.channel() == Some(channel))
         .map(|op| match op {
             Op::Write { payload, count, .. } => {
                 let fit = (room / u64::from(longest(payload)).max(1)).max(1);
@@ -130,11 +115,7 @@ fn readable(case: &Case, actor: ActorIndex, slot: FileSlot) -> Held {
     for (channel, cpu) in opened(case, actor, slot) {
         let header = u64::from(case.channels[channel].header_bytes);
         for writer in case.actors.iter() {
-            for op in writer
-                .ops
-                .iter()
-                .filter(|op| channel_of(op) == Some(channel))
-            {
+            for op in writer.ops.iter().filter(|op| op.channel() == Some(channel)) {
                 match op {
                     Op::Write { payload, count, .. } if writer.cpu() == Some(cpu) => {
                         let count = u64::from(*count);

@@ -88,7 +88,7 @@ impl Resolver<'_> {
         let mut wrong = Vec::new();
         for (index, channel) in self.case.channels.iter().enumerate() {
             let opened = ops(opens, index);
-            let used = ops(bounds::channel_of, index);
+            let used = ops(Op::channel, index);
             let name = &channel.name;
             match (channel.open_at_start, opened, used) {
                 (false, None, used) => wrong.push((

@@ -97,7 +97,7 @@ impl<'case> Encoder<'case> {
             });
         }
         let mut raw = blank(code);
-        if let Some(channel) = channel_of(op) {
+        if let Some(channel) = op.channel() {
             raw.channel = position.index("channel", channel, position.case.channels.len())?;
         }
         if let Some(file) = file_of(op) {
@@ -265,20 +265,6 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::FileCopy { .. } => (OpCode::FileCopy, User, "file-copy"),
         Op::FileLseek { .. } => (OpCode::FileLseek, User, "file-lseek"),
         Op::Sysrq { .. } => (OpCode::Sysrq, User, "sysrq"),
-    }
-}
-
-fn channel_of(op: &Op) -> Option<usize> {
-    match op {
-        Op::Open { channel }
-        | Op::Close { channel }
-        | Op::Write { channel, .. }
-        | Op::Flush { channel }
-        | Op::Reset { channel }
-        | Op::Consumed { channel, .. }
-        | Op::BufFull { channel, .. }
-        | Op::FileOpen { channel, .. } => Some(*channel),
-        _ => None,
     }
 }
 

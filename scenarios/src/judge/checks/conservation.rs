@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Mode, Op};
-use crate::judge::matter::{Matter, Parsed, Report, op_channel};
+use crate::judge::matter::{Matter, Parsed, Report};
 use crate::judge::parse::{Fault, Found, record_id};
 use crate::model::{Buffer, Fate};
 use crate::verdict::{Location, Property};
@@ -273,7 +273,7 @@ fn refused(matter: &Matter<'_>, actor: usize, channel: usize) -> u64 {
         .ops
         .iter()
         .enumerate()
-        .filter(|(_, op)| matches!(op, Op::Write { .. }) && op_channel(op) == Some(channel))
+        .filter(|(_, op)| matches!(op, Op::Write { .. }) && op.channel() == Some(channel))
         .filter_map(|(op, _)| results.and_then(|results| results.get(op)))
         .fold(0u64, |sum, result| sum.saturating_add(result.refused))
 }
