@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
+
 use crate::exit::{self, Exit};
 use crate::report::Format;
 
@@ -110,10 +112,10 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "TREE")]
     pub build_dir: Option<PathBuf>,
     /// Number of vCPUs.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = within(1, VCPUS_MAX))]
     pub vcpus: u32,
     /// Guest memory in MiB.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
     pub memory: u32,
     /// Virtual machine monitor.
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
@@ -122,11 +124,17 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
     /// Longest time in seconds without a sign of life from the guest.
-    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub deadline: u64,
     /// Show the guest's console on standard error.
     #[arg(long)]
     pub console: bool,
+}
+
+/// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told
+/// before anything is fetched.
+fn within(least: u32, most: u32) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(least)..=i64::from(most))
 }
 
 /// Virtual machine monitors.
