@@ -11,18 +11,39 @@
 
 #include "relaybed.h"
 
-#define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY | RB_CHAN_GLOBAL)
+#define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY |	\
+			 RB_CHAN_GLOBAL | RB_CHAN_ROOT |		\
+			 RB_CHAN_NO_CALLBACKS | RB_CHAN_NO_CREATE |	\
+			 RB_CHAN_NO_REMOVE)
 #define BED_DELAY_MAX_US	10000000
 
-static int bed_check_channel(const struct rb_channel_spec *spec)
+/* What the callbacks do beyond the mode. */
+static int bed_check_client(const struct rb_request *request,
+			    const struct rb_channel_spec *spec)
 {
-	size_t n = strnlen(spec->base, RB_NAME_SIZE);
+	if (spec->reserved || spec->create_answer > RB_CREATE_ERROR)
+		return -EINVAL;
+	/* No callback, nothing that it could do. */
+	if (spec->mode == RB_MODE_DEFAULT && (spec->refuse_from || spec->stall_at))
+		return -EINVAL;
+	if (spec->stall_at && (spec->stall_signal >= request->n_gates ||
+			       spec->stall_wait >= request->n_gates))
+		return -EINVAL;
+	return 0;
+}
 
-	if (!n || n == RB_NAME_SIZE || strchr(spec->base, '/'))
+static int bed_check_channel(const struct rb_request *request,
+			     const struct rb_channel_spec *spec)
+{
+	size_t n = strnlen(spec->base, RB_BASE_SIZE);
+
+	if (!n || n == RB_BASE_SIZE || strchr(spec->base, '/'))
 		return -EINVAL;
 	if (spec->mode > RB_MODE_DEFAULT || spec->files > RB_FILES_PROXY)
 		return -EINVAL;
 	if (spec->flags & ~BED_CHAN_FLAGS)
+		return -EINVAL;
+	if (bed_check_client(request, spec))
 		return -EINVAL;
 	if (!spec->header_bytes)
 		return 0;
@@ -53,6 +74,8 @@ static bool bed_cpu_runs(u32 cpu)
 
 static int bed_check_actor(const struct rb_actor *actor, u32 n_ops)
 {
+	if (actor->flags || actor->reserved)
+		return -EINVAL;
 	if (actor->first_op > n_ops || actor->n_ops > n_ops - actor->first_op)
 		return -EINVAL;
 	switch (actor->context) {
@@ -97,6 +120,8 @@ static int bed_check_kernel_op(const struct rb_request *request,
 	case RB_OP_CLOSE:
 	case RB_OP_FLUSH:
 	case RB_OP_RESET:
+	case RB_OP_SWITCH:
+	case RB_OP_LATE_SETUP:
 		return 0;
 	case RB_OP_WRITE:
 	case RB_OP_RAW_WRITE:
@@ -218,7 +243,7 @@ int bed_request_take(u32 *refusal_op)
 	memcpy(bed.blob, mailbox + RB_OFF_BLOB, request->n_blob);
 
 	for (i = 0; i < request->n_channels; i++) {
-		err = bed_check_channel(&request->channels[i]);
+		err = bed_check_channel(request, &request->channels[i]);
 		if (err)
 			return err;
 	}

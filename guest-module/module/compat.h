@@ -6,6 +6,7 @@
 #ifndef RELAYBED_COMPAT_H
 #define RELAYBED_COMPAT_H
 
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/relay.h>
 #include <linux/version.h>
@@ -51,6 +52,33 @@ static int name(struct rchan_buf *buf, void *subbuf, void *prev)	\
 	return body(buf, subbuf, prev, RB_NONE64);			\
 }
 #endif
+
+/* 5.11: the callbacks buf_mapped() and buf_unmapped() go. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define HAVE_BUF_MAPPED		1
+#define BED_MAPPED_CALLBACKS(mapped, unmapped) \
+	.buf_mapped = mapped, .buf_unmapped = unmapped,
+#else
+#define HAVE_BUF_MAPPED		0
+#define BED_MAPPED_CALLBACKS(mapped, unmapped)
+#endif
+
+/* 6.16: relay_late_setup_files() goes. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define HAVE_LATE_SETUP		1
+#else
+#define HAVE_LATE_SETUP		0
+#endif
+
+static inline int bed_late_setup_files(struct rchan *chan, const char *base,
+				       struct dentry *parent)
+{
+#if HAVE_LATE_SETUP
+	return relay_late_setup_files(chan, base, parent);
+#else
+	return -ENOSYS;
+#endif
+}
 
 #define BED_MEMBER(type, member) \
 	((struct rb_member){ offsetof(type, member), sizeof_field(type, member) })

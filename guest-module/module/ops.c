@@ -40,6 +40,45 @@ static void bed_op_buf_full(struct bed_channel *ch, u32 cpu,
 		result->error = -ENODEV;
 }
 
+static void bed_op_late_setup(struct bed_channel *ch, struct rb_result *result)
+{
+	down_write(&ch->life);
+	result->error = ch->chan ? bed_channel_late_setup(ch) : -ENODEV;
+	up_write(&ch->life);
+}
+
+/* As relay_reserve() does it: on the buffer's own CPU, alone with the buffer. */
+static void bed_op_switch(struct bed_actor *a, struct bed_channel *ch,
+			  const struct rb_op *op, struct rb_result *result)
+{
+	struct rchan_buf *buf;
+	unsigned long flags;
+
+	a->frame.refused = false;
+	bed_exclude(ch, &flags);
+	buf = *this_cpu_ptr(ch->chan->buf);
+	if (buf)
+		result->value = relay_switch_subbuf(buf, op->len64);
+	else
+		result->error = -ENODEV;
+	bed_admit(ch, flags);
+	result->refused = a->frame.refused;
+}
+
+/* One buffer for all CPUs: flushing it is the same as writing to it. */
+static void bed_op_flush(struct bed_channel *ch)
+{
+	unsigned long flags;
+
+	if (!(ch->spec->flags & RB_CHAN_GLOBAL)) {
+		relay_flush(ch->chan);
+		return;
+	}
+	bed_exclude(ch, &flags);
+	relay_flush(ch->chan);
+	bed_admit(ch, flags);
+}
+
 /* The operations that need an open channel. */
 static void bed_op_on_open(struct bed_actor *a, u32 index,
 			   struct rb_result *result)
@@ -55,7 +94,10 @@ static void bed_op_on_open(struct bed_actor *a, u32 index,
 	}
 	switch (op->code) {
 	case RB_OP_FLUSH:
-		relay_flush(ch->chan);
+		bed_op_flush(ch);
+		break;
+	case RB_OP_SWITCH:
+		bed_op_switch(a, ch, op, result);
 		break;
 	case RB_OP_RESET:
 		relay_reset(ch->chan);
@@ -97,6 +139,9 @@ static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
 		break;
 	case RB_OP_CLOSE:
 		bed_op_close(&bed.channels[op->channel], result);
+		break;
+	case RB_OP_LATE_SETUP:
+		bed_op_late_setup(&bed.channels[op->channel], result);
 		break;
 	case RB_OP_SIGNAL:
 		bed_gate_signal(op->arg0);

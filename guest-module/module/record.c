@@ -59,7 +59,7 @@ void bed_record_fill(void *dst, const struct bed_actor *a,
  * All CPUs write to a global channel's one buffer and relay leaves the locking
  * to its client; a buffer of one CPU needs interrupts out and no more.
  */
-static void bed_exclude(struct bed_channel *ch, unsigned long *flags)
+void bed_exclude(struct bed_channel *ch, unsigned long *flags)
 {
 	if (ch->spec->flags & RB_CHAN_GLOBAL)
 		raw_spin_lock_irqsave(&ch->global_lock, *flags);
@@ -67,7 +67,7 @@ static void bed_exclude(struct bed_channel *ch, unsigned long *flags)
 		local_irq_save(*flags);
 }
 
-static void bed_admit(struct bed_channel *ch, unsigned long flags)
+void bed_admit(struct bed_channel *ch, unsigned long flags)
 {
 	if (ch->spec->flags & RB_CHAN_GLOBAL)
 		raw_spin_unlock_irqrestore(&ch->global_lock, flags);

@@ -36,6 +36,11 @@ struct bed_channel {
 	struct rw_semaphore life;
 	struct rchan *chan;		/* NULL: not open */
 	raw_spinlock_t global_lock;	/* a global channel's client must lock */
+	/* The client's own state. */
+	u32 calls[RB_MAX_CPUS];		/* of subbuf_start, by buffer, since the opening */
+	u32 creations;			/* of files, since the opening */
+	u32 denied;			/* files not made on request */
+	struct dentry *files[RB_MAX_CPUS];	/* made and not removed */
 };
 
 /* Whose operation is running here: the event log asks. */
@@ -147,9 +152,14 @@ void bed_request_release(void);
 int bed_channel_init(void);
 void bed_channel_exit(void);
 bool bed_channel_open(struct bed_channel *ch);
+int bed_channel_late_setup(struct bed_channel *ch);
 void bed_channel_close(struct bed_channel *ch);
 void bed_channel_release(struct bed_channel *ch);
 u64 bed_channel_pages(const struct rb_channel_spec *spec);
+
+/* client.c */
+struct rchan_callbacks *bed_client_callbacks(const struct rb_channel_spec *spec);
+void bed_client_release(struct bed_channel *ch);
 
 /* directory.c */
 void bed_directory_open(struct bed_channel *ch);
@@ -166,6 +176,8 @@ int bed_checkpoint(u32 label, u32 op);
 void bed_pattern(void *dst, u32 actor, u32 seq, u32 from, u32 len);
 void bed_record_fill(void *dst, const struct bed_actor *a,
 		     const struct bed_shot *shot);
+void bed_exclude(struct bed_channel *ch, unsigned long *flags);
+void bed_admit(struct bed_channel *ch, unsigned long flags);
 void *bed_reserve_lock(struct bed_channel *ch, u32 len, unsigned long *flags);
 void bed_reserve_unlock(struct bed_channel *ch, unsigned long flags);
 void bed_record_put(struct bed_actor *a, const struct bed_shot *shot,

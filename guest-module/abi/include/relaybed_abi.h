@@ -18,7 +18,7 @@
 #include <linux/types.h>
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		1
+#define RB_ABI_VERSION		2
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -33,6 +33,7 @@
 #define RB_MAX_BLOB		65536	/* literal bytes of all operations */
 #define RB_MAX_RECORD		65536	/* bytes of one record */
 #define RB_NAME_SIZE		64
+#define RB_BASE_SIZE		272	/* base filename: beyond what relay takes */
 
 /* Offsets of the sections from the start of the mailbox, in bytes. */
 #define RB_OFF_REQUEST		0x1000
@@ -140,19 +141,53 @@ enum rb_files {
 	RB_FILES_PROXY = 1,	/* debugfs_create_file() */
 };
 
+/* What create_buf_file answers when it does not make the file. */
+enum rb_create {
+	RB_CREATE_FILE = 0,	/* it makes the file */
+	RB_CREATE_NULL = 1,	/* NULL */
+	RB_CREATE_ERROR = 2,	/* an error pointer: -ENOSPC */
+};
+
 #define RB_CHAN_OPEN_AT_START	0x1	/* opened before any actor starts */
 #define RB_CHAN_BUFFER_ONLY	0x2	/* no base filename, so no files */
 #define RB_CHAN_GLOBAL		0x4	/* create_buf_file sets is_global */
+#define RB_CHAN_ROOT		0x8	/* parent NULL: files in debugfs's root */
+#define RB_CHAN_NO_CALLBACKS	0x10	/* relay_open() is given no callbacks */
+#define RB_CHAN_NO_CREATE	0x20	/* callbacks without create_buf_file */
+#define RB_CHAN_NO_REMOVE	0x40	/* callbacks without remove_buf_file */
 
+/*
+ * A channel, and what its client's callbacks do beyond the mode. Calls of
+ * subbuf_start are counted by buffer, from 1, from relay_open() on, without
+ * those for which there is no previous sub-buffer (open and reset).
+ *
+ * The calls refuse_from to refuse_from + refuse_count - 1 refuse whatever the
+ * mode says. Call stall_at of CPU stall_cpu's buffer signals gate stall_signal
+ * and spins until gate stall_wait has been signalled, at most RB_STALL_MAX_US.
+ * The first create_times calls of create_buf_file for create_cpu answer
+ * create_answer.
+ */
 struct rb_channel_spec {
-	char base[RB_NAME_SIZE];	/* base filename, NUL terminated */
+	char base[RB_BASE_SIZE];	/* base filename, NUL terminated */
 	__u64 subbuf_size;
 	__u64 n_subbufs;
 	__u32 mode;			/* enum rb_mode */
 	__u32 files;			/* enum rb_files */
 	__u32 flags;			/* RB_CHAN_* */
 	__u32 header_bytes;		/* subbuf_start_reserve() of these */
+	__u32 refuse_from;		/* 0: no call */
+	__u32 refuse_count;
+	__u32 stall_cpu;
+	__u32 stall_at;			/* 0: no call */
+	__u32 stall_signal;		/* gate */
+	__u32 stall_wait;		/* gate */
+	__u32 create_answer;		/* enum rb_create */
+	__u32 create_cpu;
+	__u32 create_times;
+	__u32 reserved;
 };
+
+#define RB_STALL_MAX_US		3000000
 
 enum rb_context {
 	RB_CONTEXT_TASK = 0,		/* kernel thread bound to its CPU */
@@ -171,6 +206,8 @@ struct rb_actor {
 	__u32 cpu;		/* bound to it; user actors: NONE32 is any */
 	__u32 first_op;
 	__u32 n_ops;
+	__u32 flags;		/* none yet: 0 */
+	__u32 reserved;		/* 0 */
 };
 
 enum rb_op_code {
@@ -185,6 +222,8 @@ enum rb_op_code {
 	RB_OP_RESET = 7,	/* relay_reset() */
 	RB_OP_CONSUMED = 8,	/* relay_subbufs_consumed(arg0 = cpu, arg1 = n) */
 	RB_OP_BUF_FULL = 9,	/* value: relay_buf_full() of arg0 = cpu */
+	RB_OP_SWITCH = 10,	/* relay_switch_subbuf(own buffer, len64); value: its result */
+	RB_OP_LATE_SETUP = 11,	/* relay_late_setup_files(); -ENOSYS where there is none */
 	/* every actor */
 	RB_OP_SIGNAL = 16,	/* gate arg0 += 1 */
 	RB_OP_WAIT = 17,	/* until gate arg0 >= arg1 */
@@ -222,7 +261,7 @@ struct rb_op {
 	__u32 seq_first;
 	__u32 blob;		/* offset in the blob area */
 	__u32 reserved;
-	__u64 len64;
+	__u64 len64;		/* MMAP, SWITCH */
 };
 
 /*
@@ -302,6 +341,9 @@ enum rb_event_kind {
 	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file for buf_cpu; verdict: made */
 	RB_EVENT_REMOVE_FILE = 5,
 	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
+	RB_EVENT_STALL = 7,		/* subbuf_start waited at a gate; verdict: it opened */
+	RB_EVENT_MAPPED = 8,		/* buf_mapped, until 5.10 */
+	RB_EVENT_UNMAPPED = 9,		/* buf_unmapped, until 5.10 */
 };
 
 /*
@@ -321,7 +363,7 @@ struct rb_event {
 	__u8 buf_cpu;		/* CPU of the channel buffer concerned; 255: not known */
 	__u32 order;		/* machine-wide count */
 	__u64 time_ns;
-	__u32 new_offset;	/* SUBBUF_START: subbuf - start */
+	__u32 new_offset;	/* SUBBUF_START: subbuf - start; CREATE_FILE: length of the name */
 	__u32 old_offset;	/* prev_subbuf - start; NONE32 when NULL */
 	__u64 produced;		/* counts at that moment */
 	__u64 consumed;
@@ -444,10 +486,10 @@ struct rb_checkpoint_arg {
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
 _Static_assert(sizeof(struct rb_header) == 280, "rb_header");
-_Static_assert(sizeof(struct rb_channel_spec) == 96, "rb_channel_spec");
-_Static_assert(sizeof(struct rb_actor) == 16, "rb_actor");
+_Static_assert(sizeof(struct rb_channel_spec) == 344, "rb_channel_spec");
+_Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");
-_Static_assert(sizeof(struct rb_request) == 1840, "rb_request");
+_Static_assert(sizeof(struct rb_request) == 4336, "rb_request");
 _Static_assert(sizeof(struct rb_result) == 64, "rb_result");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");
 _Static_assert(sizeof(struct rb_dir_buf) == 32, "rb_dir_buf");

@@ -81,6 +81,18 @@ coded! {
 }
 
 coded! {
+    /// What `create_buf_file` answers: `enum rb_create`.
+    Create {
+        /// It makes the file.
+        File = 0,
+        /// NULL.
+        Null = 1,
+        /// An error pointer.
+        Error = 2,
+    }
+}
+
+coded! {
     /// Where an actor writes: `enum rb_context`.
     Context {
         /// A kernel thread bound to its CPU.
@@ -119,6 +131,10 @@ coded! {
         Consumed = 8,
         /// Value: `relay_buf_full()` of CPU `arg0`.
         BufFull = 9,
+        /// `relay_switch_subbuf()` of the own buffer for `len64` bytes; value: what it returns.
+        Switch = 10,
+        /// `relay_late_setup_files()`; `ENOSYS` where the kernel has none.
+        LateSetup = 11,
         /// Gate `arg0` is raised by one.
         Signal = 16,
         /// Until gate `arg0` stands at `arg1` or above.
@@ -202,6 +218,12 @@ coded! {
         RemoveFile = 5,
         /// `relay_open()` of a channel to be opened at start gave NULL.
         OpenFailed = 6,
+        /// `subbuf_start` waited at a gate; `verdict`: the gate opened in time.
+        Stall = 7,
+        /// `buf_mapped` was called, until 5.10.
+        Mapped = 8,
+        /// `buf_unmapped` was called, until 5.10.
+        Unmapped = 9,
     }
 }
 

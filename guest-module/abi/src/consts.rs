@@ -3,7 +3,7 @@
 /// First word of the mailbox: "RLAYBED1".
 pub const RB_MAGIC: u64 = 0x3144_4542_5941_4c52;
 /// Version of this contract; a guest of another version is refused.
-pub const RB_ABI_VERSION: u32 = 1;
+pub const RB_ABI_VERSION: u32 = 2;
 /// Size in bytes of a page of the guest.
 pub const RB_PAGE_SIZE: usize = 4096;
 /// Size in bytes of the whole mailbox.
@@ -30,6 +30,10 @@ pub const RB_MAX_BLOB: usize = 65536;
 pub const RB_MAX_RECORD: usize = 65536;
 /// Bytes of a name, its NUL included.
 pub const RB_NAME_SIZE: usize = 64;
+/// Bytes of a base filename, its NUL included: more than relay takes.
+pub const RB_BASE_SIZE: usize = 272;
+/// Longest time in microseconds that a `subbuf_start` waits at a gate.
+pub const RB_STALL_MAX_US: u32 = 3_000_000;
 /// Where the mailbox holds the request, in bytes from its start.
 pub const RB_OFF_REQUEST: usize = 0x1000;
 /// Where the operations are.
@@ -60,6 +64,14 @@ pub const RB_CHAN_OPEN_AT_START: u32 = 0x1;
 pub const RB_CHAN_BUFFER_ONLY: u32 = 0x2;
 /// Channel flag: `create_buf_file` sets `is_global`.
 pub const RB_CHAN_GLOBAL: u32 = 0x4;
+/// Channel flag: parent NULL, so files in debugfs's root.
+pub const RB_CHAN_ROOT: u32 = 0x8;
+/// Channel flag: `relay_open()` is given no callbacks.
+pub const RB_CHAN_NO_CALLBACKS: u32 = 0x10;
+/// Channel flag: callbacks without `create_buf_file`.
+pub const RB_CHAN_NO_CREATE: u32 = 0x20;
+/// Channel flag: callbacks without `remove_buf_file`.
+pub const RB_CHAN_NO_REMOVE: u32 = 0x40;
 /// Operation flag: the payload is `len_min` literal bytes at `blob` of the blob area.
 pub const RB_OP_BLOB: u16 = 0x1;
 /// Request flag: release everything, then power off.

@@ -17,7 +17,7 @@ mod report;
 mod request;
 
 pub use codes::{
-    ChanState, Context, EventKind, Files, Mode, OpCode, Phase, Plant, State, UnknownCode,
+    ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State, UnknownCode,
 };
 pub use consts::*;
 pub use doorbell::{Decoder, Ring};
@@ -39,10 +39,10 @@ const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
     assert!(size_of::<Header>() == 280);
-    assert!(size_of::<ChannelSpec>() == 96);
-    assert!(size_of::<Actor>() == 16);
+    assert!(size_of::<ChannelSpec>() == 344);
+    assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);
-    assert!(size_of::<Request>() == 1840);
+    assert!(size_of::<Request>() == 4336);
     assert!(size_of::<OpResult>() == 64);
     assert!(size_of::<Event>() == 64);
     assert!(size_of::<DirBuf>() == 32);

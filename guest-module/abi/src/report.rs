@@ -60,7 +60,7 @@ pub struct Event {
     pub order: u32,
     /// CLOCK_MONOTONIC.
     pub time_ns: u64,
-    /// `subbuf_start`: the new sub-buffer, from the start of the buffer.
+    /// `subbuf_start`: the new sub-buffer, from the start of the buffer; creating a file: bytes of its name.
     pub new_offset: u32,
     /// `subbuf_start`: the old one; [`RB_NONE32`](crate::RB_NONE32) when NULL.
     pub old_offset: u32,

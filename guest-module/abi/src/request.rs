@@ -2,14 +2,14 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::consts::{RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_NAME_SIZE};
+use crate::consts::{RB_BASE_SIZE, RB_MAX_ACTORS, RB_MAX_CHANNELS};
 
 /// A channel as asked for: `struct rb_channel_spec`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ChannelSpec {
     /// Base filename, NUL terminated, without a slash.
-    pub base: [u8; RB_NAME_SIZE],
+    pub base: [u8; RB_BASE_SIZE],
     /// Size in bytes of a sub-buffer.
     pub subbuf_size: u64,
     /// Sub-buffers of a buffer.
@@ -22,6 +22,27 @@ pub struct ChannelSpec {
     pub flags: u32,
     /// What `subbuf_start` reserves in each sub-buffer; below `subbuf_size` - 1.
     pub header_bytes: u32,
+    /// First call of `subbuf_start` of each buffer that refuses; 0: none. Calls are counted from 1, from
+    /// the opening on, without those of opening and resetting.
+    pub refuse_from: u32,
+    /// How many calls in a row refuse.
+    pub refuse_count: u32,
+    /// CPU of the buffer whose `subbuf_start` waits.
+    pub stall_cpu: u32,
+    /// The call that waits; 0: none.
+    pub stall_at: u32,
+    /// Gate that it signals before it waits.
+    pub stall_signal: u32,
+    /// Gate that it waits for, at most [`RB_STALL_MAX_US`](crate::RB_STALL_MAX_US).
+    pub stall_wait: u32,
+    /// A [`Create`](crate::Create).
+    pub create_answer: u32,
+    /// CPU of the file that `create_buf_file` does not make.
+    pub create_cpu: u32,
+    /// How many calls for that CPU do not make it.
+    pub create_times: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// An actor: `struct rb_actor`.
@@ -36,6 +57,10 @@ pub struct Actor {
     pub first_op: u32,
     /// How many operations it has; no other actor has any of them.
     pub n_ops: u32,
+    /// None yet: 0.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// One operation: `struct rb_op`.
@@ -66,7 +91,7 @@ pub struct Op {
     pub blob: u32,
     /// 0.
     pub reserved: u32,
-    /// Length in bytes of a mapping.
+    /// Length in bytes: of a mapping, or given to `relay_switch_subbuf()`.
     pub len64: u64,
 }
 

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use relaybed_abi::{
-    Context, Event, EventKind, Op, OpCode, OpResult, RB_DATA_SIZE, RB_NONE32, RB_NONE64,
+    Context, Event, EventKind, Op, OpCode, OpResult, RB_CHAN_ROOT, RB_DATA_SIZE, RB_NONE32,
+    RB_NONE64,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
@@ -15,6 +16,9 @@ use crate::actor::{UserActor, now_ns};
 
 /// Where debugfs shows the channels of the module.
 const CHANNELS: &str = "/sys/kernel/debug/relaybed";
+
+/// Where files lie whose channel was given no parent directory.
+const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Where the kernel takes emergency actions.
 const SYSRQ: &str = "/proc/sysrq-trigger";
@@ -134,7 +138,11 @@ impl UserActor {
     fn open(&self, op: &Op) -> Result<Outcome, Errno> {
         let spec = self.request.channels.get(usize::from(op.channel));
         let spec = spec.ok_or(Errno::CHRNG)?;
-        let mut path = format!("{CHANNELS}/ch{}/", op.channel).into_bytes();
+        let folder = match spec.flags & RB_CHAN_ROOT {
+            0 => format!("{CHANNELS}/ch{}/", op.channel),
+            _ => format!("{DEBUGFS}/"),
+        };
+        let mut path = folder.into_bytes();
         path.extend(spec.base.iter().take_while(|byte| **byte != 0));
         path.extend(op.arg0.to_string().bytes());
         let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

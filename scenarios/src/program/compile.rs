@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use relaybed_abi::{
     Actor as AbiActor, ChannelSpec, Context as AbiContext, Files as AbiFiles, Mode as AbiMode,
-    Op as AbiOp, Plant, RB_CHAN_BUFFER_ONLY, RB_CHAN_OPEN_AT_START, RB_MAX_ACTORS, RB_MAX_CHANNELS,
-    RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NAME_SIZE, RB_NONE32, RB_OFF_BLOB,
+    Op as AbiOp, Plant, RB_BASE_SIZE, RB_CHAN_BUFFER_ONLY, RB_CHAN_OPEN_AT_START, RB_MAX_ACTORS,
+    RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB,
     RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE, RB_REQ_POWER_OFF, Request,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -154,7 +154,7 @@ fn encode_actor<'case>(
 fn channel_spec(channel: &Channel) -> Result<ChannelSpec, ProgramError> {
     let mut spec = ChannelSpec::new_zeroed();
     let name = channel.name.as_bytes();
-    let limit = RB_NAME_SIZE - 1;
+    let limit = RB_BASE_SIZE - 1;
     if name.is_empty() || name.len() > limit || name.iter().any(|byte| matches!(byte, b'/' | 0)) {
         return Err(ProgramError::ChannelName {
             name: channel.name.clone(),
@@ -214,6 +214,8 @@ fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor,
         cpu: actor.cpu().unwrap_or(RB_NONE32),
         first_op: narrow(ops.start),
         n_ops: narrow(ops.len()),
+        flags: 0,
+        reserved: 0,
     })
 }
 

@@ -48,9 +48,11 @@ fn layouts() -> Vec<Layout> {
             n_events, n_data, n_pfns, order, plant_done, taint_ready, taint_now,
         }),
         layout!(ChannelSpec = "rb_channel_spec" {
-            base, subbuf_size, n_subbufs, mode, files, flags, header_bytes,
+            base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,
+            refuse_count, stall_cpu, stall_at, stall_signal, stall_wait, create_answer, create_cpu,
+            create_times, reserved,
         }),
-        layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops }),
+        layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, flags, reserved }),
         layout!(Op = "rb_op" {
             code, channel, file, flags, arg0, arg1, len_min, len_max, count, seq_first, blob,
             reserved, len64,

@@ -1,7 +1,9 @@
 //! Constants, numbered choices, and the values that guest and host compute alike.
 
 use relaybed_abi as abi;
-use relaybed_abi::{ChanState, Context, EventKind, Files, Mode, OpCode, Phase, Plant, State};
+use relaybed_abi::{
+    ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
+};
 
 use crate::c_side::evaluate;
 
@@ -44,6 +46,8 @@ fn constants_are_the_same_in_c() {
             RB_MAX_BLOB,
             RB_MAX_RECORD,
             RB_NAME_SIZE,
+            RB_BASE_SIZE,
+            RB_STALL_MAX_US,
             RB_OFF_REQUEST,
             RB_OFF_OPS,
             RB_OFF_BLOB,
@@ -59,6 +63,10 @@ fn constants_are_the_same_in_c() {
             RB_CHAN_OPEN_AT_START,
             RB_CHAN_BUFFER_ONLY,
             RB_CHAN_GLOBAL,
+            RB_CHAN_ROOT,
+            RB_CHAN_NO_CALLBACKS,
+            RB_CHAN_NO_CREATE,
+            RB_CHAN_NO_REMOVE,
             RB_OP_BLOB,
             RB_REQ_POWER_OFF,
             RB_RECORD_MAGIC,
@@ -92,6 +100,8 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_RESET" = OpCode::Reset,
         "RB_OP_CONSUMED" = OpCode::Consumed,
         "RB_OP_BUF_FULL" = OpCode::BufFull,
+        "RB_OP_SWITCH" = OpCode::Switch,
+        "RB_OP_LATE_SETUP" = OpCode::LateSetup,
         "RB_OP_SIGNAL" = OpCode::Signal,
         "RB_OP_WAIT" = OpCode::Wait,
         "RB_OP_CHECKPOINT" = OpCode::Checkpoint,
@@ -118,6 +128,9 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_MODE_DEFAULT" = Mode::Default,
         "RB_FILES_DIRECT" = Files::Direct,
         "RB_FILES_PROXY" = Files::Proxy,
+        "RB_CREATE_FILE" = Create::File,
+        "RB_CREATE_NULL" = Create::Null,
+        "RB_CREATE_ERROR" = Create::Error,
         "RB_CONTEXT_TASK" = Context::Task,
         "RB_CONTEXT_SOFTIRQ" = Context::Softirq,
         "RB_CONTEXT_HARDIRQ" = Context::Hardirq,
@@ -133,7 +146,11 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_PLANT_STALE" = Plant::Stale,
         "RB_PLANT_WRONG_CPU" = Plant::WrongCpu,
     );
-    let all = Mode::ALL.len() + Files::ALL.len() + Context::ALL.len() + Plant::ALL.len();
+    let all = Mode::ALL.len()
+        + Files::ALL.len()
+        + Create::ALL.len()
+        + Context::ALL.len()
+        + Plant::ALL.len();
     assert_eq!(expected.len(), all, "a choice is missing above");
     assert_same("request_codes", &expected);
 }
@@ -155,6 +172,9 @@ fn choices_of_reports_are_the_same_in_c() {
         "RB_EVENT_CREATE_FILE" = EventKind::CreateFile,
         "RB_EVENT_REMOVE_FILE" = EventKind::RemoveFile,
         "RB_EVENT_OPEN_FAILED" = EventKind::OpenFailed,
+        "RB_EVENT_STALL" = EventKind::Stall,
+        "RB_EVENT_MAPPED" = EventKind::Mapped,
+        "RB_EVENT_UNMAPPED" = EventKind::Unmapped,
         "RB_CHAN_NEVER" = ChanState::Never,
         "RB_CHAN_OPEN" = ChanState::Open,
         "RB_CHAN_CLOSED" = ChanState::Closed,

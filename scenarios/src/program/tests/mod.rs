@@ -3,7 +3,7 @@
 mod property;
 
 use relaybed_abi::{
-    Actor as AbiActor, Op as AbiOp, RB_MAX_CHANNELS, RB_MAX_OPS, RB_NAME_SIZE, RB_NONE16,
+    Actor as AbiActor, Op as AbiOp, RB_BASE_SIZE, RB_MAX_CHANNELS, RB_MAX_OPS, RB_NONE16,
     RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_OP_BLOB, RB_REQ_POWER_OFF, Request,
 };
 use zerocopy::FromBytes;
@@ -164,6 +164,8 @@ fn a_case_becomes_the_request_it_means() {
         cpu,
         first_op,
         n_ops,
+        flags: 0,
+        reserved: 0,
     };
     assert_eq!(request.actors[0], head(1, 1, 0, 4));
     assert_eq!(request.actors[1], head(4, RB_NONE32, 4, 6));
@@ -279,7 +281,7 @@ fn every_wrong_argument_has_its_error() {
     let name = |name: String| move |c: &mut Case| c.channels[0].name = name;
     assert_refused(name(String::new()), "cannot name files");
     assert_refused(name("a/b".to_owned()), "cannot name files");
-    assert_refused(name("a".repeat(RB_NAME_SIZE)), "cannot name files");
+    assert_refused(name("a".repeat(RB_BASE_SIZE)), "cannot name files");
     assert_refused(
         set(Op::Open { channel: 1 }),
         "actor \"w\", operation 0: there is no channel 1",
