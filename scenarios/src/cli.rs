@@ -4,6 +4,7 @@ mod capture;
 mod check;
 mod doctor;
 mod judge;
+mod known;
 mod list;
 mod machine;
 mod run;
@@ -41,6 +42,8 @@ enum Command {
         /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
         patterns: Vec<String>,
     },
+    /// List the known issues of relay: what they are, which kernels have them, what shows them.
+    Known,
     /// Check scenario files without running them.
     Check {
         /// Scenario files.
@@ -228,6 +231,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::List { patterns } => list::list(&patterns),
+        Command::Known => known::known(),
         Command::Check { files } => check::check(&files),
         Command::Judge { evidence, format } => judge::judge(&evidence, format),
         Command::Capture {

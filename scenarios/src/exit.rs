@@ -52,7 +52,8 @@ impl From<Exit> for ExitCode {
 /// The text on exit codes in `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0    every scenario that ran passed (known issues are listed, not counted as failures)
+  0    every scenario that ran passed (known issues are listed, not counted as failures, and so are
+       those that a kernel should have and does not show)
   1    a scenario failed: the kernel did not keep relay's contract
   2    usage: the command line, or a scenario file that does not parse or check
   3    set-up: a missing or unusable kernel, tool or evidence folder

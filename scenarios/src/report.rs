@@ -62,6 +62,8 @@ pub struct Summary {
     pub skipped: usize,
     /// Scenarios that showed a known issue.
     pub known: usize,
+    /// Scenarios that should have shown a known issue and did not.
+    pub fixed: usize,
     /// Scenarios whose turn never came.
     pub not_run: usize,
     /// Release of the kernel.
@@ -177,6 +179,7 @@ pub const fn outcome(verdict: &Verdict) -> &'static str {
         Verdict::Passed => "passed",
         Verdict::Failed { .. } => "failed",
         Verdict::Known { .. } => "known",
+        Verdict::Fixed { .. } => "fixed",
         Verdict::Skipped { .. } => "skipped",
         Verdict::NotRun { .. } => "not_run",
     }

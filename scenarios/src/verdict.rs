@@ -83,12 +83,18 @@ pub enum Verdict {
         /// What is broken.
         failures: Vec<Failure>,
     },
-    /// A documented defect of this kernel showed itself, and nothing else.
+    /// Documented defects of this kernel showed themselves, and nothing else.
     Known {
-        /// Its id, such as `K1`.
+        /// Its id, such as `K1`; several are joined, such as `K1+K4`.
         id: String,
         /// What was seen.
         failures: Vec<Failure>,
+    },
+    /// Every property held, although this kernel should have a documented defect that this case
+    /// shows surely: it was mended here, and the list of known issues should say so.
+    Fixed {
+        /// Its id, such as `K1`.
+        id: String,
     },
     /// It was not run, for this reason.
     Skipped {

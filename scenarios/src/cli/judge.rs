@@ -29,6 +29,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         failed: is("failed"),
         skipped: 0,
         known: is("known"),
+        fixed: is("fixed"),
         not_run: 0,
         kernel: evidence.setting.release.clone(),
         kernel_origin: extra.kernel,

@@ -24,7 +24,7 @@ mod words;
 mod written;
 
 pub use claims::claims;
-pub use known::{Issue, issues};
+pub use known::{Affected, Issue, Release, issues};
 pub use pick::{pick_plant, property_of};
 pub use run::judge;
 pub use streams::{CpuStream, StreamEntry, streams};

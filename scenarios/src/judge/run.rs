@@ -52,15 +52,5 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     }
     let amount = report.amount;
     let failures = report.failures;
-    if failures.is_empty() {
-        return (Verdict::Passed, amount);
-    }
-    let verdict = match known::recognise(&matter, &failures) {
-        Some(issue) => Verdict::Known {
-            id: issue.id.to_owned(),
-            failures,
-        },
-        None => Verdict::Failed { failures },
-    };
-    (verdict, amount)
+    (known::verdict(known::issues(), &matter, failures), amount)
 }

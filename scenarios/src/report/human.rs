@@ -24,6 +24,7 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
                 .map_or(String::new(), |f| property(f.property)),
         ),
         Verdict::Known { id, .. } => (YELLOW, "KNOWN", format!("known issue {id}")),
+        Verdict::Fixed { id } => (GREEN, "FIXED", format!("known issue {id} is fixed here")),
         Verdict::Skipped { reason } => (YELLOW, "SKIP", reason.clone()),
         Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
     };
@@ -91,14 +92,22 @@ fn block<'a>(
     Ok(())
 }
 
-pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
-    writeln!(out)?;
+/// What is worth a look although it may have scrolled away.
+fn told_again(out: &mut impl Write, seen: &[CaseReport]) -> io::Result<()> {
     for report in seen {
         if let Verdict::Known { id, failures } = &report.verdict {
             let what = failures.first().map_or("", |failure| failure.what.as_str());
             writeln!(
                 out,
                 "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}",
+                report.name
+            )?;
+        }
+        if let Verdict::Fixed { id } = &report.verdict {
+            writeln!(
+                out,
+                "{GREEN}fixed here {id}{GREEN:#} in {}: this kernel should show it and does not; \
+                 known-issues.toml should say so",
                 report.name
             )?;
         }
@@ -115,6 +124,12 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
             )?;
         }
     }
+    Ok(())
+}
+
+pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
+    writeln!(out)?;
+    told_again(out, seen)?;
     writeln!(
         out,
         "kernel    {} ({})\nmachine   {} {}, {} vCPUs, booted in {:.1} s{}\n          {}",
@@ -146,10 +161,14 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     let style = if summary.failed > 0 { RED } else { GREEN };
     writeln!(
         out,
-        "{style}{} passed, {} failed{style:#}, {} known, {} skipped, {} not run in {:.1} s",
+        "{style}{} passed, {} failed{style:#}, {} known, {}{} skipped, {} not run in {:.1} s",
         summary.passed,
         summary.failed,
         summary.known,
+        match summary.fixed {
+            0 => String::new(),
+            fixed => format!("{fixed} fixed here, "),
+        },
         summary.skipped,
         summary.not_run,
         summary.total_ms / 1000.0

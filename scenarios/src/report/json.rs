@@ -30,6 +30,10 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
             put("known", json!(id));
             blame(&mut put, failures);
         }
+        Verdict::Fixed { id } => {
+            put("known", json!(id));
+            put("reason", json!(format!("known issue {id} is fixed here")));
+        }
         Verdict::Skipped { reason } | Verdict::NotRun { reason } => {
             put("reason", json!(reason));
         }

@@ -25,7 +25,7 @@ pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
 
 fn row(case: &CaseReport) -> TestCase {
     let status = match &case.verdict {
-        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Passed | Verdict::Fixed { .. } => TestCaseStatus::success(),
         Verdict::Skipped { reason } => skipped(reason.clone()),
         Verdict::NotRun { reason } => skipped(format!("not run: {reason}")),
         Verdict::Known { id, .. } => skipped(format!("known issue {id}")),
@@ -43,6 +43,9 @@ fn row(case: &CaseReport) -> TestCase {
         }
     };
     let mut row = TestCase::new(case.name.clone(), status);
+    if let Verdict::Fixed { id } = &case.verdict {
+        row.set_system_out(format!("known issue {id} is fixed here"));
+    }
     row.set_time(Duration::from_secs_f64(case.duration_ms.max(0.0) / 1000.0));
     row
 }

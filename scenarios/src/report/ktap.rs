@@ -14,6 +14,10 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
     match &report.verdict {
         Verdict::Passed => writeln!(out, "ok {number} {name}"),
         Verdict::Known { id, .. } => writeln!(out, "ok {number} {name} # XFAIL known issue {id}"),
+        Verdict::Fixed { id } => {
+            writeln!(out, "# {name}: known issue {id} is fixed here")?;
+            writeln!(out, "ok {number} {name}")
+        }
         Verdict::Skipped { reason } => writeln!(out, "ok {number} {name} # SKIP {}", line(reason)),
         Verdict::NotRun { reason } => {
             writeln!(out, "ok {number} {name} # SKIP not run: {}", line(reason))
@@ -39,13 +43,14 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
 pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     writeln!(
         out,
-        "# {} {} {}: pass:{} fail:{} xfail:{} skip:{} notrun:{}",
+        "# {} {} {}: pass:{} fail:{} xfail:{} fixed:{} skip:{} notrun:{}",
         summary.kernel,
         summary.backend,
         summary.accel,
         summary.passed,
         summary.failed,
         summary.known,
+        summary.fixed,
         summary.skipped,
         summary.not_run
     )

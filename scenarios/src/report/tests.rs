@@ -1,4 +1,4 @@
-//! Every format over the same three scenarios.
+//! Every format over the same few scenarios.
 
 use super::*;
 use crate::verdict::{Failure, Location, Property};
@@ -56,6 +56,7 @@ fn reports() -> Vec<CaseReport> {
                 failures: vec![failure],
             },
         ),
+        report("readers/f", Verdict::Fixed { id: "K4".into() }),
         report(
             "readers/s",
             Verdict::Skipped {
@@ -71,6 +72,7 @@ fn summary() -> Summary {
         failed: 1,
         skipped: 1,
         known: 1,
+        fixed: 1,
         not_run: 0,
         kernel: "6.1.0-1-amd64".into(),
         kernel_origin: "linux-image 6.1.1-1".into(),
@@ -92,7 +94,7 @@ fn summary() -> Summary {
 
 fn rendered(format: Format) -> String {
     let mut bytes = Vec::new();
-    let mut reporter = Reporter::new(format, &mut bytes, 4).unwrap();
+    let mut reporter = Reporter::new(format, &mut bytes, 5).unwrap();
     for report in reports() {
         reporter.case(report).unwrap();
     }
@@ -112,11 +114,11 @@ fn json_has_one_object_a_line_and_the_summary_last() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     assert_eq!(rows[1]["property"], "padding");
     assert_eq!(rows[1]["cpu"], 1);
     assert_eq!(rows[2]["known"], "K1");
-    assert_eq!(rows[4]["summary"]["boot_ms"], 3000.0);
+    assert_eq!(rows[5]["summary"]["boot_ms"], 3000.0);
     insta::assert_snapshot!(text);
 }
 

@@ -180,6 +180,7 @@ impl Plan {
             failed: 0,
             skipped: 0,
             known: 0,
+            fixed: 0,
             not_run: 0,
             kernel: self.guest.release.clone(),
             kernel_origin: self.kernel_origin(),

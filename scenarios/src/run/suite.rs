@@ -294,6 +294,7 @@ impl<'a> Suite<'a> {
         match &report.verdict {
             Verdict::Passed => summary.passed += 1,
             Verdict::Known { .. } => summary.known += 1,
+            Verdict::Fixed { .. } => summary.fixed += 1,
             Verdict::Skipped { .. } => summary.skipped += 1,
             Verdict::NotRun { .. } => summary.not_run += 1,
             Verdict::Failed { .. } => {
@@ -328,10 +329,12 @@ impl<'a> Suite<'a> {
 /// The verdict on a case with a planted defect: silence about it is a failure of the judge.
 fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
     match verdict {
-        Verdict::Passed | Verdict::Known { .. } if planted.done == 0 => Verdict::Skipped {
-            reason: "the defect found no place to strike".to_owned(),
-        },
-        Verdict::Passed | Verdict::Known { .. } => {
+        Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } if planted.done == 0 => {
+            Verdict::Skipped {
+                reason: "the defect found no place to strike".to_owned(),
+            }
+        }
+        Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } => {
             let failure = Failure {
                 property: Property::Evidence,
                 at: Location::default(),

@@ -6,11 +6,14 @@ use super::cases::{OLD, case, channel, first, producer, records};
 use crate::case::{Actor, Case, Mode, Op, Payload, Place, Via};
 use crate::evidence::Evidence;
 use crate::judge::forge::synthesize;
-use crate::judge::judge;
+use crate::judge::identify::Writers;
+use crate::judge::matter::Matter;
+use crate::judge::{Issue, issues, judge, known};
+use crate::model::{Behaviour, predict};
 use crate::verdict::{Property, Verdict};
 
-#[test]
-fn k1_is_known_and_what_goes_beyond_it_is_not() {
+/// Two empty flushes, five bytes, and a reader that asks twice.
+fn two_empty_flushes() -> Case {
     let reader = Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: None },
@@ -43,9 +46,12 @@ fn k1_is_known_and_what_goes_beyond_it_is_not() {
             Op::Signal { gate: 0 },
         ],
     );
-    let case = case(channel(8, 4, Mode::NoOverwrite), vec![writer, reader], 1);
-    let mut evidence = synthesize(&case, OLD, 2);
-    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    case(channel(8, 4, Mode::NoOverwrite), vec![writer, reader], 1)
+}
+
+/// What a kernel with K1 leaves of it.
+fn read_twice(case: &Case) -> Evidence {
+    let mut evidence = synthesize(case, OLD, 2);
     evidence.data.extend(b"hello");
     evidence.results[1][2].data_bytes = 10;
     for event in &mut evidence.events {
@@ -54,12 +60,65 @@ fn k1_is_known_and_what_goes_beyond_it_is_not() {
         }
     }
     evidence.observations[0].channels[0].buffers[0].consumed = 1;
+    evidence
+}
+
+#[test]
+fn k1_is_known_and_what_goes_beyond_it_is_not() {
+    let case = two_empty_flushes();
+    assert_eq!(judge(&case, &synthesize(&case, OLD, 2)).0, Verdict::Passed);
+    let mut evidence = read_twice(&case);
     match judge(&case, &evidence).0 {
         Verdict::Known { id, .. } => assert_eq!(id, "K1"),
         other => panic!("{other:#?}"),
     }
     evidence.taint_after = 0x200;
     assert_eq!(first(&case, &evidence), Some(Property::Health));
+}
+
+#[test]
+fn an_issue_that_is_not_shown_where_it_must_be_is_told() {
+    let mut case = two_empty_flushes();
+    let clean = synthesize(&case, OLD, 2);
+    case.name = "readers/two-empty-flushes".to_owned();
+    let fixed = Verdict::Fixed {
+        id: "K1".to_owned(),
+    };
+    assert_eq!(judge(&case, &clean).0, fixed);
+    let shown = judge(&case, &read_twice(&case)).0;
+    assert!(matches!(shown, Verdict::Known { .. }), "{shown:#?}");
+}
+
+#[test]
+fn an_issue_that_comes_back_is_a_failure() {
+    let mut case = two_empty_flushes();
+    case.name = "readers/two-empty-flushes".to_owned();
+    let evidence = read_twice(&case);
+    let Verdict::Known { failures, .. } = judge(&case, &evidence).0 else {
+        panic!("K1 is not known");
+    };
+    let mended: Vec<Issue> = issues()
+        .iter()
+        .cloned()
+        .map(|mut issue| {
+            issue.kernels.fixed_in = vec!["5.0".to_owned().try_into().unwrap()];
+            issue
+        })
+        .collect();
+    let behaviour = Behaviour::of(OLD);
+    let prediction = predict(&case, &behaviour, 2);
+    let writers = Writers::of(&case);
+    let matter = Matter::new(&case, &prediction, &evidence, &writers);
+    let verdict = known::verdict(&mended, &matter, failures);
+    let Verdict::Failed { failures } = verdict else {
+        panic!("{verdict:#?}");
+    };
+    assert!(failures[0].what.contains("K1 is back"), "{failures:#?}");
+    // And where the kernel is mended, passing is nothing special.
+    assert_eq!(
+        known::verdict(&mended, &matter, Vec::new()),
+        Verdict::Passed
+    );
 }
 
 /// A writer that never waits and a reader on the other CPU, so that nothing is determined.
