@@ -5,6 +5,7 @@
 //! PID 1 and also the command under test, the kernel's KVM modules, and the part of the cache that
 //! makes the guest inside. What the command inside says comes out byte by byte through the doorbell.
 
+mod emulator;
 pub mod init;
 mod initramfs;
 mod outside;

@@ -26,7 +26,7 @@ pub enum Exit {
     /// on the console.
     Panic,
     /// A vCPU had a fault while delivering a double fault, so the machine reset. Told by QEMU's
-    /// own log, which has the registers, or by KVM. QEMU on KVM does not tell it from
+    /// own log or by KVM; the machine's log has the registers. QEMU on KVM does not tell it from
     /// [`Exit::Reset`].
     TripleFault,
     /// The backend stopped the machine by itself: an internal error such as an instruction that the

@@ -94,7 +94,7 @@ pub struct MachineSpec {
     pub accel: Accel,
     /// How to start QEMU; of no use to [`Backend::Kvm`].
     pub qemu: QemuProgram,
-    /// An existing folder for `console.log` and `qemu.log`; one machine at a time.
+    /// An existing folder for `console.log` and the backend's log; one machine at a time.
     pub dir: PathBuf,
     /// How long [`Machine::await_boot`](crate::Machine::await_boot) waits for the first doorbell.
     pub boot_deadline: Deadline,
@@ -290,9 +290,13 @@ impl MachineSpec {
         self.dir.join("console.log")
     }
 
-    /// Where QEMU's own messages are kept.
-    pub fn qemu_log_path(&self) -> PathBuf {
-        self.dir.join("qemu.log")
+    /// Where the backend's own messages are kept: QEMU's, or the registers of a vCPU that our own
+    /// backend cannot run any further.
+    pub fn machine_log_path(&self) -> PathBuf {
+        self.dir.join(match self.backend {
+            Backend::Qemu => "qemu.log",
+            Backend::Kvm => "kvm.log",
+        })
     }
 }
 

@@ -126,7 +126,7 @@ impl Session {
         let spec = self.machine.spec();
         for (from, name) in [
             (spec.console_path(), "console-all.txt"),
-            (spec.qemu_log_path(), "machine.log"),
+            (spec.machine_log_path(), "machine.log"),
         ] {
             if from.exists() {
                 std::fs::copy(from, folder.join(name))?;

@@ -1,25 +1,17 @@
 //! The nest from outside: makes it, boots it, hears what it says.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use relaybed_guest::{Cache, KernelRequest, Terminal};
-use relaybed_vmm::{Deadline, Event, Exit, Machine, MachineSpec, QemuProgram};
+use relaybed_vmm::{Deadline, Event, Machine, MachineSpec, QemuProgram};
 
-use super::{END, initramfs};
+use super::{END, emulator, initramfs};
 
 /// RAM of the nest: initramfs twice while it is unpacked, the guest inside, and the rest.
 const MEMORY_MIB: u32 = 1024;
 /// Longest time without a word from the nest.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How often a nest is made whose own kernel falls.
-///
-/// On a busy host QEMU's translator now and then (once in some twelve nests seen) makes the outer
-/// kernel triple-fault while it runs KVM. A program in it, ours included, cannot do that to a kernel,
-/// so the nest is made again, visibly; anything else that goes wrong is an error at once.
-const ATTEMPTS: u32 = 3;
 
 /// What a command in the nest came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +32,7 @@ pub enum NestError {
     #[error("the nest's parts could not be had")]
     Guest(#[from] relaybed_guest::Error),
     /// Files.
-    #[error("the nest's initramfs could not be made")]
+    #[error("the nest's initramfs or its QEMU could not be made")]
     Io(#[from] std::io::Error),
     /// The machine.
     #[error("the nest's machine failed")]
@@ -71,28 +63,17 @@ pub fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<Inside, Nes
         &archive,
         initramfs::build(program, arguments, &modules, &guest, &cache)?,
     )?;
+    let mut argv0 = qemu.argv0;
+    if let Some(program) = argv0.last_mut() {
+        *program = emulator::mended(Path::new(&program), dir)?.into();
+    }
     let program = QemuProgram {
-        argv0: qemu.argv0,
+        argv0,
         data_dir: qemu.data_dir,
     };
     let mut spec = MachineSpec::new(guest.vmlinux, archive, program, dir.to_owned());
     spec.memory_mib = MEMORY_MIB;
-    let mut attempt = 1;
-    loop {
-        match listen(Machine::boot(spec.clone())?) {
-            Err(NestError::Silent { event, console }) if attempt < ATTEMPTS && fell(&event) => {
-                let told = format!("nest {attempt} fell and is made again; its console ended:\n");
-                let _ = std::io::stderr().write_all(format!("{told}{console}\n").as_bytes());
-                attempt += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Whether the outer kernel fell.
-fn fell(event: &Event) -> bool {
-    matches!(event, Event::Exit(Exit::TripleFault))
+    listen(Machine::boot(spec)?)
 }
 
 /// Takes down what the nest says until it has said all.

@@ -76,7 +76,9 @@ impl Kvm {
             vcpus: spec.vcpus,
         };
         boot.write(vm.memory())?;
-        let mut machine = Self::assemble(vm, spec.vcpus, console, |first| {
+        let log = File::create(spec.machine_log_path())
+            .map_err(KvmError::io("create the machine's log"))?;
+        let mut machine = Self::assemble(vm, spec.vcpus, [console, log], |first| {
             let mut sregs = first
                 .get_sregs()
                 .map_err(KvmError::io("read a vCPU's registers"))?;
@@ -96,7 +98,7 @@ impl Kvm {
     fn assemble(
         vm: Vm,
         vcpus: u32,
-        console: File,
+        [console, log]: [File; 2],
         prepare: impl FnOnce(&VcpuFd) -> Result<(), KvmError>,
     ) -> Result<Self, KvmError> {
         let wake = Arc::new(Wake::new()?);
@@ -115,6 +117,7 @@ impl Kvm {
         let shared = Arc::new(Shared {
             gate: Gate::new(vcpus),
             ports,
+            log,
             counts: Counts::new(),
             end: OnceLock::new(),
             wake,

@@ -19,6 +19,7 @@ struct Guest {
     ram: GuestRam,
     file: RamFile,
     console: File,
+    log: File,
 }
 
 /// A stopped guest with `vcpus` vCPUs, the first of them before `code`; `None` to skip.
@@ -33,7 +34,9 @@ fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
     };
     vm.memory().write_slice(code, GuestAddress(CODE)).unwrap();
     let console = tempfile::tempfile().unwrap();
-    let kvm = Kvm::assemble(vm, vcpus, console.try_clone().unwrap(), |first| {
+    let log = tempfile::tempfile().unwrap();
+    let files = [console.try_clone().unwrap(), log.try_clone().unwrap()];
+    let kvm = Kvm::assemble(vm, vcpus, files, |first| {
         let mut sregs = first.get_sregs().unwrap();
         (sregs.cs.base, sregs.cs.selector) = (0, 0);
         // All of memory within reach of 32-bit addresses.
@@ -49,6 +52,7 @@ fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
         ram: file.map().unwrap(),
         file,
         console,
+        log,
     })
 }
 
@@ -81,6 +85,14 @@ impl Guest {
     }
 }
 
+/// All that is in a file.
+fn text(file: &mut File) -> String {
+    let mut text = String::new();
+    std::io::Seek::rewind(file).unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// Counts in the word for ever.
 const COUNT: &[u8] = &[0x66, 0xff, 0x06, 0x00, 0x50, 0xeb, 0xf9];
 
@@ -92,10 +104,7 @@ fn doorbell_and_console_bytes_arrive_and_a_final_halt_is_power_off() {
         return;
     };
     assert_eq!(guest.finish(), (Exit::PowerOff, b"hi".to_vec()));
-    let mut printed = String::new();
-    std::io::Seek::rewind(&mut guest.console).unwrap();
-    guest.console.read_to_string(&mut printed).unwrap();
-    assert_eq!(printed, "c");
+    assert_eq!(text(&mut guest.console), "c");
     let counts = guest.kvm.exit_counts();
     assert_eq!((counts.get("doorbell"), counts.get("console")), (2, 1));
 }
@@ -146,6 +155,8 @@ fn a_triple_fault_is_the_end() {
         return;
     };
     assert_eq!(guest.finish().0, Exit::TripleFault);
+    let log = text(&mut guest.log);
+    assert!(log.starts_with("a vCPU had a triple fault\nrip "), "{log}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! low memory mapped one to one, interrupts off, the zero page's address in RSI.
 
 use kvm_bindings::{Msrs, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs};
+use kvm_ioctls::VcpuFd;
 
 use super::layout::{GDT, GDT_ENTRIES, IDENTITY_MAPPED, PD, PDPT, PML4, STACK_TOP, ZERO_PAGE};
 use crate::address::MIB;
@@ -103,6 +104,62 @@ pub(super) fn msrs() -> Option<Msrs> {
         entry(MTRR_DEF_TYPE, MTRRS_ON_WRITE_BACK),
     ])
     .ok()
+}
+
+/// The registers that tell where a vCPU is and what it was about, as lines for a log.
+pub(super) fn text(vcpu: &VcpuFd) -> String {
+    let all = vcpu
+        .get_regs()
+        .and_then(|regs| Ok((regs, vcpu.get_sregs()?, vcpu.get_vcpu_events()?)));
+    let (regs, sregs, events) = match all {
+        Ok(all) => all,
+        Err(error) => return format!("its registers cannot be read: {error}\n"),
+    };
+    let kvm_regs {
+        rax,
+        rbx,
+        rcx,
+        rdx,
+        rsi,
+        rdi,
+        rsp,
+        rbp,
+        rip,
+        rflags,
+        ..
+    } = regs;
+    let (cs, ss) = (sregs.cs.selector, sregs.ss.selector);
+    let (fs, gs) = (sregs.fs.base, sregs.gs.base);
+    let kvm_sregs {
+        cr0,
+        cr2,
+        cr3,
+        cr4,
+        efer,
+        ..
+    } = sregs;
+    let (exception, interrupt, nmi) = (events.exception, events.interrupt, events.nmi);
+    format!(
+        "rip {cs:#x}:{rip:#x} rsp {ss:#x}:{rsp:#x} rbp {rbp:#x} rflags {rflags:#x}\n\
+         rax {rax:#x} rbx {rbx:#x} rcx {rcx:#x} rdx {rdx:#x} rsi {rsi:#x} rdi {rdi:#x}\n\
+         cr0 {cr0:#x} cr2 {cr2:#x} cr3 {cr3:#x} cr4 {cr4:#x} efer {efer:#x} \
+         fs base {fs:#x} gs base {gs:#x}\n\
+         idt {:#x} limit {:#x} gdt {:#x} limit {:#x}\n\
+         exception injected {} nr {} error code {:#x}; interrupt injected {} nr {}; \
+         NMI injected {} pending {} masked {}\n",
+        sregs.idt.base,
+        sregs.idt.limit,
+        sregs.gdt.base,
+        sregs.gdt.limit,
+        exception.injected,
+        exception.nr,
+        exception.error_code,
+        interrupt.injected,
+        interrupt.nr,
+        nmi.injected,
+        nmi.pending,
+        nmi.masked
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! The thread holds the vCPU's lock for as long as it may be in `KVM_RUN`, and gives it up to stand
 //! still. So whoever has the lock has proof that this vCPU is outside the guest.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,6 +19,7 @@ use super::KvmError;
 use super::counts::{Counts, Reason};
 use super::gate::{Gate, Order};
 use super::ports::{EMPTY, Ports};
+use super::registers;
 use super::vm::Vm;
 use super::wake::Wake;
 use crate::deadline::CpuTime;
@@ -43,6 +45,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     /// The devices.
     pub(super) ports: Ports,
+    /// Where the registers of a vCPU go that cannot run any further.
+    pub(super) log: File,
     /// Exits so far.
     pub(super) counts: Counts,
     /// How the machine ended; set once.
@@ -223,14 +227,17 @@ fn step(shared: &Shared, vcpu: &mut VcpuFd) -> Step {
         }
         Ok(VcpuExit::MmioWrite(..)) => (Reason::EmptyMemory, None),
         Ok(VcpuExit::Intr) => return Step::Kicked,
-        Ok(VcpuExit::Shutdown) => (Reason::Other, Some(End::TripleFault)),
+        Ok(VcpuExit::Shutdown) => {
+            log(shared, vcpu, "a vCPU had a triple fault");
+            (Reason::Other, Some(End::TripleFault))
+        }
         Ok(VcpuExit::InternalError) => {
             let what = "KVM met an instruction or a state that it cannot emulate".to_owned();
-            (Reason::Other, Some(what_failed(vcpu, what)))
+            (Reason::Other, Some(what_failed(shared, vcpu, what)))
         }
         Ok(other) => {
             let what = format!("KVM left the guest unexpectedly: {other:?}");
-            (Reason::Other, Some(what_failed(vcpu, what)))
+            (Reason::Other, Some(what_failed(shared, vcpu, what)))
         }
         Err(error) => match io::Error::from_raw_os_error(error.errno()) {
             error if error.kind() == io::ErrorKind::Interrupted => return Step::Kicked,
@@ -238,7 +245,11 @@ fn step(shared: &Shared, vcpu: &mut VcpuFd) -> Step {
             error if error.kind() == io::ErrorKind::WouldBlock => return Step::Go,
             error => (
                 Reason::Other,
-                Some(what_failed(vcpu, format!("KVM cannot run: {error}"))),
+                Some(what_failed(
+                    shared,
+                    vcpu,
+                    format!("KVM cannot run: {error}"),
+                )),
             ),
         },
     };
@@ -246,8 +257,18 @@ fn step(shared: &Shared, vcpu: &mut VcpuFd) -> Step {
     end.map_or(Step::Go, Step::End)
 }
 
+/// Keeps the vCPU's registers with `what` happened to it. On AMD, KVM has reset a vCPU after a triple
+/// fault before anyone can look.
+fn log(shared: &Shared, vcpu: &VcpuFd, what: &str) {
+    let text = format!("{what}\n{}", registers::text(vcpu));
+    if let Err(error) = (&shared.log).write_all(text.as_bytes()) {
+        tracing::warn!("the registers of a vCPU cannot be kept: {error}");
+    }
+}
+
 /// Names the place in the guest too.
-fn what_failed(vcpu: &VcpuFd, what: String) -> End {
+fn what_failed(shared: &Shared, vcpu: &VcpuFd, what: String) -> End {
+    log(shared, vcpu, &what);
     let place = vcpu.get_regs().map_or_else(
         |error| format!("its registers cannot be read: {error}"),
         |regs| format!("at instruction {:#x}", regs.rip),

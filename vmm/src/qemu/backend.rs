@@ -53,7 +53,7 @@ impl Qemu {
             qmp: their_qmp.as_raw_fd(),
             bell: their_bell.as_raw_fd(),
         };
-        let log_path = spec.qemu_log_path();
+        let log_path = spec.machine_log_path();
         let log = File::create(&log_path).map_err(io("create qemu.log"))?;
         let (program, leading) = spec.qemu.argv0.split_first().ok_or(QemuError::NoProgram)?;
         let mut command = Command::new(program);
