@@ -3,6 +3,7 @@
 mod capture;
 mod check;
 mod doctor;
+mod fuzz;
 mod judge;
 mod known;
 mod list;
@@ -37,6 +38,12 @@ enum Command {
     /// Run scenarios on a kernel and say what it kept and broke.
     #[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{}", exit::HELP))]
     Run(RunArgs),
+    /// Draw scenarios from a seed, run them, and make small what fails.
+    ///
+    /// Everything is drawn: sizes, counts, modes, contexts, operations, gates. Passed scenarios leave
+    /// nothing behind; a failure is saved, run again and shrunk to a minimal scenario file.
+    #[command(after_long_help = exit::HELP)]
+    Fuzz(fuzz::FuzzArgs),
     /// List scenarios with what each shows.
     List {
         /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
@@ -230,6 +237,7 @@ pub fn main() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
         Command::Check { files } => check::check(&files),

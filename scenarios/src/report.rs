@@ -47,6 +47,8 @@ pub struct Detail {
     pub console_tail: Vec<String>,
     /// Folder with the evidence.
     pub evidence: Option<PathBuf>,
+    /// What else is known of it.
+    pub notes: Vec<String>,
     /// A line to paste that runs just this again.
     pub rerun: String,
 }
@@ -98,6 +100,32 @@ pub struct Summary {
     pub exits: Option<std::collections::BTreeMap<String, u64>>,
     /// Largest resident size of `relaybed` itself, guest memory not counted.
     pub own_rss_kib: u64,
+    /// Of generated scenarios only: how many, how fast, and what the time went to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuzz: Option<Fuzzed>,
+}
+
+/// Figures of a run of generated scenarios.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Fuzzed {
+    /// Version of the generator: a seed means the same cases with the same version only.
+    pub generator: u32,
+    /// Scenarios run to their end.
+    pub ran: u64,
+    /// Of them, those whose every buffer the model predicted to the last byte.
+    pub exact: u64,
+    /// How often each known issue was met.
+    pub known: std::collections::BTreeMap<String, u64>,
+    /// Scenarios a second, boots and the work on failures not counted.
+    pub per_second: f64,
+    /// Time spent on them, boots and the work on failures not counted.
+    pub busy_ms: f64,
+    /// Of that, waiting for the guest, which works while the last scenario is judged.
+    pub waiting_ms: f64,
+    /// Judging.
+    pub judging_ms: f64,
+    /// Drawing, compiling, taking evidence out of guest memory and everything else.
+    pub other_ms: f64,
 }
 
 /// Output formats of `run`.
@@ -118,6 +146,7 @@ pub struct Reporter<W: Write> {
     format: Format,
     out: W,
     seen: Vec<CaseReport>,
+    brief: bool,
 }
 
 impl<W: Write> Reporter<W> {
@@ -133,7 +162,15 @@ impl<W: Write> Reporter<W> {
             format,
             out,
             seen: Vec::new(),
+            brief: false,
         })
+    }
+
+    /// Shows people only what needs their attention: for thousands of generated scenarios.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.brief = true;
+        self
     }
 
     /// Reports one scenario at once, except in JUnit.
@@ -142,6 +179,7 @@ impl<W: Write> Reporter<W> {
     /// When `out` cannot be written.
     pub fn case(&mut self, report: CaseReport) -> io::Result<()> {
         match self.format {
+            Format::Human if self.brief && !needs_attention(&report.verdict) => return Ok(()),
             Format::Human => human::case(&mut self.out, &report)?,
             Format::Json => json::case(&mut self.out, &report)?,
             Format::Ktap => ktap::case(&mut self.out, self.seen.len() + 1, &report)?,
@@ -170,6 +208,11 @@ impl<W: Write> Reporter<W> {
         }
         self.out.flush()
     }
+}
+
+/// Whether somebody must look: at what passed, showed a known issue or was skipped, nobody must.
+const fn needs_attention(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed { .. } | Verdict::NotRun { .. })
 }
 
 /// The outcome's name in JSON: a stable interface.

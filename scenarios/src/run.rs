@@ -4,14 +4,17 @@
 
 mod console;
 mod error;
+mod fuzz;
 mod memory;
 mod plan;
 mod ram;
 mod session;
+mod shrink;
 mod suite;
 
 pub use error::{Cause, Ended, SessionError};
+pub use fuzz::{Fuzz, Telling, fuzz};
 pub use memory::own_rss_kib;
 pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
-pub use session::Session;
+pub use session::{Sent, Session};
 pub use suite::{Options, SuiteEnd, run_all};

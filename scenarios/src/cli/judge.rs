@@ -46,6 +46,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         total_ms: judge_ms,
         exits: None,
         own_rss_kib: 0,
+        fuzz: None,
     };
     let exit = if summary.failed > 0 {
         Exit::Failed

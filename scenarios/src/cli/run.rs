@@ -10,7 +10,7 @@ use clap::ValueEnum as _;
 use relaybed_abi::Plant;
 
 /// Where failures keep their evidence when no folder is named.
-const DEFAULT_OUT: &str = "relaybed-evidence";
+pub(super) const DEFAULT_OUT: &str = "relaybed-evidence";
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
@@ -78,7 +78,7 @@ fn again(args: &RunArgs) -> String {
     line
 }
 
-fn plant(kind: PlantKind) -> Plant {
+pub(super) fn plant(kind: PlantKind) -> Plant {
     match kind {
         PlantKind::Torn => Plant::Torn,
         PlantKind::Lost => Plant::Lost,

@@ -451,7 +451,7 @@ impl<'f> Resolver<'f> {
 }
 
 /// Error numbers that `fails` knows by name, as Linux counts them.
-const ERRORS: [(&str, i32); 13] = [
+pub(super) const ERRORS: [(&str, i32); 13] = [
     ("EPERM", 1),
     ("ENOENT", 2),
     ("EIO", 5),

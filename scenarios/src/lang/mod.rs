@@ -125,6 +125,7 @@
 
 mod actors;
 mod bounds;
+mod canonical;
 mod check;
 mod diagnostic;
 mod embedded;
@@ -140,8 +141,11 @@ mod script;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod write;
 
+pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
 pub use load::load;
 pub use schema::schema;
+pub use write::{Unwritable, write};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{CaseReport, Detail, Summary};
+use super::{CaseReport, Detail, Fuzzed, Summary};
 use crate::verdict::{Failure, Location, Property, Verdict};
 
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -70,6 +70,9 @@ pub(super) fn failures(
             "console",
             detail.console_tail.iter().map(String::as_str),
         )?;
+    }
+    for note in &detail.notes {
+        writeln!(out, "        note:     {note}")?;
     }
     if let Some(folder) = &detail.evidence {
         writeln!(out, "        evidence: {}", folder.display())?;
@@ -158,6 +161,9 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
             .collect();
         writeln!(out, "exits     {}", some.join(", "))?;
     }
+    if let Some(fuzz) = &summary.fuzz {
+        fuzzed(out, fuzz)?;
+    }
     let style = if summary.failed > 0 { RED } else { GREEN };
     writeln!(
         out,
@@ -173,6 +179,29 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         summary.not_run,
         summary.total_ms / 1000.0
     )
+}
+
+fn fuzzed(out: &mut impl Write, fuzz: &Fuzzed) -> io::Result<()> {
+    let share = |ms: f64| 100.0 * ms / fuzz.busy_ms.max(f64::MIN_POSITIVE);
+    writeln!(
+        out,
+        "generated {} scenarios by generator {}, {} exact in every byte: {:.0} a second\n          \
+         ({:.0} % waiting for the guest, {:.0} % judging, {:.0} % drawing, sending and observing)",
+        fuzz.ran,
+        fuzz.generator,
+        fuzz.exact,
+        fuzz.per_second,
+        share(fuzz.waiting_ms),
+        share(fuzz.judging_ms),
+        share(fuzz.other_ms),
+    )?;
+    for (id, times) in &fuzz.known {
+        writeln!(
+            out,
+            "{YELLOW}known issue {id}{YELLOW:#} was met {times} times"
+        )?;
+    }
+    Ok(())
 }
 
 /// Name of a property as in JSON.

@@ -45,6 +45,7 @@ fn reports() -> Vec<CaseReport> {
         console_tail: vec!["last words".into()],
         evidence: Some("out/padding/b".into()),
         rerun: "relaybed run padding/b".into(),
+        notes: Vec::new(),
     };
     vec![
         report("ordering/a", Verdict::Passed),
@@ -89,6 +90,7 @@ fn summary() -> Summary {
         total_ms: 4000.0,
         exits: Some([("console".to_owned(), 400), ("other".to_owned(), 0)].into()),
         own_rss_kib: 20000,
+        fuzz: None,
     }
 }
 

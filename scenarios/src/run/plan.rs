@@ -197,6 +197,7 @@ impl Plan {
             total_ms: 0.0,
             exits: None,
             own_rss_kib: 0,
+            fuzz: None,
         }
     }
 }

@@ -91,24 +91,61 @@ impl Session {
     /// # Errors
     /// [`Ended`] when it did not come to its end. The session is of no use then.
     pub fn run(&mut self, case: &Case, plant: Option<Planted>) -> Result<Evidence, Ended> {
-        self.console.mark();
-        let program = program::compile(case, plant).map_err(|error| Ended {
-            cause: error.into(),
+        let sent = self.start(case, plant)?;
+        self.finish(case, sent, None).0
+    }
+
+    /// Sends a case to the guest, which starts on it at once; [`Self::finish`] waits for its end.
+    ///
+    /// # Errors
+    /// [`Ended`] when it could not be sent. The session is of no use then.
+    pub fn start(&mut self, case: &Case, plant: Option<Planted>) -> Result<Sent, Ended> {
+        let ended = |cause| Ended {
+            cause,
             evidence: None,
-        })?;
+        };
+        let program = program::compile(case, plant).map_err(|error| ended(error.into()))?;
+        self.console.mark();
+        let send = |machine: &mut Machine, mailbox: &Mailbox| -> Result<(), Cause> {
+            let mut paused = machine.pause()?;
+            put(&mut paused, mailbox, &program)?;
+            Ok(paused.resume()?)
+        };
+        send(&mut self.machine, &self.mailbox).map_err(ended)?;
+        Ok(Sent { program, plant })
+    }
+
+    /// Waits for the end of a case that was sent, and takes its evidence. In the same stop of the
+    /// machine `next` is sent: the guest works on it while the evidence is judged.
+    ///
+    /// # Errors
+    /// [`Ended`] when the case did not come to its end. The session is of no use then. The next one is
+    /// `None` where there is none, where it cannot be sent, and after an error.
+    pub fn finish(
+        &mut self,
+        case: &Case,
+        sent: Sent,
+        next: Option<(&Case, Option<Planted>)>,
+    ) -> (Result<Evidence, Ended>, Option<Sent>) {
+        // What cannot be compiled is told when it is started.
+        let next = next.and_then(|(case, plant)| {
+            let program = program::compile(case, plant).ok()?;
+            Some(Sent { program, plant })
+        });
         let mut observations = Vec::new();
-        let ended = self.drive(case, &program, &mut observations);
-        let gathered = self.gather(case, plant, observations);
-        match (ended, gathered) {
-            (Ok(()), Ok(evidence)) => Ok(evidence),
-            (Ok(()), Err(error)) => Err(Ended {
-                cause: error.into(),
-                evidence: None,
-            }),
-            (Err(cause), evidence) => Err(Ended {
-                cause,
-                evidence: evidence.ok().map(Box::new),
-            }),
+        let ended = self
+            .follow(case, &sent.program, &mut observations)
+            .and_then(|()| self.done(case, &sent, &mut observations, next));
+        match ended {
+            Ok((evidence, next)) => (Ok(evidence), next),
+            Err(cause) => {
+                let evidence = self.gather(case, sent.plant, observations).ok();
+                let ended = Ended {
+                    cause,
+                    evidence: evidence.map(Box::new),
+                };
+                (Err(ended), None)
+            }
         }
     }
 
@@ -142,8 +179,9 @@ impl Session {
     }
 
     fn ask_to_power_off(&mut self) -> Result<(), Cause> {
-        let paused = self.machine.pause()?;
-        send(paused, &self.mailbox, &program::power_off())?;
+        let mut paused = self.machine.pause()?;
+        put(&mut paused, &self.mailbox, &program::power_off())?;
+        paused.resume()?;
         loop {
             match self.machine.next_event(self.deadline)? {
                 Event::Doorbell(_) => {}
@@ -152,19 +190,17 @@ impl Session {
         }
     }
 
-    /// Sends the program, serves its checkpoints, and observes its end.
-    fn drive(
+    /// Serves the checkpoints of a program until its end.
+    fn follow(
         &mut self,
         case: &Case,
         program: &Program,
         observations: &mut Vec<Observation>,
     ) -> Result<(), Cause> {
-        let paused = self.machine.pause()?;
-        send(paused, &self.mailbox, program)?;
         loop {
             match self.next_ring()? {
                 Ring::Checkpoint => self.checkpoint(case, program, observations)?,
-                Ring::Done => return self.done(case, observations),
+                Ring::Done => return Ok(()),
                 Ring::Failed(why) => return Err(Cause::Agent(why)),
                 ring @ (Ring::Ready(_) | Ring::Garbled(_)) => {
                     return Err(Cause::Agent(format!("it rang the doorbell with {ring:?}")));
@@ -216,9 +252,15 @@ impl Session {
         Ok(paused.resume()?)
     }
 
-    /// Observes the end of a case.
-    fn done(&mut self, case: &Case, observations: &mut Vec<Observation>) -> Result<(), Cause> {
-        let paused = self.machine.pause()?;
+    /// Observes the end of a case and lets the guest go on, with the next one if there is one.
+    fn done(
+        &mut self,
+        case: &Case,
+        sent: &Sent,
+        observations: &mut Vec<Observation>,
+        next: Option<Sent>,
+    ) -> Result<(Evidence, Option<Sent>), Cause> {
+        let mut paused = self.machine.pause()?;
         let view = View(paused.ram());
         let now = self.mailbox.handshake(&view)?;
         if now.phase == Phase::Refused {
@@ -239,10 +281,19 @@ impl Session {
             None,
             None,
         )?);
-        Ok(paused.resume()?)
+        let parts = observe::evidence_parts(&view, &self.mailbox, case)?;
+        let observations = std::mem::take(observations);
+        let console = self.console.since_mark();
+        let evidence = evidence(&self.setting, sent.plant, observations, parts, console);
+        if let Some(next) = &next {
+            self.console.mark();
+            put(&mut paused, &self.mailbox, &next.program)?;
+        }
+        paused.resume()?;
+        Ok((evidence, next))
     }
 
-    /// Puts the evidence together. Works on the remains of a dead machine too.
+    /// Puts together what the remains of a machine still hold.
     fn gather(
         &mut self,
         case: &Case,
@@ -251,35 +302,52 @@ impl Session {
     ) -> Result<Evidence, ObserveError> {
         let view = View(self.machine.ram());
         let parts = observe::evidence_parts(&view, &self.mailbox, case)?;
-        let mut setting = self.setting.clone();
-        setting.plant = plant.map(|plant| Planted {
-            done: parts.plant_done,
-            ..plant
-        });
-        Ok(Evidence {
-            setting,
-            observations,
-            results: parts.results,
-            events: parts.events,
-            events_lost: parts.events_lost,
-            data: parts.data,
-            data_lost: parts.data_lost,
-            console: self.console.since_mark(),
-            taint_before: parts.taint_before,
-            taint_after: parts.taint_after,
-        })
+        let console = self.console.since_mark();
+        Ok(evidence(&self.setting, plant, observations, parts, console))
     }
 }
 
-/// Writes a program into the mailbox of a stopped machine and lets the guest go on.
-fn send(mut paused: Paused<'_>, mailbox: &Mailbox, program: &Program) -> Result<(), Cause> {
+/// A case that the guest is working on.
+#[derive(Debug)]
+pub struct Sent {
+    program: Program,
+    plant: Option<Planted>,
+}
+
+fn evidence(
+    setting: &Setting,
+    plant: Option<Planted>,
+    observations: Vec<Observation>,
+    parts: observe::Parts,
+    console: String,
+) -> Evidence {
+    let mut setting = setting.clone();
+    setting.plant = plant.map(|plant| Planted {
+        done: parts.plant_done,
+        ..plant
+    });
+    Evidence {
+        setting,
+        observations,
+        results: parts.results,
+        events: parts.events,
+        events_lost: parts.events_lost,
+        data: parts.data,
+        data_lost: parts.data_lost,
+        console,
+        taint_before: parts.taint_before,
+        taint_after: parts.taint_after,
+    }
+}
+
+/// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
+fn put(paused: &mut Paused<'_>, mailbox: &Mailbox, program: &Program) -> Result<(), Cause> {
     let now = mailbox.handshake(&View(paused.ram()))?;
     for (address, bytes) in mailbox.program(program) {
-        write(&mut paused, address, bytes)?;
+        write(paused, address, bytes)?;
     }
     let (address, bytes) = mailbox.request(&now);
-    write(&mut paused, address, &bytes)?;
-    Ok(paused.resume()?)
+    Ok(write(paused, address, &bytes)?)
 }
 
 /// Waits for the first ring of the doorbell, which must be "ready"; gives the mailbox's address.

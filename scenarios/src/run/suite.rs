@@ -7,7 +7,8 @@ use std::time::Instant;
 use relaybed_abi::Plant;
 
 use super::{Cause, Ended, Plan, Session, SessionError};
-use crate::evidence::{Evidence, Planted};
+use crate::case::Case;
+use crate::evidence::{Evidence, Planted, Setting};
 use crate::exit::Exit;
 use crate::judge;
 use crate::report::excerpt;
@@ -65,19 +66,19 @@ pub fn run_all<W: Write>(
     Ok(suite.end())
 }
 
-struct Suite<'a> {
+pub(super) struct Suite<'a> {
     plan: &'a Plan,
     options: &'a Options,
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
     begun: Instant,
-    exit: Exit,
+    pub(super) exit: Exit,
     /// Why the remaining cases are not run.
-    stopped: Option<String>,
-    summary: Summary,
+    pub(super) stopped: Option<String>,
+    pub(super) summary: Summary,
 }
 
 impl<'a> Suite<'a> {
-    fn new(plan: &'a Plan, options: &'a Options) -> Self {
+    pub(super) fn new(plan: &'a Plan, options: &'a Options) -> Self {
         Self {
             plan,
             options,
@@ -99,31 +100,14 @@ impl<'a> Suite<'a> {
             );
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => self.boot()?,
-        };
-        let plant = match self.options.plant {
-            None => None,
-            Some(kind) => match judge::pick_plant(
-                case,
-                kind,
-                session.setting().linux_version,
-                session.setting().vcpus,
-            ) {
-                Some((actor, seq)) => Some(Planted {
-                    kind: kind.code(),
-                    actor,
-                    seq,
-                    done: 0,
-                }),
-                None => {
-                    self.session = Some(session);
-                    let reason = format!("no record here would show the planted defect {kind:?}");
-                    let verdict = Verdict::Skipped { reason };
-                    return Ok(self.report(loaded, verdict, Amount::default(), 0.0));
-                }
-            },
+        let mut session = self.take_session()?;
+        let plant = match self.plant(case, session.setting()) {
+            Ok(plant) => plant,
+            Err(reason) => {
+                self.session = Some(session);
+                let verdict = Verdict::Skipped { reason };
+                return Ok(self.report(loaded, verdict, Amount::default(), 0.0));
+            }
         };
         let begun = Instant::now();
         let before = session.exits().map(|exits| exits.total());
@@ -141,6 +125,30 @@ impl<'a> Suite<'a> {
         }
     }
 
+    /// The defect to plant in a case, if one was asked for; or why it would not show.
+    pub(super) fn plant(&self, case: &Case, setting: &Setting) -> Result<Option<Planted>, String> {
+        let Some(kind) = self.options.plant else {
+            return Ok(None);
+        };
+        let place = judge::pick_plant(case, kind, setting.linux_version, setting.vcpus);
+        let (actor, seq) = place
+            .ok_or_else(|| format!("no record here would show the planted defect {kind:?}"))?;
+        Ok(Some(Planted {
+            kind: kind.code(),
+            actor,
+            seq,
+            done: 0,
+        }))
+    }
+
+    /// The session, or a new one where there is none.
+    pub(super) fn take_session(&mut self) -> Result<Session, SessionError> {
+        match self.session.take() {
+            Some(session) => Ok(session),
+            None => self.boot(),
+        }
+    }
+
     fn boot(&mut self) -> Result<Session, SessionError> {
         let session = Session::boot(self.plan)?;
         if self.summary.boots == 0 {
@@ -152,7 +160,7 @@ impl<'a> Suite<'a> {
     }
 
     /// Judges what a finished case left.
-    fn judged(
+    pub(super) fn judged(
         &mut self,
         loaded: &Loaded,
         evidence: &Evidence,
@@ -175,7 +183,7 @@ impl<'a> Suite<'a> {
     }
 
     /// A case in which the guest died, hung or talked nonsense; keeps the evidence so far.
-    fn ended(
+    pub(super) fn ended(
         &mut self,
         loaded: &Loaded,
         session: Session,
@@ -251,11 +259,11 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
-    fn not_run(&self, loaded: &Loaded, reason: String) -> CaseReport {
+    pub(super) fn not_run(&self, loaded: &Loaded, reason: String) -> CaseReport {
         self.report(loaded, Verdict::NotRun { reason }, Amount::default(), 0.0)
     }
 
-    fn report(
+    pub(super) fn report(
         &self,
         loaded: &Loaded,
         verdict: Verdict,
@@ -287,7 +295,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    fn count(&mut self, report: &CaseReport) {
+    pub(super) fn count(&mut self, report: &CaseReport) {
         let summary = &mut self.summary;
         summary.records += report.amount.records;
         summary.bytes += report.amount.bytes;
@@ -307,7 +315,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    fn end(mut self) -> SuiteEnd {
+    pub(super) fn end(mut self) -> SuiteEnd {
         if let Some(session) = self.session.take() {
             self.summary.exits = session.exits().map(|exits| {
                 exits
@@ -327,7 +335,7 @@ impl<'a> Suite<'a> {
 }
 
 /// The verdict on a case with a planted defect: silence about it is a failure of the judge.
-fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
+pub(super) fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
     match verdict {
         Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } if planted.done == 0 => {
             Verdict::Skipped {
@@ -350,7 +358,7 @@ fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
     }
 }
 
-fn millis(since: Instant) -> f64 {
+pub(super) fn millis(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
@@ -373,7 +381,7 @@ fn tail(text: &str, lines: usize) -> Vec<String> {
 }
 
 /// A case's name as a path: its suite is a folder; what a shell would mind is replaced.
-fn folder_name(name: &str) -> PathBuf {
+pub(super) fn folder_name(name: &str) -> PathBuf {
     let safe = |part: &str| -> String {
         let part: String = part
             .chars()
@@ -400,7 +408,7 @@ fn folder_name(name: &str) -> PathBuf {
 }
 
 /// A word for a shell, quoted where it must be.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,0 +1,198 @@
+//! The form of a case that a file can say: what no file could mean is left out or mended.
+
+use crate::case::{Case, FileSlot, Op};
+
+/// What the language knows of a slot while it reads a script.
+#[derive(Clone, Copy, Default)]
+struct SlotState {
+    open: bool,
+    mapped: bool,
+}
+
+/// Mends a case of valid indices so that a file could say it: waits that can never end, operations on
+/// descriptors never opened and second openings of what is open are dropped; gates and slots are numbered
+/// as a reader of the file meets them. Claims of an author are dropped: they are about operations
+/// that may be gone. Nothing happens to what [`super::load`] made, but for its claims.
+#[must_use]
+pub fn canonical(mut case: Case) -> Case {
+    case.expect.clear();
+    lifecycle(&mut case);
+    files(&mut case);
+    labels(&mut case);
+    waits(&mut case);
+    gates(&mut case);
+    case
+}
+
+/// Channels are opened at the start unless somebody opens them, and not twice.
+fn lifecycle(case: &mut Case) {
+    for (index, channel) in case.channels.iter_mut().enumerate() {
+        let any = |wanted: fn(usize) -> Op| {
+            let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+            ops.filter(|op| **op == wanted(index)).count() > 0
+        };
+        let opened = any(|channel| Op::Open { channel });
+        let closed = any(|channel| Op::Close { channel });
+        channel.open_at_start |= !opened;
+        if channel.open_at_start && opened && !closed {
+            let again = Op::Open { channel: index };
+            for actor in &mut case.actors {
+                actor.ops.retain(|op| *op != again);
+            }
+        }
+    }
+}
+
+/// Operations of user actors on descriptors that their script has; slots in order of appearance.
+fn files(case: &mut Case) {
+    let mut next: FileSlot = 0;
+    for actor in &mut case.actors {
+        // By the old number: the new one, and what is known of it.
+        let mut slots: Vec<(FileSlot, FileSlot, SlotState)> = Vec::new();
+        actor.ops.retain_mut(|op| {
+            let Some(old) = file_of(op).map(|file| *file) else {
+                return true;
+            };
+            let at = match slots.iter().position(|(slot, ..)| *slot == old) {
+                Some(at) => at,
+                None if matches!(op, Op::FileOpen { .. }) => {
+                    slots.push((old, next, SlotState::default()));
+                    next += 1;
+                    slots.len() - 1
+                }
+                None => return false,
+            };
+            let (_, new, state) = &mut slots[at];
+            let keep = follow(state, op);
+            if let Some(file) = file_of(op) {
+                *file = *new;
+            }
+            keep
+        });
+    }
+}
+
+/// Whether the language accepts the operation in this state, and the state after it.
+fn follow(state: &mut SlotState, op: &Op) -> bool {
+    let before = *state;
+    match op {
+        Op::FileOpen { .. } => {
+            state.open = true;
+            !before.open
+        }
+        Op::FileClose { .. } => {
+            state.open = false;
+            before.open
+        }
+        Op::FileMmap { .. } => {
+            state.mapped |= before.open;
+            before.open && !before.mapped
+        }
+        Op::FileMunmap { .. } => {
+            state.mapped = false;
+            before.mapped
+        }
+        Op::FileCopy { .. } => before.mapped,
+        _ => before.open,
+    }
+}
+
+fn file_of(op: &mut Op) -> Option<&mut FileSlot> {
+    match op {
+        Op::FileOpen { file, .. }
+        | Op::FileClose { file }
+        | Op::FileRead { file, .. }
+        | Op::FilePoll { file, .. }
+        | Op::FileMmap { file, .. }
+        | Op::FileMunmap { file }
+        | Op::FileCopy { file }
+        | Op::FileLseek { file } => Some(file),
+        _ => None,
+    }
+}
+
+/// Each checkpoint has a name of its own.
+fn labels(case: &mut Case) {
+    let mut seen: Vec<String> = Vec::new();
+    for actor in &mut case.actors {
+        actor.ops.retain(|op| {
+            let Op::Checkpoint { label } = op else {
+                return true;
+            };
+            let new = !seen.contains(label);
+            seen.push(label.clone());
+            new
+        });
+    }
+}
+
+/// Waits for no more signals than there are, and for none that come only after them.
+fn waits(case: &mut Case) {
+    for actor in &mut case.actors {
+        // The language counts from 1.
+        actor
+            .ops
+            .retain(|op| !matches!(op, Op::Wait { count: 0, .. }));
+    }
+    while let Some((actor, op)) = first_stuck(case) {
+        case.actors[actor].ops.remove(op);
+    }
+}
+
+/// The first wait at which an actor stands for ever.
+fn first_stuck(case: &Case) -> Option<(usize, usize)> {
+    let mut counts = vec![0_u64; case.gates.len()];
+    let mut at = vec![0; case.actors.len()];
+    loop {
+        let mut moved = false;
+        for (actor, at) in case.actors.iter().zip(&mut at) {
+            while let Some(op) = actor.ops.get(*at) {
+                match op {
+                    Op::Wait { gate, count } if counts[*gate] < u64::from(*count) => break,
+                    Op::Signal { gate } => counts[*gate] += 1,
+                    _ => {}
+                }
+                *at += 1;
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let stands = |(actor, at): (usize, usize)| at < case.actors[actor].ops.len();
+    at.into_iter().enumerate().find(|place| stands(*place))
+}
+
+/// Gates in order of appearance; those that nobody names are gone.
+fn gates(case: &mut Case) {
+    let mut order: Vec<usize> = Vec::new();
+    for op in case.actors.iter_mut().flat_map(|actor| &mut actor.ops) {
+        if let Op::Signal { gate } | Op::Wait { gate, .. } = op {
+            let at = order.iter().position(|old| old == gate);
+            *gate = at.unwrap_or_else(|| {
+                order.push(*gate);
+                order.len() - 1
+            });
+        }
+    }
+    case.gates = order.iter().map(|old| case.gates[*old].clone()).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_canonical_already() {
+        for (name, text) in crate::lang::embedded() {
+            for case in crate::lang::load(name, text).unwrap() {
+                let bare = Case {
+                    expect: Vec::new(),
+                    ..case
+                };
+                assert_eq!(canonical(bare.clone()), bare);
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! From a case back to a scenario file that means it.
+
+use std::fmt::Write as _;
+
+use super::actors::ERRORS;
+use crate::case::{
+    Actor, Case, Channel, Context, Expect, FileSlot, Files, Mode, Op, Payload, Place, Via,
+};
+
+/// Why no file says a case.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no scenario file can say {what}")]
+pub struct Unwritable {
+    /// What cannot be said.
+    what: String,
+}
+
+fn unwritable<T>(what: impl Into<String>) -> Result<T, Unwritable> {
+    Err(Unwritable { what: what.into() })
+}
+
+/// The text of a file from which [`super::load`] makes this case, name aside.
+///
+/// # Errors
+/// [`Unwritable`] for what the language has no words for: numbers beyond 63 bits, and records of literal
+/// bytes that are no text. An actor that `cpu = "each"` made, `NAME@CPU`, is named `NAME-CPU`.
+pub fn write(case: &Case) -> Result<String, Unwritable> {
+    let mut text = String::new();
+    line(
+        &mut text,
+        format_args!("summary = {}", quoted(&case.summary)),
+    );
+    if case.vcpus != 1 {
+        line(&mut text, format_args!("vcpus = {}", case.vcpus));
+    }
+    if case.seed != 1 {
+        line(&mut text, format_args!("seed = {}", number(case.seed)?));
+    }
+    for spec in &case.channels {
+        channel(&mut text, spec)?;
+    }
+    for (index, _) in case.actors.iter().enumerate() {
+        actor(&mut text, case, index)?;
+    }
+    for claim in &case.expect {
+        expect(&mut text, case, claim)?;
+    }
+    Ok(text)
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    text.write_fmt(what).unwrap_or_default();
+    text.push('\n');
+}
+
+/// A TOML basic string, on one line.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Name of an actor: those that `cpu = "each"` made have a sign in theirs that no file can say.
+fn actor_name(name: &str) -> String {
+    quoted(&name.replace('@', "-"))
+}
+
+/// A TOML integer.
+fn number(value: u64) -> Result<i64, Unwritable> {
+    i64::try_from(value).or_else(|_| unwritable(format!("the number {value}")))
+}
+
+fn channel(text: &mut String, spec: &Channel) -> Result<(), Unwritable> {
+    let Channel {
+        name,
+        subbuf_size,
+        n_subbufs,
+        mode,
+        header_bytes,
+        files,
+        open_at_start,
+    } = spec;
+    line(text, format_args!("\n[channel.{name}]"));
+    line(
+        text,
+        format_args!("subbuf_size = {}", number(*subbuf_size)?),
+    );
+    line(text, format_args!("n_subbufs = {}", number(*n_subbufs)?));
+    match mode {
+        Mode::NoOverwrite => {}
+        Mode::Overwrite => line(text, format_args!("mode = \"overwrite\"")),
+        Mode::Default => line(text, format_args!("mode = \"default\"")),
+    }
+    if *header_bytes != 0 {
+        line(text, format_args!("header_bytes = {header_bytes}"));
+    }
+    match files {
+        Files::Direct => {}
+        Files::Proxy => line(text, format_args!("files = \"proxy\"")),
+        Files::None => line(text, format_args!("files = \"none\"")),
+    }
+    if !open_at_start {
+        line(text, format_args!("open = \"scripted\""));
+    }
+    Ok(())
+}
+
+fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable> {
+    let Actor { name, place, ops } = &case.actors[index];
+    line(
+        text,
+        format_args!("\n[[actor]]\nname = {}", actor_name(name)),
+    );
+    match place {
+        Place::Kernel { cpu, context } => {
+            line(text, format_args!("cpu = {cpu}"));
+            match context {
+                Context::Task => {}
+                Context::Softirq => line(text, format_args!("context = \"softirq\"")),
+                Context::Hardirq => line(text, format_args!("context = \"hardirq\"")),
+            }
+        }
+        Place::User { cpu } => {
+            line(text, format_args!("context = \"user\""));
+            if let Some(cpu) = cpu {
+                line(text, format_args!("cpu = {cpu}"));
+            }
+        }
+    }
+    line(text, format_args!("script = ["));
+    for (at, op) in ops.iter().enumerate() {
+        let claims = claims(case, index, at)?;
+        let step = step(case, op)?;
+        line(text, format_args!("    {{ {step}{claims} }},"));
+    }
+    line(text, format_args!("]"));
+    Ok(())
+}
+
+/// What is claimed of an operation's result.
+fn claims(case: &Case, of_actor: usize, of_op: usize) -> Result<String, Unwritable> {
+    let mut text = String::new();
+    for claim in &case.expect {
+        let Expect::Result {
+            actor,
+            op,
+            value,
+            error,
+        } = claim
+        else {
+            continue;
+        };
+        if (*actor, *op) != (of_actor, of_op) {
+            continue;
+        }
+        if let Some(value) = value {
+            let _ = write!(text, ", gives = {}", number(*value)?);
+        }
+        if let Some(error) = error {
+            let Some((name, _)) = ERRORS.iter().find(|(_, known)| known == error) else {
+                return unwritable(format!("the error {error}"));
+            };
+            let _ = write!(text, ", fails = \"{name}\"");
+        }
+    }
+    Ok(text)
+}
+
+/// An operation as the inside of its table.
+fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
+    let channel = |index: &usize| quoted(&case.channels[*index].name);
+    let gate = |index: &usize| quoted(&case.gates[*index]);
+    Ok(match op {
+        Op::Open { channel: c } => format!("open = {}", channel(c)),
+        Op::Close { channel: c } => format!("close = {}", channel(c)),
+        Op::Flush { channel: c } => format!("flush = {}", channel(c)),
+        Op::Reset { channel: c } => format!("reset = {}", channel(c)),
+        Op::Write {
+            channel: c,
+            via,
+            payload,
+            count,
+        } => written(&channel(c), *via, payload, *count)?,
+        Op::Consumed { channel: c, cpu, n } => {
+            format!("consumed = {}, cpu = {cpu}, n = {n}", channel(c))
+        }
+        Op::BufFull { channel: c, cpu } => format!("buf_full = {}, cpu = {cpu}", channel(c)),
+        Op::Signal { gate: g } => format!("signal = {}", gate(g)),
+        Op::Wait { gate: g, count: 1 } => format!("wait = {}", gate(g)),
+        Op::Wait { gate: g, count } => format!("wait = {}, count = {count}", gate(g)),
+        Op::Checkpoint { label } => format!("checkpoint = {}", quoted(label)),
+        Op::Delay { microseconds } => format!("delay_us = {microseconds}"),
+        Op::FileOpen {
+            file,
+            channel: c,
+            cpu,
+        } => format!(
+            "open_file = {}, cpu = {cpu}, as = {}",
+            channel(c),
+            alias(file)
+        ),
+        Op::FileClose { file } => format!("close_file = {}", alias(file)),
+        Op::FileRead { file, size, times } => {
+            let often = match times {
+                0 => ", until = \"empty\"".to_owned(),
+                1 => String::new(),
+                times => format!(", times = {times}"),
+            };
+            format!("read = {}, size = {size}{often}", alias(file))
+        }
+        Op::FilePoll { file, timeout_ms } => match timeout_ms {
+            Some(limit) => format!("poll = {}, timeout_ms = {limit}", alias(file)),
+            None => format!("poll = {}", alias(file)),
+        },
+        Op::FileMmap { file, len } => format!("mmap = {}, len = {}", alias(file), number(*len)?),
+        Op::FileMunmap { file } => format!("munmap = {}", alias(file)),
+        Op::FileCopy { file } => format!("copy = {}", alias(file)),
+        Op::FileLseek { file } => format!("lseek = {}", alias(file)),
+        Op::Sysrq { key } => format!("sysrq = \"{key}\""),
+    })
+}
+
+/// Name of a slot in every script.
+fn alias(file: &FileSlot) -> String {
+    format!("\"f{file}\"")
+}
+
+fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<String, Unwritable> {
+    let name = match via {
+        Via::Write => "write",
+        Via::RawWrite => "raw_write",
+        Via::Reserve => "reserve",
+    };
+    let what = match payload {
+        Payload::Record { len_min, len_max } if len_min == len_max => format!("len = {len_max}"),
+        Payload::Record { len_min, len_max } => {
+            format!("len = {{ min = {len_min}, max = {len_max} }}")
+        }
+        Payload::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("text = {}", quoted(text)),
+            Err(_) => return unwritable("a record of bytes that are no text"),
+        },
+    };
+    let often = if count == 1 {
+        String::new()
+    } else {
+        format!(", count = {count}")
+    };
+    Ok(format!("{name} = {channel}, {what}{often}"))
+}
+
+fn expect(text: &mut String, case: &Case, claim: &Expect) -> Result<(), Unwritable> {
+    match claim {
+        // Stands with its operation.
+        Expect::Result { .. } => return Ok(()),
+        Expect::Buffer { .. } => return expect_buffer(text, case, claim),
+        Expect::Refused { actor, records } => {
+            let name = actor_name(&case.actors[*actor].name);
+            let records = number(*records)?;
+            line(text, format_args!("\n[[expect]]\nactor = {name}"));
+            line(text, format_args!("refused = {records}"));
+        }
+        Expect::Text { actor, text: said } => {
+            let name = actor_name(&case.actors[*actor].name);
+            line(text, format_args!("\n[[expect]]\nactor = {name}"));
+            line(text, format_args!("text = {}", quoted(said)));
+        }
+        Expect::OpenRefused { channel } => {
+            let name = quoted(&case.channels[*channel].name);
+            line(text, format_args!("\n[[expect]]\nopen_refused = {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn expect_buffer(text: &mut String, case: &Case, claim: &Expect) -> Result<(), Unwritable> {
+    let Expect::Buffer {
+        at,
+        channel,
+        cpu,
+        produced,
+        consumed,
+        offset,
+        padding,
+    } = claim
+    else {
+        return Ok(());
+    };
+    let name = quoted(&case.channels[*channel].name);
+    line(
+        text,
+        format_args!("\n[[expect]]\nbuffer = {name}\ncpu = {cpu}"),
+    );
+    if let Some(label) = at {
+        line(text, format_args!("at = {}", quoted(label)));
+    }
+    for (key, value) in [
+        ("produced", produced),
+        ("consumed", consumed),
+        ("offset", offset),
+    ] {
+        if let Some(value) = value {
+            line(text, format_args!("{key} = {}", number(*value)?));
+        }
+    }
+    if let Some(padding) = padding {
+        let all: Result<Vec<String>, Unwritable> = padding
+            .iter()
+            .map(|padding| number(*padding).map(|n| n.to_string()))
+            .collect();
+        line(text, format_args!("padding = [{}]", all?.join(", ")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::{embedded, load};
+
+    #[test]
+    fn every_built_in_case_reads_back() {
+        for (name, text) in embedded() {
+            for mut case in load(name, text).unwrap() {
+                for actor in &mut case.actors {
+                    actor.name = actor.name.replace('@', "-");
+                }
+                let text = match write(&case) {
+                    Ok(text) => text,
+                    Err(error) => panic!("{}: {error}", case.name),
+                };
+                let mut again = load(name, &text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+                assert_eq!(again.len(), 1);
+                // The file's parameters were chosen; claims of results come in order of operations.
+                again[0].name.clone_from(&case.name);
+                let is_result = |claim: &Expect| matches!(claim, Expect::Result { .. });
+                case.expect.sort_by_key(|claim| !is_result(claim));
+                assert_eq!(again[0], case, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_named() {
+        let (name, text) = embedded().next().unwrap();
+        let mut case = load(name, text).unwrap().remove(0);
+        case.seed = u64::MAX;
+        let error = write(&case).unwrap_err().to_string();
+        assert!(error.contains("18446744073709551615"), "{error}");
+    }
+}

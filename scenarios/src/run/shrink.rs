@@ -1,0 +1,192 @@
+//! What is done about a generated scenario that failed: run again, made small, written down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::fuzz::{Kind, Run};
+use super::suite::{folder_name, noticed, quoted};
+use super::{Ended, SessionError};
+use crate::case::Case;
+use crate::evidence::Evidence;
+use crate::judge;
+use crate::report::CaseReport;
+use crate::select::Loaded;
+use crate::shrink::{Answer, shrink};
+use crate::store::{self, Extra};
+use crate::verdict::Verdict;
+
+/// How often a failure is run again to see how sure it is.
+const REPEATS: u32 = 3;
+/// How often a candidate is run before it is taken to hold, when the failure does not show every time.
+const TRIES: u32 = 5;
+
+/// The minimal scenario in a failure's folder, and its evidence.
+const MINIMAL: &str = "minimal.toml";
+const MINIMAL_EVIDENCE: &str = "minimal";
+
+impl Run<'_> {
+    /// Runs a failed case again, shrinks it, and adds to its report how to replay it.
+    pub(super) fn failure(
+        &mut self,
+        loaded: &Loaded,
+        mut report: CaseReport,
+        index: u64,
+    ) -> Result<CaseReport, SessionError> {
+        self.settle();
+        let only = format!(
+            "relaybed fuzz --seed {} --only {index}{}{}",
+            self.wish.seed,
+            self.family_option(),
+            self.options.again
+        );
+        report.detail.rerun.clone_from(&only);
+        let Some(kind) = kind_of(&report.verdict) else {
+            return Ok(report);
+        };
+        if self.suite.stopped.is_some() || !self.kinds.insert(kind.clone()) {
+            return Ok(report);
+        }
+        (self.tell)(&format!("{} failed: {}", loaded.case.name, kind.1));
+        let mut again = 0;
+        for _ in 0..REPEATS {
+            again += u32::from(self.fails_as(&loaded.case, &kind)?.is_some());
+        }
+        let seen = format!("it failed again in {again} of {REPEATS} runs");
+        (self.tell)(&seen);
+        report.detail.notes.push(seen);
+        if again == 0 {
+            return Ok(report);
+        }
+        let tries = if again == REPEATS { 1 } else { TRIES };
+        let small = self.shrunk(&loaded.case, &kind, tries)?;
+        let folder = self.options.out.join(folder_name(&loaded.case.name));
+        if self.write_minimal(&folder, &small, &kind, tries)? {
+            let path = folder.join(MINIMAL);
+            report.detail.rerun = format!(
+                "relaybed run {} --seed {}{}",
+                quoted(&path.display().to_string()),
+                small.seed,
+                self.options.again
+            );
+            report.detail.notes.push(format!("drawn by: {only}"));
+        }
+        Ok(report)
+    }
+
+    fn family_option(&self) -> String {
+        self.wish
+            .family
+            .map_or_else(String::new, |family| format!(" --family {}", family.word()))
+    }
+
+    /// Shrinks until nothing smaller fails or the time is up.
+    fn shrunk(&mut self, case: &Case, kind: &Kind, tries: u32) -> Result<Case, SessionError> {
+        let begun = Instant::now();
+        let mut told = begun;
+        let (mut asked, mut error) = (0_u32, None);
+        let small = shrink(case, &mut |candidate| {
+            if begun.elapsed() > self.wish.shrink_for || self.suite.stopped.is_some() {
+                return Answer::Stop;
+            }
+            asked += 1;
+            if told.elapsed().as_secs() >= 5 {
+                told = Instant::now();
+                let ops: usize = candidate.actors.iter().map(|actor| actor.ops.len()).sum();
+                (self.tell)(&format!("shrinking: {asked} tried, {ops} operations left"));
+            }
+            for _ in 0..tries {
+                match self.fails_as(candidate, kind) {
+                    Ok(Some(_)) => return Answer::Fails,
+                    Ok(None) => {}
+                    Err(stop) => {
+                        error = Some(stop);
+                        return Answer::Stop;
+                    }
+                }
+            }
+            Answer::Holds
+        });
+        match error {
+            Some(error) => Err(error),
+            None => Ok(small),
+        }
+    }
+
+    /// Writes the minimal scenario and the evidence of one run of it; whether it could be written.
+    fn write_minimal(
+        &mut self,
+        folder: &Path,
+        small: &Case,
+        kind: &Kind,
+        tries: u32,
+    ) -> Result<bool, SessionError> {
+        let Ok(text) = crate::lang::write(small) else {
+            return Ok(false);
+        };
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(MINIMAL), &text)?;
+        for _ in 0..tries {
+            if let Some(Some(evidence)) = self.fails_as(small, kind)? {
+                let extra = Extra {
+                    relaybed: env!("CARGO_PKG_VERSION").to_owned(),
+                    seed: small.seed,
+                    ..Extra::default()
+                };
+                let source: Arc<str> = text.into();
+                store::save(
+                    &folder.join(MINIMAL_EVIDENCE),
+                    small,
+                    &source,
+                    &evidence,
+                    &extra,
+                )?;
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs a case by itself: its evidence, where there is any, if it fails in this way.
+    fn fails_as(
+        &mut self,
+        case: &Case,
+        kind: &Kind,
+    ) -> Result<Option<Option<Box<Evidence>>>, SessionError> {
+        let mut session = self.suite.take_session()?;
+        let Ok(plant) = self.suite.plant(case, session.setting()) else {
+            self.suite.session = Some(session);
+            return Ok(None);
+        };
+        match session.run(case, plant) {
+            Ok(evidence) => {
+                self.suite.session = Some(session);
+                let (mut verdict, _) = judge::judge(case, &evidence);
+                if let Some(planted) = evidence.setting.plant {
+                    verdict = noticed(verdict, planted);
+                }
+                let same = kind_of(&verdict).as_ref() == Some(kind);
+                Ok(same.then(|| Some(Box::new(evidence))))
+            }
+            Err(ended) => Ok(self.died_as(ended, kind)),
+        }
+    }
+
+    /// The guest did not survive: whether that is the way the first one failed.
+    fn died_as(&mut self, ended: Ended, kind: &Kind) -> Option<Option<Box<Evidence>>> {
+        if matches!(ended.cause, super::Cause::Interrupted) {
+            self.suite.stopped = Some("interrupted".to_owned());
+            return None;
+        }
+        (ended.cause.to_string() == kind.1).then_some(ended.evidence)
+    }
+}
+
+/// The kind of a failure: its most telling property and what is wrong.
+fn kind_of(verdict: &Verdict) -> Option<Kind> {
+    let Verdict::Failed { failures } = verdict else {
+        return None;
+    };
+    let first = failures.first()?;
+    Some((first.property, first.what.clone()))
+}

@@ -1,0 +1,68 @@
+//! Changing a case without breaking it: the order that its gates keep stays an order.
+
+use crate::case::{Actor, Case, ChannelIndex, Op};
+use crate::generate::{Step, in_line, is_gate, line_of};
+use crate::lang::canonical;
+use crate::model::order::{At, operations};
+
+/// The case with the operations that `keep` names. Where gates left one order only, the rest keeps that
+/// order, by gates of its own.
+pub(super) fn retain(case: &Case, keep: &dyn Fn(At) -> bool) -> Case {
+    let mut smaller = case.clone();
+    if let Some(line) = line_of(case) {
+        let steps: Vec<Step> = line
+            .into_iter()
+            .filter(|at| keep(*at))
+            .map(|at| Step {
+                actor: at.actor,
+                op: case.actors[at.actor].ops[at.op].clone(),
+            })
+            .collect();
+        smaller.gates = in_line(&mut smaller.actors, &steps, false);
+        return smaller;
+    }
+    for (index, actor) in smaller.actors.iter_mut().enumerate() {
+        let mut op = 0;
+        actor.ops.retain(|_| {
+            op += 1;
+            keep(At {
+                actor: index,
+                op: op - 1,
+            })
+        });
+    }
+    smaller
+}
+
+/// All operations that do something, in the order of the run as far as there is one.
+pub(super) fn deeds(case: &Case) -> Vec<At> {
+    line_of(case).unwrap_or_else(|| {
+        operations(case)
+            .filter(|at| !is_gate(&case.actors[at.actor].ops[at.op]))
+            .collect()
+    })
+}
+
+/// A candidate made fit to be asked about: mended, and without actors that do nothing.
+pub(super) fn finish(case: Case) -> Case {
+    let mut case = canonical(case);
+    case.actors
+        .retain(|actor| actor.ops.iter().any(|op| !is_gate(op)));
+    // Signals of an actor that went are missed now.
+    case = canonical(case);
+    let used = case.actors.iter().filter_map(Actor::cpu);
+    let named = case.actors.iter().flat_map(|actor| &actor.ops);
+    let named = named.filter_map(|op| match op {
+        Op::Consumed { cpu, .. } | Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } => Some(*cpu),
+        _ => None,
+    });
+    case.vcpus = used.chain(named).max().map_or(1, |cpu| cpu + 1);
+    case
+}
+
+/// The channel that an operation concerns, by name or through its descriptor.
+pub(super) fn channel_of(case: &Case, at: At) -> Option<ChannelIndex> {
+    let op = &case.actors[at.actor].ops[at.op];
+    op.channel()
+        .or_else(|| crate::model::predict::bound(case, at).map(|(channel, _, _)| channel))
+}

@@ -1,0 +1,72 @@
+//! Whatever the predicate: the result fails, is no larger, and a file can say it.
+
+use proptest::prelude::*;
+
+use super::{Answer, shrink, size};
+use crate::case::{Case, Op};
+use crate::generate::{Family, Limits, case, line_of};
+use crate::lang::{load, write};
+
+fn limits(family: Family) -> Limits {
+    Limits {
+        vcpus: 2,
+        linux_version: 6 << 16 | 1 << 8,
+        family: Some(family),
+    }
+}
+
+fn count(case: &Case, wanted: fn(&Op) -> bool) -> usize {
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    ops.filter(|op| wanted(op)).count()
+}
+
+const PREDICATES: [fn(&Case) -> bool; 4] = [
+    |case| count(case, |op| matches!(op, Op::Flush { .. })) >= 2,
+    |case| {
+        count(
+            case,
+            |op| matches!(op, Op::FileRead { size, .. } if *size > 3),
+        ) >= 1
+    },
+    |case| case.channels.iter().any(|c| c.subbuf_size > 20) && !case.actors.is_empty(),
+    |case| case.actors.len() > 1,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_fails_still_fails_and_is_small(seed in any::<u64>(), which in 0usize..4, mixed in any::<bool>()) {
+        let family = if mixed { Family::Concurrent } else { Family::Sequential };
+        let fails = PREDICATES[which];
+        let large = case(seed, 0, &limits(family));
+        prop_assume!(fails(&large));
+        let small = shrink(&large, &mut |case| {
+            let text = write(case).unwrap();
+            let again = load(&case.name, &text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+            assert_eq!(&again[0], case);
+            if fails(case) { Answer::Fails } else { Answer::Holds }
+        });
+        prop_assert!(fails(&small));
+        prop_assert!(size(&small) <= size(&large));
+        if line_of(&large).is_some() {
+            prop_assert!(line_of(&small).is_some(), "the order is kept");
+        }
+        match which {
+            0 => prop_assert_eq!(count(&small, |_| true), 2),
+            2 => prop_assert!(small.channels.len() == 1 && small.channels[0].subbuf_size == 21),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn time_that_is_up_ends_it() {
+    let large = case(1, 0, &limits(Family::Sequential));
+    let mut asked = 0;
+    let same = shrink(&large, &mut |_| {
+        asked += 1;
+        Answer::Stop
+    });
+    assert_eq!((same, asked), (large, 1));
+}
