@@ -35,7 +35,7 @@ pub(super) fn payload(random: &mut Random, shadow: &Shadow, cpu: u32) -> (Payloa
 /// Length of a record.
 fn len(random: &mut Random, shadow: &Shadow, cpu: u32) -> u64 {
     let size = shadow.subbuf_size.min(BYTES_MAX / 8);
-    let room = shadow.room(cpu);
+    let room = shadow.room(cpu).min(BYTES_MAX / 8);
     let usable = size.saturating_sub(shadow.header);
     match random.below(16) {
         0 => 0,
@@ -93,8 +93,8 @@ pub(super) fn read(random: &mut Random, shadow: &Shadow, cpu: u32) -> (u32, u32)
         _ => random.between(1, 2 * size),
     };
     let calls = random.weighted(&[(60, 1), (15, 2), (10, 3), (15, 0)]);
-    // Byte by byte until the end is for small buffers.
-    let calls = if calls == 0 && bytes * 64 < unread {
+    // Byte by byte until the end is for small buffers; no byte at all tells of no end.
+    let calls = if calls == 0 && (bytes == 0 || bytes * 64 < unread) {
         4
     } else {
         calls

@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::evidence::Evidence;
 use crate::model::{Behaviour, predict};
-use crate::verdict::{Amount, Verdict};
+use crate::verdict::{Amount, Failure, Verdict};
 
 use super::checks;
 use super::identify::Writers;
@@ -36,6 +36,26 @@ const CHECKERS: &[Checker] = &[
     checks::expectation::check,
 ];
 
+fn check(matter: &Matter<'_>) -> Report {
+    let mut report = Report::default();
+    for check in CHECKERS {
+        check(matter, &mut report);
+    }
+    report
+}
+
+/// What would fail if relay were documented to behave like this.
+pub(super) fn failures_under(
+    case: &Case,
+    evidence: &Evidence,
+    behaviour: &Behaviour,
+) -> Vec<Failure> {
+    let cpus = evidence.setting.vcpus.min(CPUS_MAX);
+    let prediction = predict(case, behaviour, cpus);
+    let writers = Writers::of(case);
+    check(&Matter::new(case, &prediction, evidence, &writers)).failures
+}
+
 /// Judges the evidence of one run of a case.
 ///
 /// Failures are ordered by how much their property tells, so that the first is the one to look at.
@@ -46,10 +66,7 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let prediction = predict(case, &behaviour, cpus);
     let writers = Writers::of(case);
     let matter = Matter::new(case, &prediction, evidence, &writers);
-    let mut report = Report::default();
-    for check in CHECKERS {
-        check(&matter, &mut report);
-    }
+    let report = check(&matter);
     let amount = report.amount;
     let failures = report.failures;
     (known::verdict(known::issues(), &matter, failures), amount)

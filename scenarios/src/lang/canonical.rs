@@ -12,7 +12,7 @@ struct SlotState {
 /// Mends a case of valid indices so that a file could say it: waits that can never end, operations on
 /// descriptors never opened and second openings of what is open are dropped; gates and slots are numbered
 /// as a reader of the file meets them. Claims of an author are dropped: they are about operations
-/// that may be gone. Nothing happens to what [`super::load`] made, but for its claims.
+/// that may be gone. Nothing happens to what [`super::load`] made, but for claims and what only a claim of failure allows.
 #[must_use]
 pub fn canonical(mut case: Case) -> Case {
     case.expect.clear();
@@ -182,11 +182,17 @@ fn gates(case: &mut Case) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Expect;
 
     #[test]
     fn what_a_file_says_is_canonical_already() {
         for (name, text) in crate::lang::embedded() {
             for case in crate::lang::load(name, text).unwrap() {
+                // After a claim that something fails more is allowed.
+                let fails = |claim: &Expect| matches!(claim, Expect::Result { error: Some(_), .. });
+                if case.expect.iter().any(fails) {
+                    continue;
+                }
                 let bare = Case {
                     expect: Vec::new(),
                     ..case

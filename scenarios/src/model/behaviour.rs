@@ -20,6 +20,10 @@ pub struct Behaviour {
     pub optional_subbuf_start: bool,
     /// The largest `n_subbufs` whose padding array can be allocated.
     pub max_subbufs: u64,
+    /// Reads find their place as all releases so far do, which goes wrong behind two empty sub-buffers in a
+    /// row (known issue K1). The contract says no: only the recogniser of that issue says yes, to
+    /// see whether it explains a run to the last byte.
+    pub reads_as_found: bool,
 }
 
 /// Largest single allocation of the kernel's on x86-64, over the size of one padding entry.
@@ -36,6 +40,7 @@ impl Behaviour {
             stats: !before_6_17,
             optional_subbuf_start: linux_version >= version(5, 11),
             max_subbufs: MAX_SUBBUFS,
+            reads_as_found: false,
         }
     }
 

@@ -82,11 +82,17 @@ impl Simulation<'_> {
         size: u32,
         times: u32,
     ) -> OpPrediction {
+        let as_found = self.done.behaviour.reads_as_found;
         let Some(buffer) = self.buffer_of(descriptor) else {
             return OpPrediction::default();
         };
         if proxy && buffer.finalized {
             return OpPrediction::failed(EIO);
+        }
+        if !buffer.position_known && size > 0 {
+            // Where it starts is documented nowhere, and what it leaves decides what writers find.
+            self.touch.lose(descriptor.key);
+            return OpPrediction::ok(None);
         }
         let mut reads = Vec::new();
         let calls = if times == 0 {
@@ -95,15 +101,17 @@ impl Simulation<'_> {
             (times as usize).min(READS_MAX)
         };
         for _ in 0..calls {
-            let pieces = buffer.read(size);
-            let got = pieces.last().map_or(0, super::buffer::Piece::end);
+            let (pieces, got) = if as_found {
+                buffer.read_as_found(size)
+            } else {
+                let pieces = buffer.read(size);
+                let got = pieces.last().map_or(0, super::buffer::Piece::end);
+                (pieces, got)
+            };
             reads.push(ReadPrediction { pieces, bytes: got });
             if times == 0 && got == 0 {
                 break;
             }
-        }
-        if !buffer.position_known {
-            return OpPrediction::ok(None);
         }
         OpPrediction {
             reads: Some(reads),

@@ -20,6 +20,7 @@ mod descriptors;
 mod lifecycle;
 mod races;
 mod read;
+mod read_as_found;
 mod simulate;
 
 pub use behaviour::Behaviour;

@@ -1,6 +1,6 @@
 //! From a case to its prediction: which operations are determined, and for how long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::case::{Case, ChannelIndex, Cpu, Op, Place};
 
@@ -42,6 +42,8 @@ pub(super) struct Touch {
     certain: HashMap<Key, usize>,
     /// Uncertainty counts; else everything is taken as it comes.
     strict: bool,
+    /// Buffers of which nothing is determined any more.
+    lost: HashSet<Key>,
 }
 
 /// The buffer that a descriptor's operations concern: by the last open before them in the actor.
@@ -123,7 +125,17 @@ impl Touch {
             mutators,
             certain,
             strict: true,
+            lost: HashSet::new(),
         }
+    }
+
+    /// From here on nothing of the buffer is determined.
+    pub(super) fn lose(&mut self, key: Key) {
+        self.lost.insert(key);
+    }
+
+    fn is_lost(&self, key: Key) -> bool {
+        self.strict && self.lost.contains(&key)
     }
 
     /// Whether everything is taken as certain.
@@ -135,14 +147,18 @@ impl Touch {
     pub(super) fn is_certain(&self, key: Key, at: At) -> bool {
         let sure = self.certain.get(&key).copied().unwrap_or(0);
         !self.strict
-            || self
-                .mutators
-                .get(&key)
-                .is_some_and(|ops| ops[..sure].contains(&at))
+            || !self.is_lost(key)
+                && self
+                    .mutators
+                    .get(&key)
+                    .is_some_and(|ops| ops[..sure].contains(&at))
     }
 
     /// Whether the state that an operation sees that changes nothing is determined.
     pub(super) fn is_seen_certainly(&self, order: &Order, key: Key, at: Option<At>) -> bool {
+        if self.is_lost(key) {
+            return false;
+        }
         let Some(ops) = self.mutators.get(&key) else {
             return true;
         };
@@ -158,6 +174,6 @@ impl Touch {
     /// Whether all operations on the buffer are totally ordered.
     pub(super) fn is_exact(&self, key: Key) -> bool {
         let all = self.mutators.get(&key).map_or(0, Vec::len);
-        self.certain.get(&key).copied().unwrap_or(0) == all
+        self.certain.get(&key).copied().unwrap_or(0) == all && !self.is_lost(key)
     }
 }

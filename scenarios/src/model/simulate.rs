@@ -149,9 +149,10 @@ impl<'a> Simulation<'a> {
             self.done.ops[at.actor][at.op].stuck = true;
         }
         self.moment(None);
-        for (channel, cpus) in self.done.exact.iter().enumerate() {
-            for (cpu, exact) in cpus.iter().enumerate() {
-                if !exact {
+        for (channel, cpus) in self.done.exact.iter_mut().enumerate() {
+            for (cpu, exact) in cpus.iter_mut().enumerate() {
+                *exact = self.touch.is_exact((channel, cpu));
+                if !*exact {
                     self.done.calls[channel][cpu] = None;
                 }
             }

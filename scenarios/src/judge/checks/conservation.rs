@@ -8,6 +8,9 @@ use crate::judge::parse::{Fault, Found, record_id};
 use crate::model::{Buffer, Fate};
 use crate::verdict::{Location, Property};
 
+/// Bytes of a record by which it can be told from others.
+const NAMED: u32 = 8;
+
 /// Checks it.
 pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
     for parsed in &matter.buffers {
@@ -81,11 +84,15 @@ fn repeated(matter: &Matter<'_>, report: &mut Report, found: &Found, at: Locatio
 
 /// Whether the bytes themselves tell which record it is.
 fn is_named(matter: &Matter<'_>, found: &Found) -> bool {
-    found.len >= 8
-        && matter
-            .writers
-            .find(found.actor, found.seq)
-            .is_some_and(|w| matches!(w.payload, crate::case::Payload::Record { .. }))
+    found.len >= NAMED && is_drawn(matter, (found.actor, found.seq))
+}
+
+/// Whether no other record has the same bytes, if it is long enough.
+fn is_drawn(matter: &Matter<'_>, (actor, seq): (u16, u32)) -> bool {
+    matter
+        .writers
+        .find(actor, seq)
+        .is_some_and(|w| matches!(w.payload, crate::case::Payload::Record { .. }))
 }
 
 /// Where the model knows what is retained: nothing of it is missing, and nothing is there that was
@@ -224,12 +231,21 @@ fn balance(
             continue;
         }
         let found = seqs.get(&id).unwrap_or(&nothing);
+        // Which of some equal records are there nobody can tell: only how many, where all must be.
+        let told = |seq: u32, len: u64| {
+            span == Span::All || (len >= NAMED.into() && is_drawn(matter, (id, seq)))
+        };
+        let len_of = |seq: u32| {
+            let writer = matter.writers.find(id, seq);
+            writer.map_or(0, |writer| u64::from(matter.writers.len(writer, seq)))
+        };
+        let mut named = found.iter().copied().filter(|seq| told(*seq, len_of(*seq)));
         let from = match span {
             Span::All => Some(0),
-            _ => found.first().copied(),
+            _ => named.clone().next(),
         };
         let to = match span {
-            Span::Inside => found.last().copied(),
+            Span::Inside => named.next_back(),
             _ => Some(u32::MAX),
         };
         let (Some(from), Some(to)) = (from, to) else {
@@ -242,7 +258,8 @@ fn balance(
             }
             for seq in writer.first..writer.first.saturating_add(writer.count) {
                 let len = u64::from(matter.writers.len(writer, seq));
-                if (from..=to).contains(&seq) && len != 0 && len <= room && !found.contains(&seq) {
+                let due = (from..=to).contains(&seq) && len != 0 && len <= room && told(seq, len);
+                if due && !found.contains(&seq) {
                     missing.push(seq);
                 }
             }
