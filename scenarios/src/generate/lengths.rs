@@ -93,8 +93,8 @@ pub(super) fn read(random: &mut Random, shadow: &Shadow, cpu: u32) -> (u32, u32)
         _ => random.between(1, 2 * size),
     };
     let calls = random.weighted(&[(60, 1), (15, 2), (10, 3), (15, 0)]);
-    // Byte by byte until the end is for small buffers; no byte at all tells of no end.
-    let calls = if calls == 0 && (bytes == 0 || bytes * 64 < unread) {
+    // Byte by byte until the end would fill the event log; no byte at all tells of no end.
+    let calls = if calls == 0 && bytes * 4 < size {
         4
     } else {
         calls
