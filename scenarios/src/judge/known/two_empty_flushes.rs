@@ -1,26 +1,24 @@
-//! K1: after two empty sub-buffers in a row, reads and the consumed count of that buffer are off.
+//! K1: behind two empty sub-buffers in a row a read finds the wrong place.
 
 use crate::judge::matter::Matter;
-use crate::verdict::{Failure, Property};
+use crate::judge::run::failures_under;
+use crate::model::Behaviour;
+use crate::verdict::Failure;
 
-use super::buffer;
-
+/// Exact: some buffer had two empty sub-buffers in a row, and where the model reads as all releases so
+/// far do, this failure is none and no other comes instead.
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    let property = matches!(
-        failure.property,
-        Property::Reading | Property::Model | Property::Expectation | Property::Notification
-    );
-    let off = ["consumed", "read", "poll"]
+    let two_empty = matter
+        .buffers
         .iter()
-        .any(|word| failure.what.contains(word));
-    property
-        && off
-        && all.iter().any(|other| other.property == Property::Reading)
-        && buffer(matter, failure).is_some_and(|(channel, cpu)| {
-            matter.buffers.iter().any(|parsed| {
-                parsed.channel == channel
-                    && parsed.seen.cpu == cpu
-                    && parsed.model.is_some_and(|model| model.two_empty)
-            })
-        })
+        .any(|parsed| parsed.model.is_some_and(|model| model.two_empty));
+    if !two_empty {
+        return false;
+    }
+    let as_found = Behaviour {
+        reads_as_found: true,
+        ..matter.prediction.behaviour
+    };
+    let left = failures_under(matter.case, matter.evidence, &as_found);
+    !left.contains(failure) && left.iter().all(|other| all.contains(other))
 }

@@ -59,8 +59,6 @@ fn read_twice(case: &Case) -> Evidence {
             event.produced = 5;
         }
     }
-<<<<<<< HEAD
-    evidence.observations[0].channels[0].buffers[0].consumed = 1;
     evidence
 }
 
@@ -69,8 +67,6 @@ fn k1_is_known_and_what_goes_beyond_it_is_not() {
     let case = two_empty_flushes();
     assert_eq!(judge(&case, &synthesize(&case, OLD, 2)).0, Verdict::Passed);
     let mut evidence = read_twice(&case);
-=======
->>>>>>> 37099b9 (wip)
     match judge(&case, &evidence).0 {
         Verdict::Known { id, .. } => assert_eq!(id, "K1"),
         other => panic!("{other:#?}"),
