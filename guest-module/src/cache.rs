@@ -260,6 +260,31 @@ impl Cache {
         self.make(key, make)
     }
 
+    /// The folder of the entry that `inputs` name, filled by `make` unless it is there and whole; with
+    /// `anew`, filled in any case. For what this crate does not make itself, machine images above all.
+    ///
+    /// # Errors
+    /// What `make` returns, and failures of the cache directory itself.
+    pub fn folder<E: From<CacheError>>(
+        &self,
+        kind: &'static str,
+        inputs: &[(&str, &str)],
+        anew: bool,
+        progress: &dyn Progress,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
+        let key = inputs
+            .iter()
+            .fold(Key::new(kind), |key, (name, value)| key.with(name, *value));
+        let make = |dir: &Path| make(dir).map(|()| Value::Null);
+        let entry = if anew {
+            self.entry_anew(&key, progress, make)?
+        } else {
+            self.entry(&key, progress, make)?
+        };
+        Ok(entry.dir)
+    }
+
     /// Makes the entry aside and puts it in its place. The caller holds the key's lock.
     fn make<E: From<CacheError>>(
         &self,

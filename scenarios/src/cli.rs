@@ -139,6 +139,9 @@ pub(crate) struct MachineArgs {
     /// Show the guest's console on standard error.
     #[arg(long)]
     pub console: bool,
+    /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
+    #[arg(long)]
+    pub no_image: bool,
 }
 
 /// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told

@@ -5,6 +5,7 @@
 mod console;
 mod error;
 mod fuzz;
+mod image;
 mod memory;
 mod plan;
 mod ram;
@@ -14,6 +15,7 @@ mod suite;
 
 pub use error::{Cause, Ended, SessionError};
 pub use fuzz::{Fuzz, Telling, fuzz};
+pub use image::ReadyImage;
 pub use memory::own_rss_kib;
 pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
 pub use session::{Sent, Session};

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::deadline::CpuTime;
@@ -34,6 +35,29 @@ impl Vm {
                 })?;
                 Ok(Self::Kvm(Kvm::launch(spec, ram, console)?))
             }
+        }
+    }
+
+    /// Makes the machine whose RAM `ram` holds already and whose other state is in `state`; the guest
+    /// stands still when this returns.
+    pub(crate) fn restore(spec: &MachineSpec, ram: &RamFile, state: &File) -> Result<Self, Error> {
+        match spec.backend {
+            Backend::Qemu => Ok(Self::Qemu(Box::new(Qemu::restore(spec, ram, state)?))),
+            Backend::Kvm => Err(Error::Unsupported {
+                what: "a fork of an image",
+                backend: Backend::Kvm,
+            }),
+        }
+    }
+
+    /// Writes everything but RAM of the stopped machine into the file `state`.
+    pub(crate) fn save(&mut self, state: &Path) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.save(state)?),
+            Self::Kvm(_) => Err(Error::Unsupported {
+                what: "an image",
+                backend: Backend::Kvm,
+            }),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::event::Exit;
+use crate::image::ImageError;
 use crate::kvm::KvmError;
 use crate::qemu::QemuError;
 use crate::ram::RamError;
@@ -18,6 +19,9 @@ pub enum Error {
     /// Guest memory.
     #[error(transparent)]
     Ram(#[from] RamError),
+    /// An image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// QEMU.
     #[error("the QEMU backend failed")]
     Qemu(#[from] QemuError),

@@ -9,6 +9,7 @@ use crate::backend::Vm;
 use crate::deadline::{Deadline, Meter};
 use crate::error::Error;
 use crate::event::{Event, Exit};
+use crate::image::Image;
 use crate::kvm::ExitCounts;
 use crate::paused::Paused;
 use crate::process;
@@ -66,7 +67,29 @@ impl Machine {
         let ram = ram_file.map()?;
         let spawned_at = Instant::now();
         let vm = Vm::launch(&spec, &ram_file, &console)?;
-        Ok(Self {
+        Ok(Self::new(vm, (ram, ram_file), spec, console, spawned_at))
+    }
+
+    /// A machine in the state that `image` holds. It stands still until the first [`Paused`] is given
+    /// up, so what is written before is there when the guest goes on.
+    pub(crate) fn restore(image: &Image, spec: MachineSpec) -> Result<Self, Error> {
+        let console = claim_console(&spec)?;
+        let spawned_at = Instant::now();
+        let ram_file = RamFile::create(spec.memory_bytes())?;
+        image.fill(&ram_file)?;
+        let ram = ram_file.map()?;
+        let vm = Vm::restore(&spec, &ram_file, image.state())?;
+        Ok(Self::new(vm, (ram, ram_file), spec, console, spawned_at))
+    }
+
+    fn new(
+        vm: Vm,
+        (ram, ram_file): (GuestRam, RamFile),
+        spec: MachineSpec,
+        console: File,
+        spawned_at: Instant,
+    ) -> Self {
+        Self {
             vm,
             ram,
             ram_file,
@@ -76,7 +99,7 @@ impl Machine {
             first_doorbell: None,
             ended: None,
             failed: None,
-        })
+        }
     }
 
     /// Waits for the first event within the spec's boot deadline.

@@ -1,8 +1,11 @@
 //! The guard of a stopped machine: the only writer of guest memory.
 
+use std::path::Path;
+
 use vm_memory::GuestAddress;
 
 use crate::error::Error;
+use crate::image;
 use crate::machine::Machine;
 use crate::qemu::QemuError;
 use crate::ram::{GuestRam, RamError, StillRam};
@@ -53,6 +56,16 @@ impl<'m> Paused<'m> {
     /// [`RamError::OutOfRange`].
     pub fn slice(&self, address: GuestAddress, len: usize) -> Result<&[u8], RamError> {
         self.still().slice(address, len)
+    }
+
+    /// Saves the machine as it stands into the empty folder `dir`: an image, of which any number of
+    /// machines can be forked. `identity` names everything that the image depends on and this crate
+    /// does not know (kernel and initramfs by their hashes, say); `note` is kept for the caller.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if it cannot be written, [`Error::Unsupported`] from a backend without images.
+    pub fn snapshot(&mut self, dir: &Path, identity: &str, note: &str) -> Result<(), Error> {
+        image::save(self.machine, dir, identity, note)
     }
 
     /// Interrupts one vCPU by an NMI as soon as the guest goes on.

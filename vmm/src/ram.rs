@@ -329,6 +329,14 @@ impl RamFile {
             })
     }
 
+    /// Writes a whole page of a machine that does not run yet, without a mapping.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn fill_at(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
     /// The file, to be mapped as the memory of a virtual machine in this process.
     pub(crate) fn file(&self) -> &Arc<File> {
         &self.file

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::judge::{self, CpuStream};
 use crate::run::Session;
 use crate::verdict::Verdict;
+use relaybed_guest::Terminal;
 
 /// A request that names no single scenario.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub(super) fn capture(
     let mut case = cases.remove(0).case;
     case.seed = seed;
     let plan = machine.plan()?;
-    let mut session = Session::boot(&plan).map_err(run::stop)?;
+    let mut session = Session::open(&plan, &Terminal::new()).map_err(run::stop)?;
     let evidence = session.run(&case, None).map_err(|ended| {
         let exit = ended.cause.exit();
         Stop::new(exit, ended.cause)

@@ -54,6 +54,7 @@ impl MachineArgs {
             },
             deadline: Duration::from_secs(self.deadline),
             show_console: self.console,
+            images: !self.no_image,
         })
     }
 

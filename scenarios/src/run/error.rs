@@ -17,6 +17,15 @@ pub enum SessionError {
     /// The machine could not be started or controlled.
     #[error("the machine could not be used")]
     Machine(#[from] VmmError),
+    /// An image cannot be used.
+    #[error(transparent)]
+    Image(#[from] relaybed_vmm::ImageError),
+    /// An image's note is none of ours.
+    #[error("the image's note cannot be read ({0}): remove the cache's folder \"image\"")]
+    ImageNote(String),
+    /// The cache that images are kept in.
+    #[error(transparent)]
+    Cache(#[from] relaybed_guest::CacheError),
     /// The guest's boot ended before it was ready.
     #[error("the guest did not get ready: {how}\n{console}")]
     Boot {

@@ -1,5 +1,6 @@
 //! What a run uses, decided before anything is started: kernel, QEMU, accelerator, with reasons.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
 use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
 use relaybed_vmm::{Accel, Backend, Deadline, MachineSpec, QemuProgram};
 
+use super::error::SessionError;
+use super::image::ReadyImage;
 use crate::report::Summary;
 
 /// Which virtual machine monitor is wished for.
@@ -37,6 +40,8 @@ pub struct Wish {
     pub deadline: Duration,
     /// Copy the guest's console to standard error.
     pub show_console: bool,
+    /// Fork machines off the image of an earlier boot where the backend can.
+    pub images: bool,
 }
 
 /// A wish that cannot be had here.
@@ -62,6 +67,8 @@ pub struct Plan {
     qemu: Option<Qemu>,
     choice: Choice,
     backend: Backend,
+    cache: Cache,
+    image: OnceCell<ReadyImage>,
 }
 
 impl Plan {
@@ -86,6 +93,8 @@ impl Plan {
             qemu,
             choice,
             backend,
+            cache: cache.clone(),
+            image: OnceCell::new(),
         })
     }
 
@@ -108,6 +117,42 @@ impl Plan {
         spec.accel = self.choice.accel;
         spec.boot_deadline = self.deadline();
         spec
+    }
+
+    /// The image that sessions are forked of, made by one boot if there is none yet; `None` where
+    /// images are not wished for or the backend has none.
+    ///
+    /// # Errors
+    /// [`SessionError`] when there is none and none can be made.
+    pub fn image(&self, progress: &dyn Progress) -> Result<Option<&ReadyImage>, SessionError> {
+        if !self.wish.images || self.backend == Backend::Kvm {
+            return Ok(None);
+        }
+        if let Some(image) = self.image.get() {
+            return Ok(Some(image));
+        }
+        let image = ReadyImage::obtain(self, progress)?;
+        Ok(Some(self.image.get_or_init(|| image)))
+    }
+
+    /// The cache that images are kept in.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Everything that an image of this guest depends on and the machine's spec does not tell.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let guest = &self.guest;
+        let monitor = self.qemu.as_ref().map_or_else(
+            || format!("relaybed {}", env!("CARGO_PKG_VERSION")),
+            |qemu| format!("QEMU {} {}", qemu.version, qemu.origin),
+        );
+        format!(
+            "kernel {} initramfs {} {monitor}",
+            guest.vmlinux_sha256, guest.initramfs_sha256
+        )
     }
 
     /// Number of vCPUs.

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use relaybed_abi::{Decoder, Phase, Ring};
+use relaybed_guest::Progress;
 use relaybed_vmm::{Event, Machine, Paused};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
+use super::image::ReadyImage;
 use super::plan::Plan;
 use super::ram::{View, write};
 use crate::case::Case;
@@ -33,18 +35,47 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session as the plan wishes: forked off the image of an earlier boot, or booted.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn open(plan: &Plan, progress: &dyn Progress) -> Result<Self, SessionError> {
+        match plan.image(progress)? {
+            Some(image) => Self::fork(plan, image),
+            None => Self::boot(plan),
+        }
+    }
+
     /// Boots a machine and waits until its guest is ready.
     ///
     /// # Errors
     /// [`SessionError`], by how far it came.
     pub fn boot(plan: &Plan) -> Result<Self, SessionError> {
-        let dir = tempfile::Builder::new()
-            .prefix("relaybed-machine-")
-            .tempdir()?;
+        let dir = logs()?;
         let mut machine = Machine::boot(plan.spec(dir.path()))?;
         let mut console = Console::new(machine.spec().console_path(), plan.show_console());
-        let mut decoder = Decoder::default();
-        let address = await_ready(&mut machine, &mut decoder, &mut console)?;
+        let address = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
+        Self::attach(plan, dir, machine, console, address)
+    }
+
+    /// Forks a machine of an image; its guest is ready at once.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn fork(plan: &Plan, image: &ReadyImage) -> Result<Self, SessionError> {
+        let dir = logs()?;
+        let machine = image.fork(plan, dir.path())?;
+        let console = Console::new(machine.spec().console_path(), plan.show_console());
+        Self::attach(plan, dir, machine, console, image.mailbox())
+    }
+
+    fn attach(
+        plan: &Plan,
+        dir: tempfile::TempDir,
+        machine: Machine,
+        console: Console,
+        address: u64,
+    ) -> Result<Self, SessionError> {
         let boot = machine.stats().spawned_at.elapsed();
         let mailbox = Mailbox::attach(&View(machine.ram()), address)?;
         let setting = Setting {
@@ -59,7 +90,7 @@ impl Session {
         Ok(Self {
             machine,
             mailbox,
-            decoder,
+            decoder: Decoder::default(),
             deadline,
             setting,
             boot,
@@ -340,6 +371,13 @@ fn evidence(
     }
 }
 
+/// A folder for a machine's console and log.
+fn logs() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("relaybed-machine-")
+        .tempdir()
+}
+
 /// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
 fn put(paused: &mut Paused<'_>, mailbox: &Mailbox, program: &Program) -> Result<(), Cause> {
     let now = mailbox.handshake(&View(paused.ram()))?;
@@ -351,7 +389,7 @@ fn put(paused: &mut Paused<'_>, mailbox: &Mailbox, program: &Program) -> Result<
 }
 
 /// Waits for the first ring of the doorbell, which must be "ready"; gives the mailbox's address.
-fn await_ready(
+pub(super) fn await_ready(
     machine: &mut Machine,
     decoder: &mut Decoder,
     console: &mut Console,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use relaybed_abi::Plant;
+use relaybed_guest::Terminal;
 
 use super::{Cause, Ended, Plan, Session, SessionError};
 use crate::case::Case;
@@ -150,7 +151,7 @@ impl<'a> Suite<'a> {
     }
 
     fn boot(&mut self) -> Result<Session, SessionError> {
-        let session = Session::boot(self.plan)?;
+        let session = Session::open(self.plan, &Terminal::new())?;
         if self.summary.boots == 0 {
             self.summary.boot_ms = session.boot_ms();
             self.summary.kernel.clone_from(&session.setting().release);

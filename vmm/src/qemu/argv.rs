@@ -15,15 +15,20 @@ pub(super) struct InheritedFds {
     pub(super) qmp: RawFd,
     /// QEMU's end of the doorbell socket.
     pub(super) bell: RawFd,
+    /// The state to begin with, for a fork of an image.
+    pub(super) state: Option<RawFd>,
 }
 
 impl InheritedFds {
-    pub(super) fn all(self) -> [RawFd; 3] {
-        [self.ram, self.qmp, self.bell]
+    pub(super) fn all(self) -> Vec<RawFd> {
+        let mut all = vec![self.ram, self.qmp, self.bell];
+        all.extend(self.state);
+        all
     }
 }
 
-/// Everything after the program itself.
+/// Everything after the program itself. With a state to begin with, the machine waits for being told
+/// to load it.
 pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> {
     let mut args = Args(Vec::new());
     if let Some(dir) = &spec.qemu.data_dir {
@@ -77,6 +82,9 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         .pair("-serial", "chardev:bell");
     args.pair("-chardev", format!("socket,id=qmp,fd={}", fds.qmp))
         .pair("-qmp", "chardev:qmp");
+    if fds.state.is_some() {
+        args.flags(&["-S", "-incoming", "defer"]);
+    }
     args.0
 }
 
@@ -122,14 +130,17 @@ mod tests {
     }
 
     fn lines(spec: &MachineSpec) -> Vec<String> {
-        let args = arguments(
-            spec,
-            InheritedFds {
-                ram: 7,
-                qmp: 8,
-                bell: 9,
-            },
-        );
+        lines_of(spec, None)
+    }
+
+    fn lines_of(spec: &MachineSpec, state: Option<RawFd>) -> Vec<String> {
+        let fds = InheritedFds {
+            ram: 7,
+            qmp: 8,
+            bell: 9,
+            state,
+        };
+        let args = arguments(spec, fds);
         let mut lines: Vec<String> = Vec::new();
         for arg in args.into_iter().map(|a| a.into_string().unwrap()) {
             match lines.last_mut() {
@@ -156,6 +167,13 @@ mod tests {
             crate::cmdline::DEFAULT
         );
         assert_eq!(lines(&spec()).join("\n"), expected);
+    }
+
+    #[test]
+    fn a_fork_is_the_same_machine_waiting_for_its_state() {
+        let (boot, fork) = (lines(&spec()), lines_of(&spec(), Some(10)));
+        assert_eq!(fork[..boot.len()], boot);
+        assert_eq!(fork[boot.len()..], ["-S", "-incoming defer"]);
     }
 
     #[test]

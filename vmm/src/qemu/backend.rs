@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -43,6 +43,48 @@ pub(crate) struct Qemu {
 impl Qemu {
     /// Starts QEMU and waits until it can be talked to. The guest is running then.
     pub(crate) fn launch(spec: &MachineSpec, ram: &RamFile) -> Result<Self, QemuError> {
+        Self::start(spec, ram, None)
+    }
+
+    /// Starts QEMU on RAM that an image has filled and loads the rest from `state`. The guest stands
+    /// still then.
+    pub(crate) fn restore(
+        spec: &MachineSpec,
+        ram: &RamFile,
+        state: &File,
+    ) -> Result<Self, QemuError> {
+        let mut qemu = Self::start(spec, ram, Some(state.as_raw_fd()))?;
+        qemu.stopped = true;
+        let inherited = format!("/proc/self/fd/{}", state.as_raw_fd());
+        qemu.migrate("migrate-incoming", &inherited)?;
+        Ok(qemu)
+    }
+
+    /// Writes everything but RAM of the stopped machine into the file `state`.
+    pub(crate) fn save(&mut self, state: &Path) -> Result<(), QemuError> {
+        let file = state.to_str().ok_or_else(|| QemuError::StatePath {
+            path: state.to_owned(),
+        })?;
+        self.migrate("migrate", file)
+    }
+
+    fn migrate(&mut self, command: &'static str, file: &str) -> Result<(), QemuError> {
+        // RAM is in the memory file, which the image keeps by itself; events say when it is done.
+        let capabilities = serde_json::json!({"capabilities": [
+            {"capability": "x-ignore-shared", "state": true},
+            {"capability": "events", "state": true},
+        ]});
+        self.control
+            .execute_with("migrate-set-capabilities", &capabilities)?;
+        let channel = serde_json::json!({"channels": [{
+            "channel-type": "main",
+            "addr": {"transport": "file", "filename": file, "offset": 0},
+        }]});
+        self.control.execute_with(command, &channel)?;
+        self.control.await_migration()
+    }
+
+    fn start(spec: &MachineSpec, ram: &RamFile, state: Option<RawFd>) -> Result<Self, QemuError> {
         let io = |action| move |source| QemuError::Io { action, source };
         let (qmp, their_qmp) = UnixStream::pair().map_err(io("make the control socket"))?;
         let (bell, their_bell) = UnixStream::pair().map_err(io("make the doorbell socket"))?;
@@ -52,6 +94,7 @@ impl Qemu {
             ram: ram.raw_fd(),
             qmp: their_qmp.as_raw_fd(),
             bell: their_bell.as_raw_fd(),
+            state,
         };
         let log_path = spec.machine_log_path();
         let log = File::create(&log_path).map_err(io("create qemu.log"))?;
@@ -128,6 +171,9 @@ impl Qemu {
 
     /// Stops all vCPUs. On return they provably do not run, or the machine has ended by itself.
     pub(crate) fn stop(&mut self, ram: &GuestRam) -> Result<Option<Exit>, QemuError> {
+        if self.stopped {
+            return Ok(None);
+        }
         self.stopped = true;
         // QEMU answers when every vCPU has left the guest, and its state is asked for once more.
         let answered = self.control.execute("stop").and_then(|_| self.run_state());

@@ -26,14 +26,14 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts `command` with `inherited` descriptors left open in the child.
-    pub(super) fn spawn(mut command: Command, inherited: [RawFd; 3]) -> io::Result<Self> {
+    pub(super) fn spawn(mut command: Command, inherited: Vec<RawFd>) -> io::Result<Self> {
         let parent = rustix::process::getpid();
         // A group of its own keeps the terminal's ctrl-C from it: we end it, in our own order.
         command.process_group(0);
         // SAFETY: this code must run between fork and exec, where only async-signal-safe calls are
         // sound; `prepare` makes system calls only, and allocates and locks nothing.
         unsafe {
-            command.pre_exec(move || prepare(parent, inherited));
+            command.pre_exec(move || prepare(parent, &inherited));
         }
         let mut child = on_spawner_thread(move || command.spawn())??;
         let opened = Pid::from_child(&child);
@@ -90,13 +90,13 @@ impl Drop for Child {
 }
 
 /// Runs in the child between fork and exec.
-fn prepare(parent: Pid, inherited: [RawFd; 3]) -> io::Result<()> {
+fn prepare(parent: Pid, inherited: &[RawFd]) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // Had the parent died before the line above, the signal would never come.
     if rustix::process::getppid() != Some(parent) {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    for fd in inherited {
+    for &fd in inherited {
         // SAFETY: the flag is changed by number since owned descriptors do not cross a fork; the
         // caller of `Child::spawn` keeps these open until it returns, and this process' copy of
         // the descriptor table has them too.
@@ -141,7 +141,7 @@ mod tests {
         command.arg("1000");
         let null = File::open("/dev/null").unwrap();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&null);
-        Child::spawn(command, [fd; 3]).unwrap()
+        Child::spawn(command, vec![fd; 3]).unwrap()
     }
 
     #[test]

@@ -61,11 +61,20 @@ impl Control {
 
     /// Executes a command and waits for its answer. Events that come meanwhile are kept.
     pub(super) fn execute(&mut self, command: &'static str) -> Result<Value, QemuError> {
+        self.execute_with(command, &Value::Null)
+    }
+
+    /// As [`Self::execute`], with arguments.
+    pub(super) fn execute_with(
+        &mut self,
+        command: &'static str,
+        arguments: &Value,
+    ) -> Result<Value, QemuError> {
         // No SIGPIPE, whatever the program that we are in does with it. A command is far smaller
         // than the socket's buffer, so it is taken whole.
         rustix::net::send(
             &self.socket,
-            &message::command(command),
+            &message::command(command, arguments),
             SendFlags::NOSIGNAL,
         )
         .map_err(|error| match error {
@@ -130,6 +139,40 @@ impl Control {
             return Err(garbled(&self.received));
         }
         Ok(())
+    }
+
+    /// Waits until the machine's state is wholly saved or loaded, whichever was asked for.
+    pub(super) fn await_migration(&mut self) -> Result<(), QemuError> {
+        const COMMAND: &str = "migrate";
+        let until = Instant::now() + ANSWER_LIMIT;
+        loop {
+            self.receive()?;
+            let ended = self.events.iter().position(
+                |event| matches!(event, Message::Migration(s) if s == "completed" || s == "failed"),
+            );
+            if let Some(Message::Migration(status)) = ended.and_then(|at| self.events.remove(at)) {
+                if status == "completed" {
+                    return Ok(());
+                }
+                let why = self.execute("query-migrate")?;
+                let reason = why["error-desc"].as_str().unwrap_or("no reason given");
+                return Err(QemuError::Refused {
+                    command: COMMAND,
+                    reason: reason.to_owned(),
+                });
+            }
+            if self.closed {
+                return Err(QemuError::Closed);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(QemuError::Silent {
+                    command: COMMAND,
+                    limit: ANSWER_LIMIT,
+                });
+            }
+            wait_readable(&[self.socket.as_fd()], left)?;
+        }
     }
 
     fn next_answer(&mut self, command: &'static str) -> Result<Message, QemuError> {

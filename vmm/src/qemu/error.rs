@@ -52,6 +52,12 @@ pub enum QemuError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// An image's path is not text, which QEMU's control protocol wants.
+    #[error("the image path {} is not valid UTF-8: choose another folder", path.display())]
+    StatePath {
+        /// The path.
+        path: std::path::PathBuf,
+    },
     /// A control command got no answer.
     #[error("QEMU did not answer {command:?} within {limit:?}: kill it and look at qemu.log")]
     Silent {

@@ -18,6 +18,8 @@ pub(super) enum Message {
     GuestPanicked,
     /// vCPUs stopped.
     Stop,
+    /// Saving or loading the machine's state has come this far, in QEMU's word.
+    Migration(String),
     /// Any other event.
     Other,
 }
@@ -88,13 +90,18 @@ fn event_message(event: &str, data: &Value) -> Message {
         "SHUTDOWN" => Message::Shutdown(None),
         "GUEST_PANICKED" => Message::GuestPanicked,
         "STOP" => Message::Stop,
+        "MIGRATION" => Message::Migration(data["status"].as_str().unwrap_or_default().to_owned()),
         _ => Message::Other,
     }
 }
 
-/// The line that executes a command without arguments.
-pub(super) fn command(name: &str) -> Vec<u8> {
-    format!("{{\"execute\":\"{name}\"}}\n").into_bytes()
+/// The line that executes a command.
+pub(super) fn command(name: &str, arguments: &Value) -> Vec<u8> {
+    let mut command = serde_json::json!({ "execute": name });
+    if !arguments.is_null() {
+        command["arguments"] = arguments.clone();
+    }
+    format!("{command}\n").into_bytes()
 }
 
 #[cfg(test)]
@@ -125,6 +132,15 @@ mod tests {
         assert_eq!(
             parse(br#"{"return": {}}"#),
             Some(Message::Return(serde_json::json!({})))
+        );
+    }
+
+    #[test]
+    fn commands_with_and_without_arguments() {
+        assert_eq!(command("stop", &Value::Null), b"{\"execute\":\"stop\"}\n");
+        assert_eq!(
+            command("x", &serde_json::json!({"a": "b\"c"})),
+            b"{\"arguments\":{\"a\":\"b\\\"c\"},\"execute\":\"x\"}\n"
         );
     }
 

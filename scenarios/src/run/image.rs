@@ -1,0 +1,103 @@
+//! Images of ready guests: booted once, kept in the cache, forked for every session.
+
+use std::path::Path;
+
+use relaybed_abi::Decoder;
+use relaybed_guest::{Cache, Progress};
+use relaybed_vmm::{Image, Machine, MachineSpec};
+use serde::{Deserialize, Serialize};
+
+use super::console::Console;
+use super::error::SessionError;
+use super::plan::Plan;
+use super::session::await_ready;
+
+/// What an image's note says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Note {
+    /// Guest-physical address of the mailbox.
+    mailbox: u64,
+    /// From spawning to ready, in milliseconds, of the boot that the image was taken of.
+    boot_ms: f64,
+}
+
+/// An image of a guest that is ready, idle and was never asked for anything.
+#[derive(Debug)]
+pub struct ReadyImage {
+    image: Image,
+    note: Note,
+}
+
+impl ReadyImage {
+    /// The plan's image: found in the cache, or made by one boot. One that is damaged is made again.
+    ///
+    /// # Errors
+    /// [`SessionError`] when there is none and none can be made.
+    pub fn obtain(plan: &Plan, progress: &dyn Progress) -> Result<Self, SessionError> {
+        let spec = plan.spec(Path::new("."));
+        match Self::find(plan, &spec, false, progress) {
+            Err(SessionError::Image(error)) => {
+                progress.say(&format!("{error}; booting to make it"));
+                Self::find(plan, &spec, true, progress)
+            }
+            found => found,
+        }
+    }
+
+    /// A machine in the image's state, standing still, with its logs in `dir`.
+    ///
+    /// # Errors
+    /// [`SessionError::Machine`].
+    pub fn fork(&self, plan: &Plan, dir: &Path) -> Result<Machine, SessionError> {
+        Ok(self.image.fork(plan.spec(dir))?)
+    }
+
+    /// Guest-physical address of the mailbox.
+    #[must_use]
+    pub fn mailbox(&self) -> u64 {
+        self.note.mailbox
+    }
+
+    /// From spawning to ready, in milliseconds, of the boot that the image was taken of.
+    #[must_use]
+    pub fn boot_ms(&self) -> f64 {
+        self.note.boot_ms
+    }
+
+    fn find(
+        plan: &Plan,
+        spec: &MachineSpec,
+        anew: bool,
+        progress: &dyn Progress,
+    ) -> Result<Self, SessionError> {
+        let identity = plan.identity();
+        let shape = format!(
+            "{} {} {} {} {}",
+            spec.backend, spec.accel, spec.vcpus, spec.memory_mib, spec.cmdline_extra
+        );
+        let inputs = [("identity", identity.as_str()), ("shape", shape.as_str())];
+        let cache: &Cache = plan.cache();
+        let folder = cache.folder("image", &inputs, anew, progress, |dir| {
+            make(plan, dir, &identity)
+        })?;
+        let image = Image::open(&folder, spec, &identity)?;
+        let note = serde_json::from_str(image.note())
+            .map_err(|error| SessionError::ImageNote(error.to_string()))?;
+        Ok(Self { image, note })
+    }
+}
+
+/// Boots the plan's machine to ready and saves it into `folder`.
+fn make(plan: &Plan, folder: &Path, identity: &str) -> Result<(), SessionError> {
+    let logs = tempfile::Builder::new()
+        .prefix("relaybed-machine-")
+        .tempdir()?;
+    let mut machine = Machine::boot(plan.spec(logs.path()))?;
+    let mut console = Console::new(machine.spec().console_path(), plan.show_console());
+    let mailbox = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
+    let boot_ms = machine.stats().spawned_at.elapsed().as_secs_f64() * 1000.0;
+    let note = serde_json::to_string(&Note { mailbox, boot_ms })
+        .map_err(|error| SessionError::ImageNote(error.to_string()))?;
+    machine.pause()?.snapshot(folder, identity, &note)?;
+    Ok(())
+}
