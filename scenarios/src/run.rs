@@ -9,6 +9,7 @@ mod image;
 mod memory;
 mod plan;
 mod ram;
+mod remembered;
 mod session;
 mod shrink;
 mod suite;

@@ -10,6 +10,7 @@ use relaybed_vmm::{Accel, Backend, Deadline, MachineSpec, QemuProgram};
 
 use super::error::SessionError;
 use super::image::ReadyImage;
+use super::remembered;
 use crate::report::Summary;
 
 /// Which virtual machine monitor is wished for.
@@ -77,7 +78,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]; nothing was started.
     pub fn make(wish: Wish, cache: &Cache, progress: &dyn Progress) -> Result<Self, PlanError> {
-        let choice = choose(&wish)?;
+        let choice = choose_quickly(&wish, cache)?;
         let backend = backend(wish.backend, choice.accel);
         let qemu = match backend {
             Backend::Qemu => {
@@ -258,6 +259,17 @@ pub fn choose(wish: &Wish) -> Result<Choice, PlanError> {
         (_, accel) => accel,
     };
     Ok(probe::choose(accel)?)
+}
+
+/// As [`choose`], but what is left to us and was refused a short while ago is not probed again.
+fn choose_quickly(wish: &Wish, cache: &Cache) -> Result<Choice, PlanError> {
+    let ours = wish.accel == AccelRequest::Auto && wish.backend != BackendWish::Kvm;
+    if let Some(choice) = remembered::recall(cache).filter(|_| ours) {
+        return Ok(choice);
+    }
+    let choice = choose(wish)?;
+    remembered::remember(cache, &choice);
+    Ok(choice)
 }
 
 /// Our own backend wherever KVM works, unless QEMU was asked for.

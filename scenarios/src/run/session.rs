@@ -30,6 +30,8 @@ pub struct Session {
     setting: Setting,
     boot: Duration,
     console: Console,
+    /// Whether it began as a fork of an image.
+    forked: bool,
     // Holds the machine's console and log; removed after the machine has ended.
     _dir: tempfile::TempDir,
 }
@@ -55,7 +57,7 @@ impl Session {
         let mut machine = Machine::boot(plan.spec(dir.path()))?;
         let mut console = Console::new(machine.spec().console_path(), plan.show_console());
         let address = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
-        Self::attach(plan, dir, machine, console, address)
+        Self::attach(plan, (dir, machine, console), address, false)
     }
 
     /// Forks a machine of an image; its guest is ready at once.
@@ -66,15 +68,14 @@ impl Session {
         let dir = logs()?;
         let machine = image.fork(plan, dir.path())?;
         let console = Console::new(machine.spec().console_path(), plan.show_console());
-        Self::attach(plan, dir, machine, console, image.mailbox())
+        Self::attach(plan, (dir, machine, console), image.mailbox(), true)
     }
 
     fn attach(
         plan: &Plan,
-        dir: tempfile::TempDir,
-        machine: Machine,
-        console: Console,
+        (dir, machine, console): (tempfile::TempDir, Machine, Console),
         address: u64,
+        forked: bool,
     ) -> Result<Self, SessionError> {
         let boot = machine.stats().spawned_at.elapsed();
         let mailbox = Mailbox::attach(&View(machine.ram()), address)?;
@@ -95,6 +96,7 @@ impl Session {
             setting,
             boot,
             console,
+            forked,
             _dir: dir,
         })
     }
@@ -203,9 +205,12 @@ impl Session {
         Ok(())
     }
 
-    /// Switches the guest off in order. What cannot be done in order is done by force.
+    /// Ends the machine. A guest that was booted is switched off in order; what cannot be done in order is
+    /// done by force, as with a fork, which has nothing to put in order.
     pub fn close(mut self) {
-        let _ = self.ask_to_power_off();
+        if !self.forked {
+            let _ = self.ask_to_power_off();
+        }
         // Dropping the machine kills what is still there.
     }
 
