@@ -10,6 +10,7 @@ mod list;
 mod machine;
 mod run;
 mod scenarios;
+mod stats;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +88,9 @@ enum Command {
         /// The kernel to ask about.
         #[command(flatten)]
         machine: MachineArgs,
+        /// Boot a guest, too: boot time, memory, and what makes vCPUs leave the guest in each phase.
+        #[arg(long)]
+        stats: bool,
     },
     /// Print the JSON Schema of scenario files, for editors.
     Schema,
@@ -251,7 +255,7 @@ pub fn main() -> ExitCode {
             out,
             seed,
         } => capture::capture(&scenario, &machine, &out, seed),
-        Command::Doctor { machine } => doctor::doctor(&machine),
+        Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema => print(&format!("{:#}", crate::lang::schema())),
         Command::Completions { shell } => completions(shell),
     };

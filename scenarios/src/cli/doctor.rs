@@ -8,7 +8,7 @@ use super::{MachineArgs, Stop};
 use crate::exit::Exit;
 use crate::run::choose;
 
-pub(super) fn doctor(machine: &MachineArgs) -> Result<Exit, Stop> {
+pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
@@ -59,6 +59,9 @@ pub(super) fn doctor(machine: &MachineArgs) -> Result<Exit, Stop> {
             writeln!(out, "{:<12} {}", "initramfs", guest.initramfs.display())?;
         }
         Err(error) => problem(&mut out, "kernel", &error)?,
+    }
+    if stats && exit == Exit::Passed {
+        return super::stats::stats(machine, &mut out);
     }
     Ok(exit)
 }

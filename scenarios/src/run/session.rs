@@ -113,6 +113,12 @@ impl Session {
         self.boot.as_secs_f64() * 1000.0
     }
 
+    /// Figures of the machine.
+    #[must_use]
+    pub fn machine_stats(&self) -> relaybed_vmm::Stats {
+        self.machine.stats()
+    }
+
     /// Exits of vCPUs into our own process since the boot; `None` on a backend that does not say.
     #[must_use]
     pub fn exits(&self) -> Option<relaybed_vmm::ExitCounts> {

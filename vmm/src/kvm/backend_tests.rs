@@ -261,6 +261,17 @@ fn an_nmi_reaches_the_vcpu() {
 }
 
 #[test]
+fn ram_that_the_host_has_not_got_is_refused() {
+    let error = check_available(1 << 60).unwrap_err();
+    assert!(
+        matches!(error, KvmError::NoMemory { asked_mib, .. } if asked_mib == 1 << 40),
+        "{error:?}"
+    );
+    assert!(error.to_string().ends_with("ask for less"), "{error}");
+    check_available(MIB).unwrap();
+}
+
+#[test]
 fn nothing_is_left_of_a_machine() {
     let Some(guest) = guest(4, COUNT) else { return };
     let Guest {

@@ -103,6 +103,16 @@ impl ExitCounts {
             .map_or(0, |c| c.count)
     }
 
+    /// What came between `before` and this.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let counts = self.iter().map(|count| ExitCount {
+            count: count.count.saturating_sub(before.get(count.reason)),
+            ..count
+        });
+        Self(counts.collect())
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         self.iter().map(|c| c.count).sum()
@@ -137,6 +147,9 @@ mod tests {
             (1, 2, 3)
         );
         assert_eq!(seen.to_string(), "3 exits: 1 console, 2 other");
+        counts.add(Reason::Other);
+        let since = counts.snapshot().since(&seen);
+        assert_eq!(since.to_string(), "1 exits: 1 other");
         assert_eq!(Reason::NAMES.len(), Reason::Other as usize + 1);
     }
 }

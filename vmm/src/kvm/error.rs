@@ -23,7 +23,10 @@ pub enum KvmError {
     #[error("cannot open /dev/kvm")]
     Open(#[source] std::io::Error),
     /// The interface is of another version.
-    #[error("/dev/kvm speaks version {found} of its interface, 12 is needed: use the QEMU backend")]
+    #[error(
+        "/dev/kvm is not KVM or speaks version {found} of its interface, 12 is needed: use the QEMU \
+         backend"
+    )]
     Version {
         /// The version found, negative if it did not say.
         found: i32,

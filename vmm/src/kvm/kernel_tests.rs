@@ -142,16 +142,29 @@ fn an_initramfs_lies_at_the_end_or_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn no_file_makes_it_panic(
-        compressed: bool, at in 0usize..1100, bytes in prop::collection::vec(any::<u8>(), 1..9),
+        compressed: bool,
+        changes in prop::collection::vec((0usize..1100, prop_oneof![
+            prop::collection::vec(any::<u8>(), 1..9),
+            Just(vec![0xff; 8]),
+            Just(vec![0; 8]),
+        ]), 1..5),
+        len in 0usize..4096,
     ) {
         let mut image = if compressed { bzimage() } else { elf(0x100_0000, 0x100_0000) };
-        let at = if compressed { at } else { at % image.len() };
-        for (slot, byte) in image.iter_mut().skip(at).zip(bytes) {
-            *slot = byte;
+        for (at, bytes) in changes {
+            let at = if compressed { at } else { at % image.len() };
+            for (slot, byte) in image.iter_mut().skip(at).zip(bytes) {
+                *slot = byte;
+            }
         }
-        let _ = load(&image);
+        image.truncate(len);
+        // What is loaded lies where a kernel may, and is entered within the first page tables.
+        if let Ok(loaded) = load(&image) {
+            prop_assert!(loaded.end <= RAM && loaded.end > KERNEL_MIN);
+            prop_assert!((KERNEL_MIN..IDENTITY_MAPPED).contains(&loaded.entry));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The virtual machine in KVM: the only place where KVM is told of memory, hence the only `unsafe`.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use kvm_bindings::{
@@ -15,6 +16,9 @@ use super::cpuid::Template;
 use super::layout::{IDENTITY_MAP_PAGE, TSS, slots};
 use super::registers;
 use crate::ram::{RamError, RamFile};
+
+/// Where KVM is.
+const KVM_DEVICE: &CStr = c"/dev/kvm";
 
 /// What is needed of KVM, by the name it has in errors.
 const NEEDED: [(Cap, &str); 7] = [
@@ -44,7 +48,11 @@ pub(super) struct Vm {
 impl Vm {
     /// Makes a machine for `vcpus` vCPUs whose RAM is `ram`.
     pub(super) fn create(ram: &RamFile, vcpus: u32) -> Result<Self, KvmError> {
-        let kvm = open()?;
+        Self::create_on(KVM_DEVICE, ram, vcpus)
+    }
+
+    fn create_on(device: &CStr, ram: &RamFile, vcpus: u32) -> Result<Self, KvmError> {
+        let kvm = open(device)?;
         let most = kvm.get_max_vcpus();
         if usize::try_from(vcpus).is_ok_and(|asked| asked > most) {
             return Err(KvmError::TooManyVcpus { asked: vcpus, most });
@@ -159,15 +167,8 @@ impl Vm {
 }
 
 /// Opens KVM and checks that it can do what is needed.
-fn open() -> Result<kvm_ioctls::Kvm, KvmError> {
-    let kvm = kvm_ioctls::Kvm::new().map_err(|error| {
-        let error = std::io::Error::from_raw_os_error(error.errno());
-        match error.kind() {
-            std::io::ErrorKind::NotFound => KvmError::Absent,
-            std::io::ErrorKind::PermissionDenied => KvmError::Permission,
-            _ => KvmError::Open(error),
-        }
-    })?;
+fn open(device: &CStr) -> Result<kvm_ioctls::Kvm, KvmError> {
+    let kvm = kvm_ioctls::Kvm::new_with_path(device).map_err(open_error)?;
     let found = kvm.get_api_version();
     if u32::try_from(found) != Ok(KVM_API_VERSION) {
         return Err(KvmError::Version { found });
@@ -175,6 +176,16 @@ fn open() -> Result<kvm_ioctls::Kvm, KvmError> {
     match NEEDED.iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
         Some(&(_, capability)) => Err(KvmError::Capability { capability }),
         None => Ok(kvm),
+    }
+}
+
+/// Why the device does not open.
+fn open_error(error: kvm_ioctls::Error) -> KvmError {
+    let error = std::io::Error::from_raw_os_error(error.errno());
+    match error.kind() {
+        std::io::ErrorKind::NotFound => KvmError::Absent,
+        std::io::ErrorKind::PermissionDenied => KvmError::Permission,
+        _ => KvmError::Open(error),
     }
 }
 
@@ -195,3 +206,7 @@ fn map(ram: &RamFile) -> Result<Memory, KvmError> {
     let memory = Memory::from_ranges_with_files(ranges);
     Ok(memory.map_err(|e| fail(std::io::Error::other(e)))?)
 }
+
+#[cfg(test)]
+#[path = "vm_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! `relaybed doctor --stats`: one guest on the chosen backend, and what it costs.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use relaybed_vmm::ExitCounts;
+
+use super::{MachineArgs, Stop, run, scenarios};
+use crate::exit::Exit;
+use crate::run::Session;
+
+/// The scenario that is run: short, and all of its records can be told in advance.
+const SCENARIO: &str = "hello/hello";
+/// For how long the guest is left to itself.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Boots a guest, leaves it idle, runs a scenario, and prints the figures of each phase.
+///
+/// # Errors
+/// When the guest cannot be had, or dies.
+pub(super) fn stats(machine: &MachineArgs, out: &mut dyn Write) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let cases = scenarios::load(&[SCENARIO.to_owned()])?;
+    let plan = machine.plan()?;
+    let mut session = Session::boot(&plan).map_err(run::stop)?;
+    let setting = session.setting();
+    writeln!(
+        out,
+        "{:<12} {} on {} {}, {} vCPUs, ready after {:.2} s",
+        "guest",
+        setting.release,
+        setting.backend,
+        setting.accel,
+        setting.vcpus,
+        session.boot_ms() / 1000.0
+    )?;
+    memory(&session, out)?;
+    let at_boot = session.exits();
+    exits(out, "start to ready", at_boot.as_ref(), None)?;
+
+    std::thread::sleep(IDLE);
+    let idle = session.exits();
+    exits(out, "an idle second", idle.as_ref(), at_boot.as_ref())?;
+
+    let mut exit = Exit::Passed;
+    for loaded in &cases {
+        if let Err(ended) = session.run(&loaded.case, None) {
+            writeln!(out, "{:<12} NO: {}", loaded.case.name, ended.cause)?;
+            exit = exit.worse(ended.cause.exit());
+        }
+    }
+    let after = session.exits();
+    exits(out, SCENARIO, after.as_ref(), idle.as_ref())?;
+    if at_boot.is_none() {
+        let hint = "QEMU does not count them; --backend kvm does, where KVM works";
+        writeln!(out, "{:<12} {hint}", "exits")?;
+    }
+    session.close();
+    Ok(exit)
+}
+
+/// What the process that holds the guest takes up beyond the guest's RAM.
+fn memory(session: &Session, out: &mut dyn Write) -> io::Result<()> {
+    let stats = session.machine_stats();
+    let beyond = stats
+        .resident_bytes
+        .zip(stats.resident_shared_bytes)
+        .map(|(all, shared)| all.saturating_sub(shared) / 1024);
+    let whose = match session.exits() {
+        Some(_) => "this command with the machine in it",
+        None => "QEMU",
+    };
+    match beyond {
+        Some(kib) => writeln!(out, "{:<12} {kib} KiB beyond guest RAM ({whose})", "memory"),
+        None => writeln!(out, "{:<12} not told by this host", "memory"),
+    }
+}
+
+/// What was counted in a phase that began with `before`.
+fn exits(
+    out: &mut dyn Write,
+    phase: &str,
+    now: Option<&ExitCounts>,
+    before: Option<&ExitCounts>,
+) -> io::Result<()> {
+    let Some(now) = now else { return Ok(()) };
+    let counts = before.map_or_else(|| now.clone(), |before| now.since(before));
+    writeln!(out, "{:<12} {phase}: {counts}", "exits")
+}

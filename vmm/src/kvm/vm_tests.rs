@@ -1,0 +1,67 @@
+//! Every way in which a virtual machine cannot be had is an error that says what to change.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use super::*;
+use crate::address::MIB;
+
+/// The error of a machine with two vCPUs on `device`.
+fn refused(device: &CStr) -> KvmError {
+    let ram = RamFile::create(64 * MIB).unwrap();
+    Vm::create_on(device, &ram, 2).unwrap_err()
+}
+
+#[test]
+fn no_device() {
+    let error = refused(c"/nonexistent/kvm");
+    assert!(matches!(error, KvmError::Absent), "{error:?}");
+    assert!(error.to_string().contains("load kvm_intel or kvm_amd"));
+}
+
+#[test]
+fn a_device_that_is_not_kvm() {
+    let error = refused(c"/dev/null");
+    assert!(
+        matches!(error, KvmError::Version { found: ..=0 }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("is not KVM"));
+}
+
+#[test]
+fn a_device_that_we_may_not_open() {
+    if rustix::process::geteuid().is_root() {
+        eprintln!("skipped: root may open everything");
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0);
+    std::fs::set_permissions(file.path(), mode).unwrap();
+    let device = CString::new(file.path().as_os_str().as_bytes()).unwrap();
+    let error = refused(&device);
+    assert!(matches!(error, KvmError::Permission), "{error:?}");
+    assert!(error.to_string().contains("add the user to the group"));
+}
+
+#[test]
+fn a_refusal_for_want_of_permission_is_named_whoever_we_are() {
+    let error = open_error(kvm_ioctls::Error::new(
+        rustix::io::Errno::ACCESS.raw_os_error(),
+    ));
+    assert!(matches!(error, KvmError::Permission), "{error:?}");
+}
+
+#[test]
+fn more_vcpus_than_kvm_gives() {
+    let ram = RamFile::create(64 * MIB).unwrap();
+    match Vm::create(&ram, u32::MAX).unwrap_err() {
+        KvmError::Absent | KvmError::Permission | KvmError::Open(_) => {
+            eprintln!("skipped: no KVM here");
+        }
+        error @ KvmError::TooManyVcpus { .. } => {
+            assert!(error.to_string().ends_with("ask for fewer"), "{error}");
+        }
+        error => panic!("{error:?}"),
+    }
+}
