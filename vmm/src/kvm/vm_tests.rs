@@ -36,7 +36,7 @@ fn a_device_that_we_may_not_open() {
         return;
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     std::fs::set_permissions(file.path(), mode).unwrap();
     let device = CString::new(file.path().as_os_str().as_bytes()).unwrap();
     let error = refused(&device);
