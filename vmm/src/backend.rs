@@ -13,6 +13,11 @@ use crate::qemu::{Qemu, QemuError};
 use crate::ram::{GuestRam, RamFile};
 use crate::spec::{Backend, MachineSpec};
 
+const NO_DEBUGGER: Error = Error::Unsupported {
+    what: "control of single vCPUs",
+    backend: Backend::Kvm,
+};
+
 /// A running virtual machine, whichever backend it has.
 #[derive(Debug)]
 pub(crate) enum Vm {
@@ -99,6 +104,22 @@ impl Vm {
                 vm.resume();
                 Ok(())
             }
+        }
+    }
+
+    /// Whether single vCPUs can be controlled.
+    pub(crate) fn check_debugger(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb().map(drop)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// The QEMU whose single vCPUs are controlled.
+    pub(crate) fn debugged(&mut self) -> Result<&mut Qemu, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
         }
     }
 

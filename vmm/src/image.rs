@@ -233,9 +233,10 @@ pub(crate) fn save(
 /// Everything in a spec that a machine's state depends on.
 fn shape(spec: &MachineSpec) -> String {
     format!(
-        "{} {} vcpus={} memory={}MiB cmdline={}",
+        "{} {} clock={:?} vcpus={} memory={}MiB cmdline={}",
         spec.backend,
         spec.accel,
+        spec.clock,
         spec.vcpus,
         spec.memory_mib,
         crate::cmdline::kernel_cmdline(spec)

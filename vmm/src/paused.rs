@@ -4,6 +4,8 @@ use std::path::Path;
 
 use vm_memory::GuestAddress;
 
+use crate::backend::Vm;
+use crate::debugger::Debugger;
 use crate::error::Error;
 use crate::image;
 use crate::machine::Machine;
@@ -66,6 +68,20 @@ impl<'m> Paused<'m> {
     /// [`Error::Image`] if it cannot be written, [`Error::Unsupported`] from a backend without images.
     pub fn snapshot(&mut self, dir: &Path, identity: &str, note: &str) -> Result<(), Error> {
         image::save(self.machine, dir, identity, note)
+    }
+
+    /// Takes control of single vCPUs. The guest stands still until the debugger is told otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] from a backend without it, [`Error::Qemu`] from a machine whose spec did
+    /// not ask for it.
+    pub fn debug(self) -> Result<Debugger<'m>, Error> {
+        self.machine.vm.check_debugger()?;
+        Ok(Debugger::new(self))
+    }
+
+    pub(crate) fn vm(&mut self) -> &mut Vm {
+        &mut self.machine.vm
     }
 
     /// Interrupts one vCPU by an NMI as soon as the guest goes on.

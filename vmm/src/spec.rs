@@ -54,6 +54,18 @@ impl std::fmt::Display for Backend {
     }
 }
 
+/// What the guest's clocks follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The host's time. vCPUs run side by side.
+    Host,
+    /// The number of instructions that were executed, one nanosecond each. vCPUs take turns, the clock
+    /// of day begins at a fixed date and the machine's random numbers at a fixed seed, so that
+    /// what a vCPU does while no other runs and nothing comes from outside is the same every time.
+    /// QEMU's translator only; a boot takes some six times as long.
+    Instructions,
+}
+
 /// How to start QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QemuProgram {
@@ -96,6 +108,10 @@ pub struct MachineSpec {
     pub qemu: QemuProgram,
     /// An existing folder for `console.log` and the backend's log; one machine at a time.
     pub dir: PathBuf,
+    /// What the guest's clocks follow.
+    pub clock: Clock,
+    /// Whether [`Paused::debug`](crate::Paused::debug) shall be possible. Costs nothing while not used.
+    pub debug: bool,
     /// How long [`Machine::await_boot`](crate::Machine::await_boot) waits for the first doorbell.
     pub boot_deadline: Deadline,
 }
@@ -167,6 +183,18 @@ pub enum SpecError {
         /// The path.
         path: PathBuf,
     },
+    /// An instruction clock or a debugger that the backend or the accelerator does not have.
+    #[error(
+        "{what} needs QEMU's translator (the qemu backend with tcg), not {backend} with {accel}"
+    )]
+    NeedsTcg {
+        /// What was asked for.
+        what: &'static str,
+        /// The backend.
+        backend: Backend,
+        /// The accelerator.
+        accel: Accel,
+    },
     /// There is no QEMU to start.
     #[error("no QEMU program is given (argv0 is empty)")]
     NoQemu,
@@ -193,6 +221,8 @@ impl MachineSpec {
             accel: Accel::Tcg,
             qemu,
             dir,
+            clock: Clock::Host,
+            debug: false,
             boot_deadline: Deadline::default(),
         }
     }
@@ -255,6 +285,18 @@ impl MachineSpec {
         if !(MEMORY_MIN_MIB..=MEMORY_MAX_MIB).contains(&self.memory_mib) {
             return Err(SpecError::Memory {
                 memory_mib: self.memory_mib,
+            });
+        }
+        let translated = self.backend == Backend::Qemu && self.accel == Accel::Tcg;
+        let special = [
+            (self.clock == Clock::Instructions, "an instruction clock"),
+            (self.debug, "control of single vCPUs"),
+        ];
+        if let Some((_, what)) = special.iter().find(|(asked, _)| *asked && !translated) {
+            return Err(SpecError::NeedsTcg {
+                what,
+                backend: self.backend,
+                accel: self.accel,
             });
         }
         if self.backend == Backend::Qemu && self.qemu.argv0.is_empty() {

@@ -8,6 +8,7 @@ use relaybed_guest::{Cache, KernelRequest, Terminal};
 use super::{Accel, Backend, MachineArgs, Stop};
 use crate::exit::Exit;
 use crate::run::{BackendWish, Plan, Wish};
+use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
 /// A kernel that the options do not name fully.
@@ -54,6 +55,8 @@ impl MachineArgs {
             },
             deadline: Duration::from_secs(self.deadline),
             show_console: self.console,
+            clock: Clock::Host,
+            debug: false,
             images: !self.no_image,
         })
     }

@@ -72,8 +72,8 @@ impl ReadyImage {
     ) -> Result<Self, SessionError> {
         let identity = plan.identity();
         let shape = format!(
-            "{} {} {} {} {}",
-            spec.backend, spec.accel, spec.vcpus, spec.memory_mib, spec.cmdline_extra
+            "{} {} {:?} {} {} {}",
+            spec.backend, spec.accel, spec.clock, spec.vcpus, spec.memory_mib, spec.cmdline_extra
         );
         let inputs = [("identity", identity.as_str()), ("shape", shape.as_str())];
         let cache: &Cache = plan.cache();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
 use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
-use relaybed_vmm::{Accel, Backend, Deadline, MachineSpec, QemuProgram};
+use relaybed_vmm::{Accel, Backend, Clock, Deadline, MachineSpec, QemuProgram};
 
 use super::error::SessionError;
 use super::image::ReadyImage;
@@ -41,6 +41,10 @@ pub struct Wish {
     pub deadline: Duration,
     /// Copy the guest's console to standard error.
     pub show_console: bool,
+    /// What the guest's clocks follow.
+    pub clock: Clock,
+    /// Whether single vCPUs shall be controllable.
+    pub debug: bool,
     /// Fork machines off the image of an earlier boot where the backend can.
     pub images: bool,
 }
@@ -116,6 +120,8 @@ impl Plan {
         spec.vcpus = self.wish.vcpus;
         spec.memory_mib = self.wish.memory_mib;
         spec.accel = self.choice.accel;
+        spec.clock = self.wish.clock;
+        spec.debug = self.wish.debug;
         spec.boot_deadline = self.deadline();
         spec
     }

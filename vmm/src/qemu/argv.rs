@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::spec::{Accel, MachineSpec};
+use crate::spec::{Accel, Clock, MachineSpec};
 
 /// Descriptors that QEMU inherits. No socket and no RAM file has a name in any file system.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(super) struct InheritedFds {
     pub(super) qmp: RawFd,
     /// QEMU's end of the doorbell socket.
     pub(super) bell: RawFd,
+    /// QEMU's end of the debugger's socket, if there is to be one.
+    pub(super) gdb: Option<RawFd>,
     /// The state to begin with, for a fork of an image.
     pub(super) state: Option<RawFd>,
 }
@@ -22,6 +24,7 @@ pub(super) struct InheritedFds {
 impl InheritedFds {
     pub(super) fn all(self) -> Vec<RawFd> {
         let mut all = vec![self.ram, self.qmp, self.bell];
+        all.extend(self.gdb);
         all.extend(self.state);
         all
     }
@@ -57,9 +60,15 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         "q35,memory-backend=ram,vmport=off,smm=off,usb=off",
     );
     match spec.accel {
-        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
+        Accel::Tcg => args.pair("-accel", tcg(spec.clock)).pair("-cpu", "max"),
         Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
     };
+    if spec.clock == Clock::Instructions {
+        // Nothing of the host's time, date or randomness is left in the machine.
+        args.pair("-icount", "shift=0,sleep=off")
+            .pair("-rtc", "base=2020-01-01,clock=vm")
+            .pair("-seed", "1");
+    }
     args.pair("-smp", spec.vcpus.to_string());
     args.pair("-m", format!("{}M", spec.memory_mib));
     args.pair(
@@ -82,10 +91,21 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         .pair("-serial", "chardev:bell");
     args.pair("-chardev", format!("socket,id=qmp,fd={}", fds.qmp))
         .pair("-qmp", "chardev:qmp");
+    if let Some(gdb) = fds.gdb {
+        args.pair("-chardev", format!("socket,id=gdb,fd={gdb}"))
+            .pair("-gdb", "chardev:gdb");
+    }
     if fds.state.is_some() {
         args.flags(&["-S", "-incoming", "defer"]);
     }
     args.0
+}
+
+fn tcg(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Host => "tcg,thread=multi",
+        Clock::Instructions => "tcg,thread=single",
+    }
 }
 
 struct Args(Vec<OsString>);
@@ -138,6 +158,7 @@ mod tests {
             ram: 7,
             qmp: 8,
             bell: 9,
+            gdb: spec.debug.then_some(11),
             state,
         };
         let args = arguments(spec, fds);
@@ -174,6 +195,26 @@ mod tests {
         let (boot, fork) = (lines(&spec()), lines_of(&spec(), Some(10)));
         assert_eq!(fork[..boot.len()], boot);
         assert_eq!(fork[boot.len()..], ["-S", "-incoming defer"]);
+    }
+
+    #[test]
+    fn an_instruction_clock_and_a_debugger() {
+        let mut spec = spec();
+        (spec.clock, spec.debug) = (Clock::Instructions, true);
+        let lines = lines(&spec);
+        for expected in [
+            "-accel tcg,thread=single",
+            "-icount shift=0,sleep=off",
+            "-rtc base=2020-01-01,clock=vm",
+            "-seed 1",
+            "-chardev socket,id=gdb,fd=11",
+            "-gdb chardev:gdb",
+        ] {
+            assert!(
+                lines.iter().any(|l| l == expected),
+                "{expected} in {lines:?}"
+            );
+        }
     }
 
     #[test]

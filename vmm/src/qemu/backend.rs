@@ -8,11 +8,12 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::argv::{self, InheritedFds};
 use super::child::Child;
 use super::control::{Control, wait_readable};
+use super::gdb::{Gdb, Halt};
 use super::message::{GuestEnd, Message};
 use super::{QemuError, Version};
 use crate::address::{REBOOT_MODE, WARM_BOOT};
@@ -33,6 +34,7 @@ const DEATH_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Qemu {
     child: Child,
     control: Control,
+    gdb: Option<Gdb>,
     bell: UnixStream,
     bells: VecDeque<u8>,
     /// We asked for the vCPUs to be stopped.
@@ -90,10 +92,17 @@ impl Qemu {
         let (bell, their_bell) = UnixStream::pair().map_err(io("make the doorbell socket"))?;
         bell.set_nonblocking(true)
             .map_err(io("prepare the doorbell socket"))?;
+        let debugger = spec
+            .debug
+            .then(UnixStream::pair)
+            .transpose()
+            .map_err(io("make the debugger's socket"))?;
+        let (gdb, their_gdb) = debugger.unzip();
         let fds = InheritedFds {
             ram: ram.raw_fd(),
             qmp: their_qmp.as_raw_fd(),
             bell: their_bell.as_raw_fd(),
+            gdb: their_gdb.as_ref().map(AsRawFd::as_raw_fd),
             state,
         };
         let log_path = spec.machine_log_path();
@@ -112,13 +121,14 @@ impl Qemu {
             source,
         })?;
         // From here on only QEMU holds their ends, so its death closes ours.
-        drop((their_qmp, their_bell));
+        drop((their_qmp, their_bell, their_gdb));
 
         let control = Control::new(qmp)?;
         let bells = VecDeque::new();
         let mut qemu = Self {
             child,
             control,
+            gdb: None,
             bell,
             bells,
             stopped: false,
@@ -128,6 +138,13 @@ impl Qemu {
             Ok(version) => version_is_enough(version)?,
             Err(QemuError::Closed) => return Err(qemu.died_at_start()),
             Err(error) => return Err(error),
+        }
+        if let Some(socket) = gdb {
+            qemu.gdb = Some(Gdb::new(socket)?);
+            // QEMU stops the machine when a debugger comes.
+            if state.is_none() {
+                qemu.control.execute("cont")?;
+            }
         }
         Ok(qemu)
     }
@@ -192,6 +209,62 @@ impl Qemu {
         self.control.execute("cont")?;
         self.stopped = false;
         Ok(())
+    }
+
+    /// The debugger of a machine that stands still.
+    pub(crate) fn gdb(&mut self) -> Result<&mut Gdb, QemuError> {
+        self.gdb.as_mut().ok_or(QemuError::NoDebugger)
+    }
+
+    /// Lets one vCPU go on while the others stand, until it halts, the doorbell rings, the machine ends
+    /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    pub(crate) fn run_one(
+        &mut self,
+        vcpu: u32,
+        limit: Duration,
+    ) -> Result<Option<Halt>, QemuError> {
+        self.gdb()?.go(vcpu, false)?;
+        let until = Instant::now() + limit;
+        loop {
+            if let Some(halt) = self.gdb()?.halted(Duration::ZERO)? {
+                return Ok(Some(halt));
+            }
+            let (rang, left) = (
+                self.rings()?,
+                until.saturating_duration_since(Instant::now()),
+            );
+            if rang || left.is_zero() {
+                let gdb = self.gdb()?;
+                gdb.interrupt()?;
+                let halt = gdb.halted(DEATH_LIMIT)?.ok_or(QemuError::Silent {
+                    command: "the debugger's interrupt",
+                    limit: DEATH_LIMIT,
+                })?;
+                // It may have met a breakpoint at the same moment, which must not be lost.
+                let timed_out = halt == Halt::Interrupted && !rang;
+                return Ok((!timed_out).then_some(halt));
+            }
+            let gdb = self.gdb.as_ref().ok_or(QemuError::NoDebugger)?;
+            let fds = [gdb.as_fd(), self.bell.as_fd(), self.child.pidfd()];
+            wait_readable(&fds, left)?;
+        }
+    }
+
+    /// Makes one step of one vCPU while the others stand.
+    pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<Halt, QemuError> {
+        let gdb = self.gdb()?;
+        gdb.go(vcpu, true)?;
+        gdb.halted(DEATH_LIMIT)?.ok_or(QemuError::Silent {
+            command: "the debugger's step",
+            limit: DEATH_LIMIT,
+        })
+    }
+
+    /// Whether doorbell bytes have come; takes them in.
+    fn rings(&mut self) -> Result<bool, QemuError> {
+        let before = self.bells.len();
+        self.receive_bells()?;
+        Ok(self.bells.len() > before)
     }
 
     /// Asks QEMU to leave, kills it if it does not, and reaps it.

@@ -58,6 +58,9 @@ pub enum QemuError {
         /// The path.
         path: std::path::PathBuf,
     },
+    /// Single vCPUs cannot be controlled.
+    #[error("this machine was made without a debugger: set MachineSpec::debug")]
+    NoDebugger,
     /// A control command got no answer.
     #[error("QEMU did not answer {command:?} within {limit:?}: kill it and look at qemu.log")]
     Silent {

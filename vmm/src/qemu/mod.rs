@@ -8,9 +8,12 @@ mod backend;
 mod child;
 mod control;
 mod error;
+mod gdb;
 mod message;
 mod version;
 
 pub(crate) use backend::Qemu;
 pub use error::QemuError;
+pub(crate) use gdb::Halt;
+pub use gdb::Registers;
 pub use version::Version;

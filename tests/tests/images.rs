@@ -1,0 +1,92 @@
+//! Images and forks on a real kernel: forks do not meet, a damaged image is made again and never run.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use relaybed::run::{BackendWish, Plan, ReadyImage, Wish};
+use relaybed_guest::{Cache, Terminal};
+use relaybed_vmm::probe::AccelRequest;
+use relaybed_vmm::{Clock, GuestAddress};
+
+/// A plan whose image nobody else uses: no other test asks for so much memory.
+fn plan(memory_mib: u32) -> Plan {
+    let wish = Wish {
+        kernel: relaybed_guest::KernelRequest::default(),
+        vcpus: 2,
+        memory_mib,
+        backend: BackendWish::Qemu,
+        accel: AccelRequest::Tcg,
+        deadline: Duration::from_secs(60),
+        show_console: false,
+        clock: Clock::Host,
+        debug: false,
+        images: true,
+    };
+    Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
+}
+
+/// The folder of the image, found by the size of its RAM.
+fn folder(plan: &Plan, memory_mib: u64) -> PathBuf {
+    let images = fs::read_dir(plan.cache().root().join("image")).unwrap();
+    let mut folders = images.map(|entry| entry.unwrap().path()).filter(|path| {
+        fs::metadata(path.join("ram")).is_ok_and(|ram| ram.len() == memory_mib << 20)
+    });
+    folders.next().unwrap()
+}
+
+#[test]
+fn forks_of_one_image_do_not_meet() {
+    let plan = plan(258);
+    let image = ReadyImage::obtain(&plan, &Terminal::new()).unwrap();
+    let logs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut one = image.fork(&plan, logs[0].path()).unwrap();
+    let mut other = image.fork(&plan, logs[1].path()).unwrap();
+
+    // The mailbox's first word, which every request depends on.
+    let at = GuestAddress(image.mailbox());
+    let before: u64 = other.ram().read_obj(at).unwrap();
+    let mut paused = one.pause().unwrap();
+    paused.write_all_at(at, &(!before).to_le_bytes()).unwrap();
+    paused.resume().unwrap();
+    assert_eq!(one.ram().read_obj::<u64>(at).unwrap(), !before);
+    one.kill().unwrap();
+    assert_eq!(other.ram().read_obj::<u64>(at).unwrap(), before);
+    // The other one goes on as if nothing had been.
+    other.pause().unwrap().resume().unwrap();
+    assert_eq!(other.exit(), None);
+    let logs = tempfile::tempdir().unwrap();
+    let third = image.fork(&plan, logs.path()).unwrap();
+    assert_eq!(third.ram().read_obj::<u64>(at).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_image_is_made_again() {
+    let plan = plan(262);
+    let progress = Terminal::new();
+    let first = ReadyImage::obtain(&plan, &progress).unwrap();
+    let folder = folder(&plan, 262);
+    let ram = fs::File::options()
+        .write(true)
+        .open(folder.join("ram"))
+        .unwrap();
+    // Nothing but the bytes tells.
+    let written = ram.metadata().unwrap().modified().unwrap();
+    ram.write_all_at(b"a bit of rot", 0x0100_0000).unwrap();
+    ram.set_modified(written).unwrap();
+    drop(ram);
+    let second = ReadyImage::obtain(&plan, &progress).unwrap();
+    assert!(
+        (first.boot_ms() - second.boot_ms()).abs() > f64::EPSILON,
+        "the damaged image was used again"
+    );
+    let third = ReadyImage::obtain(&plan, &progress).unwrap();
+    assert!(
+        (third.boot_ms() - second.boot_ms()).abs() < f64::EPSILON,
+        "the whole image was not used"
+    );
+    let logs = tempfile::tempdir().unwrap();
+    let mut machine = third.fork(&plan, logs.path()).unwrap();
+    machine.pause().unwrap().resume().unwrap();
+}

@@ -1,0 +1,338 @@
+//! QEMU's gdb stub: breakpoints, one vCPU at a time, registers.
+//!
+//! The remote protocol of gdb (manual, appendix "Remote Serial Protocol"), as far as one client that never
+//! lets more than one vCPU run needs it. vCPU n is the stub's thread n + 1.
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::net::SendFlags;
+
+use super::QemuError;
+use super::control::wait_readable;
+
+/// How long the stub may take for an answer that needs nothing of the guest.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// Longest packet that is accepted: a register dump has some 2 KiB.
+const PACKET_MAX: usize = 1 << 16;
+/// What gdb sends to interrupt, outside any packet.
+const INTERRUPT: u8 = 0x03;
+
+/// Our end of the stub's socket.
+#[derive(Debug)]
+pub(crate) struct Gdb {
+    socket: UnixStream,
+    received: Vec<u8>,
+}
+
+/// Why a vCPU stands still again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// It met a breakpoint, or made its one step.
+    Trap {
+        /// The vCPU.
+        vcpu: u32,
+    },
+    /// It was interrupted by [`Gdb::interrupt`], or by the machine's stop.
+    Interrupted,
+    /// The machine is gone.
+    Gone,
+}
+
+/// The registers that the stub's `g` packet begins with on x86-64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, in this order.
+    pub general: [u64; 16],
+    /// Address of the next instruction.
+    pub rip: u64,
+    /// The low half of rflags.
+    pub eflags: u32,
+}
+
+impl Registers {
+    /// First argument of a function, by the x86-64 calling convention.
+    #[must_use]
+    pub fn argument(&self) -> u64 {
+        self.general[5]
+    }
+
+    /// Top of the stack.
+    #[must_use]
+    pub fn stack(&self) -> u64 {
+        self.general[7]
+    }
+
+    fn parse(hex: &[u8]) -> Option<Self> {
+        let word = |at: usize, len: usize| -> Option<u64> {
+            (0..len).try_fold(0, |value, i| {
+                let byte = hex.get(at + 2 * i..at + 2 * i + 2)?;
+                let byte = u64::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok()?;
+                Some(value | byte << (8 * i))
+            })
+        };
+        let mut registers = Self::default();
+        for (n, register) in registers.general.iter_mut().enumerate() {
+            *register = word(16 * n, 8)?;
+        }
+        registers.rip = word(256, 8)?;
+        registers.eflags = u32::try_from(word(272, 4)?).ok()?;
+        Some(registers)
+    }
+}
+
+impl Gdb {
+    /// Takes our end of the socket pair, on which QEMU listens already, and stops acknowledging.
+    pub(super) fn new(socket: UnixStream) -> Result<Self, QemuError> {
+        socket
+            .set_nonblocking(true)
+            .map_err(|source| QemuError::Io {
+                action: "prepare the debugger's socket",
+                source,
+            })?;
+        let mut gdb = Self {
+            socket,
+            received: Vec::new(),
+        };
+        gdb.expect_ok("QStartNoAckMode")?;
+        gdb.send(b"+")?;
+        Ok(gdb)
+    }
+
+    /// Sets or clears a breakpoint at a virtual address of whatever address space runs.
+    pub(crate) fn breakpoint(&mut self, address: u64, set: bool) -> Result<(), QemuError> {
+        let kind = if set { 'Z' } else { 'z' };
+        self.expect_ok(&format!("{kind}0,{address:x},1"))
+    }
+
+    /// Lets one vCPU go on, or make one step, while the others stand.
+    pub(super) fn go(&mut self, vcpu: u32, step: bool) -> Result<(), QemuError> {
+        let action = if step { 's' } else { 'c' };
+        self.command(&format!("vCont;{action}:{:x}", vcpu + 1))
+    }
+
+    /// Asks the running vCPU to stop; [`Self::halted`] tells when it has.
+    pub(super) fn interrupt(&mut self) -> Result<(), QemuError> {
+        self.send(&[INTERRUPT])
+    }
+
+    /// Why the vCPU stands still, once it does; `None` when it still runs after `limit`.
+    pub(super) fn halted(&mut self, limit: Duration) -> Result<Option<Halt>, QemuError> {
+        let Some(packet) = self.packet(limit)? else {
+            return Ok(None);
+        };
+        halt(&packet).map(Some).ok_or_else(|| garbled(&packet))
+    }
+
+    /// A standing vCPU's registers.
+    pub(crate) fn registers(&mut self, vcpu: u32) -> Result<Registers, QemuError> {
+        self.expect_ok(&format!("Hg{:x}", vcpu + 1))?;
+        let answer = self.ask("g")?;
+        Registers::parse(&answer).ok_or_else(|| garbled(&answer))
+    }
+
+    fn expect_ok(&mut self, command: &str) -> Result<(), QemuError> {
+        let answer = self.ask(command)?;
+        if answer == b"OK" {
+            return Ok(());
+        }
+        Err(QemuError::Refused {
+            command: "the debugger's",
+            reason: format!("{command}: {}", String::from_utf8_lossy(&answer)),
+        })
+    }
+
+    fn ask(&mut self, command: &str) -> Result<Vec<u8>, QemuError> {
+        self.command(command)?;
+        self.packet(ANSWER_LIMIT)?.ok_or(QemuError::Silent {
+            command: "the debugger's",
+            limit: ANSWER_LIMIT,
+        })
+    }
+
+    fn command(&mut self, command: &str) -> Result<(), QemuError> {
+        let packet = frame(command);
+        self.send(&packet)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), QemuError> {
+        // Commands are far smaller than the socket's buffer, so they are taken whole.
+        rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)
+            .map(drop)
+            .map_err(|error| QemuError::Io {
+                action: "write to the debugger's socket",
+                source: error.into(),
+            })
+    }
+
+    fn packet(&mut self, limit: Duration) -> Result<Option<Vec<u8>>, QemuError> {
+        let until = Instant::now() + limit;
+        loop {
+            self.receive()?;
+            if let Some(packet) = take_packet(&mut self.received)? {
+                return Ok(Some(packet));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            wait_readable(&[self.socket.as_fd()], left)?;
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), QemuError> {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.socket.read(&mut chunk) {
+                Ok(0) => return Err(QemuError::Closed),
+                Ok(n) => self
+                    .received
+                    .extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => return Err(QemuError::Closed),
+                Err(source) => {
+                    return Err(QemuError::Io {
+                        action: "read the debugger's socket",
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Gdb {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// `$`, the command, `#` and its checksum.
+fn frame(command: &str) -> Vec<u8> {
+    let sum = command.bytes().fold(0u8, u8::wrapping_add);
+    format!("${command}#{sum:02x}").into_bytes()
+}
+
+/// The next whole packet's content. Acknowledgements before it are dropped.
+fn take_packet(received: &mut Vec<u8>) -> Result<Option<Vec<u8>>, QemuError> {
+    let Some(start) = received.iter().position(|&b| b == b'$') else {
+        received.clear();
+        return Ok(None);
+    };
+    let Some(len) = received[start..].iter().position(|&b| b == b'#') else {
+        return if received.len() > PACKET_MAX {
+            Err(garbled(received))
+        } else {
+            Ok(None)
+        };
+    };
+    let end = start + len;
+    let Some(sum) = received.get(end + 1..end + 3) else {
+        return Ok(None);
+    };
+    let content = received[start + 1..end].to_vec();
+    let expected = content.iter().copied().fold(0u8, u8::wrapping_add);
+    let told = std::str::from_utf8(sum)
+        .ok()
+        .and_then(|sum| u8::from_str_radix(sum, 16).ok());
+    received.drain(..end + 3);
+    if told != Some(expected) {
+        return Err(garbled(&content));
+    }
+    Ok(Some(content))
+}
+
+/// What a stop reply says.
+fn halt(packet: &[u8]) -> Option<Halt> {
+    match packet.first()? {
+        b'W' | b'X' => return Some(Halt::Gone),
+        b'T' | b'S' => {}
+        _ => return None,
+    }
+    let text = std::str::from_utf8(packet).ok()?;
+    let signal = u8::from_str_radix(text.get(1..3)?, 16).ok()?;
+    // 5 is SIGTRAP; everything else comes from a stop that no breakpoint made.
+    if signal != 5 {
+        return Some(Halt::Interrupted);
+    }
+    let thread = text
+        .get(3..)?
+        .split(';')
+        .find_map(|pair| pair.strip_prefix("thread:"))?;
+    // With the multiprocess extension it would be p<process>.<thread>.
+    let thread = thread.rsplit('.').next()?;
+    let vcpu = u32::from_str_radix(thread, 16).ok()?.checked_sub(1)?;
+    Some(Halt::Trap { vcpu })
+}
+
+fn garbled(bytes: &[u8]) -> QemuError {
+    let line = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes)).into_owned();
+    QemuError::Garbled { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn packets_are_framed_and_unframed() {
+        // Two packets of every session there ever was.
+        assert_eq!(frame("g"), b"$g#67");
+        assert_eq!(frame("QStartNoAckMode"), b"$QStartNoAckMode#b0");
+        let mut received = b"+$OK#9a$g#6".to_vec();
+        assert_eq!(take_packet(&mut received).unwrap().unwrap(), b"OK");
+        assert_eq!(take_packet(&mut received).unwrap(), None);
+        received.push(b'7');
+        assert_eq!(take_packet(&mut received).unwrap().unwrap(), b"g");
+        assert!(take_packet(&mut b"$OK#00".to_vec()).is_err());
+    }
+
+    #[test]
+    fn stop_replies() {
+        assert_eq!(halt(b"T05thread:02;"), Some(Halt::Trap { vcpu: 1 }));
+        assert_eq!(
+            halt(b"T05swbreak:;thread:p01.03;"),
+            Some(Halt::Trap { vcpu: 2 })
+        );
+        assert_eq!(halt(b"T02thread:01;"), Some(Halt::Interrupted));
+        assert_eq!(halt(b"W00"), Some(Halt::Gone));
+        assert_eq!(halt(b"OK"), None);
+        assert_eq!(halt(b"T05thread:00;"), None);
+    }
+
+    #[test]
+    fn registers_in_the_order_of_the_stub() {
+        let mut hex = String::new();
+        for n in 0..17u64 {
+            for byte in (0x1100 + n).to_le_bytes() {
+                hex += &format!("{byte:02x}");
+            }
+        }
+        hex += "46020000";
+        let registers = Registers::parse(hex.as_bytes()).unwrap();
+        assert_eq!(
+            (
+                registers.general[0],
+                registers.argument(),
+                registers.stack()
+            ),
+            (0x1100, 0x1105, 0x1107)
+        );
+        assert_eq!((registers.rip, registers.eflags), (0x1110, 0x246));
+        assert_eq!(Registers::parse(b"00"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = halt(&bytes);
+            let _ = Registers::parse(&bytes);
+            let mut received = bytes;
+            let _ = take_packet(&mut received);
+        }
+    }
+}
