@@ -1,5 +1,10 @@
 //! Images and forks on a real kernel: forks do not meet, a damaged image is made again and never run.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
