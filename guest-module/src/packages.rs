@@ -83,10 +83,23 @@ pub(crate) fn release_of_image(name: &str) -> Option<&str> {
     numbered.then_some(release)
 }
 
+/// Flavours of Debian's kernels besides the plain one.
+const FLAVOURS: [&str; 2] = ["-cloud", "-rt"];
+
+/// A release or series without its flavour, and the flavour with its dash; empty: the plain one.
+fn split_flavour(name: &str) -> (&str, &str) {
+    let of = |flavour: &&'static str| Some((name.strip_suffix(*flavour)?, *flavour));
+    FLAVOURS.iter().find_map(of).unwrap_or((name, ""))
+}
+
+/// The flavour of a release.
+fn flavour(release: &str) -> &str {
+    split_flavour(release.strip_suffix("-amd64").unwrap_or(release)).1
+}
+
 /// Whether the release is of the plain flavour.
 fn is_plain(release: &str) -> bool {
-    let flavour = release.strip_suffix("-amd64").unwrap_or(release);
-    !flavour.ends_with("-cloud") && !flavour.ends_with("-rt")
+    flavour(release).is_empty()
 }
 
 /// Whether a kernel version is of this series, by whole components.
@@ -189,13 +202,14 @@ fn choose(
     Err(ChooseError::NoHeaders { images, offered })
 }
 
-/// The newest plain image of a series.
+/// The newest image of a series: the plain one, or of the flavour that the series names (`6.1-rt`).
 ///
 /// # Errors
 /// The series has none with headers.
 pub(crate) fn choose_series(packages: &[PackageId], series: &str) -> Result<Choice, ChooseError> {
+    let (series, wanted) = split_flavour(series);
     choose(packages, |image, release| {
-        is_plain(release) && in_series(&image.version, series)
+        flavour(release) == wanted && in_series(&image.version, series)
     })
 }
 
@@ -263,6 +277,14 @@ Package: linux-image-6.1.0-57-amd64\nVersion: 6.1.193-1\nSize: nonsense\nSHA256:
         assert_eq!(choice.holder.name, "linux-binary-6.12.9+deb12-amd64");
         let choice = choose_series(&index(), "6.1").unwrap();
         assert_eq!(choice.holder, choice.image);
+    }
+
+    #[test]
+    fn a_series_may_name_a_flavour() {
+        let choice = choose_series(&index(), "6.1-cloud").unwrap();
+        assert_eq!(choice.release, "6.1.0-55-cloud-amd64");
+        let error = choose_series(&index(), "6.1-rt").unwrap_err();
+        assert!(matches!(error, ChooseError::NoImage { .. }), "{error}");
     }
 
     #[test]

@@ -10,11 +10,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelRequest {
-    /// The newest kernel of a version series in a Debian suite, `amd64` flavour: `bookworm:6.1`.
+    /// The newest kernel of a version series in a Debian suite, of the plain flavour (`bookworm:6.1`)
+    /// or of a named one (`bookworm:6.1-rt`).
     Series {
         /// The suite, as in `sources.list`.
         suite: String,
-        /// A version prefix of whole components: `6.1` is not the beginning of `6.12.3`.
+        /// A version prefix of whole components (`6.1` is not the beginning of `6.12.3`), and a
+        /// flavour behind a dash unless it is the plain one.
         series: String,
     },
     /// Exactly this image package, in any flavour.

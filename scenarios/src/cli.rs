@@ -8,6 +8,7 @@ mod judge;
 mod known;
 mod list;
 mod machine;
+mod matrix;
 mod run;
 mod scenarios;
 mod stats;
@@ -45,6 +46,9 @@ enum Command {
     /// nothing behind; a failure is saved, run again and shrunk to a minimal scenario file.
     #[command(after_long_help = exit::HELP)]
     Fuzz(fuzz::FuzzArgs),
+    /// Run scenarios on several kernels and show them side by side, differences first.
+    #[command(after_long_help = exit::HELP)]
+    Matrix(matrix::MatrixArgs),
     /// List scenarios with what each shows.
     List {
         /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
@@ -107,6 +111,7 @@ Examples:
   relaybed run ordering 'padding/flush-*'        one suite and some scenarios of another
   relaybed run my-case.toml --console            a file of your own, with the guest's console
   relaybed run --kernel trixie-backports:7.3     another kernel of Debian
+  relaybed run --repeat 200 ordering             the same verdict 200 times in a row
   relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
   relaybed run --format json | jq .              for programs
   relaybed run --plant torn ordering             spoil a record on purpose: must end red";
@@ -221,6 +226,9 @@ pub(crate) struct RunArgs {
     /// Stop at the first failure; the rest is reported as not run.
     #[arg(long)]
     fail_fast: bool,
+    /// Run each scenario so often; verdicts that differ are a failure.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1, 1_000_000))]
+    repeat: u32,
     /// Spoil the output on purpose, to see that the judge notices.
     #[arg(long, value_enum, value_name = "KIND")]
     plant: Option<PlantKind>,
@@ -245,6 +253,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Matrix(args) => matrix::matrix(&args),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
         Command::Check { files } => check::check(&files),

@@ -7,6 +7,7 @@ mod human;
 mod json;
 mod junit;
 mod ktap;
+pub mod matrix;
 
 pub use excerpt::excerpt;
 
@@ -141,6 +142,15 @@ pub enum Format {
     Junit,
 }
 
+/// Takes the report of each scenario as it ends.
+pub trait Listener {
+    /// One scenario ended.
+    ///
+    /// # Errors
+    /// When it cannot be told on.
+    fn case(&mut self, report: CaseReport) -> io::Result<()>;
+}
+
 /// Writes reports in one format.
 pub struct Reporter<W: Write> {
     format: Format,
@@ -213,6 +223,12 @@ impl<W: Write> Reporter<W> {
 /// Whether somebody must look: at what passed, showed a known issue or was skipped, nobody must.
 const fn needs_attention(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Failed { .. } | Verdict::NotRun { .. })
+}
+
+impl<W: Write> Listener for Reporter<W> {
+    fn case(&mut self, report: CaseReport) -> io::Result<()> {
+        Self::case(self, report)
+    }
 }
 
 /// The outcome's name in JSON: a stable interface.

@@ -36,6 +36,8 @@ pub enum Property {
     Model,
     /// The scenario's own expectations.
     Expectation,
+    /// The same scenario comes to the same verdict every time (`run --repeat`).
+    Repetition,
 }
 
 /// One thing that is not as it must be.

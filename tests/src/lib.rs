@@ -1,5 +1,6 @@
-//! What the test targets share: calling the command under test and reading its JSON.
+//! What the test targets share: calling the command under test, reading its JSON, golden results.
 
+pub mod golden;
 pub mod nest;
 
 use std::ffi::OsStr;

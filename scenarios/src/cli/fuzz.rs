@@ -108,6 +108,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         plant: args.plant.map(plant),
         again: again(args),
         seed,
+        repeat: 1,
     };
     let wish = Fuzz {
         seed,

@@ -41,6 +41,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         plant: args.plant.map(plant),
         again: again(args),
         seed: args.seed,
+        repeat: args.repeat,
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;
@@ -58,13 +59,7 @@ struct NothingPlanted;
 
 /// The exit code of a run that could not go on.
 pub(super) fn stop(error: SessionError) -> Stop {
-    let exit = match &error {
-        SessionError::Died { .. } => Exit::GuestDied,
-        SessionError::Stalled { .. } => Exit::Deadline,
-        SessionError::Machine(relaybed_vmm::Error::Interrupted { .. }) => Exit::Interrupted,
-        _ => Exit::SetUp,
-    };
-    Stop::new(exit, error)
+    Stop::new(error.exit(), error)
 }
 
 fn again(args: &RunArgs) -> String {

@@ -8,10 +8,10 @@ use anstyle::{AnsiColor, Style};
 use super::{CaseReport, Detail, Fuzzed, Summary};
 use crate::verdict::{Failure, Location, Property, Verdict};
 
-const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-const DIM: Style = Style::new().dimmed();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(super) const DIM: Style = Style::new().dimmed();
 
 pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
     let (style, word, note) = match &report.verdict {

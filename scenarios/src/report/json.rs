@@ -8,6 +8,11 @@ use super::{CaseReport, Summary, outcome};
 use crate::verdict::{Failure, Verdict};
 
 pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+    writeln!(out, "{}", Value::Object(row(report)))
+}
+
+/// The members of one scenario's object.
+pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
     put("name", json!(report.name));
@@ -39,7 +44,7 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         }
         Verdict::Passed => {}
     }
-    writeln!(out, "{}", Value::Object(row))
+    row
 }
 
 fn blame(put: &mut impl FnMut(&str, Value) -> Option<Value>, failures: &[Failure]) {

@@ -11,16 +11,21 @@ use crate::verdict::Verdict;
 
 pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
     let mut report = Report::new(format!("relaybed on {}", summary.kernel));
+    report.add_test_suites(suites(seen, ""));
+    report.serialize(out).map_err(io::Error::other)
+}
+
+/// One suite a folder of scenarios, its name after `prefix`.
+pub(super) fn suites(seen: &[CaseReport], prefix: &str) -> Vec<TestSuite> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for case in seen {
         let (suite, _) = case.name.split_once('/').unwrap_or(("", &case.name));
         suites
             .entry(suite)
-            .or_insert_with(|| TestSuite::new(suite))
+            .or_insert_with(|| TestSuite::new(format!("{prefix}{suite}")))
             .add_test_case(row(case));
     }
-    report.add_test_suites(suites.into_values());
-    report.serialize(out).map_err(io::Error::other)
+    suites.into_values().collect()
 }
 
 fn row(case: &CaseReport) -> TestCase {

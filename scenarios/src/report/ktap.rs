@@ -56,6 +56,7 @@ pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     )
 }
 
-fn line(text: &str) -> String {
+/// Text on one line.
+pub(super) fn line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }

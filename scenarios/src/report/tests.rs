@@ -3,7 +3,7 @@
 use super::*;
 use crate::verdict::{Failure, Location, Property};
 
-fn report(name: &str, verdict: Verdict) -> CaseReport {
+pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
     CaseReport {
         name: name.into(),
         summary: "Shows something.".into(),
@@ -21,7 +21,7 @@ fn report(name: &str, verdict: Verdict) -> CaseReport {
     }
 }
 
-fn reports() -> Vec<CaseReport> {
+pub(super) fn reports() -> Vec<CaseReport> {
     let failure = Failure {
         property: Property::Padding,
         at: Location {
@@ -67,7 +67,7 @@ fn reports() -> Vec<CaseReport> {
     ]
 }
 
-fn summary() -> Summary {
+pub(super) fn summary() -> Summary {
     Summary {
         passed: 1,
         failed: 1,

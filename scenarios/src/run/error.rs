@@ -61,6 +61,19 @@ pub enum SessionError {
     Write(#[from] io::Error),
 }
 
+impl SessionError {
+    /// The exit code of a run that could not go on.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Died { .. } => Exit::GuestDied,
+            Self::Stalled { .. } => Exit::Deadline,
+            Self::Machine(VmmError::Interrupted { .. }) => Exit::Interrupted,
+            _ => Exit::SetUp,
+        }
+    }
+}
+
 /// Why a case did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {

@@ -1,19 +1,19 @@
 //! The loop over the cases of a run: boots when there is no machine, judges, keeps evidence, reports.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use relaybed_abi::Plant;
 use relaybed_guest::Terminal;
 
+use super::repeat::Tally;
 use super::{Cause, Ended, Plan, Session, SessionError};
 use crate::case::Case;
 use crate::evidence::{Evidence, Planted, Setting};
 use crate::exit::Exit;
 use crate::judge;
 use crate::report::excerpt;
-use crate::report::{CaseReport, Detail, Reporter, Summary};
+use crate::report::{CaseReport, Detail, Listener, Summary};
 use crate::select::Loaded;
 use crate::store::{self, Extra};
 use crate::verdict::{Amount, Failure, Location, Property, Verdict};
@@ -33,6 +33,8 @@ pub struct Options {
     pub again: String,
     /// Draws record lengths.
     pub seed: u64,
+    /// How often each case is run; verdicts that differ are a failure.
+    pub repeat: u32,
 }
 
 /// What a run came to.
@@ -49,20 +51,20 @@ pub struct SuiteEnd {
 ///
 /// # Errors
 /// When no machine can be had, when evidence cannot be written, or when the report cannot be.
-pub fn run_all<W: Write>(
+pub fn run_all(
     plan: &Plan,
     options: &Options,
     cases: &[Loaded],
-    reporter: &mut Reporter<W>,
+    listener: &mut impl Listener,
 ) -> Result<SuiteEnd, SessionError> {
     let mut suite = Suite::new(plan, options);
     for loaded in cases {
         let report = match &suite.stopped {
             Some(reason) => suite.not_run(loaded, reason.clone()),
-            None => suite.one(loaded)?,
+            None => suite.repeated(loaded)?,
         };
         suite.count(&report);
-        reporter.case(report)?;
+        listener.case(report)?;
     }
     Ok(suite.end())
 }
@@ -89,6 +91,40 @@ impl<'a> Suite<'a> {
             stopped: None,
             summary: plan.blank_summary(options.seed),
         }
+    }
+
+    /// Runs a case as often as wished for: it must come to the same verdict every time. Reported is
+    /// the first, or the first that differs from it.
+    fn repeated(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
+        let mut tally = Tally::default();
+        let mut report = self.one(loaded)?;
+        tally.add(&report.verdict);
+        let mut duration_ms = report.duration_ms;
+        for _ in 1..self.options.repeat {
+            // No session: skipped, or the guest is gone.
+            if self.stopped.is_some() || self.session.is_none() {
+                break;
+            }
+            let next = self.one(loaded)?;
+            duration_ms += next.duration_ms;
+            if self.stopped.is_none() && tally.add(&next.verdict) {
+                report = next;
+            }
+        }
+        report.duration_ms = duration_ms;
+        if let Some(failure) = tally.failure() {
+            self.exit = self.exit.worse(Exit::Failed);
+            let mut failures = vec![failure];
+            if let Verdict::Failed { failures: more } | Verdict::Known { failures: more, .. } =
+                &mut report.verdict
+            {
+                failures.append(more);
+            }
+            report.verdict = Verdict::Failed { failures };
+            report.detail.rerun =
+                format!("{} --repeat {}", self.rerun(loaded), self.options.repeat);
+        }
+        Ok(report)
     }
 
     fn one(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
@@ -260,6 +296,12 @@ impl<'a> Suite<'a> {
         Ok(())
     }
 
+    /// A line to paste that runs just this again.
+    fn rerun(&self, loaded: &Loaded) -> String {
+        let origin = quoted(&loaded.origin);
+        format!("relaybed run {origin}{}", self.options.again)
+    }
+
     pub(super) fn not_run(&self, loaded: &Loaded, reason: String) -> CaseReport {
         self.report(loaded, Verdict::NotRun { reason }, Amount::default(), 0.0)
     }
@@ -272,13 +314,7 @@ impl<'a> Suite<'a> {
         duration_ms: f64,
     ) -> CaseReport {
         let rerun = match &verdict {
-            Verdict::Failed { .. } => {
-                format!(
-                    "relaybed run {}{}",
-                    quoted(&loaded.origin),
-                    self.options.again
-                )
-            }
+            Verdict::Failed { .. } => self.rerun(loaded),
             _ => String::new(),
         };
         CaseReport {

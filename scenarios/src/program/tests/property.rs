@@ -171,7 +171,7 @@ proptest! {
                     assert_meant(&case, actor, index, raw, blob);
                 }
             }
-            prop_assert_eq!(request(&program).as_bytes().len(), 1840);
+            prop_assert_eq!(request(&program).as_bytes().len(), size_of::<relaybed_abi::Request>());
         }
     }
 }

@@ -1,0 +1,206 @@
+//! `relaybed matrix`: the suites on several kernels, one table.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use relaybed_guest::{Cache, Terminal};
+use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
+use serde::Deserialize;
+
+use super::{Accel, Backend, MachineArgs, Stop, say, scenarios, within};
+use crate::exit::Exit;
+use crate::report::Format;
+use crate::report::matrix::{Column, Matrix};
+use crate::run::Options;
+use crate::run::matrix::{KernelWish, column, interrupted};
+
+/// The kernels that are tested unless others are named.
+const KERNELS: &str = include_str!("../../../fixtures/kernels.toml");
+
+/// Where failures keep their evidence when no folder is named; one folder a kernel below it.
+const DEFAULT_OUT: &str = "relaybed-evidence";
+
+/// Arguments of `matrix`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MatrixArgs {
+    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// [default: all suites].
+    patterns: Vec<String>,
+    /// Kernels, separated by commas: names of the default list, or what `run --kernel` takes
+    /// [default: 5.10,6.1,6.1-rt,6.12,7.2,7.3].
+    #[arg(long, value_delimiter = ',', value_name = "KERNELS")]
+    kernels: Vec<String>,
+    /// Number of vCPUs.
+    #[arg(long, default_value_t = 2, value_parser = within(1, VCPUS_MAX))]
+    vcpus: u32,
+    /// Guest memory in MiB.
+    #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
+    memory: u32,
+    /// What executes the guests' instructions.
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    accel: Accel,
+    /// Longest time in seconds without a sign of life from a guest.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
+    #[arg(long)]
+    no_image: bool,
+    /// Draws record lengths; the same seed gives the same records.
+    #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+    seed: u64,
+    /// Keep the evidence of every scenario below this folder, one folder a kernel (otherwise of
+    /// failures only, in ./relaybed-evidence).
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Deserialize)]
+struct List {
+    kernel: Vec<Listed>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Listed {
+    name: String,
+    request: String,
+}
+
+/// The default list.
+#[expect(
+    clippy::expect_used,
+    reason = "the file is part of the program, and a unit test parses it"
+)]
+fn listed() -> Vec<Listed> {
+    let list: List = toml::from_str(KERNELS).expect("the embedded list of kernels is well formed");
+    list.kernel
+}
+
+impl MatrixArgs {
+    /// The kernels that are meant: of the default list by name, others as they are called.
+    fn kernels(&self) -> Result<Vec<(KernelWish, String)>, Stop> {
+        let known = listed();
+        let named = |asked: &String| {
+            let of_list = known.iter().find(|listed| listed.name == *asked).cloned();
+            of_list.unwrap_or_else(|| Listed {
+                name: asked.clone(),
+                request: asked.clone(),
+            })
+        };
+        let chosen: Vec<Listed> = if self.kernels.is_empty() {
+            known.clone()
+        } else {
+            self.kernels.iter().map(named).collect()
+        };
+        chosen.into_iter().map(|listed| self.wish(listed)).collect()
+    }
+
+    /// The machine for one kernel, and the options that a line to paste must carry.
+    fn wish(&self, listed: Listed) -> Result<(KernelWish, String), Stop> {
+        let machine = MachineArgs {
+            kernel: listed.request,
+            build_dir: None,
+            vcpus: self.vcpus,
+            memory: self.memory,
+            backend: Backend::Auto,
+            accel: self.accel,
+            deadline: self.deadline,
+            console: false,
+            no_image: self.no_image,
+        };
+        let mut again = machine.again();
+        if self.seed != 1 {
+            again.push_str(&format!(" --seed {}", self.seed));
+        }
+        let (name, wish) = (listed.name, machine.wish()?);
+        Ok((KernelWish { name, wish }, again))
+    }
+}
+
+pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let kernels = args.kernels()?;
+    let mut cases = scenarios::load(&args.patterns)?;
+    for loaded in &mut cases {
+        loaded.case.seed = args.seed;
+    }
+    let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT));
+    let mut matrix = Matrix::default();
+    for (at, (kernel, again)) in kernels.iter().enumerate() {
+        if relaybed_vmm::signals::interrupted().is_some() {
+            matrix.columns.push(interrupted(kernel));
+            continue;
+        }
+        say(&format!(
+            "kernel {} of {}: {} ({}), {} scenarios\n",
+            at + 1,
+            kernels.len(),
+            kernel.name,
+            kernel.wish.kernel,
+            cases.len()
+        ));
+        let options = Options {
+            fail_fast: false,
+            out: out.join(folder(&kernel.name)),
+            keep_all: args.out.is_some(),
+            plant: None,
+            again: again.clone(),
+            seed: args.seed,
+            repeat: 1,
+        };
+        let column = column(kernel, &options, &cases, &cache, &Terminal::new());
+        say(&format!("  {}\n", came_to(&column)));
+        matrix.columns.push(column);
+    }
+    matrix.write(args.format, &mut anstream::stdout().lock())?;
+    Ok(matrix.exit())
+}
+
+/// A kernel's name as a folder.
+fn folder(name: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+    let name: String = name
+        .chars()
+        .map(|c| if safe(c) { c } else { '_' })
+        .collect();
+    format!("on-{name}")
+}
+
+fn came_to(column: &Column) -> String {
+    match (&column.summary, column.trouble.first()) {
+        (Some(summary), _) => format!(
+            "{} passed, {} failed, {} known in {:.1} s",
+            summary.passed,
+            summary.failed,
+            summary.known,
+            summary.total_ms / 1000.0
+        ),
+        (None, Some(why)) => format!("not tested: {why}"),
+        (None, None) => "not tested".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_of_the_default_list_can_be_asked_for() {
+        let kernels = listed();
+        assert!(kernels.len() >= 6);
+        for listed in kernels {
+            let request: Result<relaybed_guest::KernelRequest, _> = listed.request.parse();
+            assert!(request.is_ok(), "{}: {request:?}", listed.name);
+        }
+    }
+
+    #[test]
+    fn a_kernel_s_folder_stays_where_it_belongs() {
+        assert_eq!(folder("6.1-rt"), "on-6.1-rt");
+        assert_eq!(folder("../x"), "on-.._x");
+    }
+}
