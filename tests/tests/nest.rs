@@ -11,8 +11,15 @@ use relaybed_tests::{Call, call};
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-nest");
-/// What runs on both: records in every context, padding, both modes, and the first reader.
-const SUITES: [&str; 5] = ["hello", "ordering", "padding", "no-overwrite", "overwrite"];
+/// What runs on both: records in every context, padding, both modes, and every reader.
+const SUITES: [&str; 6] = [
+    "hello",
+    "ordering",
+    "padding",
+    "no-overwrite",
+    "overwrite",
+    "readers",
+];
 
 /// Outcome by scenario.
 fn outcomes(rows: &[Value]) -> BTreeMap<&str, &str> {

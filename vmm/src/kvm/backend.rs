@@ -26,6 +26,9 @@ use crate::spec::MachineSpec;
 /// time between two such questions; in between it doubles.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_millis(500);
+/// To ask means to stop them, so those that have run for more than this part of the time since are
+/// not asked: who halted for good does not run.
+const BUSY_PART: u32 = 4;
 
 /// A running machine.
 #[derive(Debug)]
@@ -40,19 +43,28 @@ pub(crate) struct Kvm {
 struct Look {
     interval: Duration,
     at: Instant,
+    /// For how long the vCPUs had run when the interval began.
+    run: Duration,
 }
 
 impl Look {
-    fn soon() -> Self {
+    fn soon(run: Duration) -> Self {
         Self {
             interval: FIRST_LOOK,
             at: Instant::now() + FIRST_LOOK,
+            run,
         }
     }
 
-    fn later(&mut self) {
+    fn later(&mut self, run: Duration) {
         self.interval = (self.interval * 2).min(LAST_LOOK);
         self.at = Instant::now() + self.interval;
+        self.run = run;
+    }
+
+    /// Whether the vCPUs, which have run for so long by now, are too busy to have halted for good.
+    fn busy(&self, run: Duration) -> bool {
+        run.saturating_sub(self.run) > self.interval / BUSY_PART
     }
 }
 
@@ -127,7 +139,7 @@ impl Kvm {
         let mut machine = Self {
             vcpus: Vec::new(),
             shared,
-            look: Look::soon(),
+            look: Look::soon(Duration::ZERO),
         };
         for (id, fd) in (0..).zip(fds) {
             machine
@@ -154,14 +166,15 @@ impl Kvm {
                 return Ok(Some(exit));
             }
             if happened {
-                self.look = Look::soon();
+                self.look = Look::soon(self.cpu_time().run);
                 return Ok(None);
             }
             if Instant::now() >= self.look.at {
-                if self.stands_for_good()? {
+                let run = self.cpu_time().run;
+                if !self.look.busy(run) && self.stands_for_good()? {
                     return Ok(Some(Exit::PowerOff));
                 }
-                self.look.later();
+                self.look.later(run);
             }
             if Instant::now() >= until {
                 return Ok(None);
@@ -182,7 +195,7 @@ impl Kvm {
 
     /// Lets the vCPUs run again.
     pub(crate) fn resume(&mut self) {
-        self.look = Look::soon();
+        self.look = Look::soon(self.cpu_time().run);
         self.shared.gate.give(Order::Run);
     }
 

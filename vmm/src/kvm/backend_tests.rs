@@ -124,6 +124,24 @@ fn a_halt_with_interrupts_on_is_not_the_end() {
 }
 
 #[test]
+fn a_busy_guest_is_not_stopped_to_be_asked_whether_it_halted() {
+    let Some(mut guest) = guest(1, COUNT) else {
+        return;
+    };
+    guest.kvm.resume();
+    guest.progress();
+    let limit = Duration::from_millis(600);
+    assert_eq!(guest.kvm.wait(limit, None, &guest.ram).unwrap(), None);
+    if guest.kvm.cpu_time().run < limit * 3 / 4 {
+        eprintln!("skipped: the host had other things to do than to run the guest");
+        return;
+    }
+    // Seven times without regard to what it does; the first times come too soon to know.
+    let kicks = guest.kvm.exit_counts().get("kicked by the host");
+    assert!(kicks <= 4, "{kicks} kicks");
+}
+
+#[test]
 fn resets_and_a_panic_are_told_apart() {
     let mark_panic: &[u8] = b"\xc7\x06\x72\x04\x34\x12";
     let reset_control: &[u8] = b"\xba\xf9\x0c\xb0\x06\xee\xeb\xfe";
