@@ -95,8 +95,12 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         args.pair("-chardev", format!("socket,id=gdb,fd={gdb}"))
             .pair("-gdb", "chardev:gdb");
     }
+    // The debugger can be talked to only while the machine stands still.
+    if fds.gdb.is_some() || fds.state.is_some() {
+        args.flags(&["-S"]);
+    }
     if fds.state.is_some() {
-        args.flags(&["-S", "-incoming", "defer"]);
+        args.pair("-incoming", "defer");
     }
     args.0
 }

@@ -141,7 +141,7 @@ impl Qemu {
         }
         if let Some(socket) = gdb {
             qemu.gdb = Some(Gdb::new(socket)?);
-            // QEMU stops the machine when a debugger comes.
+            // With a debugger the machine begins standing still.
             if state.is_none() {
                 qemu.control.execute("cont")?;
             }

@@ -84,7 +84,8 @@ impl Registers {
 }
 
 impl Gdb {
-    /// Takes our end of the socket pair, on which QEMU listens already, and stops acknowledging.
+    /// Takes our end of the socket pair, at whose other end a machine stands still. Packets are not
+    /// acknowledged: the stub takes the next command for it.
     pub(super) fn new(socket: UnixStream) -> Result<Self, QemuError> {
         socket
             .set_nonblocking(true)
@@ -96,9 +97,11 @@ impl Gdb {
             socket,
             received: Vec::new(),
         };
-        gdb.expect_ok("QStartNoAckMode")?;
-        gdb.send(b"+")?;
-        Ok(gdb)
+        let answer = gdb.ask("?")?;
+        match halt(&answer) {
+            Some(_) => Ok(gdb),
+            None => Err(garbled(&answer)),
+        }
     }
 
     /// Sets or clears a breakpoint at a virtual address of whatever address space runs.
@@ -282,7 +285,7 @@ mod tests {
     fn packets_are_framed_and_unframed() {
         // Two packets of every session there ever was.
         assert_eq!(frame("g"), b"$g#67");
-        assert_eq!(frame("QStartNoAckMode"), b"$QStartNoAckMode#b0");
+        assert_eq!(frame("?"), b"$?#3f");
         let mut received = b"+$OK#9a$g#6".to_vec();
         assert_eq!(take_packet(&mut received).unwrap().unwrap(), b"OK");
         assert_eq!(take_packet(&mut received).unwrap(), None);
