@@ -93,6 +93,16 @@ static int bed_check_actor(const struct rb_actor *actor, u32 n_ops)
 	}
 }
 
+/* Literal bytes lie inside the blob. */
+static int bed_check_blob(const struct rb_request *request,
+			  const struct rb_op *op)
+{
+	if (op->len_min != op->len_max || op->blob > request->n_blob ||
+	    op->len_max > request->n_blob - op->blob)
+		return -EINVAL;
+	return 0;
+}
+
 static int bed_check_write(const struct rb_request *request,
 			   const struct rb_op *op)
 {
@@ -102,12 +112,7 @@ static int bed_check_write(const struct rb_request *request,
 		return -EINVAL;
 	if (op->seq_first > RB_NONE32 - op->count)
 		return -EOVERFLOW;
-	if (!(op->flags & RB_OP_BLOB))
-		return 0;
-	if (op->len_min != op->len_max || op->blob > request->n_blob ||
-	    op->len_max > request->n_blob - op->blob)
-		return -EINVAL;
-	return 0;
+	return op->flags & RB_OP_BLOB ? bed_check_blob(request, op) : 0;
 }
 
 static int bed_check_kernel_op(const struct rb_request *request,
@@ -139,22 +144,64 @@ static int bed_check_kernel_op(const struct rb_request *request,
 	}
 }
 
+/* The flags that a user operation may carry. */
+static u16 bed_user_flags(u16 code)
+{
+	switch (code) {
+	case RB_OP_FILE_READ:
+		return RB_OP_NOWHERE;
+	case RB_OP_FILE_MMAP:
+		return RB_OP_WRITABLE | RB_OP_PRIVATE;
+	case RB_OP_FILE_STORE:
+		return RB_OP_BLOB;
+	case RB_OP_FILE_SPLICE:
+		return RB_OP_NONBLOCK | RB_OP_LATE;
+	default:
+		return 0;
+	}
+}
+
+/* Names of files: no descriptor. */
+static int bed_check_path_op(const struct rb_request *request,
+			     const struct rb_op *op)
+{
+	return op->channel < request->n_channels ? 0 : -ECHRNG;
+}
+
 static int bed_check_user_op(const struct rb_request *request,
 			     const struct rb_op *op)
 {
+	if (op->flags & ~bed_user_flags(op->code))
+		return -EINVAL;
+	if (op->code == RB_OP_STAT || op->code == RB_OP_LIST)
+		return bed_check_path_op(request, op);
 	if (op->file >= RB_MAX_FILES)
 		return -EBADF;
 	switch (op->code) {
 	case RB_OP_FILE_OPEN:
-		return op->channel < request->n_channels ? 0 : -ECHRNG;
+		if (op->arg1 > RB_ACCESS_BOTH)
+			return -EINVAL;
+		return bed_check_path_op(request, op);
 	case RB_OP_FILE_READ:
+	case RB_OP_FILE_PREAD:
+	case RB_OP_FILE_WRITE:
+	case RB_OP_FILE_SPLICE:
+	case RB_OP_FILE_SENDFILE:
 		return op->arg0 <= RB_DATA_SIZE ? 0 : -EINVAL;
+	case RB_OP_FILE_READV:
+		return (u64)op->arg0 * op->arg1 <= RB_DATA_SIZE ? 0 : -EINVAL;
+	case RB_OP_FILE_DUP:
+		return op->arg0 < RB_MAX_FILES ? 0 : -EBADF;
+	case RB_OP_FILE_STORE:
+		return bed_check_blob(request, op);
 	case RB_OP_FILE_CLOSE:
 	case RB_OP_FILE_POLL:
 	case RB_OP_FILE_MMAP:
 	case RB_OP_FILE_MUNMAP:
 	case RB_OP_FILE_COPY:
 	case RB_OP_FILE_LSEEK:
+	case RB_OP_FILE_TRUNCATE:
+	case RB_OP_FILE_STAT:
 		return 0;
 	default:
 		return -EINVAL;

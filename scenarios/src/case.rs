@@ -5,7 +5,11 @@
 //! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
 //! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
 
+mod calls;
+
 use serde::{Deserialize, Serialize};
+
+pub use calls::{Access, FileCall, Map, Whence};
 
 /// Index of a channel in [`Case::channels`].
 pub type ChannelIndex = usize;
@@ -209,14 +213,16 @@ pub enum Op {
         file: FileSlot,
         timeout_ms: Option<u32>,
     },
-    /// `mmap()` of this many bytes, read-only, shared. One mapping a slot.
-    FileMmap { file: FileSlot, len: u64 },
     /// `munmap()` of the slot's mapping.
     FileMunmap { file: FileSlot },
     /// Takes the bytes of the slot's mapping as a reader with mmap would.
     FileCopy { file: FileSlot },
-    /// `lseek()` to the start.
-    FileLseek { file: FileSlot },
+    /// Any other system call on a descriptor.
+    File { file: FileSlot, call: FileCall },
+    /// `stat()` of a CPU's file by its path.
+    Stat { channel: ChannelIndex, cpu: Cpu },
+    /// The names in the channel's directory.
+    List { channel: ChannelIndex },
     /// This character to `/proc/sysrq-trigger`: how a scenario makes its guest panic or reset.
     Sysrq { key: char },
 }
@@ -313,7 +319,13 @@ impl Op {
             | Self::Reset { channel }
             | Self::Consumed { channel, .. }
             | Self::BufFull { channel, .. }
-            | Self::FileOpen { channel, .. } => Some(*channel),
+            | Self::FileOpen { channel, .. }
+            | Self::File {
+                call: FileCall::Open { channel, .. },
+                ..
+            }
+            | Self::Stat { channel, .. }
+            | Self::List { channel } => Some(*channel),
             _ => None,
         }
     }

@@ -230,18 +230,42 @@ enum rb_op_code {
 	RB_OP_CHECKPOINT = 18,	/* doorbell, then until the host has looked */
 	RB_OP_DELAY = 19,	/* arg0 microseconds */
 	/* user actors; file: slot of a descriptor */
-	RB_OP_FILE_OPEN = 32,	/* open the file of CPU arg0 into slot file */
+	RB_OP_FILE_OPEN = 32,	/* the file of CPU arg0 into slot file, arg1 = enum rb_access */
 	RB_OP_FILE_CLOSE = 33,
 	RB_OP_FILE_READ = 34,	/* arg0 = bytes a call, arg1 = calls, 0: until 0 */
 	RB_OP_FILE_POLL = 35,	/* arg0 = timeout in ms, NONE32: none; value: revents */
-	RB_OP_FILE_MMAP = 36,	/* len64 bytes; keeps it; value: 1 mapped */
-	RB_OP_FILE_MUNMAP = 37,
+	RB_OP_FILE_MMAP = 36,	/* len64 bytes from arg0 | arg1 << 32; keeps it; value: 1 mapped */
+	RB_OP_FILE_MUNMAP = 37,	/* all but the first len64 bytes */
 	RB_OP_FILE_COPY = 38,	/* copies the mapping to the data area */
-	RB_OP_FILE_LSEEK = 39,	/* lseek(0, SEEK_SET); error tells */
+	RB_OP_FILE_LSEEK = 39,	/* lseek(len64, arg0 = whence); error tells */
 	RB_OP_SYSRQ = 40,	/* character arg0 to /proc/sysrq-trigger */
+	RB_OP_FILE_DUP = 41,	/* dup() into slot arg0 */
+	RB_OP_FILE_PREAD = 42,	/* arg0 bytes at len64 */
+	RB_OP_FILE_READV = 43,	/* arg1 parts of arg0 bytes */
+	RB_OP_FILE_WRITE = 44,	/* arg0 zero bytes */
+	RB_OP_FILE_TRUNCATE = 45, /* ftruncate() to len64 bytes */
+	RB_OP_FILE_STORE = 46,	/* the payload to byte len64 of the mapping */
+	RB_OP_FILE_STAT = 47,	/* fstat(): struct rb_stat; value: size */
+	RB_OP_STAT = 56,	/* the same of the file of CPU arg0, by its path */
+	RB_OP_LIST = 57,	/* names in the channel's directory, a line each; value: how many */
+	RB_OP_FILE_SPLICE = 58,	/* to a pipe that is drained; as FILE_READ; value: sum of results */
+	RB_OP_FILE_SENDFILE = 59, /* arg0 bytes to a file of our own; value: result */
 };
 
+/* Flags of operations. Those from 0x100 on are of user actors. */
 #define RB_OP_BLOB	0x1	/* payload: len bytes of the blob area at blob */
+#define RB_OP_NOWHERE	0x100	/* FILE_READ: into memory that must not be touched */
+#define RB_OP_WRITABLE	0x200	/* FILE_MMAP: PROT_WRITE too */
+#define RB_OP_PRIVATE	0x400	/* FILE_MMAP: MAP_PRIVATE */
+#define RB_OP_NONBLOCK	0x800	/* FILE_SPLICE: SPLICE_F_NONBLOCK */
+#define RB_OP_LATE	0x1000	/* FILE_SPLICE: the pipe is drained after the last call */
+
+/* How a file is opened. */
+enum rb_access {
+	RB_ACCESS_READ = 0,
+	RB_ACCESS_WRITE = 1,
+	RB_ACCESS_BOTH = 2,
+};
 
 /*
  * One operation. Record lengths: len_min <= length <= len_max, drawn by
@@ -318,6 +342,9 @@ enum rb_state {
  *
  * All bytes of one user operation lie together at data_offset, of which
  * data_bytes found room.
+ *
+ * FILE_POLL without a timeout ends with -ECANCELED when nobody is left who
+ * could end it: every actor is through, waits at a gate, or polls as well.
  */
 struct rb_result {
 	__u32 state;		/* enum rb_state */
@@ -333,11 +360,21 @@ struct rb_result {
 	__u64 reserved;
 };
 
+/* What STAT and FILE_STAT leave in the data area. */
+struct rb_stat {
+	__u64 size;
+	__u32 mode;
+	__u32 nlink;
+	__u32 uid;
+	__u32 gid;
+};
+
 enum rb_event_kind {
 	RB_EVENT_NONE = 0,		/* slot taken, not yet written */
 	RB_EVENT_SUBBUF_START = 1,	/* our callback was called */
 	RB_EVENT_RESERVE_NULL = 2,	/* relay_reserve() gave NULL */
-	RB_EVENT_READ = 3,		/* one read(): produced = result or -errno, consumed = data offset */
+	RB_EVENT_READ = 3,		/* one read(): produced = result or -errno, consumed = data offset;
+					 * splice(), sendfile(): produced = bytes that came out */
 	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file for buf_cpu; verdict: made */
 	RB_EVENT_REMOVE_FILE = 5,
 	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
@@ -491,6 +528,7 @@ _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");
 _Static_assert(sizeof(struct rb_request) == 4336, "rb_request");
 _Static_assert(sizeof(struct rb_result) == 64, "rb_result");
+_Static_assert(sizeof(struct rb_stat) == 24, "rb_stat");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");
 _Static_assert(sizeof(struct rb_dir_buf) == 32, "rb_dir_buf");
 _Static_assert(sizeof(struct rb_dir_channel) == 2080, "rb_dir_channel");

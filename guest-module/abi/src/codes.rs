@@ -143,7 +143,7 @@ coded! {
         Checkpoint = 18,
         /// `arg0` microseconds.
         Delay = 19,
-        /// Opens the file of CPU `arg0` into slot `file`.
+        /// Opens the file of CPU `arg0` into slot `file` for `arg1`, an [`Access`].
         FileOpen = 32,
         /// Closes the descriptor of slot `file`.
         FileClose = 33,
@@ -151,16 +151,50 @@ coded! {
         FileRead = 34,
         /// Polls for `arg0` ms, `RB_NONE32`: without end; value: revents.
         FilePoll = 35,
-        /// Maps `len64` bytes and keeps the mapping; value: 1 mapped.
+        /// Maps `len64` bytes from `arg0 | arg1 << 32` and keeps the mapping; value: 1 mapped.
         FileMmap = 36,
-        /// Takes the mapping of slot `file` away.
+        /// Takes the mapping of slot `file` away, all but the first `len64` bytes.
         FileMunmap = 37,
         /// Copies the mapping of slot `file` to the data area.
         FileCopy = 38,
-        /// `lseek(0, SEEK_SET)`; the error tells.
+        /// `lseek()` to `len64` by whence `arg0`; the error tells.
         FileLseek = 39,
         /// Writes the character `arg0` to `/proc/sysrq-trigger`.
         Sysrq = 40,
+        /// `dup()` of the descriptor into slot `arg0`.
+        FileDup = 41,
+        /// `pread()` of `arg0` bytes at `len64`.
+        FilePread = 42,
+        /// `readv()` of `arg1` parts of `arg0` bytes.
+        FileReadv = 43,
+        /// `write()` of `arg0` zero bytes.
+        FileWrite = 44,
+        /// `ftruncate()` to `len64` bytes.
+        FileTruncate = 45,
+        /// Writes the payload to byte `len64` of the mapping.
+        FileStore = 46,
+        /// `fstat()`; a [`Stat`](crate::Stat) in the data area; value: size.
+        FileStat = 47,
+        /// The same of the file of CPU `arg0`, by its path.
+        Stat = 56,
+        /// Names in the channel's directory, a line each; value: how many.
+        List = 57,
+        /// `splice()` to a pipe that is drained; as `FileRead`; value: sum of the results.
+        FileSplice = 58,
+        /// `sendfile()` of `arg0` bytes to a file of the agent's; value: its result.
+        FileSendfile = 59,
+    }
+}
+
+coded! {
+    /// What a file is opened for: `enum rb_access`.
+    Access {
+        /// `O_RDONLY`.
+        Read = 0,
+        /// `O_WRONLY`.
+        Write = 1,
+        /// `O_RDWR`.
+        Both = 2,
     }
 }
 
@@ -210,7 +244,8 @@ coded! {
         SubbufStart = 1,
         /// `relay_reserve()` gave NULL.
         ReserveNull = 2,
-        /// One `read()` of a user actor: `produced` is its result or -errno, `consumed` the place of its bytes.
+        /// One `read()` of a user actor: `produced` is its result or -errno, `consumed` the place of its bytes;
+        /// of a `splice()` or `sendfile()`, `produced` is what came out.
         Read = 3,
         /// `create_buf_file` was called for the file of `buf_cpu`.
         CreateFile = 4,

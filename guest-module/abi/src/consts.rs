@@ -74,6 +74,16 @@ pub const RB_CHAN_NO_CREATE: u32 = 0x20;
 pub const RB_CHAN_NO_REMOVE: u32 = 0x40;
 /// Operation flag: the payload is `len_min` literal bytes at `blob` of the blob area.
 pub const RB_OP_BLOB: u16 = 0x1;
+/// Operation flag: a read into memory that must not be touched.
+pub const RB_OP_NOWHERE: u16 = 0x100;
+/// Operation flag: a mapping with `PROT_WRITE`.
+pub const RB_OP_WRITABLE: u16 = 0x200;
+/// Operation flag: a mapping with `MAP_PRIVATE`.
+pub const RB_OP_PRIVATE: u16 = 0x400;
+/// Operation flag: `SPLICE_F_NONBLOCK`.
+pub const RB_OP_NONBLOCK: u16 = 0x800;
+/// Operation flag: the pipe is drained after the last `splice()`.
+pub const RB_OP_LATE: u16 = 0x1000;
 /// Request flag: release everything, then power off.
 pub const RB_REQ_POWER_OFF: u32 = 0x1;
 /// First word of a record with a header: "RECR".

@@ -17,7 +17,8 @@ mod report;
 mod request;
 
 pub use codes::{
-    ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State, UnknownCode,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
+    UnknownCode,
 };
 pub use consts::*;
 pub use doorbell::{Decoder, Ring};
@@ -29,7 +30,7 @@ pub use ioctl::{
 pub use record::{
     HeaderFault, RecordHeader, fill_pattern, mix, pattern_mismatch, pattern_seed, record_len,
 };
-pub use report::{DirBuf, DirChannel, Event, OpResult};
+pub use report::{DirBuf, DirChannel, Event, OpResult, Stat};
 pub use request::{Actor, ChannelSpec, Op, Request};
 
 /// The C header, for the crate that builds the module.
@@ -44,6 +45,7 @@ const _: () = {
     assert!(size_of::<Op>() == 48);
     assert!(size_of::<Request>() == 4336);
     assert!(size_of::<OpResult>() == 64);
+    assert!(size_of::<Stat>() == 24);
     assert!(size_of::<Event>() == 64);
     assert!(size_of::<DirBuf>() == 32);
     assert!(size_of::<DirChannel>() == 2080);

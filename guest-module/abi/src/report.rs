@@ -34,6 +34,22 @@ pub struct OpResult {
     pub reserved: u64,
 }
 
+/// What a file is, in the data area: `struct rb_stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Stat {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Names it has.
+    pub nlink: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
 /// What happened in the middle of an operation: `struct rb_event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

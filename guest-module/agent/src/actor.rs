@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::files::Files;
 use crate::mailbox::Mailbox;
+use crate::watch::Watch;
 
 /// Enough for the calls made here; the default would be mostly unused.
 const STACK_BYTES: usize = 128 << 10;
@@ -27,6 +28,8 @@ pub(crate) struct UserActor {
     pub(crate) mailbox: Arc<Mailbox>,
     /// Descriptors and mappings, shared by all user actors.
     pub(crate) files: Arc<Files>,
+    /// Ends polls that nobody ends.
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// The threads of one request.

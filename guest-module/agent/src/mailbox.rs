@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use relaybed_abi::{
     CheckpointArg, Event, GateArg, Header, Op, OpResult, RB_DATA_SIZE, RB_IOC_BEGIN,
     RB_IOC_CHECKPOINT, RB_IOC_DONE, RB_IOC_GATE, RB_IOC_READY, RB_IOC_RUN, RB_IOC_SIGNAL,
-    RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_OFF_DATA, RB_OFF_EVENTS,
-    RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS, Request,
+    RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS, RB_OFF_BLOB, RB_OFF_DATA,
+    RB_OFF_EVENTS, RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS, Request,
 };
 use rustix::io::Errno;
 use rustix::ioctl::{NoArg, Setter, ioctl};
@@ -93,6 +93,12 @@ impl Mailbox {
         last.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
     }
 
+    /// The last number of the machine-wide order that was given out.
+    pub(crate) fn order_now(&self) -> u32 {
+        self.counter(std::mem::offset_of!(Header, order))
+            .load(Ordering::SeqCst)
+    }
+
     /// Copies the request out. Its content is what BEGIN checked, since the host writes it only
     /// before it asks.
     pub(crate) fn request(&self) -> Request {
@@ -107,6 +113,29 @@ impl Mailbox {
         let at = self.at::<Op>(RB_OFF_OPS + index * size_of::<Op>());
         // SAFETY: as in `request`; `index` was checked.
         Some(unsafe { at.read_volatile() })
+    }
+
+    /// Copies `len` literal bytes out of the blob area; `None` beyond it.
+    pub(crate) fn blob(&self, start: u32, len: u32) -> Option<Vec<u8>> {
+        let (start, len) = (start as usize, len as usize);
+        if start > RB_MAX_BLOB || len > RB_MAX_BLOB - start {
+            return None;
+        }
+        let from = self.at::<u8>(RB_OFF_BLOB + start);
+        // SAFETY: as in `request`; `start + len` ends inside the blob area.
+        Some(
+            (0..len)
+                .map(|i| unsafe { from.add(i).read_volatile() })
+                .collect(),
+        )
+    }
+
+    /// How far operation `index` is; `None` beyond the area.
+    pub(crate) fn state(&self, index: u32) -> Option<u32> {
+        let index = usize::try_from(index).ok().filter(|i| *i < RB_MAX_OPS)?;
+        let offset = RB_OFF_RESULTS + index * size_of::<OpResult>();
+        let state = self.counter(offset + std::mem::offset_of!(OpResult, state));
+        Some(state.load(Ordering::Acquire))
     }
 
     /// Writes the result of operation `index`, its state last.

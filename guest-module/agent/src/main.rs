@@ -8,11 +8,16 @@
 
 mod actor;
 mod bell;
+mod calls;
 mod files;
 mod init;
 mod mailbox;
+mod nowhere;
 mod ops;
+mod pipes;
+mod reads;
 mod serve;
+mod watch;
 
 use std::process::ExitCode;
 

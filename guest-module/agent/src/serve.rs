@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 
 use relaybed_abi::{Context, RB_MAX_ACTORS, RB_REQ_POWER_OFF, Request};
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use crate::actor::{Crew, UserActor};
 use crate::files::Files;
 use crate::init::InitError;
 use crate::mailbox::{Mailbox, MailboxError};
+use crate::watch::{self, Watch};
 
 /// Why the agent could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,9 @@ pub(crate) enum ServeError {
     /// A user-space actor could not be started.
     #[error("cannot start user actor {actor}")]
     Spawn { actor: u32, source: std::io::Error },
+    /// What ends polls without a timeout could not be made.
+    #[error("cannot make an eventfd")]
+    Watch(#[source] Errno),
     /// The machine did not go off.
     #[error("cannot power off")]
     PowerOff(#[source] Errno),
@@ -57,8 +62,29 @@ pub(crate) fn serve() -> Result<Infallible, ServeError> {
 }
 
 fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<(), ServeError> {
-    let mut crew = Crew::default();
+    let watch = Arc::new(Watch::new().map_err(ServeError::Watch)?);
     let request = Arc::new(*request);
+    let crew = start(mailbox, files, &request, &watch)?;
+    thread::scope(|scope| {
+        let watcher = watch::is_needed(mailbox, &request)
+            .then(|| scope.spawn(|| watch.keep(mailbox, &request)));
+        let ran = device("run", mailbox.run());
+        crew.join();
+        watch.end();
+        // A panic has rung the doorbell and never returns, so there is no error to see here.
+        let _ = watcher.map(ScopedJoinHandle::join);
+        ran
+    })
+}
+
+/// Lets the user actors go.
+fn start(
+    mailbox: &Arc<Mailbox>,
+    files: &Arc<Files>,
+    request: &Arc<Request>,
+    watch: &Arc<Watch>,
+) -> Result<Crew, ServeError> {
+    let mut crew = Crew::default();
     for index in 0..request
         .n_actors
         .min(u32::try_from(RB_MAX_ACTORS).unwrap_or(0))
@@ -68,9 +94,10 @@ fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<
             let actor = UserActor {
                 index,
                 actor,
-                request: Arc::clone(&request),
+                request: Arc::clone(request),
                 mailbox: Arc::clone(mailbox),
                 files: Arc::clone(files),
+                watch: Arc::clone(watch),
             };
             crew.start(actor).map_err(|source| ServeError::Spawn {
                 actor: index,
@@ -78,9 +105,7 @@ fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<
             })?;
         }
     }
-    device("run", mailbox.run())?;
-    crew.join();
-    Ok(())
+    Ok(crew)
 }
 
 fn device(call: &'static str, result: Result<(), Errno>) -> Result<(), ServeError> {

@@ -4,8 +4,9 @@
 //! finds the record whose spoiling is sure to be seen. Where a case leaves an order open, one is chosen.
 
 use relaybed_abi::{
-    ChanState, Event, EventKind, OpResult, Plant, RB_NONE16, RB_NONE32, RB_NONE64, State,
+    ChanState, Event, EventKind, OpResult, Plant, RB_NONE16, RB_NONE32, RB_NONE64, Stat, State,
 };
+use zerocopy::IntoBytes;
 
 use crate::case::{Case, Files, Op, Payload, Via};
 use crate::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
@@ -46,7 +47,7 @@ pub fn plant(case: &Case, linux_version: u32, online_cpus: u32, spoil: Spoil) ->
 pub(super) fn text_read(case: &Case, prediction: &Prediction, actor: usize) -> Option<String> {
     let mut bytes = Vec::new();
     for (index, op) in case.actors.get(actor)?.ops.iter().enumerate() {
-        if !matches!(op, Op::FileRead { .. }) {
+        if !op.reads() {
             continue;
         }
         let predicted = prediction.op(actor, index)?;
@@ -321,18 +322,37 @@ impl Forger<'_> {
                 result.value = (self.data.len() - start) as u64;
                 result.data_bytes = u32::try_from(result.value).unwrap_or(RB_NONE32);
             }
+            if let Some(stat) = predicted.stat {
+                let told = Stat {
+                    size: stat.size.unwrap_or(0),
+                    mode: 0o100_400,
+                    nlink: u32::from(stat.is_named),
+                    uid: 0,
+                    gid: 0,
+                };
+                self.give(&mut result, told.as_bytes());
+            }
+            if let Some(names) = &predicted.names {
+                let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+                self.give(&mut result, lines.as_bytes());
+            }
             if let Some(copied) = &predicted.copied {
                 let mut bytes = self.bytes(&copied.buffer);
                 bytes.truncate(usize::try_from(copied.len).unwrap_or(usize::MAX));
-                result.data_offset = u32::try_from(self.data.len()).unwrap_or(RB_NONE32);
-                result.data_bytes = u32::try_from(bytes.len()).unwrap_or(RB_NONE32);
-                self.data.extend(bytes);
+                self.give(&mut result, &bytes);
             }
             self.order += 1;
             result.order_end = self.order;
             results[at.actor][at.op] = result;
         }
         results
+    }
+
+    /// Bytes of an operation that are no read.
+    fn give(&mut self, result: &mut OpResult, bytes: &[u8]) {
+        result.data_offset = u32::try_from(self.data.len()).unwrap_or(RB_NONE32);
+        result.data_bytes = u32::try_from(bytes.len()).unwrap_or(RB_NONE32);
+        self.data.extend(bytes);
     }
 
     fn read(&mut self, at: crate::model::order::At, read: &crate::model::ReadPrediction) {
@@ -445,7 +465,7 @@ fn result() -> OpResult {
 fn render(case: &Case, piece: &Piece, spoil: Option<Spoil>, out: &mut [u8]) {
     let time_ns = match piece.source {
         Source::Record { seq, .. } => 1_000_000 + u64::from(seq) * 1000,
-        Source::Header { .. } => 0,
+        Source::Header { .. } | Source::Stored { .. } => 0,
     };
     let Some(place) = out.get_mut(piece.start as usize..piece.end() as usize) else {
         return;

@@ -1,6 +1,6 @@
 //! What a checker is given: case, prediction, evidence and the parsed bytes; and where it reports.
 
-use crate::case::{Case, Channel, Mode, Op};
+use crate::case::{Case, Channel, FileCall, Mode, Op};
 use crate::evidence::{BufferSeen, ChannelSeen, Evidence};
 use crate::model::{Buffer, ChannelMoment, Geometry, Prediction};
 use crate::verdict::{Amount, Failure, Location, Property};
@@ -120,7 +120,7 @@ impl<'a> Matter<'a> {
                 };
                 let model = moment.and_then(|moment| moment.channels.get(channel));
                 for buffer in &channel_seen.buffers {
-                    if !is_specified(prediction, model, channel, buffer.cpu) {
+                    if !is_specified(case, prediction, model, (channel, buffer.cpu)) {
                         unspecified += 1;
                         continue;
                     }
@@ -286,15 +286,36 @@ pub fn retained(geometry: &Geometry, seen: &BufferSeen) -> Vec<(u64, usize, u64,
 /// Whether an observed buffer can be judged: it is predicted, or at least no operation was under way in
 /// it, such as a record reserved and not filled yet, and none met another that relay wants kept apart.
 fn is_specified(
+    case: &Case,
     prediction: &Prediction,
     moment: Option<&ChannelMoment>,
-    channel: usize,
-    cpu: u32,
+    (channel, cpu): (usize, u32),
 ) -> bool {
-    let cpu = cpu as usize;
-    let predicted = moment.is_some_and(|m| matches!(m.buffers.get(cpu), Some(Some(_))));
-    let still = moment.is_none_or(|m| m.still.get(cpu).copied().unwrap_or(true));
-    predicted || (still && prediction.is_specified(channel, cpu))
+    let index = cpu as usize;
+    let predicted = moment.is_some_and(|m| matches!(m.buffers.get(index), Some(Some(_))));
+    let still = moment.is_none_or(|m| m.still.get(index).copied().unwrap_or(true));
+    predicted
+        || (still
+            && prediction.is_specified(channel, index)
+            && !is_stored_into(case, (channel, cpu)))
+}
+
+/// Whether a user writes into the buffer through a mapping: then it need not hold whole records.
+#[must_use]
+pub fn is_stored_into(case: &Case, buffer: (usize, u32)) -> bool {
+    case.actors.iter().any(|actor| {
+        actor.ops.iter().enumerate().any(|(index, op)| {
+            matches!(
+                op,
+                Op::File {
+                    call: FileCall::Store { .. },
+                    ..
+                }
+            ) && actor
+                .bound(index)
+                .is_some_and(|(channel, cpu, _)| (channel, cpu) == buffer)
+        })
+    })
 }
 
 fn parse_buffer<'a>(
@@ -310,7 +331,10 @@ fn parse_buffer<'a>(
         .and_then(Option::as_ref);
     let mut parser = Parser::new(case, writers);
     let mut sections = Vec::new();
-    for (number, slot, fill, complete) in retained(&geometry, seen) {
+    // Where users wrote into it, its bytes are compared with the model's alone.
+    let whole = model.is_none_or(|model| !model.stored);
+    let retained = whole.then(|| retained(&geometry, seen)).unwrap_or_default();
+    for (number, slot, fill, complete) in retained {
         let contents = model.and_then(|model| model.subbufs.get(slot));
         let text = Text {
             bytes: subbuf_bytes(&geometry, seen, slot),

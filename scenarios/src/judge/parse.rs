@@ -392,7 +392,7 @@ impl<'a> Parser<'a> {
 pub fn record_id(piece: &Piece) -> Option<(u16, u32)> {
     match piece.source {
         Source::Record { actor, seq, .. } => Some((actor, seq)),
-        Source::Header { .. } => None,
+        Source::Header { .. } | Source::Stored { .. } => None,
     }
 }
 

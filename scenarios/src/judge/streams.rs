@@ -8,7 +8,9 @@ use crate::model::predict::bound;
 use crate::model::{Geometry, Prediction};
 
 use super::identify::Writers;
-use super::matter::{ParsedStream, buffer_of, is_no_overwrite, retained, subbuf_bytes};
+use super::matter::{
+    ParsedStream, buffer_of, is_no_overwrite, is_stored_into, retained, subbuf_bytes,
+};
 use super::parse::{Parser, Text};
 
 /// CPUs that the abi has room for.
@@ -207,6 +209,7 @@ pub(super) fn parse_streams(
                 && !prediction.is_exact(*channel, *cpu as usize)
                 && prediction.is_specified(*channel, *cpu as usize)
                 && !is_order_open(&got, *channel, *cpu)
+                && !is_stored_into(case, (*channel, *cpu))
                 && !hides(*channel)
         })
         .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))

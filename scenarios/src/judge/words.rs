@@ -69,7 +69,10 @@ pub(super) fn errno(errno: u32) -> String {
         (14, "EFAULT"),
         (19, "ENODEV"),
         (22, "EINVAL"),
+        (13, "EACCES"),
+        (16, "EBUSY"),
         (29, "ESPIPE"),
+        (125, "ECANCELED"),
         (44, "ECHRNG"),
     ];
     match known.iter().find(|(number, _)| *number == errno) {

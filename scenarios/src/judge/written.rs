@@ -188,7 +188,7 @@ impl Sources<'_> {
     fn render(&self, source: Source, len: u32, bytes: &mut Vec<u8>) -> Option<()> {
         let time_ns = match source {
             Source::Record { actor, seq, .. } => self.times.get(&(actor, seq)).copied(),
-            Source::Header { .. } => None,
+            Source::Header { .. } | Source::Stored { .. } => None,
         };
         let start = bytes.len();
         bytes.resize(start + len as usize, 0);

@@ -2,37 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use relaybed_abi::{RB_DATA_SIZE, RB_MAX_OPS, RB_MAX_RECORD};
+use relaybed_abi::{RB_MAX_OPS, RB_MAX_RECORD};
 
-use super::diagnostic::{Problem, suggestion};
-use super::form::{ActorForm, CpuForm, Num, Sp, Span, Step, Subject};
-use super::ops::Who;
+use super::diagnostic::Problem;
+use super::files::{ERRORS, FileName};
+use super::form::{ActorForm, CpuForm, Sp, Span, Step, Subject};
+use super::ops::{SubjectKind, Who};
 use super::resolve::{Resolver, Scope, narrow};
-use crate::case::{
-    Actor, ChannelIndex, Context, Cpu, Expect, FileSlot, GateIndex, Op, Payload, Place, Via,
-};
+use crate::case::{Actor, Context, Cpu, Expect, GateIndex, Op, Payload, Place, Via};
 
 /// Most records one operation may write: a script that wants more is a mistake.
-const MAX_RECORDS: u64 = 1_000_000;
+pub(super) const MAX_RECORDS: u64 = 1_000_000;
 /// Longest delay in microseconds.
 const MAX_DELAY_US: u64 = 1_000_000;
-/// Longest timeout of poll in milliseconds.
-const MAX_POLL_MS: u64 = 60_000;
-
-/// A descriptor's name within one actor.
-struct FileName {
-    slot: FileSlot,
-    channel: ChannelIndex,
-    open: bool,
-    mapped: bool,
-}
-
 /// One actor while its script is worked through.
-struct Stage {
+pub(super) struct Stage {
     index: usize,
     place: Place,
-    own: Option<Cpu>,
-    files: BTreeMap<String, FileName>,
+    pub(super) own: Option<Cpu>,
+    pub(super) files: BTreeMap<String, FileName>,
     ops: Vec<Op>,
     places: Vec<Span>,
 }
@@ -244,9 +232,7 @@ impl<'f> Resolver<'f> {
             }),
             "sysrq" => self.sysrq(name),
             "open_file" => self.open_file(stage, step, name),
-            "close_file" | "read" | "poll" | "mmap" | "munmap" | "copy" | "lseek" => {
-                self.file_op(stage, step, name)
-            }
+            _ if step.form.subject == SubjectKind::File => self.file_op(stage, step, name),
             _ => self.channel_op(stage, step, name),
         }
     }
@@ -278,6 +264,11 @@ impl<'f> Resolver<'f> {
         let channel = self.channel_index(name)?;
         let scope = self.scope(channel, stage.own);
         let via = match step.form.name {
+            "stat" => {
+                let cpu = self.cpu(step.num("cpu")?, scope)?;
+                return Some(Op::Stat { channel, cpu });
+            }
+            "list" => return Some(Op::List { channel }),
             "flush" => return Some(Op::Flush { channel }),
             "reset" => return Some(Op::Reset { channel }),
             "open" => return Some(Op::Open { channel }),
@@ -338,131 +329,4 @@ impl<'f> Resolver<'f> {
         }
         Some(Payload::Record { len_min, len_max })
     }
-
-    fn open_file(&mut self, stage: &mut Stage, step: &Step, name: &Sp<String>) -> Option<Op> {
-        let channel = self.channel_index(name)?;
-        let scope = self.scope(channel, stage.own);
-        let cpu = self.cpu(step.num("cpu")?, scope)?;
-        let alias = step.text("as")?;
-        let fails = step.text("fails").is_some();
-        let file = stage.files.entry(alias.value.clone()).or_insert_with(|| {
-            self.file_slots += 1;
-            FileName {
-                slot: self.file_slots - 1,
-                channel,
-                open: false,
-                mapped: false,
-            }
-        });
-        if file.open {
-            self.problems.push(Problem::new(
-                format!("`{}` is open already", alias.value),
-                alias.span.clone(),
-                "close it first, or choose another name",
-            ));
-        }
-        file.open = !fails;
-        file.channel = channel;
-        Some(Op::FileOpen {
-            file: file.slot,
-            channel,
-            cpu,
-        })
-    }
-
-    fn file_op(&mut self, stage: &mut Stage, step: &Step, name: &Sp<String>) -> Option<Op> {
-        let Some(file) = stage.files.get_mut(&name.value) else {
-            let known: Vec<&str> = stage.files.keys().map(String::as_str).collect();
-            let problem = Problem::new(
-                format!("this actor has not opened a file as `{}`", name.value),
-                name.span.clone(),
-                "not open",
-            );
-            let help = if known.is_empty() {
-                "open it with { open_file = CHANNEL, cpu = CPU, as = NAME }".to_owned()
-            } else {
-                suggestion(&name.value, &known)
-            };
-            if !self.file.broken {
-                self.problems.push(problem.help(help));
-            }
-            return None;
-        };
-        let slot = file.slot;
-        let of_mapping = matches!(step.form.name, "munmap" | "copy");
-        let wrong = match (of_mapping, file.open, file.mapped) {
-            (true, _, false) => Some("has no mapping here"),
-            (false, false, _) => Some("is not open any more"),
-            (false, true, true) if step.form.name == "mmap" => Some("has a mapping already"),
-            _ => None,
-        };
-        if let Some(wrong) = wrong {
-            self.problems.push(Problem::new(
-                format!("`{}` {wrong}", name.value),
-                name.span.clone(),
-                wrong,
-            ));
-        }
-        match step.form.name {
-            "close_file" => file.open = false,
-            "munmap" => file.mapped = false,
-            "mmap" => file.mapped = step.text("fails").is_none(),
-            _ => {}
-        }
-        let scope = self.scope(file.channel, stage.own);
-        self.file_call(step, scope, slot)
-    }
-
-    fn file_call(&mut self, step: &Step, scope: Scope, file: FileSlot) -> Option<Op> {
-        let numbers = |this: &mut Self, num: &Num, what, most| {
-            this.number(num, scope, what, 0..=most).map(narrow)
-        };
-        Some(match step.form.name {
-            "close_file" => Op::FileClose { file },
-            "munmap" => Op::FileMunmap { file },
-            "copy" => Op::FileCopy { file },
-            "lseek" => Op::FileLseek { file },
-            "mmap" => Op::FileMmap {
-                file,
-                len: self.number(step.num("len")?, scope, "the length", 0..=u64::MAX)?,
-            },
-            "poll" => Op::FilePoll {
-                file,
-                timeout_ms: match step.num("timeout_ms") {
-                    Some(num) => Some(numbers(self, num, "the timeout", MAX_POLL_MS)?),
-                    None => None,
-                },
-            },
-            _ => {
-                let size = numbers(self, step.num("size")?, "the size", RB_DATA_SIZE as u64);
-                let times = match (step.num("times"), step.text("until")) {
-                    (Some(num), _) => narrow(self.number(num, scope, "times", 1..=MAX_RECORDS)?),
-                    (None, Some(word)) => self.word(Some(word), &[("empty", 0)]),
-                    (None, None) => 1,
-                };
-                Op::FileRead {
-                    file,
-                    size: size?,
-                    times,
-                }
-            }
-        })
-    }
 }
-
-/// Error numbers that `fails` knows by name, as Linux counts them.
-pub(super) const ERRORS: [(&str, i32); 13] = [
-    ("EPERM", 1),
-    ("ENOENT", 2),
-    ("EIO", 5),
-    ("EBADF", 9),
-    ("EAGAIN", 11),
-    ("ENOMEM", 12),
-    ("EACCES", 13),
-    ("EFAULT", 14),
-    ("EBUSY", 16),
-    ("EEXIST", 17),
-    ("ENODEV", 19),
-    ("EINVAL", 22),
-    ("ESPIPE", 29),
-];

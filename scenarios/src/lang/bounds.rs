@@ -1,6 +1,8 @@
 //! Upper bounds of what an operation can leave in the event log and the data area.
 
-use crate::case::{ActorIndex, Case, ChannelIndex, Cpu, FileSlot, Mode, Op, Payload, Via};
+use crate::case::{
+    ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
+};
 
 /// Room that one operation may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +41,43 @@ pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
             events: 0,
             data: mapped(case, actor, *file),
         },
+        Op::File { file, call } => call_cost(case, actor, *file, call),
+        Op::Stat { .. } => Cost {
+            events: 0,
+            data: size_of::<relaybed_abi::Stat>() as u64,
+        },
+        Op::List { channel } => Cost {
+            events: 0,
+            // A name, the number of a CPU and the end of the line.
+            data: cpus * (case.channels[*channel].name.len() as u64 + 4),
+        },
         _ => Cost::default(),
+    }
+}
+
+fn call_cost(case: &Case, actor: ActorIndex, file: FileSlot, call: &FileCall) -> Cost {
+    match call {
+        FileCall::Splice { size, times, .. } => {
+            let held = readable(case, actor, file);
+            let pieces = held.bytes / u64::from(*size).max(1);
+            let calls = match times {
+                0 => held.records.saturating_add(pieces) + 1,
+                times => u64::from(*times),
+            };
+            Cost {
+                events: calls,
+                data: held.bytes.max(call.takes()),
+            }
+        }
+        FileCall::ReadNowhere { .. } => Cost { events: 1, data: 0 },
+        FileCall::Stat => Cost {
+            events: 0,
+            data: size_of::<relaybed_abi::Stat>() as u64,
+        },
+        call => Cost {
+            events: u64::from(call.is_taking()),
+            data: call.takes(),
+        },
     }
 }
 
@@ -148,12 +186,11 @@ fn mapped(case: &Case, actor: ActorIndex, slot: FileSlot) -> u64 {
 }
 
 fn opened(case: &Case, actor: ActorIndex, slot: FileSlot) -> Vec<(ChannelIndex, Cpu)> {
-    let ops = case.actors[actor].ops.iter();
-    let mut found: Vec<_> = ops
-        .filter_map(|op| match op {
-            Op::FileOpen { file, channel, cpu } if *file == slot => Some((*channel, *cpu)),
-            _ => None,
-        })
+    let script = &case.actors[actor];
+    let mut found: Vec<_> = (0..script.ops.len())
+        .filter(|op| script.ops[*op].file() == Some(slot))
+        .filter_map(|op| script.bound(op))
+        .map(|(channel, cpu, _)| (channel, cpu))
         .collect();
     found.sort_unstable();
     found.dedup();

@@ -131,6 +131,7 @@ mod diagnostic;
 mod embedded;
 mod expect;
 mod expr;
+mod files;
 mod form;
 mod load;
 mod ops;

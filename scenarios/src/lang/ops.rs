@@ -85,6 +85,17 @@ const fn op(
     }
 }
 
+/// An operation of a user actor on a descriptor.
+const fn file(
+    name: &'static str,
+    required: &'static [(&'static str, ArgKind)],
+    optional: &'static [(&'static str, ArgKind)],
+) -> OpForm {
+    op(name, Who::User, SubjectKind::File, required, optional)
+}
+
+const SIZE: &[(&str, ArgKind)] = &[("size", ArgKind::Num)];
+
 const PAYLOAD: &[(&str, ArgKind)] = &[
     ("len", ArgKind::Len),
     ("text", ArgKind::Text),
@@ -92,7 +103,7 @@ const PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 23] = [
+pub(super) static OPS: [OpForm; 34] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
@@ -119,33 +130,73 @@ pub(super) static OPS: [OpForm; 23] = [
         Who::User,
         SubjectKind::Channel,
         &[("cpu", ArgKind::Num), ("as", ArgKind::Text)],
+        &[("access", ArgKind::Text)],
+    ),
+    op(
+        "stat",
+        Who::User,
+        SubjectKind::Channel,
+        &[("cpu", ArgKind::Num)],
         &[],
     ),
-    op("close_file", Who::User, SubjectKind::File, &[], &[]),
-    op(
+    op("list", Who::User, SubjectKind::Channel, &[], &[]),
+    file("close_file", &[], &[]),
+    file("dup", &[("as", ArgKind::Text)], &[]),
+    file(
         "read",
-        Who::User,
-        SubjectKind::File,
-        &[("size", ArgKind::Num)],
-        &[("times", ArgKind::Num), ("until", ArgKind::Text)],
+        SIZE,
+        &[
+            ("times", ArgKind::Num),
+            ("until", ArgKind::Text),
+            ("into", ArgKind::Text),
+        ],
     ),
-    op(
-        "poll",
-        Who::User,
-        SubjectKind::File,
+    file(
+        "pread",
+        &[("size", ArgKind::Num), ("offset", ArgKind::Num)],
         &[],
-        &[("timeout_ms", ArgKind::Num)],
     ),
-    op(
+    file(
+        "readv",
+        &[("size", ArgKind::Num), ("parts", ArgKind::Num)],
+        &[],
+    ),
+    file("write_file", SIZE, &[]),
+    file("truncate", &[("len", ArgKind::Num)], &[]),
+    file("poll", &[], &[("timeout_ms", ArgKind::Num)]),
+    file(
         "mmap",
-        Who::User,
-        SubjectKind::File,
         &[("len", ArgKind::Num)],
+        &[
+            ("offset", ArgKind::Num),
+            ("access", ArgKind::Text),
+            ("sharing", ArgKind::Text),
+        ],
+    ),
+    file("munmap", &[], &[("keep", ArgKind::Num)]),
+    file("copy", &[], &[]),
+    file(
+        "store",
+        &[("at", ArgKind::Num), ("text", ArgKind::Text)],
         &[],
     ),
-    op("munmap", Who::User, SubjectKind::File, &[], &[]),
-    op("copy", Who::User, SubjectKind::File, &[], &[]),
-    op("lseek", Who::User, SubjectKind::File, &[], &[]),
+    file("fstat", &[], &[]),
+    file(
+        "lseek",
+        &[],
+        &[("whence", ArgKind::Text), ("offset", ArgKind::Num)],
+    ),
+    file(
+        "splice",
+        SIZE,
+        &[
+            ("times", ArgKind::Num),
+            ("until", ArgKind::Text),
+            ("block", ArgKind::Text),
+            ("drain", ArgKind::Text),
+        ],
+    ),
+    file("sendfile", SIZE, &[]),
     op("signal", Who::Anyone, SubjectKind::Gate, &[], &[]),
     op(
         "wait",

@@ -200,12 +200,30 @@ operations! {
     /// open() of the file of `cpu`, known as `as` from then on.
     OpenFile {
         /// The channel.
-        open_file: String, cpu: Number, r#as: String, gives: Option<Number>, fails: Option<String>,
+        open_file: String, cpu: Number, r#as: String,
+        /// `read` (the default), `write` or `read-write`.
+        access: Option<String>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// stat() of the file of `cpu`, by its path: gives its size.
+    Stat {
+        /// The channel.
+        stat: String, cpu: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// The names in the channel's directory: gives how many.
+    List {
+        /// The channel.
+        list: String, gives: Option<Number>, fails: Option<String>,
     }
     /// close() of a descriptor.
     CloseFile {
         /// The name given by `as`.
         close_file: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// dup() of a descriptor: `as` is another descriptor of the same open file.
+    Dup {
+        /// The name given by `as`.
+        dup: String, r#as: String, gives: Option<Number>, fails: Option<String>,
     }
     /// read() of at most `size` bytes, `times` times (once if left out) or until one gives 0.
     Read {
@@ -213,6 +231,8 @@ operations! {
         read: String, size: Number, times: Option<Number>,
         /// `empty`: until a read gives 0.
         until: Option<String>,
+        /// `nowhere`: into memory that must not be touched.
+        into: Option<String>,
         gives: Option<Number>, fails: Option<String>,
     }
     /// poll() for POLLIN: gives revents. Without a timeout it waits until something comes.
@@ -220,25 +240,86 @@ operations! {
         /// The name given by `as`.
         poll: String, timeout_ms: Option<Number>, gives: Option<Number>, fails: Option<String>,
     }
-    /// mmap() of `len` bytes, read-only and shared.
+    /// pread() of at most `size` bytes at `offset`.
+    Pread {
+        /// The name given by `as`.
+        pread: String, size: Number, offset: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// readv() of `parts` parts of `size` bytes.
+    Readv {
+        /// The name given by `as`.
+        readv: String, size: Number, parts: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// write() of `size` zero bytes.
+    WriteFile {
+        /// The name given by `as`.
+        write_file: String, size: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// ftruncate() to `len` bytes.
+    Truncate {
+        /// The name given by `as`.
+        truncate: String, len: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// mmap() of `len` bytes: gives 1.
     Mmap {
         /// The name given by `as`.
-        mmap: String, len: Number, gives: Option<Number>, fails: Option<String>,
+        mmap: String, len: Number,
+        /// From which byte of the file on; the first if left out.
+        offset: Option<Number>,
+        /// `read` (the default) or `read-write`.
+        access: Option<String>,
+        /// `shared` (the default) or `private`.
+        sharing: Option<String>,
+        gives: Option<Number>, fails: Option<String>,
     }
     /// munmap() of the descriptor's mapping.
     Munmap {
         /// The name given by `as`.
-        munmap: String, gives: Option<Number>, fails: Option<String>,
+        munmap: String,
+        /// So many bytes stay mapped, in whole pages; none if left out.
+        keep: Option<Number>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// Writes `text` to byte `at` of the mapping.
+    Store {
+        /// The name given by `as`.
+        store: String, at: Number, text: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// fstat() of a descriptor: gives the file's size.
+    Fstat {
+        /// The name given by `as`.
+        fstat: String, gives: Option<Number>, fails: Option<String>,
     }
     /// Takes the bytes of the mapping as a reader with mmap would.
     Copy {
         /// The name given by `as`.
         copy: String, gives: Option<Number>, fails: Option<String>,
     }
-    /// lseek() to the start.
+    /// lseek() to `offset`, 0 if left out.
     Lseek {
         /// The name given by `as`.
-        lseek: String, gives: Option<Number>, fails: Option<String>,
+        lseek: String,
+        /// `set` (the default), `current`, `end`, `data` or `hole`.
+        whence: Option<String>,
+        offset: Option<Number>, gives: Option<Number>, fails: Option<String>,
+    }
+    /// splice() of at most `size` bytes to a pipe, `times` times (once if left out) or until one gives 0:
+    /// gives the sum of what the calls returned.
+    Splice {
+        /// The name given by `as`.
+        splice: String, size: Number, times: Option<Number>,
+        /// `empty`: until a call gives 0.
+        until: Option<String>,
+        /// `no`: with SPLICE_F_NONBLOCK.
+        block: Option<String>,
+        /// When the pipe is emptied: after `each` call (the default) or `late`, after the last.
+        drain: Option<String>,
+        gives: Option<Number>, fails: Option<String>,
+    }
+    /// sendfile() of at most `size` bytes to a file in memory: gives how many.
+    Sendfile {
+        /// The name given by `as`.
+        sendfile: String, size: Number, gives: Option<Number>, fails: Option<String>,
     }
     /// One key to /proc/sysrq-trigger: "c" panics, "b" resets the machine.
     Sysrq {

@@ -99,7 +99,12 @@ impl<'t> Walker<'t> {
     fn exclusions(&mut self, form: &OpForm, fields: &Fields<'_, 't>) {
         let pairs: &[(&str, &str, bool)] = match form.name {
             "write" | "raw_write" | "reserve" => &[("len", "text", true)],
-            "read" => &[("times", "until", false)],
+            "read" => &[
+                ("times", "until", false),
+                ("into", "until", false),
+                ("times", "into", false),
+            ],
+            "splice" => &[("times", "until", false)],
             _ => &[],
         };
         for (one, other, needed) in pairs {

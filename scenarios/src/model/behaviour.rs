@@ -18,6 +18,8 @@ pub struct Behaviour {
     /// A client may leave `subbuf_start` out with relay itself looking after it (from 5.11; before,
     /// `relay_open()` filled in a default, with the same effect).
     pub optional_subbuf_start: bool,
+    /// relay's files have `splice_read` of their own (until 6.8); later ones refuse splice and sendfile.
+    pub splice: bool,
     /// The largest `n_subbufs` whose padding array can be allocated.
     pub max_subbufs: u64,
     /// Reads find their place as all releases so far do, which goes wrong behind two empty sub-buffers in a
@@ -39,6 +41,7 @@ impl Behaviour {
             last_toobig: before_6_17,
             stats: !before_6_17,
             optional_subbuf_start: linux_version >= version(5, 11),
+            splice: linux_version < version(6, 9),
             max_subbufs: MAX_SUBBUFS,
             reads_as_found: false,
         }

@@ -66,6 +66,13 @@ pub enum Source {
         /// Sub-buffers produced when it was called.
         produced: u64,
     },
+    /// What a user wrote through a mapping.
+    Stored {
+        /// The actor.
+        actor: u16,
+        /// Its operation.
+        op: u16,
+    },
 }
 
 /// Adjacent bytes of one source.
@@ -210,6 +217,8 @@ pub struct Buffer {
     pub position_known: bool,
     /// Two sub-buffers in a row were completed empty.
     pub two_empty: bool,
+    /// A user wrote into it through a mapping, so that it need not hold whole records.
+    pub stored: bool,
 }
 
 enum Switched {
@@ -240,6 +249,7 @@ impl Buffer {
             subbufs: vec![Subbuf::default(); slots],
             position_known: true,
             two_empty: false,
+            stored: false,
         };
         buffer.reset(log);
         buffer

@@ -9,7 +9,7 @@ use relaybed_abi::{
 };
 use zerocopy::IntoBytes;
 
-use crate::case::{Case, Context, Op, Payload, Place};
+use crate::case::{Case, Context, FileCall, Op, Payload, Place};
 
 use super::buffer::{Piece, Source};
 
@@ -51,6 +51,16 @@ pub fn stuff(case: &Case, source: Source, total: u32) -> Option<Stuff<'_>> {
             actor: RB_HEADER_ACTOR,
             seq: u32::try_from(produced & u64::from(u32::MAX)).unwrap_or(0),
         }),
+        Source::Stored { actor, op } => {
+            let script = case.actors.get(usize::from(actor))?;
+            match script.ops.get(usize::from(op))? {
+                Op::File {
+                    call: FileCall::Store { bytes, .. },
+                    ..
+                } => Some(Stuff::Literal(bytes)),
+                _ => None,
+            }
+        }
         Source::Record { actor, op, seq } => {
             let writer = case.actors.get(usize::from(actor))?;
             let Op::Write {

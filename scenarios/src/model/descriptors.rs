@@ -2,68 +2,79 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Files, Op};
+use crate::case::{Access, Files, Op};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Piece};
 use super::order::At;
 use super::predict::bound;
-use super::prediction::{Copied, OpPrediction, ReadPrediction};
+use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::{Descriptor, Simulation, Slot};
 
 const EIO: u32 = 5;
-const ENODEV: u32 = 19;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
+pub(super) const EBADF: u32 = 9;
 const POLLIN: u64 = 0x1;
 const POLLERR: u64 = 0x8;
 const POLLHUP: u64 = 0x10;
 const POLLRDNORM: u64 = 0x40;
 
-/// Lengths of mappings beyond this meet limits of address space before relay's.
-const MMAP_CERTAIN: u64 = 1 << 40;
 /// Calls of one read operation that are simulated.
 const READS_MAX: usize = 1 << 16;
 
+/// By which call bytes are taken out of a buffer.
+#[derive(Clone, Copy)]
+pub(super) enum Taking {
+    Read,
+    Splice,
+}
+
 impl Simulation<'_> {
     pub(super) fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
-        let Some(file) = super::predict::file_slot(op) else {
+        let Some(file) = op.file() else {
             return OpPrediction::default();
         };
         if bound(self.case, at).is_none() {
             return OpPrediction::default();
         }
-        let descriptor = match self.slots.get(&file) {
-            Some(Slot::Open(descriptor)) => *descriptor,
-            _ => return OpPrediction::default(),
+        match op {
+            Op::FileMunmap { .. } => {
+                return match self.mappings.remove(&file) {
+                    Some(_) => OpPrediction::ok(None),
+                    None => OpPrediction::default(),
+                };
+            }
+            Op::FileCopy { .. } => return self.op_copy(at, file),
+            _ => {}
+        }
+        let Some(descriptor) = self.descriptor(file) else {
+            return OpPrediction::default();
         };
-        let proxy = self.case.channels[descriptor.key.0].files == Files::Proxy;
-        let result = match op {
+        match op {
             Op::FileClose { .. } => {
                 self.slots.insert(file, Slot::Failed);
                 OpPrediction::ok(None)
             }
-            Op::FileRead { size, times, .. } => self.op_read(descriptor, proxy, *size, *times),
-            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, proxy, *timeout_ms),
-            Op::FileMmap { len, .. } => self.op_mmap(descriptor, proxy, *len),
-            Op::FileMunmap { .. } if descriptor.mapped.is_some() => OpPrediction::ok(None),
-            Op::FileCopy { .. } => match descriptor.mapped {
-                Some(len) => self.op_copy(at, descriptor, len),
-                None => OpPrediction::default(),
-            },
-            Op::FileLseek { .. } => OpPrediction::failed(ESPIPE),
-            _ => OpPrediction::default(),
-        };
-        if let Some(Slot::Open(now)) = self.slots.get_mut(&file) {
-            match op {
-                Op::FileMmap { len, .. } if result.error == Some(0) => now.mapped = Some(*len),
-                Op::FileMunmap { .. } => now.mapped = None,
-                _ => {}
+            Op::FileRead { size, times, .. } => {
+                self.op_read(descriptor, (*size, *times), Taking::Read)
             }
+            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, *timeout_ms),
+            _ => OpPrediction::default(),
         }
-        result
     }
 
-    fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
+    /// The descriptor in a slot, if it is open for sure.
+    pub(super) fn descriptor(&self, file: usize) -> Option<Descriptor> {
+        match self.slots.get(&file) {
+            Some(Slot::Open(descriptor)) => Some(*descriptor),
+            _ => None,
+        }
+    }
+
+    /// Whether debugfs stands between the descriptor and relay.
+    pub(super) fn is_proxied(&self, descriptor: Descriptor) -> bool {
+        self.case.channels[descriptor.key.0].files == Files::Proxy
+    }
+
+    pub(super) fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
         let (channel, cpu) = descriptor.key;
         let live = self.live.get_mut(channel)?;
         if live.generation == descriptor.generation && live.state == ChanState::Open {
@@ -75,17 +86,21 @@ impl Simulation<'_> {
             .and_then(|(_, buffers)| buffers.get_mut(cpu))
     }
 
-    fn op_read(
+    /// The calls of one operation that take bytes out of a buffer.
+    pub(super) fn op_read(
         &mut self,
         descriptor: Descriptor,
-        proxy: bool,
-        size: u32,
-        times: u32,
+        (size, times): (u32, u32),
+        taking: Taking,
     ) -> OpPrediction {
+        let proxy = self.is_proxied(descriptor);
         let as_found = self.done.behaviour.reads_as_found;
         let Some(buffer) = self.buffer_of(descriptor) else {
             return OpPrediction::default();
         };
+        if descriptor.access == Access::Write {
+            return OpPrediction::failed(EBADF);
+        }
         if proxy && buffer.finalized {
             return OpPrediction::failed(EIO);
         }
@@ -101,14 +116,16 @@ impl Simulation<'_> {
             (times as usize).min(READS_MAX)
         };
         for _ in 0..calls {
-            let (pieces, got) = if as_found {
-                buffer.read_as_found(size)
-            } else {
-                let pieces = buffer.read(size);
-                let got = pieces.last().map_or(0, super::buffer::Piece::end);
-                (pieces, got)
+            let read = match taking {
+                Taking::Read if as_found => {
+                    let (pieces, bytes) = buffer.read_as_found(size);
+                    ReadPrediction { pieces, bytes }
+                }
+                Taking::Read => ReadPrediction::of(buffer.read(size)),
+                Taking::Splice => ReadPrediction::of(buffer.splice(size)),
             };
-            reads.push(ReadPrediction { pieces, bytes: got });
+            let got = read.bytes;
+            reads.push(read);
             if times == 0 && got == 0 {
                 break;
             }
@@ -119,13 +136,11 @@ impl Simulation<'_> {
         }
     }
 
-    fn op_poll(
-        &mut self,
-        at: At,
-        descriptor: Descriptor,
-        proxy: bool,
-        timeout_ms: Option<u32>,
-    ) -> OpPrediction {
+    fn op_poll(&mut self, at: At, descriptor: Descriptor, timeout_ms: Option<u32>) -> OpPrediction {
+        let proxy = self.is_proxied(descriptor);
+        if timeout_ms.is_none() && self.is_ended_by_close(at, descriptor) {
+            return OpPrediction::ok(Some(if proxy { POLLHUP } else { POLLERR }));
+        }
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -135,7 +150,8 @@ impl Simulation<'_> {
         if !certain || !buffer.position_known {
             return OpPrediction::default();
         }
-        let mask = match (buffer.finalized, buffer.is_readable()) {
+        let readable = buffer.is_readable() && descriptor.access != Access::Write;
+        let mask = match (buffer.finalized, readable) {
             (true, _) if proxy => POLLHUP,
             (true, _) => POLLERR,
             (false, true) => POLLIN | POLLRDNORM,
@@ -147,38 +163,28 @@ impl Simulation<'_> {
         OpPrediction::ok(Some(mask))
     }
 
-    fn op_mmap(&mut self, descriptor: Descriptor, proxy: bool, len: u64) -> OpPrediction {
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
+    /// Whether a poll without a timeout finds nothing when it begins, and the one operation beside it
+    /// that changes the buffer is the end of its channel: whichever comes first, that end must end it.
+    fn is_ended_by_close(&mut self, at: At, descriptor: Descriptor) -> bool {
+        let beside = self.touch.beside(&self.done.order, descriptor.key, at);
+        let [close] = beside[..] else {
+            return false;
         };
-        let page = relaybed_abi::RB_PAGE_SIZE as u64;
-        if len > MMAP_CERTAIN || descriptor.mapped.is_some() {
-            return OpPrediction::default();
-        }
-        if len == 0 {
-            return OpPrediction::failed(EINVAL);
-        }
-        if proxy {
-            return OpPrediction::failed(ENODEV);
-        }
-        if len.div_ceil(page) * page == buffer.geometry.alloc_size() {
-            OpPrediction::ok(Some(1))
-        } else {
-            OpPrediction::failed(EINVAL)
-        }
+        let is_close = matches!(
+            self.case.actors[close.actor].ops[close.op],
+            Op::Close { .. }
+        );
+        is_close
+            && self
+                .buffer_of(descriptor)
+                .is_some_and(|buffer| !buffer.is_readable() && buffer.position_known)
     }
+}
 
-    fn op_copy(&mut self, at: At, descriptor: Descriptor, len: u64) -> OpPrediction {
-        let certain = self
-            .touch
-            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
-        let buffer = self.buffer_of(descriptor).map(|buffer| buffer.clone());
-        OpPrediction {
-            copied: buffer.filter(|_| certain).map(|buffer| Copied {
-                buffer: Box::new(buffer),
-                len,
-            }),
-            ..OpPrediction::ok(None)
-        }
+impl ReadPrediction {
+    /// A call that gives these pieces.
+    pub(super) fn of(pieces: Vec<Piece>) -> Self {
+        let bytes = pieces.last().map_or(0, Piece::end);
+        Self { pieces, bytes }
     }
 }

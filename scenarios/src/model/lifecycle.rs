@@ -2,7 +2,7 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Files, Op};
+use crate::case::{Access, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
@@ -11,7 +11,7 @@ use super::prediction::{ChannelMoment, Moment, OpPrediction};
 use super::simulate::{Descriptor, Simulation, Slot, record_calls};
 
 /// No such file or directory.
-const ENOENT: u32 = 2;
+pub(super) const ENOENT: u32 = 2;
 
 impl Simulation<'_> {
     /// Opens the channel; whether relay accepts.
@@ -76,6 +76,7 @@ impl Simulation<'_> {
         at: At,
         file: usize,
         place: (usize, u32),
+        access: Access,
     ) -> OpPrediction {
         let (channel, cpu) = place;
         let key = (channel, cpu as usize);
@@ -98,14 +99,14 @@ impl Simulation<'_> {
             Slot::Open(Descriptor {
                 key,
                 generation,
-                mapped: None,
+                access,
             }),
         );
         OpPrediction::ok(None)
     }
 
     /// Whether openings and closings of the channel are ordered with respect to `at`.
-    fn lifecycle_certain(&self, of: usize, at: At) -> bool {
+    pub(super) fn lifecycle_certain(&self, of: usize, at: At) -> bool {
         if self.touch.is_assumed() {
             return true;
         }

@@ -16,12 +16,15 @@ pub mod predict;
 pub mod prediction;
 pub mod units;
 
+mod calls;
 mod descriptors;
 mod lifecycle;
+mod mappings;
 mod races;
 mod read;
 mod read_as_found;
 mod simulate;
+mod store;
 
 pub use behaviour::Behaviour;
 pub use buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
@@ -29,6 +32,7 @@ pub(crate) use predict::one_run;
 pub use predict::predict;
 pub use prediction::{
     BufferMoment, ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction,
+    StatPrediction,
 };
 pub(crate) use simulate::Producer;
 pub use units::{Consumed, Produced, Slot};

@@ -10,7 +10,7 @@ use super::prediction::Prediction;
 use super::simulate::{Honest, Producer, Simulation};
 
 /// A channel buffer of a case.
-pub(super) type Key = (ChannelIndex, usize);
+pub(crate) type Key = (ChannelIndex, usize);
 
 /// What a correct kernel with `online_cpus` CPUs does with the case.
 #[must_use]
@@ -46,44 +46,30 @@ pub(super) struct Touch {
     lost: HashSet<Key>,
 }
 
-/// The buffer that a descriptor's operations concern: by the last open before them in the actor.
+/// The buffer that a descriptor's operations concern, and the operation that opened its file.
 pub(crate) fn bound(case: &Case, at: At) -> Option<(ChannelIndex, Cpu, At)> {
-    let script = case.actors.get(at.actor)?;
-    let slot = file_slot(script.ops.get(at.op)?)?;
-    let opened = |(op, what): (usize, &Op)| match what {
-        Op::FileOpen { file, channel, cpu } if *file == slot => Some((
-            *channel,
-            *cpu,
-            At {
-                actor: at.actor,
-                op,
-            },
-        )),
-        _ => None,
-    };
-    script.ops[..at.op]
-        .iter()
-        .enumerate()
-        .rev()
-        .find_map(opened)
+    let (channel, cpu, op) = case.actors.get(at.actor)?.bound(at.op)?;
+    Some((
+        channel,
+        cpu,
+        At {
+            actor: at.actor,
+            op,
+        },
+    ))
 }
 
-/// The descriptor that an operation uses, if it was opened before.
-pub(super) fn file_slot(op: &Op) -> Option<usize> {
+/// Whether the operation changes the buffer that its descriptor is of.
+pub(super) fn changes_by_file(op: &Op) -> bool {
     match op {
-        Op::FileClose { file }
-        | Op::FileRead { file, .. }
-        | Op::FilePoll { file, .. }
-        | Op::FileMmap { file, .. }
-        | Op::FileMunmap { file }
-        | Op::FileCopy { file }
-        | Op::FileLseek { file } => Some(*file),
-        _ => None,
+        Op::FileRead { .. } => true,
+        Op::File { call, .. } => call.is_changing(),
+        _ => false,
     }
 }
 
 /// The buffers that an operation changes.
-pub(super) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
+pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
     let script = &case.actors[at.actor];
     let every = |channel: ChannelIndex| (0..online_cpus as usize).map(move |cpu| (channel, cpu));
     match &script.ops[at.op] {
@@ -96,7 +82,7 @@ pub(super) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
             _ => Vec::new(),
         },
         Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],
-        Op::FileRead { .. } => bound(case, at)
+        op if changes_by_file(op) => bound(case, at)
             .filter(|(_, cpu, _)| *cpu < online_cpus)
             .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])
             .unwrap_or_default(),
@@ -169,6 +155,21 @@ impl Touch {
         ops.iter().enumerate().all(|(i, op)| {
             *op == at || order.is_before(at, *op) || (i < sure && order.is_before(*op, at))
         })
+    }
+
+    /// The operations that may change the buffer while `at` is under way; empty as well where one of
+    /// those before it is not determined.
+    pub(super) fn beside(&self, order: &Order, key: Key, at: At) -> Vec<At> {
+        let Some(ops) = self.mutators.get(&key) else {
+            return Vec::new();
+        };
+        let sure = self.certain.get(&key).copied().unwrap_or(0);
+        let open = |i: usize, op: &At| i >= sure && order.is_before(*op, at);
+        if ops.iter().enumerate().any(|(i, op)| open(i, op)) {
+            return Vec::new();
+        }
+        let beside = ops.iter().filter(|op| !order.is_ordered(**op, at));
+        beside.copied().collect()
     }
 
     /// Whether all operations on the buffer are totally ordered.

@@ -72,6 +72,15 @@ pub struct Copied {
     pub len: u64,
 }
 
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatPrediction {
+    /// Its size in bytes, where determined.
+    pub size: Option<u64>,
+    /// Whether its name is still there.
+    pub is_named: bool,
+}
+
 /// What is determined of an operation's result. `None`: not determined.
 #[derive(Clone, Debug, Default)]
 pub struct OpPrediction {
@@ -87,6 +96,10 @@ pub struct OpPrediction {
     pub reads: Option<Vec<ReadPrediction>>,
     /// What a copy of a mapping shows.
     pub copied: Option<Copied>,
+    /// What `stat()` tells.
+    pub stat: Option<StatPrediction>,
+    /// The names that a directory has, sorted.
+    pub names: Option<Vec<String>>,
     /// It can give no result since it waits for ever.
     pub stuck: bool,
 }

@@ -4,7 +4,7 @@
 //! its own CPU; flushing, closing, resetting and consuming reach into buffers of other CPUs, and a client
 //! that lets them meet a writer gets what it gets. What is then in the buffer is unspecified.
 
-use crate::case::{Case, Op};
+use crate::case::{Case, FileCall, Op};
 
 use super::order::{At, Order, operations};
 use super::predict::{Key, changes};
@@ -31,6 +31,13 @@ fn reach(op: &Op) -> Option<Reach> {
         Op::Reset { .. } | Op::Open { .. } => Some(Reach::Restart),
         Op::Consumed { .. } => Some(Reach::Consume),
         Op::FileRead { .. } => Some(Reach::Read),
+        Op::File { call, .. } => match call {
+            FileCall::Readv { .. } => Some(Reach::Read),
+            // relay's own splice takes no lock.
+            FileCall::Splice { .. } | FileCall::Sendfile { .. } => Some(Reach::Consume),
+            FileCall::Truncate { .. } | FileCall::Store { .. } => Some(Reach::Restart),
+            _ => None,
+        },
         _ => None,
     }
 }

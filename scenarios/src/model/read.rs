@@ -16,29 +16,53 @@ impl Buffer {
         self.skip_lapped();
         while at < size {
             self.count_consumed();
-            let start = u32::try_from(self.bytes_consumed).unwrap_or(u32::MAX);
-            let slot = self.consumed.slot(self.geometry.n_subbufs);
-            let pieces = &self.subbufs[slot.0].current;
-            let end = u32::try_from(self.readable_end()).unwrap_or(u32::MAX);
-            let end = end.min(start.saturating_add(size - at));
-            if end <= start {
+            let taken = self.take(size - at, at, &mut got);
+            if taken == 0 {
                 break;
             }
-            let first = pieces.partition_point(|piece| piece.end() <= start);
-            for piece in &pieces[first..] {
-                let Some(part) = piece.clip(start, end) else {
-                    break;
-                };
-                got.push(Piece {
-                    start: at + (part.start - start),
-                    ..part
-                });
-            }
-            at += end - start;
-            self.bytes_consumed = u64::from(end);
-            self.count_read_out();
+            at += taken;
         }
         got
+    }
+
+    /// One `splice()` of up to `size` bytes into a pipe that is emptied at once: it takes from complete
+    /// sub-buffers only, and from one at most.
+    pub fn splice(&mut self, size: u32) -> Vec<Piece> {
+        let mut got = Vec::new();
+        if size == 0 {
+            return got;
+        }
+        self.skip_lapped();
+        self.count_consumed();
+        if self.is_readable() {
+            self.take(size, 0, &mut got);
+        }
+        got
+    }
+
+    /// Up to `size` bytes from the read position on, of one sub-buffer; `at` is the place that they get.
+    fn take(&mut self, size: u32, at: u32, got: &mut Vec<Piece>) -> u32 {
+        let start = u32::try_from(self.bytes_consumed).unwrap_or(u32::MAX);
+        let slot = self.consumed.slot(self.geometry.n_subbufs);
+        let pieces = &self.subbufs[slot.0].current;
+        let end = u32::try_from(self.readable_end()).unwrap_or(u32::MAX);
+        let end = end.min(start.saturating_add(size));
+        if end <= start {
+            return 0;
+        }
+        let first = pieces.partition_point(|piece| piece.end() <= start);
+        for piece in &pieces[first..] {
+            let Some(part) = piece.clip(start, end) else {
+                break;
+            };
+            got.push(Piece {
+                start: at + (part.start - start),
+                ..part
+            });
+        }
+        self.bytes_consumed = u64::from(end);
+        self.count_read_out();
+        end - start
     }
 
     /// `poll()` finds it readable: a sub-buffer boundary has been crossed.

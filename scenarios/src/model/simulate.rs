@@ -2,12 +2,12 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Case, Mode, Op, Payload, Via};
+use crate::case::{Access, Case, Map, Mode, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
 use super::buffer::{Buffer, Fate, Source, SwitchCall};
 use super::order::{At, Order};
-use super::predict::{Key, Touch, changes};
+use super::predict::{Key, Touch, changes, changes_by_file};
 use super::prediction::{OpPrediction, Prediction};
 use super::races::Races;
 
@@ -57,8 +57,17 @@ pub(super) struct Live {
 pub(super) struct Descriptor {
     pub(super) key: Key,
     pub(super) generation: u32,
-    /// Bytes that its mapping was asked to cover.
-    pub(super) mapped: Option<u64>,
+    pub(super) access: Access,
+}
+
+/// A mapping that is there for sure; closing its descriptor does not end it.
+#[derive(Clone, Copy)]
+pub(super) struct Mapped {
+    pub(super) of: Descriptor,
+    /// What was asked for, and its length as it is now.
+    pub(super) map: Map,
+    /// Pages of a private mapping that were written to are the mapping's own.
+    pub(super) is_own: bool,
 }
 
 /// What is known of a slot.
@@ -76,6 +85,7 @@ pub(super) struct Simulation<'a> {
     producer: &'a mut dyn Producer,
     pub(super) live: Vec<Live>,
     pub(super) slots: std::collections::HashMap<usize, Slot>,
+    pub(super) mappings: std::collections::HashMap<usize, Mapped>,
     pub(super) done: Prediction,
 }
 
@@ -121,6 +131,7 @@ impl<'a> Simulation<'a> {
             producer,
             live,
             slots: std::collections::HashMap::new(),
+            mappings: std::collections::HashMap::new(),
             done: Prediction {
                 behaviour,
                 online_cpus,
@@ -164,10 +175,7 @@ impl<'a> Simulation<'a> {
         let op = self.case.actors[at.actor].ops[at.op].clone();
         let keys = changes(self.case, at, self.done.online_cpus);
         // Operations on all buffers go on: some of those may still be certain.
-        let local = matches!(
-            op,
-            Op::FileRead { .. } | Op::Write { .. } | Op::Consumed { .. }
-        );
+        let local = changes_by_file(&op) || matches!(op, Op::Write { .. } | Op::Consumed { .. });
         if local && !self.all_certain(&keys, at) {
             return;
         }
@@ -194,7 +202,12 @@ impl<'a> Simulation<'a> {
                 OpPrediction::ok(None)
             }
             Op::Signal { .. } | Op::Wait { .. } | Op::Delay { .. } => OpPrediction::ok(None),
-            Op::FileOpen { file, channel, cpu } => self.op_file_open(at, file, (channel, cpu)),
+            Op::FileOpen { file, channel, cpu } => {
+                self.op_file_open(at, file, (channel, cpu), Access::Read)
+            }
+            Op::File { file, call } => self.call(at, file, &call),
+            Op::Stat { channel, cpu } => self.op_stat(at, channel, cpu),
+            Op::List { channel } => self.op_list(at, channel),
             other => self.on_file(at, &other),
         };
         self.done.ops[at.actor][at.op] = result;

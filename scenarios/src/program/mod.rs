@@ -5,6 +5,7 @@
 //! the machine writes the bytes. Every limit of the ABI is checked here, so that a request that
 //! compiled is refused by the module only if module and host disagree about the ABI.
 
+mod calls;
 mod compile;
 mod error;
 mod ops;

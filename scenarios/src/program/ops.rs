@@ -45,7 +45,12 @@ impl Position<'_> {
         format!("actor {name:?}, operation {}", self.op)
     }
 
-    fn limit(&self, what: &'static str, value: u64, limit: usize) -> Result<(), ProgramError> {
+    pub(super) fn limit(
+        &self,
+        what: &'static str,
+        value: u64,
+        limit: usize,
+    ) -> Result<(), ProgramError> {
         let limit = limit as u64;
         if value > limit {
             return Err(ProgramError::TooLarge {
@@ -58,7 +63,12 @@ impl Position<'_> {
         Ok(())
     }
 
-    fn index(&self, what: &'static str, index: usize, count: usize) -> Result<u16, ProgramError> {
+    pub(super) fn index(
+        &self,
+        what: &'static str,
+        index: usize,
+        count: usize,
+    ) -> Result<u16, ProgramError> {
         match u16::try_from(index) {
             Ok(narrow) if index < count => Ok(narrow),
             _ => Err(ProgramError::NoSuch {
@@ -100,7 +110,7 @@ impl<'case> Encoder<'case> {
         if let Some(channel) = op.channel() {
             raw.channel = position.index("channel", channel, position.case.channels.len())?;
         }
-        if let Some(file) = file_of(op) {
+        if let Some(file) = op.file() {
             raw.file = position.index("file slot", file, RB_MAX_FILES)?;
         }
         self.arguments(position, op, &mut raw)?;
@@ -121,7 +131,9 @@ impl<'case> Encoder<'case> {
                 self.payload(position, payload, raw)?;
             }
             Op::Consumed { cpu, n, .. } => (raw.arg0, raw.arg1) = (*cpu, *n),
-            Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } => raw.arg0 = *cpu,
+            Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } | Op::Stat { cpu, .. } => {
+                raw.arg0 = *cpu;
+            }
             Op::Signal { gate } => raw.arg0 = position.index("gate", *gate, gates)?.into(),
             Op::Wait { gate, count } => {
                 raw.arg0 = position.index("gate", *gate, gates)?.into();
@@ -147,7 +159,7 @@ impl<'case> Encoder<'case> {
                 position.limit("the timeout", timeout_ms.unwrap_or(0).into(), longest)?;
                 raw.arg0 = timeout_ms.unwrap_or(RB_NONE32);
             }
-            Op::FileMmap { len, .. } => raw.len64 = *len,
+            Op::File { call, .. } => self.call(position, call, raw)?,
             Op::Open { .. }
             | Op::Close { .. }
             | Op::Flush { .. }
@@ -155,7 +167,7 @@ impl<'case> Encoder<'case> {
             | Op::FileClose { .. }
             | Op::FileMunmap { .. }
             | Op::FileCopy { .. }
-            | Op::FileLseek { .. } => {}
+            | Op::List { .. } => {}
         }
         Ok(())
     }
@@ -195,7 +207,7 @@ impl<'case> Encoder<'case> {
     }
 
     /// Offset of these bytes in the blob area; equal literals share one place.
-    fn literal(&mut self, bytes: &'case [u8]) -> Result<u32, ProgramError> {
+    pub(super) fn literal(&mut self, bytes: &'case [u8]) -> Result<u32, ProgramError> {
         if let Some(at) = self.literals.get(bytes) {
             return Ok(*at);
         }
@@ -260,24 +272,14 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::FileClose { .. } => (OpCode::FileClose, User, "file-close"),
         Op::FileRead { .. } => (OpCode::FileRead, User, "file-read"),
         Op::FilePoll { .. } => (OpCode::FilePoll, User, "file-poll"),
-        Op::FileMmap { .. } => (OpCode::FileMmap, User, "file-mmap"),
         Op::FileMunmap { .. } => (OpCode::FileMunmap, User, "file-munmap"),
         Op::FileCopy { .. } => (OpCode::FileCopy, User, "file-copy"),
-        Op::FileLseek { .. } => (OpCode::FileLseek, User, "file-lseek"),
+        Op::File { call, .. } => {
+            let (code, name) = super::calls::code(call);
+            (code, User, name)
+        }
+        Op::Stat { .. } => (OpCode::Stat, User, "stat"),
+        Op::List { .. } => (OpCode::List, User, "list"),
         Op::Sysrq { .. } => (OpCode::Sysrq, User, "sysrq"),
-    }
-}
-
-fn file_of(op: &Op) -> Option<usize> {
-    match op {
-        Op::FileOpen { file, .. }
-        | Op::FileClose { file }
-        | Op::FileRead { file, .. }
-        | Op::FilePoll { file, .. }
-        | Op::FileMmap { file, .. }
-        | Op::FileMunmap { file }
-        | Op::FileCopy { file }
-        | Op::FileLseek { file } => Some(*file),
-        _ => None,
     }
 }

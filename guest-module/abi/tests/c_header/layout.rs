@@ -4,7 +4,7 @@ use std::mem::offset_of;
 
 use relaybed_abi::{
     Actor, BufMembers, ChanMembers, ChannelSpec, CheckpointArg, DirBuf, DirChannel, Event, GateArg,
-    Header, Member, Op, OpResult, RecordHeader, Request,
+    Header, Member, Op, OpResult, RecordHeader, Request, Stat,
 };
 
 use crate::c_side::evaluate;
@@ -65,6 +65,7 @@ fn layouts() -> Vec<Layout> {
             state, error, value, refused, start_ns, end_ns, order_start, order_end, data_offset,
             data_bytes, reserved,
         }),
+        layout!(Stat = "rb_stat" { size, mode, nlink, uid, gid }),
         layout!(Event = "rb_event" {
             kind, cpu, actor, op, seq, context, channel, verdict, buf_cpu, order, time_ns,
             new_offset, old_offset, produced, consumed, prev_padding,

@@ -2,7 +2,7 @@
 
 use relaybed_abi as abi;
 use relaybed_abi::{
-    ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
 };
 
 use crate::c_side::evaluate;
@@ -68,6 +68,11 @@ fn constants_are_the_same_in_c() {
             RB_CHAN_NO_CREATE,
             RB_CHAN_NO_REMOVE,
             RB_OP_BLOB,
+            RB_OP_NOWHERE,
+            RB_OP_WRITABLE,
+            RB_OP_PRIVATE,
+            RB_OP_NONBLOCK,
+            RB_OP_LATE,
             RB_REQ_POWER_OFF,
             RB_RECORD_MAGIC,
             RB_RECORD_HEADER,
@@ -115,6 +120,17 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_FILE_COPY" = OpCode::FileCopy,
         "RB_OP_FILE_LSEEK" = OpCode::FileLseek,
         "RB_OP_SYSRQ" = OpCode::Sysrq,
+        "RB_OP_FILE_DUP" = OpCode::FileDup,
+        "RB_OP_FILE_PREAD" = OpCode::FilePread,
+        "RB_OP_FILE_READV" = OpCode::FileReadv,
+        "RB_OP_FILE_WRITE" = OpCode::FileWrite,
+        "RB_OP_FILE_TRUNCATE" = OpCode::FileTruncate,
+        "RB_OP_FILE_STORE" = OpCode::FileStore,
+        "RB_OP_FILE_STAT" = OpCode::FileStat,
+        "RB_OP_STAT" = OpCode::Stat,
+        "RB_OP_LIST" = OpCode::List,
+        "RB_OP_FILE_SPLICE" = OpCode::FileSplice,
+        "RB_OP_FILE_SENDFILE" = OpCode::FileSendfile,
     );
     assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
     assert_same("op_codes", &expected);
@@ -131,6 +147,9 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_CREATE_FILE" = Create::File,
         "RB_CREATE_NULL" = Create::Null,
         "RB_CREATE_ERROR" = Create::Error,
+        "RB_ACCESS_READ" = Access::Read,
+        "RB_ACCESS_WRITE" = Access::Write,
+        "RB_ACCESS_BOTH" = Access::Both,
         "RB_CONTEXT_TASK" = Context::Task,
         "RB_CONTEXT_SOFTIRQ" = Context::Softirq,
         "RB_CONTEXT_HARDIRQ" = Context::Hardirq,
@@ -149,6 +168,7 @@ fn choices_of_requests_are_the_same_in_c() {
     let all = Mode::ALL.len()
         + Files::ALL.len()
         + Create::ALL.len()
+        + Access::ALL.len()
         + Context::ALL.len()
         + Plant::ALL.len();
     assert_eq!(expected.len(), all, "a choice is missing above");

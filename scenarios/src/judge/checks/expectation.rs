@@ -218,9 +218,7 @@ fn text_of(matter: &Matter<'_>, actor: usize) -> String {
     let mut bytes = Vec::new();
     let ops = matter.case.actors.get(actor).map_or(&[][..], |a| &a.ops);
     for (index, op) in ops.iter().enumerate() {
-        if let (Op::FileRead { .. }, Some(result)) =
-            (op, super::model::result(matter, actor, index))
-        {
+        if let (true, Some(result)) = (op.reads(), super::model::result(matter, actor, index)) {
             let start = result.data_offset as usize;
             let end = start.saturating_add(result.data_bytes as usize);
             bytes.extend_from_slice(matter.evidence.data.get(start..end).unwrap_or(&[]));

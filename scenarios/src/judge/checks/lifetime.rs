@@ -2,7 +2,7 @@
 
 use relaybed_abi::{ChanState, EventKind};
 
-use crate::case::{Files, Op};
+use crate::case::{FileCall, Files, Op};
 use crate::judge::matter::{Matter, Report};
 use crate::judge::words;
 use crate::verdict::{Location, Property};
@@ -84,7 +84,19 @@ fn results(matter: &Matter<'_>, report: &mut Report) {
                 Op::Open { .. } => "relay_open()",
                 Op::FileOpen { .. } => "open() of the file",
                 Op::FileClose { .. } => "close() of the file",
-                Op::FileMunmap { .. } => "munmap() of the file",
+                Op::FileMunmap { .. }
+                | Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                } => "munmap() of the file",
+                Op::File {
+                    call: FileCall::Open { .. },
+                    ..
+                } => "open() of the file",
+                Op::File {
+                    call: FileCall::Dup { .. },
+                    ..
+                } => "dup() of the file",
                 _ => continue,
             };
             super::model::compare_result(matter, report, (actor, index), kind, Property::Lifetime);

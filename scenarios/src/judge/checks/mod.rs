@@ -14,4 +14,5 @@ pub(super) mod ordering;
 pub(super) mod overwrite;
 pub(super) mod padding;
 pub(super) mod placement;
+pub(super) mod polling;
 pub(super) mod reading;

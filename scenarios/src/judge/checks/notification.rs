@@ -2,19 +2,14 @@
 
 use relaybed_abi::{Event, EventKind, RB_NONE32, RB_NONE64};
 
-use crate::case::{Mode, Op};
+use crate::case::Mode;
 use crate::judge::matter::{Matter, Report};
 use crate::model::{Geometry, SwitchCall};
 use crate::verdict::{Location, Property};
 
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
-
 /// Checks it.
 pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
-    polls(matter, report);
+    super::polling::check(matter, report);
     if matter.evidence.events_lost > 0 {
         return;
     }
@@ -226,68 +221,5 @@ impl Call {
                 format!("produced {produced}"),
             )
         })
-    }
-}
-
-fn polls(matter: &Matter<'_>, report: &mut Report) {
-    for (actor, script) in matter.case.actors.iter().enumerate() {
-        for (index, op) in script.ops.iter().enumerate() {
-            let Op::FilePoll { timeout_ms, .. } = op else {
-                continue;
-            };
-            let Some(result) = super::model::result(matter, actor, index) else {
-                continue;
-            };
-            let seen = result.value & !POLLRDNORM;
-            let predicted = matter
-                .prediction
-                .op(actor, index)
-                .and_then(|predicted| predicted.value)
-                // POLLRDNORM is reported to those who ask for it only.
-                .map(|mask| mask & !POLLRDNORM);
-            let at = matter.operation(actor, index);
-            if let Some(expected) = predicted {
-                if seen != expected || result.error != 0 {
-                    report.fail(
-                        Property::Notification,
-                        at,
-                        "poll() did not report what it must",
-                        events_text(expected),
-                        super::model::result_text(result, events_text(seen)),
-                    );
-                }
-                continue;
-            }
-            report.amount.unspecified += 1;
-            let possible = POLLIN | POLLERR | POLLHUP;
-            if result.error == 0 && (seen & !possible != 0 || (seen == 0 && timeout_ms.is_none())) {
-                report.fail(
-                    Property::Notification,
-                    at,
-                    "poll() reported what it never can",
-                    "POLLIN, POLLERR, POLLHUP or, after a timeout, nothing",
-                    events_text(seen),
-                );
-            }
-        }
-    }
-}
-
-fn events_text(mask: u64) -> String {
-    let names = [
-        (POLLIN, "POLLIN"),
-        (POLLERR, "POLLERR"),
-        (POLLHUP, "POLLHUP"),
-    ];
-    let set: Vec<&str> = names
-        .iter()
-        .filter(|(bit, _)| mask & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    let other = mask & !(POLLIN | POLLERR | POLLHUP);
-    match (set.is_empty(), other) {
-        (true, 0) => "nothing".to_owned(),
-        (_, 0) => set.join(" | "),
-        (_, other) => format!("{} and {other:#x}", set.join(" | ")),
     }
 }

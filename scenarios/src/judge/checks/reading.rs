@@ -1,13 +1,17 @@
 //! Reads give the bytes, in the amounts, that relay documents.
 
-use relaybed_abi::{Event, EventKind};
+use relaybed_abi::{Event, EventKind, Stat};
+use zerocopy::FromBytes;
 
-use crate::case::Op;
+use crate::case::{FileCall, Op};
 use crate::judge::matter::{Matter, Report};
 use crate::judge::words;
 use crate::model::content::piece_mismatch;
 use crate::model::{Piece, ReadPrediction};
 use crate::verdict::{Location, Property};
+
+/// A regular file that its owner may read: what relay asks of the file system.
+const FILE_MODE: u32 = 0o100_400;
 
 /// Checks it.
 pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -15,28 +19,110 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
         for (index, op) in script.ops.iter().enumerate() {
             match op {
                 Op::FileRead { size, .. } => read(matter, report, (actor, index), *size),
-                Op::FileMmap { .. } => {
-                    super::model::compare_result(
-                        matter,
-                        report,
-                        (actor, index),
-                        "mmap() of the file",
-                        Property::Reading,
-                    );
-                }
-                Op::FileLseek { .. } => {
-                    super::model::compare_result(
-                        matter,
-                        report,
-                        (actor, index),
-                        "lseek() in the file",
-                        Property::Reading,
-                    );
-                }
+                Op::File { call, .. } => call_of(matter, report, (actor, index), call),
+                Op::Stat { .. } => stat(matter, report, (actor, index)),
+                Op::List { .. } => list(matter, report, (actor, index)),
                 Op::FileCopy { .. } => copied(matter, report, (actor, index)),
                 _ => {}
             }
         }
+    }
+}
+
+/// Judges any other system call on a descriptor.
+fn call_of(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), call: &FileCall) {
+    let what = match call {
+        FileCall::Readv { .. } | FileCall::Splice { .. } | FileCall::Sendfile { .. } => {
+            let most = u32::try_from(call.takes()).unwrap_or(u32::MAX);
+            read(matter, report, at, most);
+            returned(matter, report, at);
+            return;
+        }
+        FileCall::Stat => {
+            stat(matter, report, at);
+            return;
+        }
+        FileCall::ReadNowhere { .. } => "read() into memory that is not there",
+        FileCall::Pread { .. } => "pread() of the file",
+        FileCall::Write { .. } => "write() to the file",
+        FileCall::Truncate { .. } => "ftruncate() of the file",
+        FileCall::Seek { .. } => "lseek() in the file",
+        FileCall::Map(_) => "mmap() of the file",
+        FileCall::Store { .. } => "writing through a mapping",
+        // Descriptors and mappings that come and go: another property.
+        FileCall::Open { .. } | FileCall::Dup { .. } | FileCall::Keep { .. } => return,
+    };
+    super::model::compare_result(matter, report, at, what, Property::Reading);
+}
+
+/// What calls return is what came out.
+fn returned(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
+    let Some(result) = super::model::result(matter, at.0, at.1) else {
+        return;
+    };
+    let came = u64::from(result.data_bytes);
+    if result.value != came && matter.evidence.data_lost == 0 {
+        report.fail(
+            Property::Reading,
+            matter.operation(at.0, at.1),
+            "a call did not return as many bytes as it moved",
+            words::bytes(came),
+            words::bytes(result.value),
+        );
+    }
+}
+
+/// What a file is: its size as modelled, and the rest as relay makes its files.
+fn stat(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
+    let what = "the size of the file";
+    super::model::compare_result(matter, report, at, what, Property::Reading);
+    let predicted = matter.prediction.op(at.0, at.1).and_then(|op| op.stat);
+    let result = super::model::result(matter, at.0, at.1).filter(|result| result.error == 0);
+    let (Some(predicted), Some(result)) = (predicted, result) else {
+        return;
+    };
+    let bytes = data(matter, result.data_offset.into(), result.data_bytes.into());
+    let Ok(seen) = Stat::read_from_bytes(bytes) else {
+        return;
+    };
+    let pairs = [
+        ("type and permissions of the file", FILE_MODE, seen.mode),
+        (
+            "names that the file has",
+            u32::from(predicted.is_named),
+            seen.nlink,
+        ),
+        ("owner of the file", 0, seen.uid),
+        ("group of the file", 0, seen.gid),
+    ];
+    for (what, expected, seen) in pairs {
+        if expected != seen {
+            let at = matter.operation(at.0, at.1);
+            report.fail(Property::Lifetime, at, what, expected, seen);
+        }
+    }
+}
+
+/// Which files there are.
+fn list(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
+    let what = "files in the channel's directory";
+    super::model::compare_result(matter, report, at, what, Property::Lifetime);
+    let predicted = matter.prediction.op(at.0, at.1);
+    let result = super::model::result(matter, at.0, at.1).filter(|result| result.error == 0);
+    let (Some(names), Some(result)) = (predicted.and_then(|op| op.names.as_ref()), result) else {
+        return;
+    };
+    let bytes = data(matter, result.data_offset.into(), result.data_bytes.into());
+    let seen = String::from_utf8_lossy(bytes);
+    let seen: Vec<&str> = seen.lines().collect();
+    if *names != seen && matter.evidence.data_lost == 0 {
+        report.fail(
+            Property::Lifetime,
+            matter.operation(at.0, at.1),
+            what,
+            words::list(names),
+            words::list(&seen),
+        );
     }
 }
 
@@ -82,9 +168,14 @@ fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32)
         report.amount.unspecified += 1;
         return;
     };
-    if result.error == 0 && matter.evidence.data_lost == 0 && matter.evidence.events_lost == 0 {
+    let ended_well = predicted_error(matter, at) == Some(result.error.unsigned_abs());
+    if ended_well && matter.evidence.data_lost == 0 && matter.evidence.events_lost == 0 {
         exact(matter, report, at, expected, &events);
     }
+}
+
+fn predicted_error(matter: &Matter<'_>, at: (usize, usize)) -> Option<u32> {
+    matter.prediction.op(at.0, at.1).and_then(|op| op.error)
 }
 
 /// Each call gives what the model says: amount, then bytes.

@@ -1,6 +1,8 @@
 //! Cases that the tests judge.
 
-use crate::case::{Actor, Case, Channel, Context, Files, Mode, Op, Payload, Place, Via};
+use crate::case::{
+    Actor, Case, Channel, Context, FileCall, Files, Map, Mode, Op, Payload, Place, Via, Whence,
+};
 use crate::evidence::Evidence;
 use crate::judge::judge;
 use crate::model::behaviour::version;
@@ -54,6 +56,19 @@ pub(super) fn case(channel: Channel, actors: Vec<Actor>, gates: usize) -> Case {
     }
 }
 
+/// A read-only mapping of the first file.
+pub(super) fn map(len: u64) -> Op {
+    Op::File {
+        file: 0,
+        call: FileCall::Map(Map {
+            len,
+            offset: 0,
+            writable: false,
+            private: false,
+        }),
+    }
+}
+
 /// One producer a CPU, several laps.
 pub(super) fn laps(mode: Mode) -> Case {
     let each = |cpu| producer(&format!("p{cpu}"), cpu, vec![records(64, 200, 100)]);
@@ -81,9 +96,15 @@ pub(super) fn read_after(mode: Mode) -> Case {
                 size: 300,
                 times: 0,
             },
-            Op::FileMmap { file: 0, len: 4096 },
+            map(4096),
             Op::FileCopy { file: 0 },
-            Op::FileLseek { file: 0 },
+            Op::File {
+                file: 0,
+                call: FileCall::Seek {
+                    whence: Whence::Set,
+                    offset: 0,
+                },
+            },
             Op::FileClose { file: 0 },
         ],
     };

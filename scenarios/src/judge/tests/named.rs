@@ -106,7 +106,7 @@ fn a_mapping_shows_the_bytes_asked_for_not_the_pages() {
     for len in [2500, 3000, 4096] {
         let mut case = read_after(Mode::NoOverwrite);
         case.channels[0].n_subbufs = 3;
-        case.actors[1].ops[4] = Op::FileMmap { file: 0, len };
+        case.actors[1].ops[4] = super::cases::map(len);
         let clean = synthesize(&case, OLD, 2);
         let seen = clean.results[1][5];
         assert_eq!(u64::from(seen.data_bytes), len);

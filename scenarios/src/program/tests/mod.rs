@@ -9,7 +9,9 @@ use relaybed_abi::{
 use zerocopy::FromBytes;
 
 use super::{Program, ProgramError, compile, power_off};
-use crate::case::{Actor, Case, Channel, Context, Expect, Files, Mode, Op, Payload, Place, Via};
+use crate::case::{
+    Actor, Case, Channel, Context, Expect, FileCall, Files, Map, Mode, Op, Payload, Place, Via,
+};
 use crate::evidence::Planted;
 
 fn channel(name: &str) -> Channel {
@@ -128,9 +130,14 @@ fn writer_and_reader() -> Case {
                 size: 512,
                 times: 0,
             },
-            Op::FileMmap {
+            Op::File {
                 file: 3,
-                len: 16384,
+                call: FileCall::Map(Map {
+                    len: 16384,
+                    offset: 1 << 33,
+                    writable: true,
+                    private: false,
+                }),
             },
             Op::Checkpoint {
                 label: "middle".to_owned(),

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use relaybed_abi::{Op as AbiOp, OpCode, RB_OFF_BLOB, RB_OFF_OPS, RB_OP_BLOB};
+use relaybed_abi::{
+    Op as AbiOp, OpCode, RB_OFF_BLOB, RB_OFF_OPS, RB_OP_BLOB, RB_OP_PRIVATE, RB_OP_WRITABLE,
+};
 use zerocopy::IntoBytes;
 
 use super::{case, channel, ops, request, section};
-use crate::case::{Actor, Case, Context, Op, Payload, Place, Via};
+use crate::case::{Actor, Case, Context, FileCall, Map, Op, Payload, Place, Via, Whence};
 use crate::program::{Program, compile};
 
 fn code_of(op: &AbiOp) -> OpCode {
@@ -22,6 +24,35 @@ fn any_payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         (0u32..300, 0u32..300).prop_map(|(len_min, len_max)| Payload::Record { len_min, len_max }),
         prop::collection::vec(any::<u8>(), 0..20).prop_map(Payload::Bytes),
+    ]
+}
+
+fn any_call() -> impl Strategy<Value = FileCall> {
+    prop_oneof![
+        (any::<u64>(), any::<u64>(), any::<bool>(), any::<bool>()).prop_map(
+            |(len, offset, writable, private)| FileCall::Map(Map {
+                len,
+                offset,
+                writable,
+                private
+            })
+        ),
+        any::<i64>().prop_map(|offset| FileCall::Seek {
+            whence: Whence::Current,
+            offset
+        }),
+        any_index().prop_map(|to| FileCall::Dup { to }),
+        (any::<u32>(), 0u32..9).prop_map(|(size, parts)| FileCall::Readv { size, parts }),
+        (any::<u64>(), prop::collection::vec(any::<u8>(), 0..20))
+            .prop_map(|(at, bytes)| FileCall::Store { at, bytes }),
+        (any::<u32>(), any::<u32>(), any::<bool>()).prop_map(|(size, times, late)| {
+            FileCall::Splice {
+                size,
+                times,
+                nonblock: false,
+                late,
+            }
+        }),
     ]
 }
 
@@ -57,7 +88,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         }),
         (any_index(), any::<Option<u32>>())
             .prop_map(|(file, timeout_ms)| Op::FilePoll { file, timeout_ms }),
-        (any_index(), any::<u64>()).prop_map(|(file, len)| Op::FileMmap { file, len }),
+        (any_index(), any_call()).prop_map(|(file, call)| Op::File { file, call }),
     ]
 }
 
@@ -141,7 +172,32 @@ fn assert_meant(case: &Case, actor: &Actor, index: usize, raw: &AbiOp, blob: &[u
                 (*file, *size, *times)
             );
         }
-        Op::FileMmap { len, .. } => assert_eq!(raw.len64, *len),
+        Op::File { file, call } => {
+            assert_eq!(usize::from(raw.file), *file);
+            assert_call(call, raw, blob);
+        }
+        _ => {}
+    }
+}
+
+fn assert_call(call: &FileCall, raw: &AbiOp, blob: &[u8]) {
+    match call {
+        FileCall::Map(map) => {
+            let offset = u64::from(raw.arg1) << 32 | u64::from(raw.arg0);
+            assert_eq!((raw.len64, offset), (map.len, map.offset));
+            assert_eq!(raw.flags & RB_OP_WRITABLE != 0, map.writable);
+            assert_eq!(raw.flags & RB_OP_PRIVATE != 0, map.private);
+        }
+        FileCall::Seek { offset, .. } => assert_eq!(raw.len64.cast_signed(), *offset),
+        FileCall::Dup { to } => assert_eq!(raw.arg0 as usize, *to),
+        FileCall::Readv { size, parts } => assert_eq!((raw.arg0, raw.arg1), (*size, *parts)),
+        FileCall::Store { at, bytes } => {
+            assert_eq!(raw.len64, *at);
+            assert_eq!(blob[raw.blob as usize..][..raw.len_min as usize], **bytes);
+        }
+        FileCall::Splice { size, times, .. } => {
+            assert_eq!((raw.arg0, raw.arg1), (*size, *times));
+        }
         _ => {}
     }
 }
