@@ -49,6 +49,7 @@ void bed_channel_close(struct bed_channel *ch)
 {
 	struct rchan *chan = ch->chan;
 
+	bed_klog_unregister(ch);
 	bed_directory_gone(ch, RB_CHAN_CLOSED);
 	ch->chan = NULL;
 	relay_close(chan);

@@ -115,14 +115,27 @@ static int bed_check_write(const struct rb_request *request,
 	return op->flags & RB_OP_BLOB ? bed_check_blob(request, op) : 0;
 }
 
+/* Literal bytes only: who logs knows of no channel. */
+static int bed_check_klog(const struct rb_request *request,
+			  const struct rb_op *op)
+{
+	if (op->flags != RB_OP_BLOB || op->channel != RB_NONE16)
+		return -EINVAL;
+	return bed_check_write(request, op);
+}
+
 static int bed_check_kernel_op(const struct rb_request *request,
 			       const struct rb_op *op)
 {
+	if (op->code == RB_OP_KLOG || op->code == RB_OP_KLOG_RAW)
+		return bed_check_klog(request, op);
 	if (op->channel >= request->n_channels)
 		return -ECHRNG;
 	switch (op->code) {
 	case RB_OP_OPEN:
 	case RB_OP_CLOSE:
+	case RB_OP_KLOG_REGISTER:
+	case RB_OP_KLOG_UNREGISTER:
 	case RB_OP_FLUSH:
 	case RB_OP_RESET:
 	case RB_OP_SWITCH:

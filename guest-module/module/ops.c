@@ -108,12 +108,29 @@ static void bed_op_on_open(struct bed_actor *a, u32 index,
 	case RB_OP_BUF_FULL:
 		bed_op_buf_full(ch, op->arg0, result);
 		break;
+	case RB_OP_KLOG_REGISTER:
+		bed_klog_register(ch);
+		break;
+	case RB_OP_KLOG_UNREGISTER:
+		bed_klog_unregister(ch);
+		break;
 	default:
 		result->value = bed_producer_write(a, index, &refused);
 		result->refused = refused;
 	}
 up:
 	up_read(&ch->life);
+}
+
+/* Needs no channel: that is what klog is for. */
+static void bed_op_klog(struct bed_actor *a, u32 index, struct rb_result *result)
+{
+	u64 refused = 0;
+
+	a->logged = 0;
+	bed_producer_write(a, index, &refused);
+	result->value = a->logged;
+	result->refused = refused;
 }
 
 static int bed_op_delay(u32 us)
@@ -142,6 +159,10 @@ static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
 		break;
 	case RB_OP_LATE_SETUP:
 		bed_op_late_setup(&bed.channels[op->channel], result);
+		break;
+	case RB_OP_KLOG:
+	case RB_OP_KLOG_RAW:
+		bed_op_klog(a, index, result);
 		break;
 	case RB_OP_SIGNAL:
 		bed_gate_signal(op->arg0);

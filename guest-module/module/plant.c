@@ -14,7 +14,7 @@
 
 bool bed_plant_here(const struct bed_actor *a, const struct bed_shot *shot)
 {
-	return bed.request->plant != RB_PLANT_NONE &&
+	return shot->ch && bed.request->plant != RB_PLANT_NONE &&
 	       bed.request->plant_actor == a->index &&
 	       bed.request->plant_seq == shot->seq;
 }

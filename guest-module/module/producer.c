@@ -15,6 +15,10 @@ static void bed_fire(struct bed_actor *a)
 {
 	const struct bed_shot *shot = &a->shot;
 
+	if (!shot->ch) {
+		bed_klog_fire(a, shot);
+		return;
+	}
 	if (bed_plant_here(a, shot))
 		bed_plant_write(a, shot);
 	else
@@ -61,14 +65,17 @@ static void bed_fire_in_context(struct bed_actor *a)
 	wait_for_completion(&a->fired);
 }
 
-/* All records of operation @index, with its channel open; tells the refused. */
+/*
+ * All records of operation @index, with its channel open if it names one; tells
+ * the refused.
+ */
 u64 bed_producer_write(struct bed_actor *a, u32 index, u64 *refused)
 {
 	const struct rb_op *op = &bed.ops[index];
 	struct bed_shot *shot = &a->shot;
 	u32 i;
 
-	shot->ch = &bed.channels[op->channel];
+	shot->ch = op->channel == RB_NONE16 ? NULL : &bed.channels[op->channel];
 	shot->code = op->code;
 	shot->literal = op->flags & RB_OP_BLOB ? bed.blob + op->blob : NULL;
 	for (i = 0; i < op->count && !READ_ONCE(bed.stopping); i++) {

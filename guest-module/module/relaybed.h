@@ -81,6 +81,7 @@ struct bed_actor {
 	struct tasklet_struct tasklet;
 	struct irq_work irq_work;
 	struct completion fired;
+	u64 logged;			/* klog records that a handler took */
 };
 
 struct bed {
@@ -188,6 +189,11 @@ bool bed_plant_here(const struct bed_actor *a, const struct bed_shot *shot);
 void bed_plant_write(struct bed_actor *a, const struct bed_shot *shot);
 bool bed_plant_wrong_cpu(struct bed_actor *a, const struct bed_shot *shot);
 void bed_plant_release_held(struct bed_actor *a, bool in_exchange);
+
+/* klog.c */
+void bed_klog_register(struct bed_channel *ch);
+void bed_klog_unregister(struct bed_channel *ch);
+void bed_klog_fire(struct bed_actor *a, const struct bed_shot *shot);
 
 /* ops.c */
 void bed_op_run(struct bed_actor *a, u32 index);

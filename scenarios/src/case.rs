@@ -153,6 +153,8 @@ pub enum Payload {
     },
     /// These bytes, the same for every record.
     Bytes(Vec<u8>),
+    /// This text behind the numbers of actor and record, as klog formats it.
+    Formatted(String),
 }
 
 /// One operation.
@@ -174,6 +176,13 @@ pub enum Op {
         payload: Payload,
         count: u32,
     },
+    /// From now on klog goes to this channel, until another is registered or this one is unregistered or
+    /// closed.
+    KlogRegister { channel: ChannelIndex },
+    /// If klog goes to this channel, it goes nowhere from now on.
+    KlogUnregister { channel: ChannelIndex },
+    /// `count` records by klog, formatted or raw, to whatever channel is registered.
+    Klog { payload: Payload, count: u32 },
     /// `relay_flush()`: every buffer of the channel.
     Flush { channel: ChannelIndex },
     /// `relay_reset()`: every buffer of the channel.
@@ -297,7 +306,7 @@ impl Actor {
             .iter()
             .take(op)
             .map(|op| {
-                if let Op::Write { count, .. } = op {
+                if let Op::Write { count, .. } | Op::Klog { count, .. } = op {
                     *count
                 } else {
                     0
@@ -319,6 +328,8 @@ impl Op {
             | Self::Reset { channel }
             | Self::Consumed { channel, .. }
             | Self::BufFull { channel, .. }
+            | Self::KlogRegister { channel }
+            | Self::KlogUnregister { channel }
             | Self::FileOpen { channel, .. }
             | Self::File {
                 call: FileCall::Open { channel, .. },
@@ -344,6 +355,18 @@ impl Payload {
                 *len_max,
             ),
             Self::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            Self::Formatted(text) => {
+                u32::try_from(formatted(actor, seq, text).len()).unwrap_or(u32::MAX)
+            }
         }
     }
+}
+
+/// What klog makes of a text: the numbers of actor and record, the text, the end of the line; cut to
+/// what its buffer holds.
+#[must_use]
+pub fn formatted(actor: ActorIndex, seq: u32, text: &str) -> Vec<u8> {
+    let mut bytes = format!("{actor}.{seq} {text}\n").into_bytes();
+    bytes.truncate(relaybed_abi::RB_KLOG_SIZE - 1);
+    bytes
 }

@@ -32,6 +32,7 @@
 #define RB_MAX_PFNS		32768	/* pages of all open channel buffers */
 #define RB_MAX_BLOB		65536	/* literal bytes of all operations */
 #define RB_MAX_RECORD		65536	/* bytes of one record */
+#define RB_KLOG_SIZE		256	/* formatted text and its NUL; more is cut off */
 #define RB_NAME_SIZE		64
 #define RB_BASE_SIZE		272	/* base filename: beyond what relay takes */
 
@@ -250,6 +251,11 @@ enum rb_op_code {
 	RB_OP_LIST = 57,	/* names in the channel's directory, a line each; value: how many */
 	RB_OP_FILE_SPLICE = 58,	/* to a pipe that is drained; as FILE_READ; value: sum of results */
 	RB_OP_FILE_SENDFILE = 59, /* arg0 bytes to a file of our own; value: result */
+	/* kernel actors: logging that needs no channel; value: records that were taken */
+	RB_OP_KLOG_REGISTER = 64, /* from now on klog goes to this channel */
+	RB_OP_KLOG_UNREGISTER = 65, /* if it goes to this channel: no longer */
+	RB_OP_KLOG = 66,	/* count records of "ACTOR.SEQ PAYLOAD\n", payload literal */
+	RB_OP_KLOG_RAW = 67,	/* the payload as it is */
 };
 
 /* Flags of operations. Those from 0x100 on are of user actors. */

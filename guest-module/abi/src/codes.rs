@@ -183,6 +183,14 @@ coded! {
         FileSplice = 58,
         /// `sendfile()` of `arg0` bytes to a file of the agent's; value: its result.
         FileSendfile = 59,
+        /// From now on klog goes to this channel.
+        KlogRegister = 64,
+        /// If klog goes to this channel: no longer.
+        KlogUnregister = 65,
+        /// `count` formatted records of the literal payload; value: those that were taken.
+        Klog = 66,
+        /// The literal payload as it is, `count` times; value: those that were taken.
+        KlogRaw = 67,
     }
 }
 

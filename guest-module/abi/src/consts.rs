@@ -28,6 +28,8 @@ pub const RB_MAX_PFNS: usize = 32768;
 pub const RB_MAX_BLOB: usize = 65536;
 /// Bytes of one record.
 pub const RB_MAX_RECORD: usize = 65536;
+/// Bytes of one formatted record of klog and its NUL; more is cut off.
+pub const RB_KLOG_SIZE: usize = 256;
 /// Bytes of a name, its NUL included.
 pub const RB_NAME_SIZE: usize = 64;
 /// Bytes of a base filename, its NUL included: more than relay takes.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use relaybed_abi::{Op, RB_OP_LATE, RB_OP_NONBLOCK};
-use rustix::fs::{MemfdFlags, memfd_create, sendfile};
+use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create, sendfile};
 use rustix::io::{Errno, pread, read};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
@@ -53,8 +53,10 @@ impl UserActor {
         op: &Op,
     ) -> Result<(), Errno> {
         let file = self.files.get(op.file)?;
-        // Never blocks: what splice() says is there may not be.
-        let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (out, into) = pipe_with(PipeFlags::CLOEXEC)?;
+        // What splice() says is there may not be; the other end is left alone, since it decides too
+        // whether splice() may block.
+        fcntl_setfl(&out, OFlags::NONBLOCK)?;
         let _ = fcntl_setpipe_size(&into, PIPE_BYTES);
         let mut flags = SpliceFlags::empty();
         flags.set(SpliceFlags::NONBLOCK, op.flags & RB_OP_NONBLOCK != 0);

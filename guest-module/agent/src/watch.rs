@@ -66,7 +66,8 @@ impl Watch {
         }
         let mut fds = [wanted, PollFd::new(&self.bell, PollFlags::IN)];
         poll(&mut fds, None)?;
-        if fds[0].revents().is_empty() {
+        // Nothing moved when the bell was rung, so it was not the file that ended this.
+        if !fds[1].revents().is_empty() {
             return Err(Errno::CANCELED);
         }
         Ok(fds[0].revents().bits().into())

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use relaybed_abi::{HeaderFault, RB_RECORD_HEADER, RecordHeader, pattern_mismatch};
 
-use crate::case::{Case, Op, Payload};
+use crate::case::{Case, Op, Payload, formatted};
 use crate::model::content::context_code;
 
+/// The channel of a writer that names none: klog's.
+pub(in crate::judge) const NO_CHANNEL: usize = usize::MAX;
 /// Records without a header that are looked up by their first word.
 const WORDS_MAX: usize = 1 << 20;
 /// Records behind the last one seen of an actor that short records are searched among.
@@ -79,14 +81,16 @@ impl<'a> Writers<'a> {
             };
             let mut first = 0u32;
             for (op, what) in actor.ops.iter().enumerate() {
-                let Op::Write {
-                    channel,
-                    payload,
-                    count,
-                    ..
-                } = what
-                else {
-                    continue;
+                let (channel, payload, count) = match what {
+                    Op::Write {
+                        channel,
+                        payload,
+                        count,
+                        ..
+                    } => (channel, payload, count),
+                    // Known by the model's word only: it may go to any channel, or to none.
+                    Op::Klog { payload, count } => (&NO_CHANNEL, payload, count),
+                    _ => continue,
                 };
                 writers.by_actor[index].push(writers.all.len());
                 writers.all.push(Writer {
@@ -210,6 +214,7 @@ impl<'a> Writers<'a> {
         }
         let same = match writer.payload {
             Payload::Bytes(literal) => own == literal.as_slice(),
+            Payload::Formatted(text) => own == formatted(usize::from(writer.actor), seq, text),
             Payload::Record { .. } => {
                 (len as usize) < RB_RECORD_HEADER
                     && pattern_mismatch(u32::from(writer.actor), seq, 0, own).is_none()
@@ -234,7 +239,7 @@ impl<'a> Writers<'a> {
                 && writer.cpu == cpu
                 && match writer.payload {
                     Payload::Record { len_min, .. } => *len_min < 8,
-                    Payload::Bytes(_) => true,
+                    Payload::Bytes(_) | Payload::Formatted(_) => true,
                 }
         })
     }

@@ -297,25 +297,39 @@ fn is_specified(
     predicted
         || (still
             && prediction.is_specified(channel, index)
-            && !is_stored_into(case, (channel, cpu)))
+            && !is_stored_into(case, (channel, cpu))
+            && !is_logged_into(case, channel))
+}
+
+/// Whether a user sets the size of the buffer's file.
+#[must_use]
+pub fn is_resized(case: &Case, buffer: (usize, u32)) -> bool {
+    is_called(case, buffer, |call| matches!(call, FileCall::Truncate { .. }))
+}
+
+fn is_called(case: &Case, buffer: (usize, u32), which: impl Fn(&FileCall) -> bool) -> bool {
+    case.actors.iter().any(|actor| {
+        actor.ops.iter().enumerate().any(|(index, op)| {
+            matches!(op, Op::File { call, .. } if which(call))
+                && actor
+                    .bound(index)
+                    .is_some_and(|(channel, cpu, _)| (channel, cpu) == buffer)
+        })
+    })
+}
+
+/// Whether klog may write into the channel: which of its records go there only the model can tell.
+#[must_use]
+pub fn is_logged_into(case: &Case, channel: usize) -> bool {
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    ops.into_iter()
+        .any(|op| matches!(op, Op::KlogRegister { channel: of } if *of == channel))
 }
 
 /// Whether a user writes into the buffer through a mapping: then it need not hold whole records.
 #[must_use]
 pub fn is_stored_into(case: &Case, buffer: (usize, u32)) -> bool {
-    case.actors.iter().any(|actor| {
-        actor.ops.iter().enumerate().any(|(index, op)| {
-            matches!(
-                op,
-                Op::File {
-                    call: FileCall::Store { .. },
-                    ..
-                }
-            ) && actor
-                .bound(index)
-                .is_some_and(|(channel, cpu, _)| (channel, cpu) == buffer)
-        })
-    })
+    is_called(case, buffer, |call| matches!(call, FileCall::Store { .. }))
 }
 
 fn parse_buffer<'a>(

@@ -9,7 +9,7 @@ use crate::model::{Behaviour, predict};
 use crate::verdict::{Property, Verdict};
 
 use super::forge::{Spoil, plant};
-use super::identify::{Writer, Writers};
+use super::identify::{NO_CHANNEL, Writer, Writers};
 
 /// Records tried before the defect is called not applicable.
 const TRIES_MAX: usize = 48;
@@ -140,6 +140,7 @@ fn suits(writers: &Writers<'_>, writer: &Writer<'_>, seq: u32, kind: Plant) -> b
         _ => len >= 8,
     };
     (named || kind == Plant::Padding)
+        && writer.channel != NO_CHANNEL
         && long_enough
         && (kind != Plant::Reorder || followed)
         && !matches!(writer.payload, Payload::Bytes(bytes) if bytes.is_empty())

@@ -9,7 +9,8 @@ use crate::model::{Geometry, Prediction};
 
 use super::identify::Writers;
 use super::matter::{
-    ParsedStream, buffer_of, is_no_overwrite, is_stored_into, retained, subbuf_bytes,
+    ParsedStream, buffer_of, is_logged_into, is_no_overwrite, is_stored_into, retained,
+    subbuf_bytes,
 };
 use super::parse::{Parser, Text};
 
@@ -210,6 +211,7 @@ pub(super) fn parse_streams(
                 && prediction.is_specified(*channel, *cpu as usize)
                 && !is_order_open(&got, *channel, *cpu)
                 && !is_stored_into(case, (*channel, *cpu))
+                && !is_logged_into(case, *channel)
                 && !hides(*channel)
         })
         .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))

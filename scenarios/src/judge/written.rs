@@ -9,7 +9,7 @@ use crate::model::order::At;
 use crate::model::{Behaviour, Fate, Geometry, Prediction, Source, predict};
 
 use super::identify::Writers;
-use super::matter::is_no_overwrite;
+use super::matter::{is_logged_into, is_no_overwrite, is_stored_into};
 use super::parse::Parser;
 use super::streams::{CPUS_MAX, CpuStream, streams};
 
@@ -32,7 +32,10 @@ pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
     let mut all = Vec::new();
     for (channel, spec) in case.channels.iter().enumerate() {
         for cpu in 0..evidence.setting.vcpus.min(CPUS_MAX) {
-            if !is_no_overwrite(spec) {
+            if !is_no_overwrite(spec)
+                || is_logged_into(case, channel)
+                || is_stored_into(case, (channel, cpu))
+            {
                 continue;
             }
             let from = Sources {
@@ -220,6 +223,8 @@ fn never_refused(case: &Case, channel: usize) -> bool {
                 let len = match payload {
                     crate::case::Payload::Record { len_max, .. } => u64::from(*len_max),
                     crate::case::Payload::Bytes(bytes) => bytes.len() as u64,
+                    // klog's alone, which names no channel.
+                    crate::case::Payload::Formatted(_) => 0,
                 };
                 longest = longest.max(len);
                 total = total.saturating_add(len.saturating_mul(u64::from(*count)));

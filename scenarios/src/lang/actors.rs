@@ -231,6 +231,7 @@ impl<'f> Resolver<'f> {
                 label: name.value.clone(),
             }),
             "sysrq" => self.sysrq(name),
+            "klog" | "klog_raw" => self.klog(stage, step, name),
             "open_file" => self.open_file(stage, step, name),
             _ if step.form.subject == SubjectKind::File => self.file_op(stage, step, name),
             _ => self.channel_op(stage, step, name),
@@ -252,6 +253,39 @@ impl<'f> Resolver<'f> {
         }
     }
 
+    /// Literal text: formatted, where it must be text to the end, or as it is.
+    fn klog(&mut self, stage: &Stage, step: &Step, text: &Sp<String>) -> Option<Op> {
+        let scope = Scope {
+            own: stage.own,
+            sizes: None,
+        };
+        let count = step.num("count").map_or(Some(1), |num| {
+            self.number(num, scope, "the count", 0..=MAX_RECORDS)
+        });
+        let raw = step.form.name == "klog_raw";
+        let len = text.value.len() as u64;
+        let most = RB_MAX_RECORD as u64;
+        let wrong = match (raw, text.value.contains('\0')) {
+            _ if len > most => Some(format!("a record has at most {most} bytes")),
+            (false, true) => Some("formatted text ends at a zero byte; use `klog_raw`".to_owned()),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            let problem = Problem::new(wrong, text.span.clone(), "here");
+            self.problems.push(problem);
+            return None;
+        }
+        let payload = if raw {
+            Payload::Bytes(text.value.clone().into_bytes())
+        } else {
+            Payload::Formatted(text.value.clone())
+        };
+        Some(Op::Klog {
+            payload,
+            count: narrow(count?),
+        })
+    }
+
     fn gate(&mut self, name: &Sp<String>) -> GateIndex {
         let known = self.case.gates.iter().position(|gate| *gate == name.value);
         known.unwrap_or_else(|| {
@@ -269,6 +303,8 @@ impl<'f> Resolver<'f> {
                 return Some(Op::Stat { channel, cpu });
             }
             "list" => return Some(Op::List { channel }),
+            "klog_register" => return Some(Op::KlogRegister { channel }),
+            "klog_unregister" => return Some(Op::KlogUnregister { channel }),
             "flush" => return Some(Op::Flush { channel }),
             "reset" => return Some(Op::Reset { channel }),
             "open" => return Some(Op::Open { channel }),

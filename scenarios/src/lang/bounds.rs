@@ -37,6 +37,8 @@ pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
                 data,
             }
         }
+        // A switch or a refusal a record, wherever it goes.
+        Op::Klog { count, .. } => events(u64::from(*count)),
         Op::FileCopy { file } => Cost {
             events: 0,
             data: mapped(case, actor, *file),
@@ -137,6 +139,8 @@ fn longest(payload: &Payload) -> u32 {
     match payload {
         Payload::Record { len_max, .. } => *len_max,
         Payload::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        // The numbers, the space and the end of the line.
+        Payload::Formatted(text) => u32::try_from(text.len() + 24).unwrap_or(u32::MAX),
     }
 }
 
@@ -153,9 +157,12 @@ fn readable(case: &Case, actor: ActorIndex, slot: FileSlot) -> Held {
     for (channel, cpu) in opened(case, actor, slot) {
         let header = u64::from(case.channels[channel].header_bytes);
         for writer in case.actors.iter() {
-            for op in writer.ops.iter().filter(|op| op.channel() == Some(channel)) {
+            let may = |op: &&Op| op.channel() == Some(channel) || matches!(op, Op::Klog { .. });
+            for op in writer.ops.iter().filter(may) {
                 match op {
-                    Op::Write { payload, count, .. } if writer.cpu() == Some(cpu) => {
+                    Op::Write { payload, count, .. } | Op::Klog { payload, count }
+                        if writer.cpu() == Some(cpu) =>
+                    {
                         let count = u64::from(*count);
                         let bytes = u64::from(longest(payload)).saturating_add(header);
                         held.records = held.records.saturating_add(count);

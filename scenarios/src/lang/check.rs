@@ -9,7 +9,7 @@ use super::bounds;
 use super::diagnostic::Problem;
 use super::form::Span;
 use super::resolve::{Resolver, refused_by_relay};
-use crate::case::{ChannelIndex, Op, Payload};
+use crate::case::{ChannelIndex, FileCall, Op, Payload};
 
 impl Resolver<'_> {
     pub(super) fn check(&mut self) {
@@ -171,7 +171,19 @@ impl Resolver<'_> {
                 Op::Write {
                     payload: Payload::Bytes(bytes),
                     ..
+                }
+                | Op::Klog {
+                    payload: Payload::Bytes(bytes),
+                    ..
+                }
+                | Op::File {
+                    call: FileCall::Store { bytes, .. },
+                    ..
                 } => bytes.len(),
+                Op::Klog {
+                    payload: Payload::Formatted(text),
+                    ..
+                } => text.len(),
                 _ => 0,
             });
         let actor = |i: usize| file.actors.get(i).map(|actor| actor.name.span.clone());

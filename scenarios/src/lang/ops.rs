@@ -73,7 +73,7 @@ const fn op(
 ) -> OpForm {
     let has_result = matches!(
         (who, subject),
-        (Who::User, _) | (Who::Kernel, SubjectKind::Channel)
+        (Who::User, _) | (Who::Kernel, SubjectKind::Channel | SubjectKind::Label)
     );
     OpForm {
         name,
@@ -103,10 +103,32 @@ const PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 34] = [
+pub(super) static OPS: [OpForm; 38] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op("klog_register", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op(
+        "klog_unregister",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[],
+        &[],
+    ),
+    op(
+        "klog",
+        Who::Kernel,
+        SubjectKind::Label,
+        &[],
+        &[("count", ArgKind::Num)],
+    ),
+    op(
+        "klog_raw",
+        Who::Kernel,
+        SubjectKind::Label,
+        &[],
+        &[("count", ArgKind::Num)],
+    ),
     op("flush", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op("reset", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op(

@@ -167,6 +167,27 @@ operations! {
         reserve: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
         gives: Option<Number>, fails: Option<String>,
     }
+    /// From now on klog goes to this channel, until another is registered or this one is unregistered or
+    /// closed.
+    KlogRegister {
+        /// The channel.
+        klog_register: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// If klog goes to this channel, it goes nowhere from now on.
+    KlogUnregister {
+        /// The channel.
+        klog_unregister: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// Formatted logging to whatever channel is registered: gives how many records were taken.
+    Klog {
+        /// The text; the numbers of actor and record stand before it, the end of the line behind it.
+        klog: String, count: Option<Number>, gives: Option<Number>, fails: Option<String>,
+    }
+    /// Logging of bytes as they are to whatever channel is registered.
+    KlogRaw {
+        /// The bytes.
+        klog_raw: String, count: Option<Number>, gives: Option<Number>, fails: Option<String>,
+    }
     /// relay_flush(): every buffer of the channel.
     Flush {
         /// The channel.

@@ -3,13 +3,15 @@
 //! A record's time and checksum cannot be predicted; comparing leaves them out where a record is cut,
 //! and checks the checksum where its header is whole.
 
+use std::borrow::Cow;
+
 use relaybed_abi::{
     Context as AbiContext, RB_HEADER_ACTOR, RB_RECORD_HEADER, RecordHeader, fill_pattern,
     pattern_mismatch,
 };
 use zerocopy::IntoBytes;
 
-use crate::case::{Case, Context, FileCall, Op, Payload, Place};
+use crate::case::{Case, Context, FileCall, Op, Payload, Place, formatted};
 
 use super::buffer::{Piece, Source};
 
@@ -17,10 +19,10 @@ use super::buffer::{Piece, Source};
 const UNKNOWN: [std::ops::Range<usize>; 2] = [16..24, 28..32];
 
 /// What the bytes of a source are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuff<'a> {
-    /// The same bytes in every record.
-    Literal(&'a [u8]),
+    /// Bytes that the case tells as they are.
+    Literal(Cow<'a, [u8]>),
     /// A pattern, with a record header in front where it fits.
     Pattern {
         /// The members that are known; `None`: too short for one.
@@ -57,20 +59,28 @@ pub fn stuff(case: &Case, source: Source, total: u32) -> Option<Stuff<'_>> {
                 Op::File {
                     call: FileCall::Store { bytes, .. },
                     ..
-                } => Some(Stuff::Literal(bytes)),
+                } => Some(Stuff::Literal(bytes.into())),
                 _ => None,
             }
         }
         Source::Record { actor, op, seq } => {
             let writer = case.actors.get(usize::from(actor))?;
-            let Op::Write {
-                channel, payload, ..
-            } = writer.ops.get(usize::from(op))?
-            else {
-                return None;
+            let (channel, payload) = match writer.ops.get(usize::from(op))? {
+                Op::Write {
+                    channel, payload, ..
+                } => (*channel, payload),
+                // It names no channel, and its records have no header that would.
+                Op::Klog { payload, .. } => (usize::MAX, payload),
+                _ => return None,
             };
-            if let Payload::Bytes(bytes) = payload {
-                return Some(Stuff::Literal(bytes));
+            match payload {
+                Payload::Bytes(bytes) => return Some(Stuff::Literal(bytes.into())),
+                Payload::Formatted(text) => {
+                    return Some(Stuff::Literal(
+                        formatted(usize::from(actor), seq, text).into(),
+                    ));
+                }
+                Payload::Record { .. } => {}
             }
             let Place::Kernel { cpu, context } = writer.place else {
                 return None;
@@ -83,7 +93,7 @@ pub fn stuff(case: &Case, source: Source, total: u32) -> Option<Stuff<'_>> {
                 len: total,
                 time_ns: 0,
                 context: context_code(context),
-                channel: u8::try_from(*channel).unwrap_or(u8::MAX),
+                channel: u8::try_from(channel).unwrap_or(u8::MAX),
                 reserved: 0,
                 crc: 0,
             });

@@ -59,6 +59,9 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         live.state = ChanState::Closed;
+        if self.klog == Some(channel) {
+            self.klog = None;
+        }
         let mut buffers = std::mem::take(&mut live.buffers);
         for buffer in &mut buffers {
             buffer.finalized = true;

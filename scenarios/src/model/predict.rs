@@ -68,6 +68,17 @@ pub(super) fn changes_by_file(op: &Op) -> bool {
     }
 }
 
+/// The channels that klog may go to.
+fn logged(case: &Case) -> impl Iterator<Item = ChannelIndex> + '_ {
+    let registers = |op: &Op| match op {
+        Op::KlogRegister { channel } => Some(*channel),
+        _ => None,
+    };
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    let all: std::collections::BTreeSet<_> = ops.filter_map(registers).collect();
+    all.into_iter()
+}
+
 /// The buffers that an operation changes.
 pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
     let script = &case.actors[at.actor];
@@ -79,6 +90,16 @@ pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
         | Op::Reset { channel } => every(*channel).collect(),
         Op::Write { channel, .. } => match script.place {
             Place::Kernel { cpu, .. } if cpu < online_cpus => vec![(*channel, cpu as usize)],
+            _ => Vec::new(),
+        },
+        // Which channel gets klog's records depends on when handlers come and go.
+        Op::KlogRegister { .. } | Op::KlogUnregister { .. } => {
+            logged(case).flat_map(every).collect()
+        }
+        Op::Klog { .. } => match script.place {
+            Place::Kernel { cpu, .. } if cpu < online_cpus => logged(case)
+                .map(|channel| (channel, cpu as usize))
+                .collect(),
             _ => Vec::new(),
         },
         Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],

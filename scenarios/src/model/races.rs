@@ -26,7 +26,7 @@ enum Reach {
 
 fn reach(op: &Op) -> Option<Reach> {
     match op {
-        Op::Write { .. } => Some(Reach::Write),
+        Op::Write { .. } | Op::Klog { .. } => Some(Reach::Write),
         Op::Flush { .. } | Op::Close { .. } => Some(Reach::Switch),
         Op::Reset { .. } | Op::Open { .. } => Some(Reach::Restart),
         Op::Consumed { .. } => Some(Reach::Consume),

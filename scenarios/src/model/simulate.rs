@@ -85,6 +85,8 @@ pub(super) struct Simulation<'a> {
     producer: &'a mut dyn Producer,
     pub(super) live: Vec<Live>,
     pub(super) slots: std::collections::HashMap<usize, Slot>,
+    /// The channel that klog goes to.
+    pub(super) klog: Option<usize>,
     pub(super) mappings: std::collections::HashMap<usize, Mapped>,
     pub(super) done: Prediction,
 }
@@ -131,6 +133,7 @@ impl<'a> Simulation<'a> {
             producer,
             live,
             slots: std::collections::HashMap::new(),
+            klog: None,
             mappings: std::collections::HashMap::new(),
             done: Prediction {
                 behaviour,
@@ -188,6 +191,9 @@ impl<'a> Simulation<'a> {
                 payload,
                 count,
             } => self.op_write(at, channel, via, &payload, count),
+            Op::KlogRegister { channel } => self.op_klog_register(channel),
+            Op::KlogUnregister { channel } => self.op_klog_unregister(channel),
+            Op::Klog { payload, count } => self.op_klog(at, &keys, &payload, count),
             Op::Flush { channel } => self.op_each(channel, &keys, at, Buffer::flush),
             Op::Reset { channel } => self.op_each(channel, &keys, at, Buffer::reset),
             Op::Consumed { channel, cpu, n } => {
@@ -214,7 +220,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// Operations on a channel that is not open are refused by the module, which is no matter here.
-    fn if_open(&self, channel: usize, result: OpPrediction) -> OpPrediction {
+    pub(super) fn if_open(&self, channel: usize, result: OpPrediction) -> OpPrediction {
         if self.live[channel].state == ChanState::Open {
             result
         } else {
@@ -248,7 +254,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn op_write(
+    pub(super) fn op_write(
         &mut self,
         at: At,
         channel: usize,

@@ -141,7 +141,7 @@ fn encode_actor<'case>(
             first_record,
         };
         ops.push(encoder.encode(&position, op)?);
-        if let Op::Write { count, .. } = op {
+        if let Op::Write { count, .. } | Op::Klog { count, .. } = op {
             let next = u64::from(first_record) + u64::from(*count);
             // NONE32 is no record's number, so the last one is the number below it.
             limit("records of one actor", next, RB_NONE32 as usize)?;

@@ -125,7 +125,7 @@ impl<'case> Encoder<'case> {
     ) -> Result<(), ProgramError> {
         let gates = position.case.gates.len();
         match op {
-            Op::Write { payload, count, .. } => {
+            Op::Write { payload, count, .. } | Op::Klog { payload, count } => {
                 raw.count = *count;
                 raw.seq_first = position.first_record;
                 self.payload(position, payload, raw)?;
@@ -162,6 +162,8 @@ impl<'case> Encoder<'case> {
             Op::File { call, .. } => self.call(position, call, raw)?,
             Op::Open { .. }
             | Op::Close { .. }
+            | Op::KlogRegister { .. }
+            | Op::KlogUnregister { .. }
             | Op::Flush { .. }
             | Op::Reset { .. }
             | Op::FileClose { .. }
@@ -194,15 +196,24 @@ impl<'case> Encoder<'case> {
                 )?;
                 (raw.len_min, raw.len_max) = (*len_min, *len_max);
             }
-            Payload::Bytes(bytes) => {
-                let len = bytes.len() as u64;
-                position.limit("the length of the record", len, RB_MAX_RECORD)?;
-                let len = u32::try_from(len).unwrap_or(u32::MAX);
-                (raw.len_min, raw.len_max) = (len, len);
-                raw.blob = self.literal(bytes)?;
-                raw.flags |= RB_OP_BLOB;
-            }
+            Payload::Bytes(bytes) => self.bytes(position, bytes, raw)?,
+            Payload::Formatted(text) => self.bytes(position, text.as_bytes(), raw)?,
         }
+        Ok(())
+    }
+
+    fn bytes(
+        &mut self,
+        position: &Position<'case>,
+        bytes: &'case [u8],
+        raw: &mut AbiOp,
+    ) -> Result<(), ProgramError> {
+        let len = bytes.len() as u64;
+        position.limit("the length of the record", len, RB_MAX_RECORD)?;
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        (raw.len_min, raw.len_max) = (len, len);
+        raw.blob = self.literal(bytes)?;
+        raw.flags |= RB_OP_BLOB;
         Ok(())
     }
 
@@ -260,6 +271,13 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::Write {
             via: Via::Reserve, ..
         } => (OpCode::Reserve, Kernel, "reserve"),
+        Op::KlogRegister { .. } => (OpCode::KlogRegister, Kernel, "klog-register"),
+        Op::KlogUnregister { .. } => (OpCode::KlogUnregister, Kernel, "klog-unregister"),
+        Op::Klog {
+            payload: Payload::Formatted(_),
+            ..
+        } => (OpCode::Klog, Kernel, "klog"),
+        Op::Klog { .. } => (OpCode::KlogRaw, Kernel, "klog-raw"),
         Op::Flush { .. } => (OpCode::Flush, Kernel, "flush"),
         Op::Reset { .. } => (OpCode::Reset, Kernel, "reset"),
         Op::Consumed { .. } => (OpCode::Consumed, Kernel, "consumed"),

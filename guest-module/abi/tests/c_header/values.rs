@@ -45,6 +45,7 @@ fn constants_are_the_same_in_c() {
             RB_MAX_PFNS,
             RB_MAX_BLOB,
             RB_MAX_RECORD,
+            RB_KLOG_SIZE,
             RB_NAME_SIZE,
             RB_BASE_SIZE,
             RB_STALL_MAX_US,
@@ -131,6 +132,10 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_LIST" = OpCode::List,
         "RB_OP_FILE_SPLICE" = OpCode::FileSplice,
         "RB_OP_FILE_SENDFILE" = OpCode::FileSendfile,
+        "RB_OP_KLOG_REGISTER" = OpCode::KlogRegister,
+        "RB_OP_KLOG_UNREGISTER" = OpCode::KlogUnregister,
+        "RB_OP_KLOG" = OpCode::Klog,
+        "RB_OP_KLOG_RAW" = OpCode::KlogRaw,
     );
     assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
     assert_same("op_codes", &expected);

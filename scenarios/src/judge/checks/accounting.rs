@@ -4,7 +4,7 @@ use relaybed_abi::ChanState;
 
 use crate::case::Op;
 use crate::evidence::ChannelSeen;
-use crate::judge::matter::{Matter, Parsed, Report};
+use crate::judge::matter::{Matter, Parsed, Report, is_resized};
 use crate::judge::words;
 use crate::model::Geometry;
 use crate::verdict::{Location, Property};
@@ -173,7 +173,10 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
         || (seen.produced == parsed.geometry.n_subbufs
             && seen.offset <= parsed.geometry.subbuf_size);
     let restarted = matter.has_op(parsed.channel, |op| matches!(op, Op::Reset { .. }));
-    if wrapped || restarted {
+    // Sub-buffers that users wrote into are not parsed, and a size that users set is theirs.
+    let foreign = parsed.sections.is_empty()
+        || is_resized(matter.case, (parsed.channel, parsed.seen.cpu));
+    if wrapped || restarted || foreign {
         return;
     }
     let fills: u64 = parsed

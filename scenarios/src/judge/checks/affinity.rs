@@ -1,5 +1,6 @@
 //! A record is in the buffer of the CPU that wrote it, and of the channel it was written to.
 
+use crate::judge::identify::NO_CHANNEL;
 use crate::judge::matter::{Matter, Report};
 use crate::judge::parse::Found;
 use crate::verdict::{Location, Property};
@@ -47,7 +48,7 @@ fn judge_record(
             format!("buffer of CPU {}", writer.cpu),
             format!("buffer of CPU {cpu}"),
         );
-    } else if writer.channel != channel {
+    } else if writer.channel != channel && writer.channel != NO_CHANNEL {
         report.fail(
             Property::Affinity,
             place(),

@@ -91,6 +91,8 @@ pub(super) fn compare_result(
 fn operation(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), op: &Op) {
     let what = match op {
         Op::Write { .. } => "writing",
+        Op::Klog { .. } => "records that klog's handler took",
+        Op::KlogRegister { .. } | Op::KlogUnregister { .. } => "registering klog's handler",
         Op::Close { .. } => "relay_close()",
         Op::Flush { .. } => "relay_flush()",
         Op::Reset { .. } => "relay_reset()",
