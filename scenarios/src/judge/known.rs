@@ -7,10 +7,14 @@
 
 mod close_wakes_nobody;
 mod data;
+mod offset_mapped;
 mod range;
+mod read_nowhere;
 mod reader_during_switch;
+mod splice;
 mod two_empty_flushes;
 
+use crate::case::Op;
 use crate::verdict::{Failure, Verdict};
 
 use super::matter::Matter;
@@ -41,6 +45,30 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "close_wakes_nobody",
         explains: close_wakes_nobody::explains,
+    },
+    Recogniser {
+        name: "read_nowhere",
+        explains: read_nowhere::explains,
+    },
+    Recogniser {
+        name: "offset_mapped",
+        explains: offset_mapped::explains,
+    },
+    Recogniser {
+        name: "splice_by_own_position",
+        explains: splice::by_own_position,
+    },
+    Recogniser {
+        name: "splice_stops_at_empty",
+        explains: splice::stops_at_empty,
+    },
+    Recogniser {
+        name: "splice_runs_on",
+        explains: splice::runs_on,
+    },
+    Recogniser {
+        name: "sendfile_refused",
+        explains: splice::sendfile_refused,
     },
 ];
 
@@ -131,4 +159,11 @@ fn buffer(matter: &Matter<'_>, failure: &Failure) -> Option<(usize, u32)> {
     let op = failure.at.op?;
     let at = crate::model::order::At { actor, op };
     crate::model::predict::bound(matter.case, at).map(|(channel, cpu, _)| (channel, cpu))
+}
+
+/// The operation that a failure is about.
+fn operation<'a>(matter: &Matter<'a>, failure: &Failure) -> Option<&'a Op> {
+    let name = failure.at.actor.as_ref()?;
+    let actor = matter.case.actors.iter().find(|a| a.name == *name)?;
+    actor.ops.get(failure.at.op?)
 }

@@ -304,7 +304,9 @@ fn is_specified(
 /// Whether a user sets the size of the buffer's file.
 #[must_use]
 pub fn is_resized(case: &Case, buffer: (usize, u32)) -> bool {
-    is_called(case, buffer, |call| matches!(call, FileCall::Truncate { .. }))
+    is_called(case, buffer, |call| {
+        matches!(call, FileCall::Truncate { .. })
+    })
 }
 
 fn is_called(case: &Case, buffer: (usize, u32), which: impl Fn(&FileCall) -> bool) -> bool {

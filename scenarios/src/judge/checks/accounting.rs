@@ -174,8 +174,8 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
             && seen.offset <= parsed.geometry.subbuf_size);
     let restarted = matter.has_op(parsed.channel, |op| matches!(op, Op::Reset { .. }));
     // Sub-buffers that users wrote into are not parsed, and a size that users set is theirs.
-    let foreign = parsed.sections.is_empty()
-        || is_resized(matter.case, (parsed.channel, parsed.seen.cpu));
+    let foreign =
+        parsed.sections.is_empty() || is_resized(matter.case, (parsed.channel, parsed.seen.cpu));
     if wrapped || restarted || foreign {
         return;
     }

@@ -46,6 +46,16 @@ fn poll(
         // POLLRDNORM is reported to those who ask for it only.
         .map(|mask| mask & !POLLRDNORM);
     let at = matter.operation(actor, index);
+    if result.error.unsigned_abs() == ECANCELED && timeout_ms.is_some() {
+        report.fail(
+            Property::Notification,
+            at,
+            "a poll() with a timeout was called off",
+            "an end after its timeout",
+            super::model::result_text(result, "nothing"),
+        );
+        return;
+    }
     if result.error.unsigned_abs() == ECANCELED {
         let owed = predicted.or_else(|| owed(matter, (actor, index), result));
         match owed {

@@ -18,7 +18,9 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for (index, op) in script.ops.iter().enumerate() {
             match op {
-                Op::FileRead { size, .. } => read(matter, report, (actor, index), *size),
+                Op::FileRead { size, .. } => {
+                    read(matter, report, (actor, index), *size, "read() of the file");
+                }
                 Op::File { call, .. } => call_of(matter, report, (actor, index), call),
                 Op::Stat { .. } => stat(matter, report, (actor, index)),
                 Op::List { .. } => list(matter, report, (actor, index)),
@@ -31,13 +33,19 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
 
 /// Judges any other system call on a descriptor.
 fn call_of(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), call: &FileCall) {
+    let taking = match call {
+        FileCall::Readv { .. } => Some("readv() of the file"),
+        FileCall::Splice { .. } => Some("splice() of the file"),
+        FileCall::Sendfile { .. } => Some("sendfile() of the file"),
+        _ => None,
+    };
+    if let Some(what) = taking {
+        let most = u32::try_from(call.takes()).unwrap_or(u32::MAX);
+        read(matter, report, at, most, what);
+        returned(matter, report, at);
+        return;
+    }
     let what = match call {
-        FileCall::Readv { .. } | FileCall::Splice { .. } | FileCall::Sendfile { .. } => {
-            let most = u32::try_from(call.takes()).unwrap_or(u32::MAX);
-            read(matter, report, at, most);
-            returned(matter, report, at);
-            return;
-        }
         FileCall::Stat => {
             stat(matter, report, at);
             return;
@@ -49,8 +57,8 @@ fn call_of(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), call: &
         FileCall::Seek { .. } => "lseek() in the file",
         FileCall::Map(_) => "mmap() of the file",
         FileCall::Store { .. } => "writing through a mapping",
-        // Descriptors and mappings that come and go: another property.
-        FileCall::Open { .. } | FileCall::Dup { .. } | FileCall::Keep { .. } => return,
+        // Descriptors and mappings that come and go are another property's.
+        _ => return,
     };
     super::model::compare_result(matter, report, at, what, Property::Reading);
 }
@@ -142,7 +150,13 @@ fn calls<'a>(matter: &Matter<'a>, (actor, op): (usize, usize)) -> Vec<&'a Event>
     events
 }
 
-fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32) {
+fn read(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: (usize, usize),
+    size: u32,
+    what: &'static str,
+) {
     let Some(result) = super::model::result(matter, at.0, at.1) else {
         return;
     };
@@ -159,7 +173,7 @@ fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32)
             );
         }
     }
-    super::model::compare_result(matter, report, at, "read() of the file", Property::Reading);
+    super::model::compare_result(matter, report, at, what, Property::Reading);
     let Some(expected) = matter
         .prediction
         .op(at.0, at.1)
