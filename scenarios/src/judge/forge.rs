@@ -3,18 +3,19 @@
 //! It lets checkers, benchmarks and everything behind the judge be tested without a machine, and it
 //! finds the record whose spoiling is sure to be seen. Where a case leaves an order open, one is chosen.
 
+mod spoiler;
+
 use relaybed_abi::{
     ChanState, Event, EventKind, OpResult, Plant, RB_NONE16, RB_NONE32, RB_NONE64, Stat, State,
 };
 use zerocopy::IntoBytes;
 
-use crate::case::{Case, Files, Op, Payload, Via};
+use crate::case::{Case, Files, Op, Payload};
 use crate::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
 use crate::model::content::{Stuff, stuff};
-use crate::model::{
-    Behaviour, Buffer, Fate, Geometry, Moment, Piece, Prediction, Producer, Source, SwitchCall,
-    one_run,
-};
+use crate::model::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
+
+use spoiler::{Spoiler, is_target};
 
 const ENODEV: i32 = 19;
 /// How far behind its place a misplaced record lands, in bytes.
@@ -72,82 +73,6 @@ pub(super) fn text_read(case: &Case, prediction: &Prediction, actor: usize) -> O
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Hands records over as the module does when it plants a defect.
-struct Spoiler {
-    spoil: Spoil,
-    held: Option<(Source, u32, Via)>,
-    done: u32,
-}
-
-impl Spoiler {
-    fn strikes(&self, source: Source) -> bool {
-        is_target(self.spoil, source)
-    }
-}
-
-fn is_target(spoil: Spoil, source: Source) -> bool {
-    matches!(source, Source::Record { actor, seq, .. } if actor == spoil.actor && seq == spoil.seq)
-}
-
-impl Producer for Spoiler {
-    fn write(
-        &mut self,
-        buffers: &mut [Buffer],
-        logs: &mut [Vec<SwitchCall>],
-        cpu: usize,
-        (source, len, via): (Source, u32, Via),
-    ) -> Fate {
-        let reserve = via == Via::Reserve;
-        if !self.strikes(source) {
-            let fate = buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
-            if let Some((held, len, via)) = self.held.take() {
-                buffers[cpu].write(held, len, via == Via::Reserve, &mut logs[cpu]);
-                self.done += 1;
-            }
-            return fate;
-        }
-        let other = usize::from(cpu == 0);
-        self.done += 1;
-        match self.spoil.kind {
-            Plant::Lost => Fate::Accepted,
-            Plant::Repeat => {
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
-            }
-            Plant::Reorder => {
-                self.done -= 1;
-                self.held = Some((source, len, via));
-                Fate::Accepted
-            }
-            Plant::Misplace => {
-                buffers[cpu].write(source, len + MISPLACE_BYTES, true, &mut logs[cpu])
-            }
-            Plant::Padding => {
-                let fate = buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
-                let buffer = &mut buffers[cpu];
-                match buffer.produced.0.checked_sub(1) {
-                    Some(last) => {
-                        let slot = crate::model::Produced(last).slot(buffer.geometry.n_subbufs);
-                        buffer.padding[slot.0] += 1;
-                    }
-                    None => self.done -= 1,
-                }
-                fate
-            }
-            Plant::WrongCpu if other < buffers.len() => {
-                buffers[other].write(source, len, reserve, &mut logs[other])
-            }
-            Plant::WrongCpu => {
-                self.done -= 1;
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
-            }
-            Plant::None | Plant::Torn | Plant::Stale => {
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
-            }
-        }
-    }
-}
-
 fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>) -> Evidence {
     let behaviour = Behaviour::of(linux_version);
     let none = Spoil {
@@ -155,11 +80,7 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
         actor: RB_NONE16,
         seq: RB_NONE32,
     };
-    let mut spoiler = Spoiler {
-        spoil: spoil.unwrap_or(none),
-        held: None,
-        done: 0,
-    };
+    let mut spoiler = Spoiler::new(spoil.unwrap_or(none));
     let run = one_run(case, &behaviour, online_cpus, &mut spoiler);
     let mut forger = Forger {
         case,
@@ -311,7 +232,10 @@ impl Forger<'_> {
             if let Op::FilePoll { timeout_ms, .. } = op
                 && predicted.value.is_none()
             {
-                (result.error, result.value) = (0, if timeout_ms.is_none() { 65 } else { 0 });
+                (result.error, result.value) = (0, 0);
+                if timeout_ms.is_none() {
+                    result.value = self.ends_endless_poll(*at);
+                }
             }
             if let Some(reads) = &predicted.reads {
                 let start = self.data.len();
@@ -346,6 +270,20 @@ impl Forger<'_> {
             results[at.actor][at.op] = result;
         }
         results
+    }
+
+    /// What a poll without a timeout reports in the end: the end of its channel, if that comes, or data.
+    fn ends_endless_poll(&self, at: crate::model::order::At) -> u64 {
+        let closed = crate::model::predict::bound(self.case, at).filter(|(channel, _, _)| {
+            let ops = self.case.actors.iter().flat_map(|actor| &actor.ops);
+            let mut closes = ops.filter(|op| matches!(op, Op::Close { channel: c } if c == channel));
+            closes.next().is_some()
+        });
+        match closed.map(|(channel, _, _)| self.case.channels[channel].files) {
+            Some(Files::Proxy) => 0x10,
+            Some(_) => 0x8,
+            None => 0x41,
+        }
     }
 
     /// Bytes of an operation that are no read.

@@ -159,6 +159,10 @@ fn assert_meant(case: &Case, actor: &Actor, index: usize, raw: &AbiOp, blob: &[u
                     assert_eq!(raw.flags, RB_OP_BLOB);
                     assert_eq!(blob[raw.blob as usize..][..raw.len_min as usize], **bytes);
                 }
+                Payload::Formatted(text) => {
+                    let bytes = &blob[raw.blob as usize..][..raw.len_min as usize];
+                    assert_eq!(bytes, text.as_bytes());
+                }
             }
         }
         Op::Consumed { cpu, n, .. } => assert_eq!((raw.arg0, raw.arg1), (*cpu, *n)),
