@@ -4,7 +4,7 @@ use super::kernel_ops::any_cpu;
 use super::lengths;
 use super::random::Random;
 use super::shadow::Shadow;
-use crate::case::{ChannelIndex, Cpu, FileSlot, Op};
+use crate::case::{ChannelIndex, Cpu, FileCall, FileSlot, Map, Op, Whence};
 
 /// A descriptor that a script has by now.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,13 @@ impl Desk {
                 Op::FileClose { file }
             }
             Kind::Map if open && !mapped => self.map(random, shadows, at),
-            Kind::Seek if open => Op::FileLseek { file },
+            Kind::Seek if open => Op::File {
+                file,
+                call: FileCall::Seek {
+                    whence: Whence::Set,
+                    offset: 0,
+                },
+            },
             Kind::Poll if open => Op::FilePoll {
                 file,
                 timeout_ms: Some(random.weighted(&[(95, 0), (5, 1)])),
@@ -140,9 +146,14 @@ impl Desk {
         };
         // Where that fails there is no mapping; the language cannot know, and the slot gets no second.
         descriptor.mapped = true;
-        Op::FileMmap {
+        Op::File {
             file: descriptor.file,
-            len,
+            call: FileCall::Map(Map {
+                len,
+                offset: 0,
+                writable: false,
+                private: false,
+            }),
         }
     }
 

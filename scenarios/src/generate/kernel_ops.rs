@@ -85,6 +85,7 @@ pub(super) fn write(
     let longest = match &payload {
         Payload::Record { len_max, .. } => u64::from(*len_max),
         Payload::Bytes(bytes) => bytes.len() as u64,
+        Payload::Formatted(text) => text.len() as u64,
     };
     shadow.write(cpu, longest, count);
     Op::Write {

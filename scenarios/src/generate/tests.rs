@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Family, Limits, case, line_of};
-use crate::case::{Case, Context, Files, Mode, Op, Place, Via};
+use crate::case::{Case, Context, FileCall, Files, Mode, Op, Place, Via};
 use crate::lang::{load, write};
 use crate::model::order::Order;
 
@@ -66,10 +66,14 @@ fn everything_is_drawn_at_some_time() {
     any(|op| matches!(op, Op::FileRead { times: 0, .. }));
     any(|op| matches!(op, Op::FileRead { size: 0, .. }));
     any(|op| matches!(op, Op::FilePoll { .. }));
-    any(|op| matches!(op, Op::FileMmap { .. }));
+    let any_call = |wanted: fn(&FileCall) -> bool| {
+        let is = |op: &Op| matches!(op, Op::File { call, .. } if wanted(call));
+        assert!(ops().any(is));
+    };
+    any_call(|call| matches!(call, FileCall::Map(_)));
     any(|op| matches!(op, Op::FileCopy { .. }));
     any(|op| matches!(op, Op::FileMunmap { .. }));
-    any(|op| matches!(op, Op::FileLseek { .. }));
+    any_call(|call| matches!(call, FileCall::Seek { .. }));
     any(|op| matches!(op, Op::FileClose { .. }));
     assert!(channels().any(|c| c.n_subbufs == 1 && c.subbuf_size == 1));
     assert!(

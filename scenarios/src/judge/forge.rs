@@ -276,7 +276,8 @@ impl Forger<'_> {
     fn ends_endless_poll(&self, at: crate::model::order::At) -> u64 {
         let closed = crate::model::predict::bound(self.case, at).filter(|(channel, _, _)| {
             let ops = self.case.actors.iter().flat_map(|actor| &actor.ops);
-            let mut closes = ops.filter(|op| matches!(op, Op::Close { channel: c } if c == channel));
+            let mut closes =
+                ops.filter(|op| matches!(op, Op::Close { channel: c } if c == channel));
             closes.next().is_some()
         });
         match closed.map(|(channel, _, _)| self.case.channels[channel].files) {

@@ -1,12 +1,13 @@
 //! The form of a case that a file can say: what no file could mean is left out or mended.
 
-use crate::case::{Case, FileSlot, Op};
+use crate::case::{Case, FileCall, FileSlot, Op};
 
 /// What the language knows of a slot while it reads a script.
 #[derive(Clone, Copy, Default)]
 struct SlotState {
     open: bool,
     mapped: bool,
+    writable: bool,
 }
 
 /// Mends a case of valid indices so that a file could say it: waits that can never end, operations on
@@ -55,11 +56,7 @@ fn files(case: &mut Case) {
             };
             let at = match slots.iter().position(|(slot, ..)| *slot == old) {
                 Some(at) => at,
-                None if matches!(op, Op::FileOpen { .. }) => {
-                    slots.push((old, next, SlotState::default()));
-                    next += 1;
-                    slots.len() - 1
-                }
+                None if opens(op) => add(&mut slots, &mut next, old),
                 None => return false,
             };
             let (_, new, state) = &mut slots[at];
@@ -67,16 +64,54 @@ fn files(case: &mut Case) {
             if let Some(file) = file_of(op) {
                 *file = *new;
             }
+            if let (
+                true,
+                Op::File {
+                    call: FileCall::Dup { to },
+                    ..
+                },
+            ) = (keep, op)
+            {
+                let known = slots.iter().position(|(slot, ..)| slot == to);
+                let at = known.unwrap_or_else(|| add(&mut slots, &mut next, *to));
+                let (_, new, state) = &mut slots[at];
+                *to = *new;
+                let fresh = !state.open;
+                state.open = true;
+                return fresh;
+            }
             keep
         });
     }
+}
+
+fn add(
+    slots: &mut Vec<(FileSlot, FileSlot, SlotState)>,
+    next: &mut FileSlot,
+    old: FileSlot,
+) -> usize {
+    slots.push((old, *next, SlotState::default()));
+    *next += 1;
+    slots.len() - 1
+}
+
+/// Whether the operation makes a descriptor of its own.
+fn opens(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::FileOpen { .. }
+            | Op::File {
+                call: FileCall::Open { .. },
+                ..
+            }
+    )
 }
 
 /// Whether the language accepts the operation in this state, and the state after it.
 fn follow(state: &mut SlotState, op: &Op) -> bool {
     let before = *state;
     match op {
-        Op::FileOpen { .. } => {
+        op if opens(op) => {
             state.open = true;
             !before.open
         }
@@ -84,10 +119,22 @@ fn follow(state: &mut SlotState, op: &Op) -> bool {
             state.open = false;
             before.open
         }
-        Op::FileMmap { .. } => {
+        Op::File {
+            call: FileCall::Map(map),
+            ..
+        } => {
             state.mapped |= before.open;
+            state.writable = map.writable;
             before.open && !before.mapped
         }
+        Op::File {
+            call: FileCall::Keep { .. },
+            ..
+        } => before.mapped,
+        Op::File {
+            call: FileCall::Store { .. },
+            ..
+        } => before.mapped && before.writable,
         Op::FileMunmap { .. } => {
             state.mapped = false;
             before.mapped
@@ -103,10 +150,9 @@ fn file_of(op: &mut Op) -> Option<&mut FileSlot> {
         | Op::FileClose { file }
         | Op::FileRead { file, .. }
         | Op::FilePoll { file, .. }
-        | Op::FileMmap { file, .. }
         | Op::FileMunmap { file }
         | Op::FileCopy { file }
-        | Op::FileLseek { file } => Some(file),
+        | Op::File { file, .. } => Some(file),
         _ => None,
     }
 }

@@ -1,8 +1,10 @@
 //! From a case back to a scenario file that means it.
 
+mod calls;
+
 use std::fmt::Write as _;
 
-use super::actors::ERRORS;
+use super::files::ERRORS;
 use crate::case::{
     Actor, Case, Channel, Context, Expect, FileSlot, Files, Mode, Op, Payload, Place, Via,
 };
@@ -213,22 +215,46 @@ fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
         ),
         Op::FileClose { file } => format!("close_file = {}", alias(file)),
         Op::FileRead { file, size, times } => {
-            let often = match times {
-                0 => ", until = \"empty\"".to_owned(),
-                1 => String::new(),
-                times => format!(", times = {times}"),
-            };
-            format!("read = {}, size = {size}{often}", alias(file))
+            format!("read = {}, size = {size}{}", alias(file), often(*times))
         }
         Op::FilePoll { file, timeout_ms } => match timeout_ms {
             Some(limit) => format!("poll = {}, timeout_ms = {limit}", alias(file)),
             None => format!("poll = {}", alias(file)),
         },
-        Op::FileMmap { file, len } => format!("mmap = {}, len = {}", alias(file), number(*len)?),
         Op::FileMunmap { file } => format!("munmap = {}", alias(file)),
         Op::FileCopy { file } => format!("copy = {}", alias(file)),
-        Op::FileLseek { file } => format!("lseek = {}", alias(file)),
+        Op::File { file, call } => calls::call(*file, call, |index| channel(&index))?,
+        Op::Stat { channel: c, cpu } => format!("stat = {}, cpu = {cpu}", channel(c)),
+        Op::List { channel: c } => format!("list = {}", channel(c)),
+        Op::KlogRegister { channel: c } => format!("klog_register = {}", channel(c)),
+        Op::KlogUnregister { channel: c } => format!("klog_unregister = {}", channel(c)),
+        Op::Klog { payload, count } => logged(payload, *count)?,
         Op::Sysrq { key } => format!("sysrq = \"{key}\""),
+    })
+}
+
+/// How often a call is made: until it gives nothing, or so many times.
+fn often(times: u32) -> String {
+    match times {
+        0 => ", until = \"empty\"".to_owned(),
+        1 => String::new(),
+        times => format!(", times = {times}"),
+    }
+}
+
+/// A record of klog's.
+fn logged(payload: &Payload, count: u32) -> Result<String, Unwritable> {
+    let what = match payload {
+        Payload::Formatted(text) => format!("klog = {}", quoted(text)),
+        Payload::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("klog_raw = {}", quoted(text)),
+            Err(_) => return unwritable("a record of bytes that are no text"),
+        },
+        Payload::Record { .. } => return unwritable("klog of a self-describing record"),
+    };
+    Ok(match count {
+        1 => what,
+        count => format!("{what}, count = {count}"),
     })
 }
 
@@ -252,6 +278,7 @@ fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<Str
             Ok(text) => format!("text = {}", quoted(text)),
             Err(_) => return unwritable("a record of bytes that are no text"),
         },
+        Payload::Formatted(_) => return unwritable("formatted text that is not klog's"),
     };
     let often = if count == 1 {
         String::new()

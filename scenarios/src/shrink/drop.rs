@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::edit::{channel_of, deeds, retain};
-use crate::case::{Case, Op};
+use crate::case::{Case, FileCall, Op};
 use crate::generate::is_gate;
 use crate::model::order::At;
 
@@ -41,6 +41,14 @@ fn channel_mut(op: &mut Op) -> Option<&mut usize> {
         | Op::Reset { channel }
         | Op::Consumed { channel, .. }
         | Op::BufFull { channel, .. }
+        | Op::KlogRegister { channel }
+        | Op::KlogUnregister { channel }
+        | Op::Stat { channel, .. }
+        | Op::List { channel }
+        | Op::File {
+            call: FileCall::Open { channel, .. },
+            ..
+        }
         | Op::FileOpen { channel, .. } => Some(channel),
         _ => None,
     }

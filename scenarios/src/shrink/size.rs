@@ -1,6 +1,6 @@
 //! How big a case is: what a reader of its file has to take in.
 
-use crate::case::{Case, Channel, Context, Files, Mode, Op, Payload, Place, Via};
+use crate::case::{Case, Channel, Context, FileCall, Files, Mode, Op, Payload, Place, Via};
 
 /// Weight of one operation against the numbers in it.
 const OP: u64 = 1 << 32;
@@ -61,6 +61,7 @@ fn op_size(op: &Op) -> u64 {
                     drawn + u64::from(*len_max)
                 }
                 Payload::Bytes(bytes) => word() + bytes.len() as u64,
+                Payload::Formatted(text) => word() + text.len() as u64,
             };
             let via = u64::from(*via != Via::Write) * word();
             via + payload + number((*count).into()) * 16
@@ -79,7 +80,11 @@ fn op_size(op: &Op) -> u64 {
             number((*size).into()) + times * 16
         }
         Op::FilePoll { timeout_ms, .. } => timeout_ms.map_or(word(), u64::from),
-        Op::FileMmap { len, .. } => number(*len),
+        Op::File {
+            call: FileCall::Map(map),
+            ..
+        } => number(map.len) + number(map.offset),
+        Op::File { call, .. } => call.takes(),
         _ => 0,
     }
 }

@@ -121,7 +121,7 @@ fn plainer_op(case: &Case, actor: usize, op: usize) -> Vec<Case> {
                     change(with(&as_is, |_, payload| *payload = fixed(len)));
                 }
             }
-            Payload::Record { .. } => {}
+            Payload::Record { .. } | Payload::Formatted(_) => {}
         }
     }
     candidates

@@ -208,7 +208,8 @@ fn k4_is_a_poll_without_end_on_a_closed_channel() {
     };
     let hang = |case: &Case| {
         let mut evidence = synthesize(case, OLD, 2);
-        (evidence.results[0][2].error, evidence.results[0][2].value) = (-125, 0);
+        let poll = &mut evidence.results[0][2];
+        (poll.error, poll.value, poll.order_end) = (-125, 0, u32::MAX);
         judge(case, &evidence).0
     };
     let close = Op::Close { channel: 0 };
