@@ -348,8 +348,11 @@ fn parse_buffer<'a>(
     let mut parser = Parser::new(case, writers);
     let mut sections = Vec::new();
     // Where users wrote into it, its bytes are compared with the model's alone.
-    let whole = model.is_none_or(|model| !model.stored);
-    let retained = whole.then(|| retained(&geometry, seen)).unwrap_or_default();
+    let retained = if model.is_some_and(|model| model.stored) {
+        Vec::new()
+    } else {
+        retained(&geometry, seen)
+    };
     for (number, slot, fill, complete) in retained {
         let contents = model.and_then(|model| model.subbufs.get(slot));
         let text = Text {

@@ -30,7 +30,7 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         // What mmap() itself looks at first, in its order.
-        if map.len == 0 || map.offset % PAGE != 0 {
+        if map.len == 0 || !map.offset.is_multiple_of(PAGE) {
             return OpPrediction::failed(EINVAL);
         }
         let wants_write = map.writable && !map.private;
