@@ -74,14 +74,30 @@ pub(super) fn draw(
     }
 }
 
-/// Records to the buffer of `cpu`.
-pub(super) fn write(
+/// Records to the buffer of `cpu` that any order of writers leaves told apart, most times.
+pub(super) fn write_telling(
     random: &mut Random,
     channel: ChannelIndex,
     shadow: &mut Shadow,
     cpu: Cpu,
 ) -> Op {
-    let (payload, count) = lengths::payload(random, shadow, cpu);
+    let drawn = lengths::telling(random, shadow, cpu);
+    write_drawn(random, channel, shadow, cpu, drawn)
+}
+
+/// Records to the buffer of `cpu`.
+fn write(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, cpu: Cpu) -> Op {
+    let drawn = lengths::payload(random, shadow, cpu);
+    write_drawn(random, channel, shadow, cpu, drawn)
+}
+
+fn write_drawn(
+    random: &mut Random,
+    channel: ChannelIndex,
+    shadow: &mut Shadow,
+    cpu: Cpu,
+    (payload, count): (Payload, u32),
+) -> Op {
     let longest = match &payload {
         Payload::Record { len_max, .. } => u64::from(*len_max),
         Payload::Bytes(bytes) => bytes.len() as u64,

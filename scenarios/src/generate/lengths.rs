@@ -4,10 +4,37 @@ use super::random::Random;
 use super::shadow::Shadow;
 use crate::case::Payload;
 
+/// Bytes of the shortest record that no other is like.
+const TELLING: u32 = 8;
 /// Most records of one operation.
 const COUNT_MAX: u64 = 40;
 /// Most bytes that one operation writes.
 const BYTES_MAX: u64 = 64 << 10;
+
+/// What a write operation of a concurrent case writes: records that can be told from each other by their
+/// bytes, most times, since nothing else tells which is which.
+pub(super) fn telling(random: &mut Random, shadow: &Shadow, cpu: u32) -> (Payload, u32) {
+    let (payload, count) = payload(random, shadow, cpu);
+    match payload {
+        Payload::Record { len_min, len_max } if len_min >= TELLING || random.chance(10) => {
+            (Payload::Record { len_min, len_max }, count)
+        }
+        Payload::Bytes(bytes) if random.chance(10) => (Payload::Bytes(bytes), count),
+        payload => {
+            let most = payload_len(&payload).max(TELLING + random.between32(0, 40));
+            let len_min = random.between32(TELLING, most);
+            let len_max = most;
+            (Payload::Record { len_min, len_max }, count)
+        }
+    }
+}
+
+fn payload_len(payload: &Payload) -> u32 {
+    match payload {
+        Payload::Record { len_max, .. } => *len_max,
+        Payload::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+    }
+}
 
 /// What a write operation writes, and how often.
 pub(super) fn payload(random: &mut Random, shadow: &Shadow, cpu: u32) -> (Payload, u32) {

@@ -5,9 +5,11 @@ use relaybed_abi::RB_RECORD_MAGIC;
 use crate::model::buffer::{Piece, Source};
 use crate::model::content::piece_mismatch;
 
-use super::identify::Known;
+use super::identify::{Known, Writer};
 use super::parse::{FaultKind, Parser, Walk, record_id};
 
+/// Records of one operation that the cut end of a stream is compared with.
+const CUT_SEARCH: usize = 256;
 /// Bytes of a gap in which records without header are looked for.
 const GAP_SEARCH: usize = 4096;
 
@@ -30,7 +32,17 @@ impl Parser<'_> {
             _ => self.resume(walk, fill),
         };
         walk.ahead = Some((resume, found));
+        if found.is_none() && walk.text.may_be_cut && self.is_cut(walk, fill) {
+            walk.at = fill;
+            return;
+        }
         let gap = resume - at;
+        if self.records_may_be_short(walk) {
+            // Which of them came before is a guess, and so is which is missing here.
+            walk.vague += u32::try_from(gap).unwrap_or(u32::MAX);
+            walk.at = resume;
+            return;
+        }
         let missing = expected
             .filter(|piece| piece.start as usize == at)
             .and_then(|piece| record_id(piece).map(|id| (id, piece.total as usize)))
@@ -49,10 +61,6 @@ impl Parser<'_> {
             Some((id, len)) if at + len <= resume || at + len == fill => {
                 self.missing_record(walk, id, len.min(walk.text.bytes.len() - at), fill);
             }
-            None if found.is_none() && self.records_may_be_short(walk) => {
-                walk.vague += u32::try_from(gap).unwrap_or(u32::MAX);
-                walk.at = resume;
-            }
             None if found.is_none() && walk.text.expected.is_some() => {
                 self.fault(FaultKind::Tail, at, gap, None);
                 walk.at = resume;
@@ -62,6 +70,36 @@ impl Parser<'_> {
                 walk.at = resume;
             }
         }
+    }
+
+    /// Whether the rest of the text is the beginning of a record that may come next.
+    fn is_cut(&self, walk: &Walk<'_>, fill: usize) -> bool {
+        let Some(rest) = walk.text.bytes.get(walk.at..fill) else {
+            return false;
+        };
+        let here = |writer: &&Writer<'_>| {
+            writer.channel == walk.text.channel && writer.cpu == walk.text.cpu
+        };
+        self.writers.all().iter().filter(here).any(|writer| {
+            let next = self.next.get(usize::from(writer.actor)).copied().flatten();
+            let first = next.unwrap_or(0).max(writer.first);
+            let end = writer.first.saturating_add(writer.count);
+            (first..end).take(CUT_SEARCH).any(|seq| {
+                let total = self.writers.len(writer, seq);
+                let piece = Piece {
+                    source: Source::Record {
+                        actor: writer.actor,
+                        op: writer.op,
+                        seq,
+                    },
+                    start: 0,
+                    len: u32::try_from(rest.len()).unwrap_or(u32::MAX),
+                    from: 0,
+                    total,
+                };
+                rest.len() < total as usize && piece_mismatch(self.case, &piece, rest).is_none()
+            })
+        })
     }
 
     fn records_may_be_short(&self, walk: &Walk<'_>) -> bool {

@@ -362,6 +362,7 @@ fn parse_buffer<'a>(
             before: contents.map_or(&[], |contents| contents.old.as_slice()),
             header_bytes: u32::try_from(geometry.header_bytes).unwrap_or(u32::MAX),
             produced: Some(number),
+            may_be_cut: false,
             channel,
             cpu: seen.cpu,
         };

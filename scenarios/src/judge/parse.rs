@@ -111,6 +111,8 @@ pub struct Text<'a> {
     pub channel: usize,
     /// The CPU whose buffer it is.
     pub cpu: u32,
+    /// It may end in the middle of a record: a reader took no more.
+    pub may_be_cut: bool,
 }
 
 /// Parses texts of one buffer in their order.

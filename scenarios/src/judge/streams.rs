@@ -225,6 +225,7 @@ pub(super) fn parse_streams(
                 before: &[],
                 header_bytes: u32::try_from(Geometry::of(spec).header_bytes).unwrap_or(0),
                 produced: None,
+                may_be_cut: !stream.complete,
                 channel: stream.channel,
                 cpu: stream.cpu,
             };
@@ -254,6 +255,7 @@ impl CpuStream {
                 .get(self.channel)
                 .map_or(0, |spec| spec.header_bytes),
             produced: None,
+            may_be_cut: !self.complete,
             channel: self.channel,
             cpu: self.cpu,
         }

@@ -28,7 +28,7 @@ impl Simulation<'_> {
         }
         live.state = ChanState::Open;
         live.generation += 1;
-        live.toobig = None;
+        live.toobig.clear();
         live.buffers.clear();
         for cpu in 0..self.done.online_cpus as usize {
             let mut log = Vec::new();
@@ -145,12 +145,13 @@ impl Simulation<'_> {
                 let still = (0..live.buffers.len())
                     .map(|cpu| at.is_none_or(|at| self.races.is_still(order, (channel, cpu), at)))
                     .collect();
+                let last = live.toobig.first().map_or(0, |(_, len)| *len);
                 let toobig = self.done.behaviour.last_toobig
-                    && live.toobig_known
+                    && live.toobig.iter().all(|(_, len)| *len == last)
                     && buffers.iter().all(Option::is_some);
                 ChannelMoment {
                     state: (steady && steady_end).then_some(live.state),
-                    last_toobig: toobig.then(|| live.toobig.map_or(0, |(_, len)| len)),
+                    last_toobig: toobig.then_some(last),
                     buffers,
                     still,
                 }

@@ -46,10 +46,9 @@ pub(super) struct Live {
     pub(super) buffers: Vec<Buffer>,
     /// Buffers of earlier openings that descriptors may still reach.
     pub(super) closed: Vec<(u32, Vec<Buffer>)>,
-    /// Operation that met the last record too big, and its length.
-    pub(super) toobig: Option<(At, u64)>,
-    /// Whether that is determined.
-    pub(super) toobig_known: bool,
+    /// Operations that met a record too big and are before no other such, with its length: each may have
+    /// been the last.
+    pub(super) toobig: Vec<(At, u64)>,
 }
 
 /// A descriptor that is open for sure.
@@ -117,8 +116,7 @@ impl<'a> Simulation<'a> {
                 generation: 0,
                 buffers: Vec::new(),
                 closed: Vec::new(),
-                toobig: None,
-                toobig_known: true,
+                toobig: Vec::new(),
             })
             .collect();
         let ops = case
@@ -301,14 +299,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
-        let live = &mut self.live[channel];
-        live.toobig_known = match live.toobig {
-            Some((before, old)) => {
-                self.done.order.is_before(before, at) || (live.toobig_known && old == len)
-            }
-            None => true,
-        };
-        live.toobig = Some((at, len));
+        let order = &self.done.order;
+        let toobig = &mut self.live[channel].toobig;
+        toobig.retain(|(before, _)| !order.is_before(*before, at));
+        toobig.push((at, len));
     }
 
     fn op_buf_full(&self, at: At, channel: usize, cpu: u32) -> OpPrediction {
