@@ -1,8 +1,11 @@
 //! User-space actors: one thread each, which goes through its operations and reports every one.
+//!
+//! Threads outlive their request: making and ending one takes longer than a small request runs.
 
 use std::io;
-use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::Duration;
 
 use relaybed_abi::{Actor, OpResult, RB_NONE32, Request, State};
@@ -32,10 +35,45 @@ pub(crate) struct UserActor {
     pub(crate) watch: Arc<Watch>,
 }
 
+/// A thread that goes through one actor after the other.
+struct Worker {
+    actors: Sender<UserActor>,
+    /// One word an actor that is through.
+    through: Receiver<()>,
+}
+
+/// Threads that wait for their next actor.
+static IDLE: Mutex<Vec<Worker>> = Mutex::new(Vec::new());
+
+impl Worker {
+    fn idle() -> io::Result<Self> {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(Self::new, Ok)
+    }
+
+    fn new() -> io::Result<Self> {
+        let (actors, next) = channel::<UserActor>();
+        let (tell, through) = channel();
+        Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            let mut bound = false;
+            for actor in next {
+                bound = actor.bind(bound);
+                actor.go();
+                // What the actor holds goes before anybody hears that it is through.
+                drop(actor);
+                if tell.send(()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { actors, through })
+    }
+}
+
 /// The threads of one request.
 #[derive(Default)]
 pub(crate) struct Crew {
-    threads: Vec<JoinHandle<()>>,
+    workers: Vec<Worker>,
 }
 
 impl Crew {
@@ -44,19 +82,22 @@ impl Crew {
     /// # Errors
     /// When the thread cannot be made.
     pub(crate) fn start(&mut self, actor: UserActor) -> io::Result<()> {
-        let thread = Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn(move || actor.go())?;
-        self.threads.push(thread);
+        let worker = Worker::idle()?;
+        // A worker ends only with the agent, so somebody takes the actor.
+        let _ = worker.actors.send(actor);
+        self.workers.push(worker);
         Ok(())
     }
 
     /// Waits for the last operation of the last actor.
     pub(crate) fn join(self) {
-        for thread in self.threads {
+        for worker in &self.workers {
             // A panic has rung the doorbell and never returns, so there is no error to see here.
-            let _ = thread.join();
+            let _ = worker.through.recv();
         }
+        IDLE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(self.workers);
     }
 }
 
@@ -87,21 +128,27 @@ fn running(start_ns: u64, order_start: u32) -> OpResult {
 
 impl UserActor {
     fn go(&self) {
-        self.bind();
         let first = self.actor.first_op;
         for index in first..first.saturating_add(self.actor.n_ops) {
             self.step(index);
         }
     }
 
-    /// Binding can fail only for a CPU that went away; the events then show another CPU.
-    fn bind(&self) {
-        if self.actor.cpu == RB_NONE32 {
-            return;
-        }
+    /// Binds the thread to the actor's CPU, or frees it for all of them if the last actor was `bound`;
+    /// whether it is bound now. That can fail only for a CPU that went away; the events then show
+    /// another CPU.
+    fn bind(&self, bound: bool) -> bool {
         let mut cpus = CpuSet::new();
-        cpus.set(self.actor.cpu as usize);
-        let _ = sched_setaffinity(None, &cpus);
+        let binds = self.actor.cpu != RB_NONE32;
+        if binds {
+            cpus.set(self.actor.cpu as usize);
+        } else {
+            (0..CpuSet::MAX_CPU).for_each(|cpu| cpus.set(cpu));
+        }
+        if binds || bound {
+            let _ = sched_setaffinity(None, &cpus);
+        }
+        binds
     }
 
     fn step(&self, index: u32) {
