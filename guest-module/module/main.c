@@ -174,7 +174,6 @@ static int __init bed_module_init(void)
 
 	mutex_init(&bed.lock);
 	mutex_init(&bed.directory_lock);
-	init_waitqueue_head(&bed.gate_wait);
 	init_waitqueue_head(&bed.idle);
 
 	err = bed_alloc_request();

@@ -112,7 +112,6 @@ struct bed {
 	u32 seq;			/* of the request in work */
 
 	atomic_t gates[RB_MAX_GATES];
-	wait_queue_head_t gate_wait;
 };
 
 extern struct bed bed;
@@ -171,6 +170,7 @@ void bed_directory_refresh(void);
 void bed_gate_reset(void);
 void bed_gate_signal(u32 gate);
 int bed_gate_wait(u32 gate, u32 count);
+void bed_gate_release(void);
 int bed_checkpoint(u32 label, u32 op);
 
 /* record.c */

@@ -13,7 +13,7 @@ void bed_request_release(void)
 	u32 i;
 
 	WRITE_ONCE(bed.stopping, true);
-	wake_up_all(&bed.gate_wait);
+	bed_gate_release();
 	wait_event(bed.idle, !atomic_read(&bed.running));
 	for (i = bed.n_actors; i-- > 0;)
 		bed_producer_destroy(&bed.actors[i]);
