@@ -68,11 +68,19 @@ pub fn case(seed: u64, index: u64, limits: &Limits) -> Case {
     let mut random = Random::new(seed, index);
     let drawn = random.weighted(&[(3, Family::Sequential), (1, Family::Concurrent)]);
     let family = limits.family.unwrap_or(drawn);
-    let mut case = match family {
-        Family::Sequential => sequential::draw(&mut random, limits),
-        Family::Concurrent => concurrent::draw(&mut random, limits),
-    };
-    case.name = format!("fuzz/{seed}-{index}");
-    case.summary = format!("Number {index} of seed {seed}, {}.", family.word());
-    crate::lang::canonical(case)
+    loop {
+        let mut case = match family {
+            Family::Sequential => sequential::draw(&mut random, limits),
+            Family::Concurrent => concurrent::draw(&mut random, limits),
+        };
+        // Whom no step fell to does nothing.
+        case.actors.retain(|actor| !actor.ops.is_empty());
+        case.name = format!("fuzz/{seed}-{index}");
+        case.summary = format!("Number {index} of seed {seed}, {}.", family.word());
+        let case = crate::lang::canonical(case);
+        // One in hundreds could leave more than the guest has room for; another is drawn then.
+        if crate::lang::fits(&case) {
+            return case;
+        }
+    }
 }

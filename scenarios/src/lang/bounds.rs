@@ -1,5 +1,7 @@
 //! Upper bounds of what an operation can leave in the event log and the data area.
 
+use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS};
+
 use crate::case::{
     ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
 };
@@ -9,6 +11,19 @@ use crate::case::{
 pub(super) struct Cost {
     pub(super) events: u64,
     pub(super) data: u64,
+}
+
+/// Whether all that the case can leave fits in the event log and the data area.
+pub(crate) fn fits(case: &Case) -> bool {
+    let mut total = Cost::default();
+    for (index, actor) in case.actors.iter().enumerate() {
+        for op in &actor.ops {
+            let cost = cost(case, index, op);
+            total.events = total.events.saturating_add(cost.events);
+            total.data = total.data.saturating_add(cost.data);
+        }
+    }
+    total.events <= RB_MAX_EVENTS as u64 && total.data <= RB_DATA_SIZE as u64
 }
 
 /// Upper bound of what `op` of `actor` leaves.

@@ -144,6 +144,7 @@ mod tests;
 mod walk;
 mod write;
 
+pub(crate) use bounds::fits;
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;

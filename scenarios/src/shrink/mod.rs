@@ -42,6 +42,12 @@ const PASSES: [Pass; 9] = [
     numbers::all,
 ];
 
+/// Whether a file can say it, within the limits that files have: smaller sub-buffers may ask for more
+/// of the event log, and sizes that relay refuses for more memory where it accepts them.
+fn can_be_said(case: &Case) -> bool {
+    crate::lang::write(case).is_ok_and(|text| crate::lang::load(&case.name, &text).is_ok())
+}
+
 /// The smallest case found that still fails. `asks` is asked about each candidate in turn.
 #[must_use]
 pub fn shrink(case: &Case, asks: &mut dyn FnMut(&Case) -> Answer) -> Case {
@@ -55,7 +61,7 @@ pub fn shrink(case: &Case, asks: &mut dyn FnMut(&Case) -> Answer) -> Case {
             while at < candidates.len() {
                 let candidate = edit::finish(candidates[at].clone());
                 at += 1;
-                if size(&candidate) >= size(&best) {
+                if size(&candidate) >= size(&best) || !can_be_said(&candidate) {
                     continue;
                 }
                 match asks(&candidate) {

@@ -52,7 +52,7 @@ fn sizes(case: &Case, channel: usize, candidates: &mut Vec<Case>) {
         0 => 1,
         bytes => u64::from(bytes) + 2,
     };
-    for mut size in [vec![8, 16], smaller(spec.subbuf_size, least)].concat() {
+    for mut size in [vec![8, 16, 64], smaller(spec.subbuf_size, least)].concat() {
         size = size.max(least);
         if size >= spec.subbuf_size {
             continue;
