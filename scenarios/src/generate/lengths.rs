@@ -32,7 +32,7 @@ pub(super) fn telling(random: &mut Random, shadow: &Shadow, cpu: u32) -> (Payloa
 fn payload_len(payload: &Payload) -> u32 {
     match payload {
         Payload::Record { len_max, .. } => *len_max,
-        Payload::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        payload => payload.len(0, 0, 0),
     }
 }
 
