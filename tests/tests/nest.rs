@@ -82,3 +82,16 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
     }
     assert_eq!(buffers.len(), buffers_out.len());
 }
+
+/// Not a test but a measurement, for the tables in the documentation of `relaybed-vmm`: `cargo test
+/// -p relaybed-tests --test nest -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures; the test above runs the same machine"]
+#[expect(clippy::print_stdout, reason = "printing is what it is for")]
+fn what_a_guest_on_our_backend_costs() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["doctor", "--stats", "--backend", "kvm"];
+    let inside = nest::run(Path::new(RELAYBED), &arguments, dir.path()).unwrap();
+    println!("{}", inside.lines.join("\n"));
+    assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
+}

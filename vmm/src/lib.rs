@@ -35,30 +35,48 @@
 //! # The KVM backend
 //!
 //! [`Backend::Kvm`] is a machine of our own in this process: RAM, vCPUs, KVM's interrupt controllers
-//! and timer, two UARTs, a reset register. From the start of [`Machine::boot`] to the first doorbell
-//! byte, side by side with QEMU 10.0.2 on the same KVM (`accel=kvm`, `q35`): stock 6.1 as `vmlinux`,
-//! the same initramfs, 2 vCPUs, 256 MiB.
+//! and timer, two UARTs, a reset register. From its start to the first doorbell byte, side by side with
+//! QEMU 10.0.2 on the same KVM: stock 6.1 as `vmlinux`, the same initramfs, 2 vCPUs, 256 MiB.
 //!
-//! | | ours | QEMU, qboot | QEMU, SeaBIOS |
-//! |---|---|---|---|
-//! | seconds, two rounds | 9.0, 14.3 | 25.8, 34.1 | 20.8, 37.5 |
-//! | ratio to ours | 1 | 2.9, 2.4 | 2.3, 2.6 |
-//! | memory beyond guest RAM | 0.14 MiB | 20 MiB | 16 to 20 MiB |
-//! | exits, all | 27,000 | 53,000 | 54,000 |
-//! | of these port and memory-mapped I/O | 446 | 18,200 | 19,200 |
-//! | of these first touches of a page | 19,000 | 19,200 | 19,500 |
+//! | | ours | microvm | q35, SeaBIOS | q35, qboot |
+//! |---|---|---|---|---|
+//! | CPU seconds, median of three | 15.1 | 24.4 | 24.8 | 25.5 |
+//! | ratio to ours | 1 | 1.6 | 1.6 | 1.7 |
+//! | seconds by the clock, a round on a calmer host | 12.6 | 27.3 | 26.6 | 32.2 |
+//! | ratio to ours | 1 | 2.2 | 2.1 | 2.6 |
+//! | memory beyond guest RAM, MiB | 0.24 | 18 to 20 | 16 to 23 | 14 to 22 |
+//! | exits, all | 30,200 | 81,200 | 55,700 | 53,800 |
+//! | of these port and memory-mapped I/O | 500 | 41,700 | 19,200 | 18,300 |
+//! | of these first touches of a page | 20,400 | 20,600 | 20,800 | 20,600 |
 //!
-//! Of our 446, the console costs 200 and the doorbell 68, mostly the UART driver's looking; 113 ask
-//! ports with nothing behind them; the keyboard controller costs 17, PCI 2. What the command line saves
-//! ([`cmdline::KVM`]): without `initcall_blacklist=cmos_init` there are 40,000 exits more, and the
-//! same boot took 22 to 25 s. The MP table costs nothing that can be seen; ACPI's interpreter takes
-//! 1.0 s of QEMU's boot, the search for PCI devices 4.3 s. 5.10, 6.1, 6.12 and 7.3 boot with it.
-//! `-machine microvm` is not compared: in the one try its kernel got as far as the module, but no
-//! doorbell byte came within the deadline, and why was not found out.
+//! Of our 500, the console costs 280 and the doorbell 50, mostly the UART driver's looking; 113 ask
+//! ports with nothing behind them; the keyboard controller costs 17, PCI 2. An idle guest costs none. Most
+//! of microvm's are 40,000 questions to a CMOS clock that it lacks too; with `rtc=on` it takes 34,700 in
+//! all and 1.5 times our CPU seconds. It makes one serial port only, so the doorbell must be added to
+//! it by hand. What the command line saves ([`cmdline::KVM`]), each option left out alone:
+//!
+//! | left out | CPU seconds | exits more |
+//! |---|---|---|
+//! | nothing | 13.8, 16.4 | |
+//! | `acpi=off` | 19.5 | 230 |
+//! | `pci=off` | 18.9 | 150 |
+//! | `initcall_blacklist=cmos_init` | 32.7 | 40,000 |
+//!
+//! The MP table was measured against a minimal set of ACPI tables (RSDP, XSDT, FADT, MADT, an empty
+//! DSDT), everything else the same: all of 5.10, 6.1, 6.12 and 7.3 booted with both, and the MP table
+//! was as fast or faster (6.1 with 2 vCPUs: medians of three 15.1 and 15.4 CPU seconds). So
+//! the table without an interpreter stayed.
+//!
+//! | CPU seconds, MP table / ACPI | 5.10 | 6.1 | 6.12 | 7.3 |
+//! |---|---|---|---|---|
+//! | 2 vCPUs | 11.8 / 11.7 | 15.1 / 15.4 | | 15.1 / 19.8 |
+//! | 4 vCPUs | 25.2 / 26.6 | 17.2 / 17.2 | 27.2 / 23.4 | 21.6 / 33.0 |
 //!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
-//! leaves the guest is slow, on a busy host: only the ratios mean anything. To repeat it, run
-//! `examples/boot.rs`, linked statically, in such a nest; it prints our own counts and KVM's.
+//! leaves the guest is slow: only ratios mean anything. CPU seconds are those of the whole nest's process,
+//! QEMU's own start in it included; they do not count what a busy host keeps for others, the clock does. To
+//! repeat it, run `examples/boot.rs`, linked statically, in such a nest, for the other monitors with `command`;
+//! it prints our own counts and KVM's. `relaybed doctor --stats --backend kvm` prints our side alone.
 
 mod address;
 mod backend;

@@ -6,7 +6,7 @@ use relaybed_guest::{Cache, Terminal};
 
 use super::{MachineArgs, Stop};
 use crate::exit::Exit;
-use crate::run::choose;
+use crate::run::{BackendWish, choose};
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;
@@ -44,9 +44,11 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     };
     writeln!(out, "{:<12} {}", "cache", cache.root().display())?;
     let progress = Terminal::new();
-    match relaybed_guest::qemu(&cache, &progress) {
-        Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
-        Err(error) => problem(&mut out, "QEMU", &error)?,
+    if wish.backend != BackendWish::Kvm {
+        match relaybed_guest::qemu(&cache, &progress) {
+            Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+            Err(error) => problem(&mut out, "QEMU", &error)?,
+        }
     }
     match relaybed_guest::prepare(&wish.kernel, &cache, &progress) {
         Ok(guest) => {

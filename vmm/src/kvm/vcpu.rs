@@ -194,7 +194,8 @@ fn run(shared: &Shared, vcpu: &mut VcpuFd) {
         }
     }
     // A port or memory access that came last is done only half: KVM finishes it on the next entry.
-    // So enter once more with the flag that lets no guest instruction run.
+    // So enter once more with the flag that lets no guest instruction run. A wide access takes a few
+    // such entries; a string instruction none for what it has not begun.
     vcpu.set_kvm_immediate_exit(1);
     let end = loop {
         match step(shared, vcpu) {
