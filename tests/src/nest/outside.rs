@@ -11,7 +11,7 @@ use super::{END, emulator, initramfs};
 /// RAM of the nest: initramfs twice while it is unpacked, the guest inside, and the rest.
 const MEMORY_MIB: u32 = 1024;
 /// Longest time without a word from the nest.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What a command in the nest came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
