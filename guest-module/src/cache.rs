@@ -285,6 +285,24 @@ impl Cache {
         Ok(entry.dir)
     }
 
+    /// Removes all but the `newest` entries of a kind. Whoever uses one of the others finds it gone and has
+    /// it made again.
+    pub fn trim(&self, kind: &'static str, newest: usize) {
+        let Ok(entries) = fs::read_dir(self.root.join(kind)) else {
+            return;
+        };
+        let mut aged: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        aged.sort();
+        let surplus = aged.len().saturating_sub(newest);
+        for (_, path) in aged.iter().take(surplus) {
+            // What cannot be removed now is the next one's surplus.
+            drop(remove(path));
+        }
+    }
+
     /// Makes the entry aside and puts it in its place. The caller holds the key's lock.
     fn make<E: From<CacheError>>(
         &self,

@@ -161,3 +161,25 @@ fn a_copied_cache_is_believed_after_reading() {
     let cache = Cache::open(Some(&copy)).unwrap();
     cache.entry(&key, &Silent, refuse).unwrap();
 }
+
+#[test]
+fn only_the_newest_of_a_kind_are_kept() {
+    let (dir, cache) = cache();
+    let made: Vec<PathBuf> = ["1", "2", "3"]
+        .map(|name| {
+            let fill = |dir: &Path| -> Result<(), CacheError> {
+                fs::write(dir.join("x"), name).map_err(io_error("write", dir))
+            };
+            let folder = cache.folder("thing", &[("name", name)], false, &Silent, fill);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            folder.unwrap()
+        })
+        .into();
+    cache.trim("thing", 2);
+    assert_eq!(
+        made.iter().map(|path| path.exists()).collect::<Vec<_>>(),
+        [false, true, true]
+    );
+    cache.trim("nothing", 0);
+    assert!(dir.path().join("thing").exists());
+}

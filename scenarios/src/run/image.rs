@@ -12,6 +12,9 @@ use super::error::SessionError;
 use super::plan::Plan;
 use super::session::await_ready;
 
+/// Images that are kept: each takes some 60 MiB, and every change of module or kernel makes new ones.
+const KEPT: usize = 24;
+
 /// What an image's note says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Note {
@@ -77,9 +80,14 @@ impl ReadyImage {
         );
         let inputs = [("identity", identity.as_str()), ("shape", shape.as_str())];
         let cache: &Cache = plan.cache();
+        let mut made = false;
         let folder = cache.folder("image", &inputs, anew, progress, |dir| {
+            made = true;
             make(plan, dir, &identity)
         })?;
+        if made {
+            cache.trim("image", KEPT);
+        }
         let image = Image::open(&folder, spec, &identity)?;
         let note = serde_json::from_str(image.note())
             .map_err(|error| SessionError::ImageNote(error.to_string()))?;
