@@ -171,7 +171,7 @@ fn only_the_newest_of_a_kind_are_kept() {
                 fs::write(dir.join("x"), name).map_err(io_error("write", dir))
             };
             let folder = cache.folder("thing", &[("name", name)], false, &Silent, fill);
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
             folder.unwrap()
         })
         .into();
