@@ -29,6 +29,7 @@ const CHECKERS: &[Checker] = &[
     checks::ordering::check,
     checks::conservation::check,
     checks::reading::check,
+    checks::fragments::check,
     checks::lifetime::check,
     checks::accounting::check,
     checks::notification::check,

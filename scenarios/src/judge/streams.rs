@@ -50,7 +50,9 @@ pub(super) struct Got<'a> {
     pub(super) cpu: u32,
     pub(super) bytes: &'a [u8],
     /// Who read.
-    actor: usize,
+    pub(super) actor: usize,
+    /// In which operation.
+    pub(super) op: usize,
     /// The call began behind this place of the order of events, and ended before that.
     span: (u32, u32),
 }
@@ -85,6 +87,7 @@ pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
                 cpu,
                 bytes,
                 actor: at.actor,
+                op: at.op,
                 span: (began.max(before), event.order),
             })
         })

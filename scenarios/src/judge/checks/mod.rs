@@ -5,6 +5,7 @@ pub(super) mod affinity;
 pub(super) mod conservation;
 pub(super) mod evidence;
 pub(super) mod expectation;
+pub(super) mod fragments;
 pub(super) mod health;
 pub(super) mod integrity;
 pub(super) mod lifetime;
