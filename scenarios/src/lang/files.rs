@@ -1,6 +1,6 @@
 //! Operations of user actors on descriptors: opening, reading, mapping and the rest.
 
-use relaybed_abi::{RB_DATA_SIZE, RB_MAX_RECORD};
+use relaybed_abi::{RB_DATA_SIZE, RB_MAX_RECORD, RB_PAGE_SIZE};
 
 use super::actors::{MAX_RECORDS, Stage};
 use super::diagnostic::{Problem, suggestion};
@@ -216,12 +216,7 @@ impl Resolver<'_> {
             "sendfile" => FileCall::Sendfile {
                 size: self.size(step, scope)?,
             },
-            "splice" => FileCall::Splice {
-                size: self.size(step, scope)?,
-                times: self.times(step, scope)?,
-                nonblock: self.word(step.text("block"), &[("yes", false), ("no", true)]),
-                late: self.word(step.text("drain"), &[("each", false), ("late", true)]),
-            },
+            "splice" => self.splice(step, scope)?,
             // The others were wrong, which has been said.
             _ => return None,
         })
@@ -257,6 +252,30 @@ impl Resolver<'_> {
         Some(FileCall::Readv {
             size,
             parts: narrow(parts),
+        })
+    }
+
+    /// A pipe that is drained late must hold everything: splice() would wait for room for ever.
+    fn splice(&mut self, step: &Step, scope: Scope) -> Option<FileCall> {
+        let size = self.size(step, scope)?;
+        let times = self.times(step, scope)?;
+        let nonblock = self.word(step.text("block"), &[("yes", false), ("no", true)]);
+        let late = self.word(step.text("drain"), &[("each", false), ("late", true)]);
+        let pages = u64::from(size) / RB_PAGE_SIZE as u64 + 2;
+        if late && (times == 0 || pages * u64::from(times) > PIPE_PAGES) {
+            let problem = Problem::new(
+                "a pipe that is drained late has no room for this",
+                step.span.clone(),
+                format!("more than {PIPE_PAGES} pages, or no end"),
+            );
+            self.problems
+                .push(problem.help("splice less, or fewer times"));
+        }
+        Some(FileCall::Splice {
+            size,
+            times,
+            nonblock,
+            late,
         })
     }
 
@@ -299,6 +318,8 @@ impl Resolver<'_> {
     }
 }
 
+/// Pieces of pages that the agent's pipe has room for.
+const PIPE_PAGES: u64 = 256;
 /// Largest offset in a file.
 const MAX_OFFSET: u64 = i64::MAX.cast_unsigned();
 /// Most parts of one readv: the kernel's own limit.

@@ -49,6 +49,7 @@ bad_files! {
     malformed_expressions: "expressions",
     channels_and_checkpoints_out_of_turn: "lifetime",
     paddings_that_do_not_fit: "paddings",
+    calls_that_nothing_could_take: "file-calls",
 }
 
 fn one(text: &str) -> Case {

@@ -2,6 +2,7 @@
 //! under its own name.
 
 mod cases;
+mod files;
 mod known;
 mod lies;
 mod named;
