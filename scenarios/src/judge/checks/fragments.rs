@@ -5,7 +5,7 @@
 //! any byte. Records of patterns are told by any whole word of theirs, so whatever lies more than a tear's
 //! width away from every word that was written was never written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use relaybed_abi::{
     EventKind, RB_HEADER_ACTOR, RB_RECORD_HEADER, RB_RECORD_MAGIC, RB_STEP, pattern_seed,
@@ -34,18 +34,13 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
             && !is_stored_into(matter.case, (got.channel, got.cpu))
             && !is_logged_into(matter.case, got.channel)
     };
-    let mut known: Vec<((usize, u32), Option<HashSet<u64>>)> = Vec::new();
+    let mut known: HashMap<(usize, u32), Option<HashSet<u64>>> = HashMap::new();
     for got in reads(matter.case, matter.evidence)
         .iter()
         .filter(|got| live(got))
     {
         let key = (got.channel, got.cpu);
-        let at = known.iter().position(|(buffer, _)| *buffer == key);
-        let at = at.unwrap_or_else(|| {
-            known.push((key, written(matter, key)));
-            known.len() - 1
-        });
-        match &known[at].1 {
+        match known.entry(key).or_insert_with(|| written(matter, key)) {
             Some(words) => judge(matter, report, got, words),
             None => report.amount.unspecified += 1,
         }

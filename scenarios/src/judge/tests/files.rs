@@ -136,7 +136,7 @@ fn known_defects_of_calls_are_known_on_the_kernels_that_have_them() {
     assert_eq!(id(&offset, &seen).as_deref(), Some("K21"));
     let whole = user_of(vec![file(map(0))]);
     let seen = with_first(&whole, OLD, |result| {
-        (result.error, result.value) = (-22, 0)
+        (result.error, result.value) = (-22, 0);
     });
     assert_eq!(first(&whole, &seen), Some(Property::Reading));
 
