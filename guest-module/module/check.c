@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "relaybed.h"
+#include "transport.h"
 
 #define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY |	\
 			 RB_CHAN_GLOBAL | RB_CHAN_ROOT |		\
@@ -233,6 +234,9 @@ static int bed_check_op(const struct rb_request *request,
 	case RB_OP_SIGNAL:
 	case RB_OP_WAIT:
 		return op->arg0 < request->n_gates ? 0 : -EINVAL;
+	case RB_OP_TRANSFER:
+		return actor->context == RB_CONTEXT_USER ?
+			bed_transport_check(op) : -EINVAL;
 	case RB_OP_SYSRQ:
 		return actor->context == RB_CONTEXT_USER && op->arg0 < 0x80 ?
 			0 : -EINVAL;

@@ -7,6 +7,7 @@
 #define RELAYBED_COMPAT_H
 
 #include <linux/errno.h>
+#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/relay.h>
 #include <linux/version.h>
@@ -77,6 +78,21 @@ static inline int bed_late_setup_files(struct rchan *chan, const char *base,
 	return relay_late_setup_files(chan, base, parent);
 #else
 	return -ENOSYS;
+#endif
+}
+
+/*
+ * 5.11: irq_work.flags becomes irq_work.node.a_flags, and IRQ_WORK_INIT_HARD()
+ * comes. PREEMPT_RT runs an irq_work in a thread unless it is a hard one.
+ */
+static inline void bed_init_hard_irq_work(struct irq_work *work,
+					  void (*func)(struct irq_work *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
+	*work = IRQ_WORK_INIT_HARD(func);
+#else
+	init_irq_work(work, func);
+	atomic_set(&work->flags, IRQ_WORK_HARD_IRQ);
 #endif
 }
 

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "relaybed.h"
+#include "transport.h"
 
 /*
  * How often to look for a new request. A host that has more to ask does so at
@@ -104,7 +105,7 @@ static long bed_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case RB_IOC_CHECKPOINT:
 		return bed_ioctl_checkpoint(arg);
 	default:
-		return -ENOTTY;
+		return bed_transport_ioctl(cmd, arg);
 	}
 }
 
@@ -128,6 +129,7 @@ static int bed_open(struct inode *inode, struct file *file)
 
 static int bed_release(struct inode *inode, struct file *file)
 {
+	bed_transport_release();
 	mutex_lock(&bed.lock);
 	bed_request_release();
 	mutex_unlock(&bed.lock);
@@ -185,13 +187,18 @@ static int __init bed_module_init(void)
 	err = bed_channel_init();
 	if (err)
 		goto free_mailbox;
-	err = misc_register(&bed_device);
+	err = bed_transport_init();
 	if (err)
 		goto exit_channels;
+	err = misc_register(&bed_device);
+	if (err)
+		goto exit_transports;
 	pr_info("mailbox at %#llx, ABI version %u\n", bed.header->mailbox_pa,
 		RB_ABI_VERSION);
 	return 0;
 
+exit_transports:
+	bed_transport_exit();
 exit_channels:
 	bed_channel_exit();
 free_mailbox:
@@ -206,6 +213,7 @@ static void __exit bed_module_exit(void)
 {
 	misc_deregister(&bed_device);
 	bed_producer_exit();
+	bed_transport_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();
 	bed_free_request();

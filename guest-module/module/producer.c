@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include "compat.h"
 #include "relaybed.h"
 
 static void bed_fire(struct bed_actor *a)
@@ -207,7 +208,7 @@ int bed_producer_create(struct bed_actor *a, u32 index)
 	a->spec = spec;
 	a->frame = (struct bed_frame){ index, RB_NONE32, RB_NONE32, false };
 	tasklet_setup(&a->tasklet, bed_tasklet);
-	init_irq_work(&a->irq_work, bed_irq_work);
+	bed_init_hard_irq_work(&a->irq_work, bed_irq_work);
 	init_completion(&a->fired);
 	if (spec->context == RB_CONTEXT_USER)
 		return 0;

@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `relaybed`, and the texts that say so.
 
+mod bench;
 mod capture;
 mod check;
 mod doctor;
@@ -49,6 +50,9 @@ enum Command {
     /// Run scenarios on several kernels and show them side by side, differences first.
     #[command(after_long_help = exit::HELP)]
     Matrix(matrix::MatrixArgs),
+    /// Measure instead of judging.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// List scenarios with what each shows.
     List {
         /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
@@ -254,6 +258,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Matrix(args) => matrix::matrix(&args),
+        Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
         Command::Check { files } => check::check(&files),

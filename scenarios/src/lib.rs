@@ -20,4 +20,5 @@ pub mod run;
 pub mod select;
 pub mod shrink;
 pub mod store;
+pub mod transports;
 pub mod verdict;

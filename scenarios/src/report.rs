@@ -8,6 +8,7 @@ mod json;
 mod junit;
 mod ktap;
 pub mod matrix;
+pub mod transports;
 
 pub use excerpt::excerpt;
 

@@ -15,6 +15,7 @@ mod repeat;
 mod session;
 mod shrink;
 mod suite;
+pub mod transports;
 
 pub use error::{Cause, Ended, SessionError};
 pub use fuzz::{Fuzz, Telling, fuzz};

@@ -191,6 +191,8 @@ coded! {
         Klog = 66,
         /// The literal payload as it is, `count` times; value: those that were taken.
         KlogRaw = 67,
+        /// Moves records through transport `arg0`, a [`Transport`].
+        Transfer = 68,
     }
 }
 
@@ -267,6 +269,8 @@ coded! {
         Mapped = 8,
         /// `buf_unmapped` was called, until 5.10.
         Unmapped = 9,
+        /// A TRANSFER: `produced` and `consumed` are the nanoseconds that its sides took.
+        Transfer = 16,
     }
 }
 
@@ -281,5 +285,25 @@ coded! {
         Closed = 2,
         /// `relay_open()` gave NULL.
         Refused = 3,
+    }
+}
+
+coded! {
+    /// A way out of the kernel: `enum rb_transport`.
+    Transport {
+        /// relay, `read()`.
+        RelayRead = 0,
+        /// relay, `mmap()`.
+        RelayMmap = 1,
+        /// `read()` of a character device.
+        Char = 2,
+        /// One `ioctl()` a record.
+        Ioctl = 3,
+        /// `read()` of a file in `/proc`.
+        Proc = 4,
+        /// `read()` of a `seq_file` in debugfs.
+        Seq = 5,
+        /// A ring mapped by both sides.
+        Map = 6,
     }
 }

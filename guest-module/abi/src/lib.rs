@@ -15,10 +15,11 @@ mod ioctl;
 mod record;
 mod report;
 mod request;
+mod transport;
 
 pub use codes::{
     Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
-    UnknownCode,
+    Transport, UnknownCode,
 };
 pub use consts::*;
 pub use doorbell::{Decoder, Ring};
@@ -32,6 +33,7 @@ pub use record::{
 };
 pub use report::{DirBuf, DirChannel, Event, OpResult, Stat};
 pub use request::{Actor, ChannelSpec, Op, Request};
+pub use transport::*;
 
 /// The C header, for the crate that builds the module.
 pub const C_HEADER: &str = include_str!("../include/relaybed_abi.h");

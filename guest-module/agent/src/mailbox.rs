@@ -10,13 +10,14 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use relaybed_abi::{
-    CheckpointArg, Event, GateArg, Header, Op, OpResult, RB_DATA_SIZE, RB_IOC_BEGIN,
-    RB_IOC_CHECKPOINT, RB_IOC_DONE, RB_IOC_GATE, RB_IOC_READY, RB_IOC_RUN, RB_IOC_SIGNAL,
-    RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS, RB_OFF_BLOB, RB_OFF_DATA,
-    RB_OFF_EVENTS, RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS, Request,
+    CheckpointArg, Event, FillArg, GateArg, Header, Op, OpResult, RB_DATA_SIZE, RB_IOC_BEGIN,
+    RB_IOC_CHECKPOINT, RB_IOC_CONSUMED, RB_IOC_DONE, RB_IOC_FILL, RB_IOC_GATE, RB_IOC_READY,
+    RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_SUBBUFS, RB_IOC_TRANSPORT, RB_IOC_WAIT, RB_MAILBOX_SIZE,
+    RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS, RB_NONE32, RB_OFF_BLOB, RB_OFF_DATA, RB_OFF_EVENTS,
+    RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS, Request, SubbufsArg, TransportArg,
 };
 use rustix::io::Errno;
-use rustix::ioctl::{NoArg, Setter, ioctl};
+use rustix::ioctl::{Getter, IntegerSetter, NoArg, Setter, Updater, ioctl};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
 /// The module's device.
@@ -225,6 +226,45 @@ impl Mailbox {
     /// Reaches a checkpoint; returns when the host has looked.
     pub(crate) fn checkpoint(&self, label: u32, op: u32) -> Result<(), Errno> {
         self.call_with::<RB_IOC_CHECKPOINT, _>(CheckpointArg { label, op })
+    }
+
+    /// Opens a transport for records of `len` bytes.
+    pub(crate) fn transport(&self, transport: u32, len: u32) -> Result<(), Errno> {
+        self.call_with::<RB_IOC_TRANSPORT, _>(TransportArg { transport, len })
+    }
+
+    /// Closes the open transport.
+    pub(crate) fn close_transport(&self) -> Result<(), Errno> {
+        self.transport(RB_NONE32, 0)
+    }
+
+    /// Puts `count` records, numbered from `seq` on, into the open transport.
+    pub(crate) fn fill(&self, seq: u32, count: u32) -> Result<FillArg, Errno> {
+        let mut fill = FillArg {
+            seq,
+            count,
+            done: 0,
+            reserved: 0,
+            ns: 0,
+        };
+        // SAFETY: why: ioctl is untyped. Sound: the code's number encodes this structure, which the
+        // module reads and writes.
+        unsafe { ioctl(&self.device, Updater::<RB_IOC_FILL, _>::new(&mut fill)) }?;
+        Ok(fill)
+    }
+
+    /// Which of relay's sub-buffers are ready, of this CPU.
+    pub(crate) fn subbufs(&self) -> Result<SubbufsArg, Errno> {
+        // SAFETY: why: ioctl is untyped. Sound: the code's number encodes this structure, which the
+        // module writes, and any bytes are a valid one.
+        unsafe { ioctl(&self.device, Getter::<RB_IOC_SUBBUFS, SubbufsArg>::new()) }
+    }
+
+    /// Counts `n` sub-buffers of this CPU as consumed.
+    pub(crate) fn consumed(&self, n: u64) -> Result<(), Errno> {
+        let n = usize::try_from(n).map_err(|_| Errno::OVERFLOW)?;
+        // SAFETY: why: ioctl is untyped. Sound: the code takes a number.
+        unsafe { ioctl(&self.device, IntegerSetter::<RB_IOC_CONSUMED>::new_usize(n)) }
     }
 
     fn call<const CODE: u32>(&self) -> Result<(), Errno> {

@@ -17,6 +17,7 @@ mod ops;
 mod pipes;
 mod reads;
 mod serve;
+mod transport;
 mod watch;
 
 use std::process::ExitCode;

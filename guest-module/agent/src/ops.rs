@@ -66,6 +66,7 @@ impl UserActor {
             Ok(OpCode::FileRead) => self.read(index, op),
             Ok(OpCode::FileReadv) => self.readv(index, op),
             Ok(OpCode::FileSplice) => self.splice(index, op),
+            Ok(OpCode::Transfer) => self.transfer(index, op).into(),
             Ok(code) => self.call(code, index, op).into(),
             Err(_) => Err(Errno::NOSYS).into(),
         }

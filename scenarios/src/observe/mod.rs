@@ -23,5 +23,5 @@ pub use buffer::BufferView;
 pub use channel::observation;
 pub use error::{ObserveError, Where};
 pub use mailbox::{Handshake, Mailbox};
-pub use parts::{Parts, evidence_parts};
+pub use parts::{Parts, evidence_parts, parts};
 pub use ram::{OutOfRam, Ram};

@@ -61,6 +61,15 @@ pub fn evidence_parts(
     mailbox: &Mailbox,
     case: &Case,
 ) -> Result<Parts, ObserveError> {
+    let counts: Vec<usize> = case.actors.iter().map(|actor| actor.ops.len()).collect();
+    parts(ram, mailbox, &counts)
+}
+
+/// As [`evidence_parts`], for actors of which only the numbers of operations are known.
+///
+/// # Errors
+/// As [`evidence_parts`].
+pub fn parts(ram: &dyn Ram, mailbox: &Mailbox, counts: &[usize]) -> Result<Parts, ObserveError> {
     let header = mailbox.header(ram)?;
     let (data_len, data_lost) = split(header.n_data, RB_DATA_SIZE);
     let mut data = vec![0; data_len];
@@ -68,10 +77,10 @@ pub fn evidence_parts(
     fill(ram, place, &mut data, "the data area", Where::Mailbox)?;
     let (mut events, events_lost) = events(ram, mailbox, header.n_events)?;
     for event in &mut events {
-        event.op = own_op(case, event.actor, event.op);
+        event.op = own_op(counts, event.actor, event.op);
     }
     Ok(Parts {
-        results: results(ram, mailbox, case, header.n_data)?,
+        results: results(ram, mailbox, counts, header.n_data)?,
         events,
         events_lost,
         data,
@@ -97,17 +106,9 @@ fn events(ram: &dyn Ram, mailbox: &Mailbox, taken: u32) -> Result<(Vec<Event>, u
 
 /// The index into its actor's operations of one counted over all actors; `NONE32` where the two do
 /// not belong together.
-fn own_op(case: &Case, actor: u16, op: u32) -> u32 {
-    let before: usize = case
-        .actors
-        .iter()
-        .take(actor.into())
-        .map(|actor| actor.ops.len())
-        .sum();
-    let count = case
-        .actors
-        .get(usize::from(actor))
-        .map_or(0, |actor| actor.ops.len());
+fn own_op(counts: &[usize], actor: u16, op: u32) -> u32 {
+    let before: usize = counts.iter().take(actor.into()).sum();
+    let count = counts.get(usize::from(actor)).copied().unwrap_or(0);
     (op as usize)
         .checked_sub(before)
         .filter(|own| *own < count)
@@ -118,13 +119,12 @@ fn own_op(case: &Case, actor: u16, op: u32) -> u32 {
 fn results(
     ram: &dyn Ram,
     mailbox: &Mailbox,
-    case: &Case,
+    counts: &[usize],
     n_data: u32,
 ) -> Result<Vec<Vec<OpResult>>, ObserveError> {
     let mut results = Vec::new();
     let mut next = 0;
-    for (index, actor) in case.actors.iter().enumerate() {
-        let count = actor.ops.len();
+    for (index, count) in counts.iter().copied().enumerate() {
         let place = mailbox.address() + (RB_OFF_RESULTS + next * size_of::<OpResult>()) as u64;
         next += count;
         if next > RB_MAX_OPS {

@@ -11,7 +11,9 @@ mod error;
 mod ops;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub(crate) use compile::alloc_size;
 pub use compile::{Checkpoint, Program, compile, power_off};
 pub use error::ProgramError;
+pub use transfer::{lengths, records_max, transfer};

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::ram::{View, write};
 use crate::case::Case;
 use crate::evidence::{Evidence, Observation, Planted, Setting};
-use crate::observe::{self, Mailbox, ObserveError};
+use crate::observe::{self, Handshake, Mailbox, ObserveError, Parts};
 use crate::program::{self, Program};
 
 /// Console lines shown when a boot fails.
@@ -188,6 +188,29 @@ impl Session {
         }
     }
 
+    /// Runs a program that is of no case and has no checkpoints, and gives what it left. `counts` are
+    /// the operations of each of its actors.
+    ///
+    /// # Errors
+    /// [`Cause`] when it did not come to its end. The session is of no use then.
+    pub fn perform(&mut self, program: &Program, counts: &[usize]) -> Result<Parts, Cause> {
+        self.console.mark();
+        let mut paused = self.machine.pause()?;
+        put(&mut paused, &self.mailbox, program)?;
+        paused.resume()?;
+        match self.next_ring()? {
+            Ring::Done => {}
+            Ring::Failed(why) => return Err(Cause::Agent(why)),
+            ring => return Err(Cause::Agent(format!("it rang the doorbell with {ring:?}"))),
+        }
+        let paused = self.machine.pause()?;
+        let view = View(paused.ram());
+        refusal(&self.mailbox.handshake(&view)?)?;
+        let parts = observe::parts(&view, &self.mailbox, counts)?;
+        paused.resume()?;
+        Ok(parts)
+    }
+
     /// The last lines of the console.
     #[must_use]
     pub fn console_tail(&self, lines: usize) -> Vec<String> {
@@ -305,17 +328,7 @@ impl Session {
         let mut paused = self.machine.pause()?;
         let view = View(paused.ram());
         let now = self.mailbox.handshake(&view)?;
-        if now.phase == Phase::Refused {
-            let op = now
-                .refusal_op
-                .map_or("no operation in particular".to_owned(), |op| {
-                    format!("operation {op}")
-                });
-            return Err(Cause::Refused {
-                errno: now.refusal.saturating_neg(),
-                op,
-            });
-        }
+        refusal(&now)?;
         observations.push(observe::observation(
             &view,
             &self.mailbox,
@@ -349,6 +362,20 @@ impl Session {
     }
 }
 
+/// The module's refusal of a request, if that is how it ended.
+fn refusal(now: &Handshake) -> Result<(), Cause> {
+    if now.phase != Phase::Refused {
+        return Ok(());
+    }
+    let op = now.refusal_op;
+    Err(Cause::Refused {
+        errno: now.refusal.saturating_neg(),
+        op: op.map_or("no operation in particular".to_owned(), |op| {
+            format!("operation {op}")
+        }),
+    })
+}
+
 /// A case that the guest is working on.
 #[derive(Debug)]
 pub struct Sent {
@@ -360,7 +387,7 @@ fn evidence(
     setting: &Setting,
     plant: Option<Planted>,
     observations: Vec<Observation>,
-    parts: observe::Parts,
+    parts: Parts,
     console: String,
 ) -> Evidence {
     let mut setting = setting.clone();

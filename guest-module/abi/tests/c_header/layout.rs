@@ -3,8 +3,9 @@
 use std::mem::offset_of;
 
 use relaybed_abi::{
-    Actor, BufMembers, ChanMembers, ChannelSpec, CheckpointArg, DirBuf, DirChannel, Event, GateArg,
-    Header, Member, Op, OpResult, RecordHeader, Request, Stat,
+    Actor, BufMembers, ChanMembers, ChannelSpec, CheckpointArg, DirBuf, DirChannel, Event, FillArg,
+    GateArg, Header, Member, Op, OpResult, RecordHeader, Request, RingHead, Stat, SubbufsArg,
+    TransportArg,
 };
 
 use crate::c_side::evaluate;
@@ -79,6 +80,10 @@ fn layouts() -> Vec<Layout> {
         }),
         layout!(GateArg = "rb_gate_arg" { gate, count }),
         layout!(CheckpointArg = "rb_checkpoint_arg" { label, op }),
+        layout!(TransportArg = "rb_transport_arg" { transport, len }),
+        layout!(FillArg = "rb_fill_arg" { seq, count, done, reserved, ns }),
+        layout!(SubbufsArg = "rb_subbufs_arg" { produced, consumed, padding }),
+        layout!(RingHead = "rb_ring" { head, tail }),
     ]
 }
 

@@ -3,12 +3,13 @@
 use relaybed_abi as abi;
 use relaybed_abi::{
     Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
+    Transport,
 };
 
 use crate::c_side::evaluate;
 
 macro_rules! constants {
-    ($($name:ident),+ $(,)?) => { vec![$((stringify!($name), abi::$name as u64)),+] };
+    ($($name:ident),+ $(,)?) => { [$((stringify!($name), abi::$name as u64)),+] };
 }
 
 macro_rules! codes {
@@ -94,6 +95,24 @@ fn constants_are_the_same_in_c() {
 }
 
 #[test]
+fn constants_of_transports_are_the_same_in_c() {
+    assert_same(
+        "transport_constants",
+        &constants!(
+            RB_TRANSPORT_BYTES,
+            RB_TRANSPORT_SUBBUF,
+            RB_TRANSPORT_SUBBUFS,
+            RB_TRANSPORT_ACTOR,
+            RB_IOC_TRANSPORT,
+            RB_IOC_FILL,
+            RB_IOC_SUBBUFS,
+            RB_IOC_CONSUMED,
+            RB_IOC_FETCH,
+        ),
+    );
+}
+
+#[test]
 fn operation_codes_are_the_same_in_c() {
     let expected = codes!(
         "RB_OP_NOP" = OpCode::Nop,
@@ -136,6 +155,7 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_KLOG_UNREGISTER" = OpCode::KlogUnregister,
         "RB_OP_KLOG" = OpCode::Klog,
         "RB_OP_KLOG_RAW" = OpCode::KlogRaw,
+        "RB_OP_TRANSFER" = OpCode::Transfer,
     );
     assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
     assert_same("op_codes", &expected);
@@ -169,13 +189,21 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_PLANT_PADDING" = Plant::Padding,
         "RB_PLANT_STALE" = Plant::Stale,
         "RB_PLANT_WRONG_CPU" = Plant::WrongCpu,
+        "RB_TRANSPORT_RELAY_READ" = Transport::RelayRead,
+        "RB_TRANSPORT_RELAY_MMAP" = Transport::RelayMmap,
+        "RB_TRANSPORT_CHAR" = Transport::Char,
+        "RB_TRANSPORT_IOCTL" = Transport::Ioctl,
+        "RB_TRANSPORT_PROC" = Transport::Proc,
+        "RB_TRANSPORT_SEQ" = Transport::Seq,
+        "RB_TRANSPORT_MAP" = Transport::Map,
     );
     let all = Mode::ALL.len()
         + Files::ALL.len()
         + Create::ALL.len()
         + Access::ALL.len()
         + Context::ALL.len()
-        + Plant::ALL.len();
+        + Plant::ALL.len()
+        + Transport::ALL.len();
     assert_eq!(expected.len(), all, "a choice is missing above");
     assert_same("request_codes", &expected);
 }
@@ -200,6 +228,7 @@ fn choices_of_reports_are_the_same_in_c() {
         "RB_EVENT_STALL" = EventKind::Stall,
         "RB_EVENT_MAPPED" = EventKind::Mapped,
         "RB_EVENT_UNMAPPED" = EventKind::Unmapped,
+        "RB_EVENT_TRANSFER" = EventKind::Transfer,
         "RB_CHAN_NEVER" = ChanState::Never,
         "RB_CHAN_OPEN" = ChanState::Open,
         "RB_CHAN_CLOSED" = ChanState::Closed,
