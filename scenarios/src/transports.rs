@@ -54,7 +54,7 @@ pub struct Measured {
     pub records: u32,
     /// By the host's clock, the median of several transfers.
     pub wall: Timed,
-    /// By the instruction clock: one nanosecond is one instruction.
+    /// By the instruction clock, the same: one nanosecond is one instruction.
     pub counted: Timed,
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum BenchCommand {
     /// /proc, a seq_file, a shared ring.
     ///
     /// The same records go through each of them on the same guest, by the host's clock and, in a second
-    /// boot, by the instruction clock, whose figures are the same in every run. All bytes are checked.
+    /// boot, by the instruction clock, which the host's load does not touch. All bytes are checked.
     Transports(TransportArgs),
 }
 

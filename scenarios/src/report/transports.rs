@@ -96,7 +96,7 @@ fn table(rows: &[Measured], on: &Where, out: &mut impl Write) -> io::Result<()> 
     writeln!(
         out,
         "\nin: putting a record in; out: taking it out and copying it. Instructions are counted by QEMU's clock,\n\
-         the same in every run; time is of {} {}. Every byte was compared with what went in.\n\
+         which the host's load does not touch; time is of {} {}. Every byte was compared with what went in.\n\
          kernel {} ({})",
         on.backend, on.accel, on.kernel, on.kernel_origin
     )

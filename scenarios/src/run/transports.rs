@@ -8,7 +8,7 @@ use crate::observe::Parts;
 use crate::program::{records_max, transfer};
 use crate::transports::{ALL, Measured, Timed, Wrong, check, median};
 
-/// Transfers by the host's clock, of which the median counts.
+/// Transfers of which the median counts: a timer interrupt meets one or the other of them.
 const TIMES: usize = 5;
 /// Records of a transfer: enough for a good mean, few enough to be moved in a blink.
 const RECORDS_MAX: u32 = 4096;
@@ -51,9 +51,9 @@ pub fn transports(
     say: &mut dyn FnMut(&str),
 ) -> Result<Vec<Measured>, BenchError> {
     say("by the host's clock ...");
-    let walls = on(wall, lens, TIMES)?;
+    let walls = on(wall, lens)?;
     say("by the instruction clock ...");
-    let counts = on(counted, lens, 1)?;
+    let counts = on(counted, lens)?;
     let both = walls.into_iter().zip(counts);
     Ok(both
         .map(
@@ -68,10 +68,10 @@ pub fn transports(
         .collect())
 }
 
-/// Way, length of records, their number, and the median of `times` transfers.
+/// Way, length of records, their number, and the median of [`TIMES`] transfers.
 type Row = (Transport, u32, u32, Timed);
 
-fn on(plan: &Plan, lens: &[u32], times: usize) -> Result<Vec<Row>, BenchError> {
+fn on(plan: &Plan, lens: &[u32]) -> Result<Vec<Row>, BenchError> {
     let mut session = Session::boot(plan)?;
     let mut rows = Vec::new();
     for len in lens.iter().copied() {
@@ -80,7 +80,7 @@ fn on(plan: &Plan, lens: &[u32], times: usize) -> Result<Vec<Row>, BenchError> {
             // The first transfer finds cold caches and pages that are not there yet.
             once(&mut session, transport, len, records)?;
             let mut timed = Vec::new();
-            for _ in 0..times {
+            for _ in 0..TIMES {
                 timed.push(once(&mut session, transport, len, records)?);
             }
             if let Some(median) = median(timed) {
