@@ -119,7 +119,11 @@ impl FileCall {
     /// Whether the channel buffer or its file is another afterwards.
     #[must_use]
     pub fn is_changing(&self) -> bool {
-        self.is_taking() || matches!(self, Self::Truncate { .. } | Self::Store { .. })
+        self.is_taking()
+            || matches!(
+                self,
+                Self::Truncate { .. } | Self::Store { .. } | Self::ReadNowhere { .. }
+            )
     }
 }
 

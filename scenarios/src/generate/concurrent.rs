@@ -30,14 +30,14 @@ pub(super) fn draw(random: &mut Random, limits: &Limits) -> Case {
         .collect();
     let mut slots = 0;
     writers(random, &mut case, &mut shadows);
-    let readers = readers(random, &mut case, &mut shadows, &mut slots);
+    let readers = readers(random, &mut case, &mut shadows, &mut slots, limits);
     if readers == 0 && random.chance(40) {
         consumer(random, &mut case, &mut shadows);
     }
     for actor in &mut case.actors {
         actor.ops.push(Op::Signal { gate: OVER });
     }
-    aftermath(random, &mut case, &mut shadows, &mut slots);
+    aftermath(random, &mut case, &mut shadows, &mut slots, limits);
     case
 }
 
@@ -67,11 +67,12 @@ fn readers(
     case: &mut Case,
     shadows: &mut [Shadow],
     slots: &mut usize,
+    limits: &Limits,
 ) -> usize {
     let count = random.weighted(&[(25, 0), (55, 1), (20, 2)]);
     for i in 0..count {
         let mut actor = user_actor(random, format!("r{i}"), case.vcpus);
-        let mut desk = Desk::default();
+        let mut desk = Desk::new(limits);
         for _ in 0..random.between(2, 7) {
             actor.ops.push(desk.draw(random, shadows, slots));
         }
@@ -93,7 +94,13 @@ fn consumer(random: &mut Random, case: &mut Case, shadows: &mut [Shadow]) {
 }
 
 /// Once all are through: what a kernel actor does, then what a user reads.
-fn aftermath(random: &mut Random, case: &mut Case, shadows: &mut [Shadow], slots: &mut usize) {
+fn aftermath(
+    random: &mut Random,
+    case: &mut Case,
+    shadows: &mut [Shadow],
+    slots: &mut usize,
+    limits: &Limits,
+) {
     let everybody = u32::try_from(case.actors.len()).unwrap_or(u32::MAX);
     let wait = Op::Wait {
         gate: OVER,
@@ -125,7 +132,7 @@ fn aftermath(random: &mut Random, case: &mut Case, shadows: &mut [Shadow], slots
         gate: LOOKED,
         count: 1,
     });
-    let mut desk = Desk::default();
+    let mut desk = Desk::new(limits);
     for _ in 0..random.between(2, 5) {
         last.ops.push(desk.draw(random, shadows, slots));
     }

@@ -4,7 +4,8 @@ use super::kernel_ops::any_cpu;
 use super::lengths;
 use super::random::Random;
 use super::shadow::Shadow;
-use crate::case::{ChannelIndex, Cpu, FileCall, FileSlot, Map, Op, Whence};
+use super::{Limits, calls};
+use crate::case::{Access, ChannelIndex, Cpu, FileCall, FileSlot, Map, Op};
 
 /// A descriptor that a script has by now.
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +15,15 @@ struct Descriptor {
     cpu: Cpu,
     open: bool,
     mapped: bool,
+    /// Bytes that may be stored through the mapping.
+    storable: u64,
 }
 
 /// The descriptors of one user actor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Desk {
     descriptors: Vec<Descriptor>,
+    linux_version: u32,
 }
 
 /// The kinds, before their arguments are drawn.
@@ -32,10 +36,13 @@ enum Kind {
     Map,
     Copy,
     Unmap,
-    Seek,
+    Store,
+    Call,
+    Dup,
+    Path,
 }
 
-const KINDS: [(u64, Kind); 8] = [
+const KINDS: [(u64, Kind); 11] = [
     (8, Kind::Open),
     (6, Kind::Close),
     (52, Kind::Read),
@@ -43,10 +50,21 @@ const KINDS: [(u64, Kind); 8] = [
     (7, Kind::Map),
     (8, Kind::Copy),
     (4, Kind::Unmap),
-    (3, Kind::Seek),
+    (3, Kind::Store),
+    (12, Kind::Call),
+    (3, Kind::Dup),
+    (3, Kind::Path),
 ];
 
 impl Desk {
+    /// Nothing open yet.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            descriptors: Vec::new(),
+            linux_version: limits.linux_version,
+        }
+    }
+
     /// One operation; slots are numbered on from `slots`.
     pub(super) fn draw(
         &mut self,
@@ -59,12 +77,18 @@ impl Desk {
         }
         let at = random.index(self.descriptors.len());
         let Descriptor {
-            file, open, mapped, ..
+            file,
+            channel,
+            cpu,
+            open,
+            mapped,
+            storable,
         } = self.descriptors[at];
         match random.weighted(&KINDS) {
             Kind::Copy if mapped => Op::FileCopy { file },
             Kind::Unmap if mapped => {
                 self.descriptors[at].mapped = false;
+                self.descriptors[at].storable = 0;
                 Op::FileMunmap { file }
             }
             Kind::Close if open => {
@@ -72,13 +96,20 @@ impl Desk {
                 Op::FileClose { file }
             }
             Kind::Map if open && !mapped => self.map(random, shadows, at),
-            Kind::Seek if open => Op::File {
+            Kind::Store if storable > 0 => store(random, file, storable),
+            Kind::Call if open => Op::File {
                 file,
-                call: FileCall::Seek {
-                    whence: Whence::Set,
-                    offset: 0,
-                },
+                call: calls::draw(random, &mut shadows[channel], cpu, self.linux_version),
             },
+            Kind::Dup if open => {
+                let to = self.place(channel, cpu, slots);
+                Op::File {
+                    file,
+                    call: FileCall::Dup { to },
+                }
+            }
+            Kind::Path if random.chance(50) => Op::List { channel },
+            Kind::Path => Op::Stat { channel, cpu },
             Kind::Poll if open => Op::FilePoll {
                 file,
                 timeout_ms: Some(random.weighted(&[(95, 0), (5, 1)])),
@@ -107,16 +138,27 @@ impl Desk {
         slots: &mut FileSlot,
     ) -> Op {
         let cpu = any_cpu(random, &shadows[channel]);
+        let file = self.place(channel, cpu, slots);
+        match random.below(30) {
+            0 => opened_for(file, channel, cpu, Access::Write),
+            1..=4 => opened_for(file, channel, cpu, Access::Both),
+            _ => Op::FileOpen { file, channel, cpu },
+        }
+    }
+
+    /// A slot for a new descriptor.
+    fn place(&mut self, channel: ChannelIndex, cpu: Cpu, slots: &mut FileSlot) -> FileSlot {
         let descriptor = |file| Descriptor {
             file,
             channel,
             cpu,
             open: true,
             mapped: false,
+            storable: 0,
         };
         // A slot whose descriptor was closed is used again, perhaps for another channel.
         let free = self.descriptors.iter_mut().find(|d| !d.open && !d.mapped);
-        let file = match free {
+        match free {
             Some(free) => {
                 *free = descriptor(free.file);
                 free.file
@@ -126,8 +168,7 @@ impl Desk {
                 *slots += 1;
                 *slots - 1
             }
-        };
-        Op::FileOpen { file, channel, cpu }
+        }
     }
 
     fn map(&mut self, random: &mut Random, shadows: &[Shadow], at: usize) -> Op {
@@ -166,5 +207,30 @@ impl Desk {
         let calls = if times == 0 { 64 } else { times };
         shadow.read(cpu, u64::from(size) * u64::from(calls));
         Op::FileRead { file, size, times }
+    }
+}
+
+fn opened_for(file: FileSlot, channel: ChannelIndex, cpu: Cpu, access: Access) -> Op {
+    Op::File {
+        file,
+        call: FileCall::Open {
+            channel,
+            cpu,
+            access,
+        },
+    }
+}
+
+/// Up to eight bytes through a mapping of so many.
+fn store(random: &mut Random, file: FileSlot, storable: u64) -> Op {
+    let len = random.between(1, storable.min(8));
+    let at = random.between(0, storable - len);
+    let bytes = (0..len).map(|_| b'A' + u8::try_from(random.below(26)).unwrap_or(0));
+    Op::File {
+        file,
+        call: FileCall::Store {
+            at,
+            bytes: bytes.collect(),
+        },
     }
 }

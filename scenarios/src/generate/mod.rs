@@ -11,6 +11,7 @@
 //! Pure: a seed, a number and limits determine the case, on every host. A change of what is drawn raises
 //! [`VERSION`], since a seed then means other cases; the file that is written of a case outlives that.
 
+mod calls;
 mod channels;
 mod concurrent;
 mod files;

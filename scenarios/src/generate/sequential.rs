@@ -66,13 +66,13 @@ pub(super) fn draw(random: &mut Random, limits: &Limits) -> Case {
     for i in 0..in_user {
         case.actors.push(user_actor(random, format!("u{i}"), vcpus));
     }
-    let steps = steps(random, &case);
+    let steps = steps(random, &case, limits);
     let turn = random.chance(10);
     case.gates = in_line(&mut case.actors, &steps, turn);
     case
 }
 
-fn steps(random: &mut Random, case: &Case) -> Vec<Step> {
+fn steps(random: &mut Random, case: &Case, limits: &Limits) -> Vec<Step> {
     let (least, most) = random.weighted(&[(45, (2, 8)), (40, (8, 16)), (15, (16, 32))]);
     let count = random.between(least, most);
     let mut shadows: Vec<Shadow> = case
@@ -80,7 +80,7 @@ fn steps(random: &mut Random, case: &Case) -> Vec<Step> {
         .iter()
         .map(|channel| Shadow::new(channel, case.vcpus))
         .collect();
-    let mut desks: Vec<Desk> = case.actors.iter().map(|_| Desk::default()).collect();
+    let mut desks: Vec<Desk> = case.actors.iter().map(|_| Desk::new(limits)).collect();
     let (mut slots, mut labels, mut handovers) = (0, 0, 0);
     let mut steps: Vec<Step> = Vec::new();
     let mut actor = 0;

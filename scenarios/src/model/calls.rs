@@ -76,6 +76,7 @@ impl Simulation<'_> {
     /// Only a read that has something to give comes to touch the memory.
     fn op_read_nowhere(&mut self, at: At, descriptor: Descriptor, size: u32) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
+        let as_found = self.done.behaviour.reads_as_found;
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -90,6 +91,11 @@ impl Simulation<'_> {
         }
         if !certain || !buffer.position_known {
             return OpPrediction::default();
+        }
+        if size > 0 && as_found {
+            buffer.look_as_found();
+        } else if size > 0 {
+            buffer.look();
         }
         // What it would have given is still there.
         if buffer.clone().read(size).is_empty() {

@@ -26,6 +26,8 @@ pub struct Prediction {
     /// By channel and CPU: operations may meet in the buffer that relay leaves to its client to keep
     /// apart, so that nothing about it is specified.
     pub unsafe_races: Vec<Vec<bool>>,
+    /// Some buffer, of a closed channel perhaps, had two empty sub-buffers in a row.
+    pub two_empty: bool,
 }
 
 /// The channels at a checkpoint or at the end.

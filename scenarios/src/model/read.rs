@@ -65,6 +65,13 @@ impl Buffer {
         end - start
     }
 
+    /// What any `read()` does before it takes the first byte, and one that can take none does too: what a
+    /// lap replaced is passed over, and complete sub-buffers with nothing left count as consumed.
+    pub(super) fn look(&mut self) {
+        self.skip_lapped();
+        self.count_consumed();
+    }
+
     /// `poll()` finds it readable: a sub-buffer boundary has been crossed.
     #[must_use]
     pub fn is_readable(&self) -> bool {

@@ -29,6 +29,11 @@ impl Buffer {
         (got, at)
     }
 
+    /// What such a `read()` does before it takes the first byte.
+    pub(super) fn look_as_found(&mut self) {
+        self.found_some();
+    }
+
     /// What lies there, whether it belongs there or not.
     fn pieces_at(&self, slot: u64, from: u32, to: u32, at: u32, got: &mut Vec<Piece>) {
         let subbuf = usize::try_from(slot)

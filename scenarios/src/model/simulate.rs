@@ -142,6 +142,7 @@ impl<'a> Simulation<'a> {
                 calls: vec![vec![Some(Vec::new()); cpus]; case.channels.len()],
                 exact,
                 unsafe_races,
+                two_empty: false,
             },
         }
     }
@@ -161,6 +162,10 @@ impl<'a> Simulation<'a> {
             self.done.ops[at.actor][at.op].stuck = true;
         }
         self.moment(None);
+        self.done.two_empty = self.live.iter().any(|live| {
+            let closed = live.closed.iter().flat_map(|(_, buffers)| buffers);
+            closed.chain(&live.buffers).any(|buffer| buffer.two_empty)
+        });
         for (channel, cpus) in self.done.exact.iter_mut().enumerate() {
             for (cpu, exact) in cpus.iter_mut().enumerate() {
                 *exact = self.touch.is_exact((channel, cpu));

@@ -8,11 +8,7 @@ use crate::verdict::Failure;
 /// Exact: some buffer had two empty sub-buffers in a row, and where the model reads as all releases so
 /// far do, this failure is none and no other comes instead.
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    let two_empty = matter
-        .buffers
-        .iter()
-        .any(|parsed| parsed.model.is_some_and(|model| model.two_empty));
-    if !two_empty {
+    if !matter.prediction.two_empty {
         return false;
     }
     let as_found = Behaviour {
