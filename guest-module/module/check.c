@@ -22,7 +22,7 @@
 static int bed_check_client(const struct rb_request *request,
 			    const struct rb_channel_spec *spec)
 {
-	if (spec->reserved || spec->create_answer > RB_CREATE_ERROR)
+	if (spec->create_answer > RB_CREATE_ERROR)
 		return -EINVAL;
 	/* No callback, nothing that it could do. */
 	if (spec->mode == RB_MODE_DEFAULT && (spec->refuse_from || spec->stall_at))

@@ -170,12 +170,16 @@ static void bed_forget_file(struct bed_channel *ch, struct dentry *file)
 static struct dentry *bed_create_answer(struct bed_channel *ch, u8 cpu, bool *made)
 {
 	const struct rb_channel_spec *spec = ch->spec;
+	u32 call;
 
-	*made = spec->create_answer == RB_CREATE_FILE || cpu != spec->create_cpu ||
-		ch->denied >= spec->create_times;
-	if (*made)
+	*made = true;
+	if (spec->create_answer == RB_CREATE_FILE || cpu != spec->create_cpu)
 		return NULL;
-	ch->denied++;
+	call = ch->asked++;
+	if (call < spec->create_skip ||
+	    call - spec->create_skip >= spec->create_times)
+		return NULL;
+	*made = false;
 	return spec->create_answer == RB_CREATE_NULL ? NULL : ERR_PTR(-ENOSPC);
 }
 
@@ -284,5 +288,5 @@ void bed_client_release(struct bed_channel *ch)
 		debugfs_remove(ch->files[i]);
 		ch->files[i] = NULL;
 	}
-	ch->denied = 0;
+	ch->asked = 0;
 }

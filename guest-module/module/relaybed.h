@@ -39,7 +39,7 @@ struct bed_channel {
 	/* The client's own state. */
 	u32 calls[RB_MAX_CPUS];		/* of subbuf_start, by buffer, since the opening */
 	u32 creations;			/* of files, since the opening */
-	u32 denied;			/* files not made on request */
+	u32 asked;			/* for files of create_cpu, since the request began */
 	struct dentry *files[RB_MAX_CPUS];	/* made and not removed */
 };
 

@@ -43,6 +43,7 @@ fn full_buffers() -> Case {
         summary: "Full buffers on every CPU.".to_owned(),
         vcpus: CPUS,
         seed: 1,
+        needs: Vec::new(),
         channels: vec![Channel {
             name: "cpu".to_owned(),
             subbuf_size: SUBBUF_BYTES,
@@ -51,6 +52,7 @@ fn full_buffers() -> Case {
             header_bytes: 0,
             files: Files::Direct,
             open_at_start: true,
+            client: relaybed::case::Client::default(),
         }],
         actors: (0..CPUS).map(producer).collect(),
         gates: Vec::new(),

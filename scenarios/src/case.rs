@@ -5,11 +5,15 @@
 //! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
 //! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
 
-mod calls;
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+mod calls;
+mod client;
+
 pub use calls::{Access, FileCall, Map, Whence};
+pub use client::{Answer, Callbacks, Client, Denied, Need, Refuse, Stall};
 
 /// Index of a channel in [`Case::channels`].
 pub type ChannelIndex = usize;
@@ -33,6 +37,9 @@ pub struct Case {
     pub vcpus: u32,
     /// Draws record lengths.
     pub seed: u64,
+    /// What the kernel must have; where it lacks something the case is skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// Channels, in the order of the file.
     pub channels: Vec<Channel>,
     /// Actors, in the order of the file; `cpu = "each"` is expanded to one for every CPU.
@@ -71,7 +78,8 @@ pub enum Files {
 /// One channel, as it will be given to `relay_open()`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
-    /// Base filename; per-CPU files are named this plus the CPU id.
+    /// Its name, and its base filename unless the client wants a longer one: per-CPU files are named that
+    /// plus the CPU id.
     pub name: String,
     /// `subbuf_size` in bytes, possibly one that relay refuses.
     pub subbuf_size: u64,
@@ -85,6 +93,45 @@ pub struct Channel {
     pub files: Files,
     /// Opened before any actor starts; otherwise an actor opens it.
     pub open_at_start: bool,
+    /// What its client does beyond that.
+    #[serde(default, skip_serializing_if = "Client::is_plain")]
+    pub client: Client,
+}
+
+impl Channel {
+    /// The base filename.
+    #[must_use]
+    pub fn base(&self) -> Cow<'_, str> {
+        match self.client.base_bytes {
+            Some(bytes) if bytes as usize > self.name.len() => {
+                let more = "x".repeat(bytes as usize - self.name.len());
+                Cow::Owned(format!("{}{more}", self.name))
+            }
+            _ => Cow::Borrowed(&self.name),
+        }
+    }
+
+    /// Length in bytes of the name of a CPU's file.
+    #[must_use]
+    pub fn file_name_len(&self, cpu: Cpu) -> usize {
+        self.base().len() + cpu.to_string().len()
+    }
+
+    /// CPU of the buffer that a write on `cpu` goes to.
+    #[must_use]
+    pub fn buffer_cpu(&self, cpu: Cpu) -> Cpu {
+        if self.client.global { 0 } else { cpu }
+    }
+
+    /// How many buffers it has on a machine of so many CPUs.
+    #[must_use]
+    pub fn buffers(&self, online_cpus: u32) -> u32 {
+        if self.client.global {
+            online_cpus.min(1)
+        } else {
+            online_cpus
+        }
+    }
 }
 
 /// Context in which a kernel actor's records are written.
@@ -195,6 +242,10 @@ pub enum Op {
     },
     /// `relay_buf_full()`.
     BufFull { channel: ChannelIndex, cpu: Cpu },
+    /// `relay_switch_subbuf()` of the actor's CPU's buffer, for a record of this many bytes.
+    Switch { channel: ChannelIndex, len: u64 },
+    /// `relay_late_setup_files()`.
+    LateSetup { channel: ChannelIndex },
     /// The gate's count grows by one.
     Signal { gate: GateIndex },
     /// Goes on when the gate's count has reached `count`.
@@ -289,6 +340,14 @@ pub enum Expect {
     },
 }
 
+impl Case {
+    /// Callbacks that wait at a gate in the middle of a switch.
+    pub fn stalls(&self) -> impl Iterator<Item = Stall> + '_ {
+        let channels = self.channels.iter();
+        channels.filter_map(|channel| channel.client.stall)
+    }
+}
+
 impl Actor {
     /// CPU it is bound to.
     #[must_use]
@@ -328,6 +387,8 @@ impl Op {
             | Self::Reset { channel }
             | Self::Consumed { channel, .. }
             | Self::BufFull { channel, .. }
+            | Self::Switch { channel, .. }
+            | Self::LateSetup { channel }
             | Self::KlogRegister { channel }
             | Self::KlogUnregister { channel }
             | Self::FileOpen { channel, .. }

@@ -165,7 +165,8 @@ enum rb_create {
  * The calls refuse_from to refuse_from + refuse_count - 1 refuse whatever the
  * mode says. Call stall_at of CPU stall_cpu's buffer signals gate stall_signal
  * and spins until gate stall_wait has been signalled, at most RB_STALL_MAX_US.
- * The first create_times calls of create_buf_file for create_cpu answer
+ * Of the calls of create_buf_file for create_cpu, from the start of the request
+ * on, the first create_skip make the file and the next create_times answer
  * create_answer.
  */
 struct rb_channel_spec {
@@ -184,8 +185,8 @@ struct rb_channel_spec {
 	__u32 stall_wait;		/* gate */
 	__u32 create_answer;		/* enum rb_create */
 	__u32 create_cpu;
+	__u32 create_skip;
 	__u32 create_times;
-	__u32 reserved;
 };
 
 #define RB_STALL_MAX_US		3000000

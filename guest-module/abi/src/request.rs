@@ -39,10 +39,10 @@ pub struct ChannelSpec {
     pub create_answer: u32,
     /// CPU of the file that `create_buf_file` does not make.
     pub create_cpu: u32,
-    /// How many calls for that CPU do not make it.
+    /// How many calls for that CPU make it before.
+    pub create_skip: u32,
+    /// How many calls for that CPU then do not make it.
     pub create_times: u32,
-    /// 0.
-    pub reserved: u32,
 }
 
 /// An actor: `struct rb_actor`.

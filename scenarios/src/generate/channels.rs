@@ -69,6 +69,7 @@ fn channel(random: &mut Random, name: &str) -> Channel {
         header_bytes,
         files: random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]),
         open_at_start: !random.chance(if refused { 80 } else { 12 }),
+        client: crate::case::Client::default(),
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
         summary: String::new(),
         vcpus: vcpus.max(1),
         seed: random.between(1, 1 << 32),
+        needs: Vec::new(),
         channels: channels::draw(random),
         actors: Vec::new(),
         gates: Vec::new(),

@@ -13,6 +13,9 @@ use super::words;
 /// Only what the model determines is compared; an empty list proves nothing about the rest.
 #[must_use]
 pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
+    if behaviour.lacks(&case.needs).is_some() {
+        return Vec::new();
+    }
     let prediction = predict(case, behaviour, case.vcpus.min(64));
     let mut wrong: Vec<String> = prediction
         .order

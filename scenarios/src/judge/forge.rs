@@ -10,7 +10,7 @@ use relaybed_abi::{
 };
 use zerocopy::IntoBytes;
 
-use crate::case::{Case, Files, Op, Payload};
+use crate::case::{Case, FileCall, Files, Op, Payload};
 use crate::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
 use crate::model::content::{Stuff, stuff};
 use crate::model::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
@@ -156,26 +156,17 @@ impl Forger<'_> {
     fn channel_events(&mut self) {
         for (channel, spec) in self.case.channels.iter().enumerate() {
             let size = spec.subbuf_size;
-            let accepted = self.run.behaviour.accepts(spec.subbuf_size, spec.n_subbufs);
-            let at_start = u64::from(spec.open_at_start && accepted);
-            let opened = at_start
-                + self.count(
-                    |op| matches!(op, Op::Open { channel: c } if *c == channel),
-                    |op| op.value.unwrap_or(0),
-                );
-            let closed = self.count(
-                |op| matches!(op, Op::Close { channel: c } if *c == channel),
-                |op| u64::from(op.error == Some(0)),
-            );
             for cpu in 0..self.run.online_cpus as usize {
-                if spec.files != Files::None {
-                    for _ in 0..opened {
-                        self.event(EventKind::CreateFile, channel, cpu);
-                    }
-                    for _ in 0..closed {
-                        self.event(EventKind::RemoveFile, channel, cpu);
-                    }
+                let files = self.run.files[channel].as_ref();
+                let files = files.and_then(|files| files.get(cpu)).copied();
+                let files = files.unwrap_or_default();
+                for _ in 0..files.made {
+                    self.event(EventKind::CreateFile, channel, cpu);
                 }
+                for _ in 0..files.removed {
+                    self.event(EventKind::RemoveFile, channel, cpu);
+                }
+                self.mapping_events(channel, cpu);
                 let calls = self.run.calls[channel][cpu].clone().unwrap_or_default();
                 for call in calls {
                     let has_padding = self.run.behaviour.prev_padding;
@@ -196,15 +187,26 @@ impl Forger<'_> {
         }
     }
 
-    fn count(
-        &self,
-        which: impl Fn(&Op) -> bool,
-        worth: impl Fn(&crate::model::OpPrediction) -> u64,
-    ) -> u64 {
-        crate::model::order::operations(self.case)
-            .filter(|at| which(&self.case.actors[at.actor].ops[at.op]))
-            .map(|at| worth(&self.run.ops[at.actor][at.op]))
-            .sum()
+    /// Calls for mappings, on releases that have them.
+    fn mapping_events(&mut self, channel: usize, cpu: usize) {
+        if !self.run.behaviour.buf_mapped {
+            return;
+        }
+        for at in crate::model::order::operations(self.case) {
+            let kind = match self.case.actors[at.actor].ops[at.op] {
+                Op::File {
+                    call: FileCall::Map(_),
+                    ..
+                } => EventKind::Mapped,
+                Op::FileMunmap { .. } => EventKind::Unmapped,
+                _ => continue,
+            };
+            let bound = crate::model::predict::bound(self.case, at);
+            let here = bound.is_some_and(|(c, on, _)| (c, on as usize) == (channel, cpu));
+            if here && self.run.ops[at.actor][at.op].error == Some(0) {
+                self.event(kind, channel, cpu);
+            }
+        }
     }
 
     fn results(&mut self) -> Vec<Vec<OpResult>> {
@@ -344,7 +346,7 @@ impl Forger<'_> {
                     n_subbufs: or_0(geometry.n_subbufs),
                     alloc_size: or_0(if open { geometry.alloc_size() } else { 0 }),
                     last_toobig: seen.last_toobig,
-                    is_global: false,
+                    is_global: open && spec.client.global,
                     buffers: seen
                         .buffers
                         .iter()

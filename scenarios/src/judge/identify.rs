@@ -23,6 +23,8 @@ pub struct Writer<'a> {
     pub op: u16,
     /// CPU it writes on.
     pub cpu: u32,
+    /// CPU of the buffer that it writes to.
+    pub buffer: u32,
     /// Number the abi has for its context.
     pub context: u8,
     /// The channel.
@@ -97,6 +99,10 @@ impl<'a> Writers<'a> {
                     actor: u16::try_from(index).unwrap_or(u16::MAX),
                     op: u16::try_from(op).unwrap_or(u16::MAX),
                     cpu,
+                    buffer: case
+                        .channels
+                        .get(*channel)
+                        .map_or(cpu, |spec| spec.buffer_cpu(cpu)),
                     context: context_code(context),
                     channel: *channel,
                     first,
@@ -195,7 +201,7 @@ impl<'a> Writers<'a> {
                 return known;
             }
         }
-        let here = |w: &&Writer<'a>| w.channel == channel && w.cpu == cpu;
+        let here = |w: &&Writer<'a>| w.channel == channel && w.buffer == cpu;
         self.all.iter().filter(here).find_map(|writer| {
             let from = next(writer.actor).unwrap_or(0).max(writer.first);
             let end = writer.first.saturating_add(writer.count);
@@ -236,7 +242,7 @@ impl<'a> Writers<'a> {
     pub fn has_short(&self, channel: usize, cpu: u32) -> bool {
         self.all.iter().any(|writer| {
             writer.channel == channel
-                && writer.cpu == cpu
+                && writer.buffer == cpu
                 && match writer.payload {
                     Payload::Record { len_min, .. } => *len_min < 8,
                     Payload::Bytes(_) | Payload::Formatted(_) => true,

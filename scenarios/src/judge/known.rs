@@ -7,14 +7,19 @@
 
 mod close_wakes_nobody;
 mod data;
+mod late_setup_left_half;
+mod later_file_fails;
+mod name_is_cut;
 mod offset_mapped;
 mod range;
 mod read_nowhere;
 mod reader_during_switch;
+mod refused_after_a_lap;
+mod short_read_in_the_switch;
 mod splice;
 mod two_empty_flushes;
 
-use crate::case::Op;
+use crate::case::{Channel, Op};
 use crate::verdict::{Failure, Verdict};
 
 use super::matter::Matter;
@@ -45,6 +50,30 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "close_wakes_nobody",
         explains: close_wakes_nobody::explains,
+    },
+    Recogniser {
+        name: "later_file_fails",
+        explains: later_file_fails::explains,
+    },
+    Recogniser {
+        name: "longest_name_is_cut",
+        explains: name_is_cut::of_the_longest,
+    },
+    Recogniser {
+        name: "longer_name_is_cut",
+        explains: name_is_cut::beyond_the_longest,
+    },
+    Recogniser {
+        name: "refused_after_a_lap",
+        explains: refused_after_a_lap::explains,
+    },
+    Recogniser {
+        name: "late_setup_left_half",
+        explains: late_setup_left_half::explains,
+    },
+    Recogniser {
+        name: "short_read_in_the_switch",
+        explains: short_read_in_the_switch::explains,
     },
     Recogniser {
         name: "read_nowhere",
@@ -145,6 +174,16 @@ fn explain<'a>(
         }
     }
     Some(found)
+}
+
+/// The channel that a failure is about: by its name, by its operation, or by the operation's descriptor.
+fn channel<'a>(matter: &Matter<'a>, failure: &Failure) -> Option<&'a Channel> {
+    let channels = &matter.case.channels;
+    if let Some(name) = &failure.at.channel {
+        return channels.iter().find(|channel| channel.name == *name);
+    }
+    let named = operation(matter, failure)?.channel();
+    channels.get(named.or_else(|| buffer(matter, failure).map(|(channel, _)| channel))?)
 }
 
 /// The buffer that a failure is about: by its location, or by the descriptor of its operation.

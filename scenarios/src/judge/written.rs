@@ -172,7 +172,8 @@ impl Sources<'_> {
         else {
             return None;
         };
-        if *to != channel || actor.cpu() != Some(cpu) {
+        let spec = self.case.channels.get(channel)?;
+        if *to != channel || actor.cpu().map(|own| spec.buffer_cpu(own)) != Some(cpu) {
             return None;
         }
         let ids = (u16::try_from(at.actor).ok()?, u16::try_from(at.op).ok()?);
@@ -203,11 +204,16 @@ impl Sources<'_> {
 /// Whether all that is ever written to one buffer of the channel fits it without a switch refused.
 fn never_refused(case: &Case, channel: usize) -> bool {
     let spec = &case.channels[channel];
+    if spec.client.refuse.is_some() {
+        return false;
+    }
     let flushes = case
         .actors
         .iter()
         .flat_map(|actor| &actor.ops)
-        .filter(|op| matches!(op, Op::Flush { channel: c } if *c == channel))
+        .filter(|op| {
+            matches!(op, Op::Flush { channel: c } | Op::Switch { channel: c, .. } if *c == channel)
+        })
         .count() as u64;
     let (mut total, mut longest) = (0u64, 0u64);
     for actor in &case.actors {

@@ -286,7 +286,7 @@ impl<'f> Resolver<'f> {
         })
     }
 
-    fn gate(&mut self, name: &Sp<String>) -> GateIndex {
+    pub(super) fn gate(&mut self, name: &Sp<String>) -> GateIndex {
         let known = self.case.gates.iter().position(|gate| *gate == name.value);
         known.unwrap_or_else(|| {
             self.case.gates.push(name.value.clone());
@@ -307,6 +307,12 @@ impl<'f> Resolver<'f> {
             "klog_unregister" => return Some(Op::KlogUnregister { channel }),
             "flush" => return Some(Op::Flush { channel }),
             "reset" => return Some(Op::Reset { channel }),
+            "late_setup" => return Some(Op::LateSetup { channel }),
+            "switch" => {
+                let most = 0..=u64::MAX;
+                let len = self.number(step.num("len")?, scope, "the length", most)?;
+                return Some(Op::Switch { channel, len });
+            }
             "open" => return Some(Op::Open { channel }),
             "close" => return Some(Op::Close { channel }),
             "buf_full" => {
@@ -314,7 +320,7 @@ impl<'f> Resolver<'f> {
                 return Some(Op::BufFull { channel, cpu });
             }
             "consumed" => {
-                let cpu = self.cpu(step.num("cpu")?, scope);
+                let cpu = self.cpu_or_none(step.num("cpu")?, scope);
                 let most = u64::from(u32::MAX);
                 let n = self.number(step.num("n")?, scope, "the number", 0..=most)?;
                 return Some(Op::Consumed {

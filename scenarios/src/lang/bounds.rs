@@ -34,6 +34,8 @@ pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
         Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
         Op::Close { .. } => events(cpus),
         Op::Write { .. } => events(write_events(case, op)),
+        Op::Switch { .. } => events(1),
+        Op::LateSetup { .. } => events(cpus),
         Op::FileRead { file, size, times } => {
             let held = readable(case, actor, *file);
             let size = u64::from(*size);
@@ -122,9 +124,15 @@ fn write_events(case: &Case, op: &Op) -> u64 {
     };
     let callbacks = match spec.mode {
         Mode::Default => 0,
+        // Once refused, each record asks again.
+        Mode::Overwrite if spec.client.refuse.is_some() => count,
         Mode::Overwrite => switches,
         // Once full, each record asks again. A channel with room for all of them never is.
-        Mode::NoOverwrite if demand(case, *channel) < spec.n_subbufs => switches,
+        Mode::NoOverwrite
+            if demand(case, *channel) < spec.n_subbufs && spec.client.refuse.is_none() =>
+        {
+            switches
+        }
         Mode::NoOverwrite => count,
     };
     let refused = if *via == Via::Reserve { count } else { 0 };
@@ -144,7 +152,7 @@ fn demand(case: &Case, channel: ChannelIndex) -> u64 {
                 let fit = (room / u64::from(longest(payload)).max(1)).max(1);
                 u64::from(*count).div_ceil(fit) + 1
             }
-            Op::Flush { .. } => 1,
+            Op::Flush { .. } | Op::Switch { .. } => 1,
             _ => 0,
         })
         .fold(0, u64::saturating_add)
@@ -170,20 +178,21 @@ struct Held {
 fn readable(case: &Case, actor: ActorIndex, slot: FileSlot) -> Held {
     let mut held = Held::default();
     for (channel, cpu) in opened(case, actor, slot) {
-        let header = u64::from(case.channels[channel].header_bytes);
+        let spec = &case.channels[channel];
+        let header = u64::from(spec.header_bytes);
         for writer in case.actors.iter() {
             let may = |op: &&Op| op.channel() == Some(channel) || matches!(op, Op::Klog { .. });
             for op in writer.ops.iter().filter(may) {
                 match op {
                     Op::Write { payload, count, .. } | Op::Klog { payload, count }
-                        if writer.cpu() == Some(cpu) =>
+                        if writer.cpu().map(|own| spec.buffer_cpu(own)) == Some(cpu) =>
                     {
                         let count = u64::from(*count);
                         let bytes = u64::from(longest(payload)).saturating_add(header);
                         held.records = held.records.saturating_add(count);
                         held.bytes = held.bytes.saturating_add(count.saturating_mul(bytes));
                     }
-                    Op::Flush { .. } | Op::Open { .. } | Op::Reset { .. } => {
+                    Op::Flush { .. } | Op::Switch { .. } | Op::Open { .. } | Op::Reset { .. } => {
                         held.records = held.records.saturating_add(1);
                         held.bytes = held.bytes.saturating_add(header);
                     }

@@ -1,6 +1,6 @@
 //! The form of a case that a file can say: what no file could mean is left out or mended.
 
-use crate::case::{Case, FileCall, FileSlot, Op};
+use crate::case::{Case, FileCall, FileSlot, Op, Stall};
 
 /// What the language knows of a slot while it reads a script.
 #[derive(Clone, Copy, Default)]
@@ -180,6 +180,19 @@ fn waits(case: &mut Case) {
             .ops
             .retain(|op| !matches!(op, Op::Wait { count: 0, .. }));
     }
+    let signalled = |gate: usize| {
+        let mut ops = case.actors.iter().flat_map(|actor| &actor.ops);
+        ops.any(|op| matches!(op, Op::Signal { gate: other } if *other == gate))
+    };
+    let lost = |stall: &Stall| !signalled(stall.wait);
+    let lost: Vec<bool> = case
+        .channels
+        .iter()
+        .map(|channel| channel.client.stall.as_ref().is_some_and(lost))
+        .collect();
+    for (channel, lost) in case.channels.iter_mut().zip(lost) {
+        channel.client.stall = channel.client.stall.filter(|_| !lost);
+    }
     while let Some((actor, op)) = first_stuck(case) {
         case.actors[actor].ops.remove(op);
     }
@@ -188,6 +201,9 @@ fn waits(case: &mut Case) {
 /// The first wait at which an actor stands for ever.
 fn first_stuck(case: &Case) -> Option<(usize, usize)> {
     let mut counts = vec![0_u64; case.gates.len()];
+    for stall in case.stalls() {
+        counts[stall.signal] += 1;
+    }
     let mut at = vec![0; case.actors.len()];
     loop {
         let mut moved = false;
@@ -213,13 +229,22 @@ fn first_stuck(case: &Case) -> Option<(usize, usize)> {
 /// Gates in order of appearance; those that nobody names are gone.
 fn gates(case: &mut Case) {
     let mut order: Vec<usize> = Vec::new();
+    let mut renumber = |gate: &mut usize| {
+        let at = order.iter().position(|old| old == gate);
+        *gate = at.unwrap_or_else(|| {
+            order.push(*gate);
+            order.len() - 1
+        });
+    };
+    for channel in &mut case.channels {
+        if let Some(stall) = &mut channel.client.stall {
+            renumber(&mut stall.signal);
+            renumber(&mut stall.wait);
+        }
+    }
     for op in case.actors.iter_mut().flat_map(|actor| &mut actor.ops) {
         if let Op::Signal { gate } | Op::Wait { gate, .. } = op {
-            let at = order.iter().position(|old| old == gate);
-            *gate = at.unwrap_or_else(|| {
-                order.push(*gate);
-                order.len() - 1
-            });
+            renumber(gate);
         }
     }
     case.gates = order.iter().map(|old| case.gates[*old].clone()).collect();

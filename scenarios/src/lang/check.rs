@@ -16,6 +16,7 @@ impl Resolver<'_> {
         self.check_labels();
         self.check_opens();
         self.check_gates();
+        self.check_stalls();
         self.check_table_sizes();
         self.check_pages();
         self.check_evidence();
@@ -116,6 +117,9 @@ impl Resolver<'_> {
     fn check_gates(&mut self) {
         let actors = &self.case.actors;
         let mut counts = vec![0_u64; self.case.gates.len()];
+        for stall in self.case.stalls() {
+            counts[stall.signal] += 1; // whenever the call comes
+        }
         let mut at = vec![0; actors.len()];
         loop {
             let mut moved = false;
@@ -142,7 +146,9 @@ impl Resolver<'_> {
             let signals = self
                 .all_ops()
                 .filter(|(_, op, _)| matches!(op, Op::Signal { gate: other } if other == gate));
-            let (signals, name) = (signals.count(), &self.case.gates[*gate]);
+            let by_calls = self.case.stalls().filter(|stall| stall.signal == *gate);
+            let signals = signals.count() + by_calls.count();
+            let name = &self.case.gates[*gate];
             let message = if signals < *count as usize {
                 format!("gate `{name}` is signalled {signals} times, never {count}")
             } else {
@@ -157,6 +163,30 @@ impl Resolver<'_> {
                 place,
                 here,
                 "every wait needs as many signals before it, by actors that do not wait for it",
+            );
+        }
+    }
+
+    /// A callback that waits for a gate that nobody signals.
+    fn check_stalls(&mut self) {
+        let signalled = |gate| {
+            self.all_ops()
+                .any(|(_, op, _)| matches!(op, Op::Signal { gate: other } if *other == gate))
+        };
+        let forms = self.file.channels.iter().zip(&self.case.channels);
+        let lost: Vec<_> = forms
+            .filter_map(|(form, channel)| {
+                let stall = channel.client.stall?;
+                let place = &form.client.stall.as_ref()?.wait;
+                (!signalled(stall.wait)).then(|| (place.value.clone(), place.span.clone()))
+            })
+            .collect();
+        for (name, place) in lost {
+            self.report(
+                format!("gate `{name}` is never signalled"),
+                place,
+                "a callback waits for it",
+                "an actor must do { signal = GATE } while the callback waits",
             );
         }
     }
@@ -236,7 +266,8 @@ impl Resolver<'_> {
                 continue;
             }
             let bytes = channel.subbuf_size.saturating_mul(channel.n_subbufs);
-            pages += bytes.div_ceil(RB_PAGE_SIZE as u64) * cpus;
+            let buffers = u64::from(channel.buffers(self.case.vcpus));
+            pages += bytes.div_ceil(RB_PAGE_SIZE as u64) * buffers;
             if pages > RB_MAX_PFNS as u64 {
                 let most = RB_MAX_PFNS / 256;
                 self.report(

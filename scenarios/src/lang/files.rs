@@ -342,7 +342,7 @@ const WHENCE: [(&str, Whence); 5] = [
 ];
 
 /// Error numbers that `fails` knows by name, as Linux counts them.
-pub(super) const ERRORS: [(&str, i32); 16] = [
+pub(super) const ERRORS: [(&str, i32); 18] = [
     ("EPERM", 1),
     ("ENOENT", 2),
     ("EIO", 5),
@@ -357,6 +357,8 @@ pub(super) const ERRORS: [(&str, i32); 16] = [
     ("ENODEV", 19),
     ("EINVAL", 22),
     ("ESPIPE", 29),
+    ("ENAMETOOLONG", 36),
+    ("ENOSYS", 38),
     ("EOVERFLOW", 75),
     ("ECANCELED", 125),
 ];

@@ -58,6 +58,35 @@ pub(super) struct ChannelForm {
     pub(super) header_bytes: Option<Num>,
     pub(super) files: Option<Word>,
     pub(super) open: Option<Word>,
+    pub(super) client: ClientForm,
+}
+
+/// What a channel says of its client beyond the mode.
+#[derive(Debug, Default)]
+pub(super) struct ClientForm {
+    pub(super) buffers: Option<Word>,
+    pub(super) parent: Option<Word>,
+    pub(super) callbacks: Option<Word>,
+    pub(super) base_bytes: Option<Num>,
+    pub(super) refuse: Option<(Num, Option<Num>)>,
+    pub(super) stall: Option<StallForm>,
+    pub(super) create: Option<CreateForm>,
+}
+
+#[derive(Debug)]
+pub(super) struct StallForm {
+    pub(super) cpu: Num,
+    pub(super) at: Num,
+    pub(super) signal: Sp<String>,
+    pub(super) wait: Sp<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct CreateForm {
+    pub(super) cpu: Num,
+    pub(super) answer: Word,
+    pub(super) skip: Option<Num>,
+    pub(super) times: Option<Num>,
 }
 
 /// CPU of an actor or of an expectation.
@@ -169,6 +198,7 @@ pub(super) struct File {
     pub(super) summary: String,
     pub(super) vcpus: Option<Num>,
     pub(super) seed: Option<Num>,
+    pub(super) needs: Vec<Sp<String>>,
     pub(super) params: Vec<Param>,
     pub(super) channels: Vec<ChannelForm>,
     pub(super) actors: Vec<ActorForm>,

@@ -52,6 +52,7 @@
 //! | `summary` | one sentence, needed: what the scenario shows |
 //! | `vcpus` | CPUs the machine must at least have, 1 to 64; 1 if left out |
 //! | `seed` | draws record lengths; 1 if left out |
+//! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; where the kernel lacks it the scenario is skipped, with the reason |
 //! | `[params]` | lists of integers or strings; the file becomes one case for each choice, named `suite/file[len=30,mode=overwrite]` |
 //! | `[channel.NAME]` | a channel; NAME is the base filename, its files are NAME + CPU |
 //! | `[[actor]]` | an actor with its script |
@@ -75,6 +76,16 @@
 //! | `header_bytes` | bytes the callback reserves in each sub-buffer |
 //! | `files` | `direct`; `proxy`: through debugfs's proxy; `none`: buffering only. `direct` if left out |
 //! | `open` | `start`: before any actor starts; `scripted`: by an actor. `start` if left out |
+//! | `buffers` | `per-cpu`, or `global`: `create_buf_file` declares one buffer, CPU 0's, for all CPUs. `per-cpu` if left out |
+//! | `parent` | directory given to `relay_open()`: `own`, or `none` for debugfs's root. `own` if left out |
+//! | `callbacks` | `all`, `none` (a NULL pointer), `no-create`, `no-remove`. `all` if left out |
+//! | `base_bytes` | bytes of the base filename: NAME, drawn out with `x` |
+//! | `refuse` | `{ from, count }`: calls of `subbuf_start` that refuse whatever the mode says |
+//! | `stall` | `{ cpu, at, signal, wait }`: that call of `subbuf_start` of that CPU's buffer signals a gate and waits for another, for 3 s at most |
+//! | `create` | `{ cpu, answer, skip, times }`: `create_buf_file` answers `null` or an `error` pointer for that CPU, so many times after `skip` calls |
+//!
+//! Calls of `subbuf_start` are counted by buffer, from 1, from the opening on, without those that opening
+//! and resetting make.
 //!
 //! ## Actors
 //!
@@ -86,7 +97,9 @@
 //! |---|---|---|
 //! | `write`, `raw_write`, `reserve` = channel | kernel | `count` records (1) by `relay_write()`, `__relay_write()` or `relay_reserve()`, to the buffer of the actor's CPU: `len` (a number, or `{ min, max }` drawn from the seed) or the bytes of `text` |
 //! | `flush`, `reset` = channel | kernel | `relay_flush()`, `relay_reset()` |
-//! | `consumed` = channel, `cpu`, `n` | kernel | `relay_subbufs_consumed()` |
+//! | `switch` = channel, `len` | kernel | `relay_switch_subbuf()` of the buffer of the actor's CPU, as `relay_reserve()` calls it: gives what it returns |
+//! | `late_setup` = channel | kernel | `relay_late_setup_files()` |
+//! | `consumed` = channel, `cpu`, `n` | kernel | `relay_subbufs_consumed()`; a `cpu` of 65536 or more exists nowhere |
 //! | `buf_full` = channel, `cpu` | kernel | `relay_buf_full()`: gives 1 or 0 |
 //! | `open`, `close` = channel | kernel | `relay_open()`: gives 1 or 0; `relay_close()` |
 //! | `open_file` = channel, `cpu`, `as` | user | `open()`; other operations name the descriptor by `as` |
@@ -127,6 +140,7 @@ mod actors;
 mod bounds;
 mod canonical;
 mod check;
+mod client;
 mod diagnostic;
 mod embedded;
 mod expect;

@@ -103,7 +103,7 @@ const PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 38] = [
+pub(super) static OPS: [OpForm; 40] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
@@ -131,6 +131,14 @@ pub(super) static OPS: [OpForm; 38] = [
     ),
     op("flush", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op("reset", Who::Kernel, SubjectKind::Channel, &[], &[]),
+    op(
+        "switch",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[("len", ArgKind::Num)],
+        &[],
+    ),
+    op("late_setup", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op(
         "consumed",
         Who::Kernel,

@@ -11,16 +11,23 @@ use super::walk::{Fields, Walker};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-pub(super) const FILE_KEYS: [&str; 7] = [
-    "summary", "vcpus", "seed", "params", "channel", "actor", "expect",
+pub(super) const FILE_KEYS: [&str; 8] = [
+    "summary", "vcpus", "seed", "needs", "params", "channel", "actor", "expect",
 ];
-pub(super) const CHANNEL_KEYS: [&str; 6] = [
+pub(super) const CHANNEL_KEYS: [&str; 13] = [
     "subbuf_size",
     "n_subbufs",
     "mode",
     "header_bytes",
     "files",
     "open",
+    "buffers",
+    "parent",
+    "callbacks",
+    "base_bytes",
+    "refuse",
+    "stall",
+    "create",
 ];
 pub(super) const ACTOR_KEYS: [&str; 4] = ["name", "cpu", "context", "script"];
 pub(super) const BUFFER_KEYS: [&str; 7] = [
@@ -53,6 +60,7 @@ impl<'t> Walker<'t> {
         let summary = self.required(&top, "summary").and_then(|v| self.summary(v));
         let vcpus = self.optional_num(&top, "vcpus");
         let seed = self.optional_num(&top, "seed");
+        let needs = top.get("needs").map_or_else(Vec::new, |v| self.needs(v));
         let machine = self.problems.len();
         let params = top.get("params").map_or_else(Vec::new, |v| self.params(v));
         let guessing =
@@ -67,6 +75,7 @@ impl<'t> Walker<'t> {
             summary: summary.unwrap_or_default(),
             vcpus,
             seed,
+            needs,
             params,
             channels,
             actors,
@@ -237,6 +246,7 @@ impl<'t> Walker<'t> {
             let header_bytes = self.optional_num(&fields, "header_bytes");
             let files = self.optional_string(&fields, "files");
             let open = self.optional_string(&fields, "open");
+            let client = self.client(&fields);
             if let (Some(subbuf_size), Some(n_subbufs)) = (subbuf_size, n_subbufs) {
                 channels.push(ChannelForm {
                     name: Sp {
@@ -249,6 +259,7 @@ impl<'t> Walker<'t> {
                     header_bytes,
                     files,
                     open,
+                    client,
                 });
             } else {
                 broken.push(name.value.to_owned());

@@ -14,6 +14,9 @@ use crate::case::{Case, Channel, ChannelIndex, Cpu, Expect, Files, Mode};
 /// Seed of a case whose file names none.
 const DEFAULT_SEED: u64 = 1;
 
+/// CPUs from here on exist on no machine, whatever the kernel was configured for.
+const NO_CPU: Cpu = 1 << 16;
+
 /// Names an expression may use besides the parameters.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Scope {
@@ -53,6 +56,7 @@ pub(super) fn resolve<'f>(
             summary: file.summary.clone(),
             vcpus: 1,
             seed: DEFAULT_SEED,
+            needs: Vec::new(),
             channels: Vec::new(),
             actors: Vec::new(),
             gates: Vec::new(),
@@ -64,6 +68,7 @@ pub(super) fn resolve<'f>(
         problems: Vec::new(),
     };
     resolver.machine();
+    resolver.needs();
     for form in &file.channels {
         let channel = resolver.channel(form);
         resolver.case.channels.push(channel);
@@ -128,6 +133,7 @@ impl Resolver<'_> {
                 ("none", Files::None),
             ],
         );
+        let client = self.client(form, scope, mode);
         let open_at_start = self.word(form.open.as_ref(), &[("start", true), ("scripted", false)]);
         Channel {
             name: form.name.value.clone(),
@@ -137,6 +143,7 @@ impl Resolver<'_> {
             header_bytes,
             files,
             open_at_start,
+            client,
         }
     }
 
@@ -248,6 +255,15 @@ impl Resolver<'_> {
             self.problems.push(problem);
         }
         fits
+    }
+
+    /// A CPU that the machine has, or one that no machine has: relay looks at the numbers between without
+    /// knowing them.
+    pub(super) fn cpu_or_none(&mut self, num: &Num, scope: Scope) -> Option<Cpu> {
+        match self.value(num, scope).map(u32::try_from) {
+            Some(Ok(cpu)) if cpu >= NO_CPU => Some(cpu),
+            _ => self.cpu(num, scope),
+        }
     }
 
     /// A CPU that the machine has.

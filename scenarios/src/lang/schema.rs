@@ -43,6 +43,11 @@ struct Scenario {
     vcpus: Option<Number>,
     /// Draws record lengths; 1 if left out. `--seed` overrides it.
     seed: Option<Number>,
+    /// What not every release of relay has and this needs: `late-setup`, `splice`, `prev-padding`,
+    /// `statistics`, `buf-mapped`. Where the kernel lacks it, the scenario is skipped.
+    #[schemars(example = &["late-setup"])]
+    #[serde(default)]
+    needs: Vec<String>,
     /// Lists of integers or strings: the file becomes one case for every choice.
     #[schemars(example = serde_json::json!({"len": [31, 32, 33]}))]
     #[serde(default)]
@@ -89,6 +94,67 @@ struct Channel {
     /// When it is opened: `start` (the default) or `scripted`, by an actor's `open`.
     #[schemars(example = &"scripted")]
     open: Option<String>,
+    /// `per-cpu` (the default), or `global`: `create_buf_file` declares one buffer for all CPUs, and the
+    /// client locks.
+    #[schemars(example = &"global")]
+    buffers: Option<String>,
+    /// The directory given to relay_open(): `own` (the default), or `none` for debugfs's root.
+    #[schemars(example = &"none")]
+    parent: Option<String>,
+    /// What relay_open() is given: `all` callbacks (the default), `none`, `no-create` or `no-remove`.
+    #[schemars(example = &"no-create")]
+    callbacks: Option<String>,
+    /// Bytes of the base filename: the channel's name, drawn out with `x`.
+    base_bytes: Option<Number>,
+    /// Calls of subbuf_start that refuse whatever the mode says.
+    refuse: Option<Refuse>,
+    /// A call of subbuf_start that waits at a gate.
+    stall: Option<Stall>,
+    /// Files that create_buf_file does not make.
+    create: Option<Create>,
+}
+
+/// Calls of subbuf_start are counted by buffer from 1, from the opening on, without those of opening and
+/// resetting.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Refuse {
+    /// The first call that refuses.
+    from: Number,
+    /// How many in a row do; 1 if left out.
+    count: Option<Number>,
+}
+
+/// A call of subbuf_start, counted as for `refuse`, that signals a gate and waits for another.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Stall {
+    /// CPU of the buffer.
+    cpu: Number,
+    /// The call.
+    at: Number,
+    /// Gate that it signals.
+    signal: String,
+    /// Gate that it then waits for.
+    wait: String,
+}
+
+/// What create_buf_file answers in place of a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Create {
+    /// CPU whose file is not made.
+    cpu: Number,
+    /// `null`, or `error` for an error pointer.
+    #[schemars(example = &"null")]
+    answer: String,
+    /// How many calls for that CPU make it before; none if left out.
+    skip: Option<Number>,
+    /// How many calls for that CPU then do not make it; all of them if left out.
+    times: Option<Number>,
 }
 
 /// One actor: an ordered list of operations.
@@ -198,7 +264,18 @@ operations! {
         /// The channel.
         reset: String, gives: Option<Number>, fails: Option<String>,
     }
-    /// relay_subbufs_consumed() of `n` for the buffer of `cpu`.
+    /// relay_switch_subbuf() of the buffer of the actor's CPU, for a record of `len` bytes: gives what it
+    /// returns.
+    Switch {
+        /// The channel.
+        switch: String, len: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_late_setup_files().
+    LateSetup {
+        /// The channel.
+        late_setup: String, gives: Option<Number>, fails: Option<String>,
+    }
+    /// relay_subbufs_consumed() of `n` for the buffer of `cpu`; a CPU of 65536 or more exists nowhere.
     Consumed {
         /// The channel.
         consumed: String, cpu: Number, n: Number, gives: Option<Number>, fails: Option<String>,
@@ -436,7 +513,7 @@ mod tests {
 
     use super::*;
     use crate::lang::ops::OPS;
-    use crate::lang::parse;
+    use crate::lang::{client, parse};
 
     fn keys(schema: &serde_json::Value, name: &str) -> BTreeSet<String> {
         let properties = if name.is_empty() {
@@ -457,6 +534,9 @@ mod tests {
         let schema = schema();
         assert_eq!(keys(&schema, ""), set(&parse::FILE_KEYS));
         assert_eq!(keys(&schema, "Channel"), set(&parse::CHANNEL_KEYS));
+        assert_eq!(keys(&schema, "Refuse"), set(&client::REFUSE_KEYS));
+        assert_eq!(keys(&schema, "Stall"), set(&client::STALL_KEYS));
+        assert_eq!(keys(&schema, "Create"), set(&client::CREATE_KEYS));
         assert_eq!(keys(&schema, "Actor"), set(&parse::ACTOR_KEYS));
         assert_eq!(keys(&schema, "BufferClaim"), set(&parse::BUFFER_KEYS));
         assert_eq!(keys(&schema, "ActorClaim"), set(&parse::CLAIM_KEYS));

@@ -50,6 +50,8 @@ bad_files! {
     channels_and_checkpoints_out_of_turn: "lifetime",
     paddings_that_do_not_fit: "paddings",
     calls_that_nothing_could_take: "file-calls",
+    clients_that_cannot_be: "clients",
+    callbacks_that_wait_for_ever: "stalls",
 }
 
 fn one(text: &str) -> Case {

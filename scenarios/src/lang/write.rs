@@ -4,9 +4,10 @@ mod calls;
 
 use std::fmt::Write as _;
 
+use super::client::write_client;
 use super::files::ERRORS;
 use crate::case::{
-    Actor, Case, Channel, Context, Expect, FileSlot, Files, Mode, Op, Payload, Place, Via,
+    Actor, Case, Channel, Context, Expect, FileSlot, Files, Mode, Need, Op, Payload, Place, Via,
 };
 
 /// Why no file says a case.
@@ -38,8 +39,16 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
     if case.seed != 1 {
         line(&mut text, format_args!("seed = {}", number(case.seed)?));
     }
+    if !case.needs.is_empty() {
+        let named = |need: &Need| {
+            let known = Need::ALL.iter().find(|(_, known)| known == need);
+            quoted(known.map_or("", |(name, _)| *name))
+        };
+        let names: Vec<String> = case.needs.iter().map(named).collect();
+        line(&mut text, format_args!("needs = [{}]", names.join(", ")));
+    }
     for spec in &case.channels {
-        channel(&mut text, spec)?;
+        channel(&mut text, case, spec)?;
     }
     for (index, _) in case.actors.iter().enumerate() {
         actor(&mut text, case, index)?;
@@ -50,14 +59,14 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
     Ok(text)
 }
 
-fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+pub(super) fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     text.write_fmt(what).unwrap_or_default();
     text.push('\n');
 }
 
 /// A TOML basic string, on one line.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -84,7 +93,7 @@ fn number(value: u64) -> Result<i64, Unwritable> {
     i64::try_from(value).or_else(|_| unwritable(format!("the number {value}")))
 }
 
-fn channel(text: &mut String, spec: &Channel) -> Result<(), Unwritable> {
+fn channel(text: &mut String, case: &Case, spec: &Channel) -> Result<(), Unwritable> {
     let Channel {
         name,
         subbuf_size,
@@ -93,6 +102,7 @@ fn channel(text: &mut String, spec: &Channel) -> Result<(), Unwritable> {
         header_bytes,
         files,
         open_at_start,
+        client,
     } = spec;
     line(text, format_args!("\n[channel.{name}]"));
     line(
@@ -116,6 +126,7 @@ fn channel(text: &mut String, spec: &Channel) -> Result<(), Unwritable> {
     if !open_at_start {
         line(text, format_args!("open = \"scripted\""));
     }
+    write_client(text, &case.gates, client);
     Ok(())
 }
 
@@ -198,6 +209,10 @@ fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
         Op::Consumed { channel: c, cpu, n } => {
             format!("consumed = {}, cpu = {cpu}, n = {n}", channel(c))
         }
+        Op::Switch { channel: c, len } => {
+            format!("switch = {}, len = {}", channel(c), number(*len)?)
+        }
+        Op::LateSetup { channel: c } => format!("late_setup = {}", channel(c)),
         Op::BufFull { channel: c, cpu } => format!("buf_full = {}, cpu = {cpu}", channel(c)),
         Op::Signal { gate: g } => format!("signal = {}", gate(g)),
         Op::Wait { gate: g, count: 1 } => format!("wait = {}", gate(g)),

@@ -1,6 +1,6 @@
 //! One channel buffer: a ring of sub-buffers, what is in it, and how writing changes it.
 
-use crate::case::{self, Mode};
+use crate::case::{self, Mode, Refuse};
 
 use super::units::{Consumed, Produced, Slot};
 
@@ -20,6 +20,8 @@ pub struct Geometry {
     pub header_bytes: u64,
     /// Whether it has a file, whose size then counts bytes.
     pub has_file: bool,
+    /// Calls of `subbuf_start` that refuse whatever the mode says.
+    pub refuse: Option<Refuse>,
 }
 
 impl Geometry {
@@ -36,6 +38,7 @@ impl Geometry {
                 u64::from(channel.header_bytes)
             },
             has_file: channel.files != case::Files::None,
+            refuse: channel.client.refuse,
         }
     }
 
@@ -204,6 +207,8 @@ pub struct Buffer {
     pub prev_padding: u64,
     /// Bytes in all sub-buffers ever completed; resetting keeps it.
     pub completed_bytes: u64,
+    /// `subbuf_start` calls since the opening, without those of opening and resetting.
+    pub calls: u64,
     /// `subbuf_start` calls that met a full buffer.
     pub full_count: u64,
     /// Records that were too big.
@@ -243,6 +248,7 @@ impl Buffer {
             finalized: false,
             prev_padding: 0,
             completed_bytes: 0,
+            calls: 0,
             full_count: 0,
             big_count: 0,
             last_toobig: 0,
@@ -314,6 +320,15 @@ impl Buffer {
         Fate::Accepted
     }
 
+    /// `relay_switch_subbuf()` for a record of `len` bytes: what it returns, and the record's fate.
+    pub fn switch_for(&mut self, len: u64, log: &mut Vec<SwitchCall>) -> (u64, Fate) {
+        match self.switch(len, log) {
+            Switched::Done => (len, Fate::Accepted),
+            Switched::Refused => (0, Fate::Refused),
+            Switched::TooBig => (0, Fate::TooBig),
+        }
+    }
+
     /// `relay_flush()`: a switch whatever the sub-buffer holds.
     pub fn flush(&mut self, log: &mut Vec<SwitchCall>) {
         self.switch(0, log);
@@ -349,7 +364,9 @@ impl Buffer {
         let new = self.produced.slot(self.geometry.n_subbufs);
         let full = self.is_full();
         self.full_count += u64::from(full);
-        let accepted = self.geometry.overwrite || !full;
+        self.calls += 1;
+        let refuses = self.geometry.refuse.is_some_and(|r| r.covers(self.calls));
+        let accepted = !refuses && (self.geometry.overwrite || !full);
         log.push(SwitchCall {
             new,
             old: Some(self.data),

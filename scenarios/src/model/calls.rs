@@ -226,8 +226,8 @@ impl Simulation<'_> {
         }
         let key = (channel, cpu as usize);
         let live = &self.live[channel];
-        let has_file =
-            live.state == ChanState::Open && self.case.channels[channel].files != Files::None;
+        let named = live.late || self.case.channels[channel].files != Files::None;
+        let has_file = live.state == ChanState::Open && named;
         let Some(buffer) = live.buffers.get(key.1).filter(|_| has_file) else {
             return OpPrediction::failed(ENOENT);
         };
@@ -247,8 +247,9 @@ impl Simulation<'_> {
         let mut names = Vec::new();
         match live.state {
             ChanState::Never => return OpPrediction::failed(ENOENT),
-            ChanState::Open if spec.files != Files::None => {
-                names.extend((0..live.buffers.len()).map(|cpu| format!("{}{cpu}", spec.name)));
+            // Files in the file system's root are not in the channel's directory.
+            ChanState::Open if (live.late || spec.files != Files::None) && !spec.client.root => {
+                names.extend((0..live.buffers.len()).map(|cpu| format!("{}{cpu}", spec.base())));
             }
             _ => {}
         }

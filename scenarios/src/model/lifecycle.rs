@@ -2,7 +2,7 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Access, Files, Op};
+use crate::case::{Access, Callbacks, Channel, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
@@ -12,38 +12,91 @@ use super::simulate::{Descriptor, Simulation, Slot, record_calls};
 
 /// No such file or directory.
 pub(super) const ENOENT: u32 = 2;
+/// The channel has files already.
+const EEXIST: u32 = 17;
+/// A file could not be made.
+const EINVAL: u32 = 22;
+/// No name of a file.
+const ENAMETOOLONG: u32 = 36;
+/// The kernel has no such function.
+const ENOSYS: u32 = 38;
+
+/// Longest name of a file in bytes.
+const NAME_MAX: usize = 255;
 
 impl Simulation<'_> {
     /// Opens the channel; whether relay accepts.
     pub(super) fn open(&mut self, channel: usize) -> bool {
         let spec = &self.case.channels[channel];
-        let sizes = self
-            .done
-            .behaviour
-            .accepts(spec.subbuf_size, spec.n_subbufs);
+        let buffers = spec.buffers(self.done.online_cpus) as usize;
+        let made = if self.done.behaviour.accepts_channel(spec) {
+            self.make_files(channel, false)
+        } else {
+            0
+        };
         let live = &mut self.live[channel];
-        if !sizes {
-            live.state = ChanState::Refused;
-            return false;
-        }
-        live.state = ChanState::Open;
-        live.generation += 1;
-        live.toobig.clear();
         live.buffers.clear();
-        for cpu in 0..self.done.online_cpus as usize {
+        for cpu in 0..made as usize {
             let mut log = Vec::new();
             live.buffers
                 .push(Buffer::open(Geometry::of(spec), &mut log));
             record_calls(&mut self.done, spec.mode, (channel, cpu), log);
         }
+        if live.buffers.len() < buffers {
+            live.buffers.clear();
+            live.state = ChanState::Refused;
+            return false;
+        }
+        live.state = ChanState::Open;
+        live.generation += 1;
+        live.late = false;
+        live.toobig.clear();
         true
     }
 
+    /// Has the client make every buffer's file, or for buffers without files asks it whether they shall
+    /// be: for how many CPUs it does. Unless it does for all, what was made is removed again.
+    fn make_files(&mut self, channel: usize, late: bool) -> u32 {
+        let spec = &self.case.channels[channel];
+        let named = late || spec.files != Files::None;
+        let buffers = spec.buffers(self.done.online_cpus);
+        let refused = (0..buffers).position(|cpu| {
+            let too_long = named && spec.file_name_len(cpu) > NAME_MAX;
+            too_long || denies(spec, cpu, &mut self.live[channel].asked)
+        });
+        let made = refused.map_or(buffers, |cpu| u32::try_from(cpu).unwrap_or(buffers));
+        if named && let Some(files) = &mut self.done.files[channel] {
+            for file in files.iter_mut().take(made as usize) {
+                file.made += 1;
+                file.removed += u64::from(refused.is_some());
+            }
+        }
+        made
+    }
+
+    fn remove_files(&mut self, channel: usize) {
+        let spec = &self.case.channels[channel];
+        let has_files = self.live[channel].late || spec.files != Files::None;
+        let can = spec.client.callbacks != Callbacks::NoRemove;
+        if has_files
+            && can
+            && let Some(files) = &mut self.done.files[channel]
+        {
+            let buffers = spec.buffers(self.done.online_cpus) as usize;
+            for file in files.iter_mut().take(buffers) {
+                file.removed += 1;
+            }
+        }
+    }
+
     pub(super) fn op_open(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
+        let certain = self.all_certain(keys, at);
+        if !certain {
+            self.done.files[channel] = None;
+        }
         if self.live[channel].state == ChanState::Open {
             return OpPrediction::default();
         }
-        let certain = self.all_certain(keys, at);
         let accepted = self.open(channel);
         if certain {
             OpPrediction::ok(Some(u64::from(accepted)))
@@ -52,12 +105,42 @@ impl Simulation<'_> {
         }
     }
 
-    pub(super) fn op_close(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
-        let certain = self.all_certain(keys, at);
-        let live = &mut self.live[channel];
-        if live.state != ChanState::Open {
+    pub(super) fn op_late_setup(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
+        if !self.all_certain(keys, at) {
+            self.done.files[channel] = None;
             return OpPrediction::default();
         }
+        if self.live[channel].state != ChanState::Open {
+            return OpPrediction::default();
+        }
+        if !self.done.behaviour.late_setup {
+            return OpPrediction::failed(ENOSYS);
+        }
+        if self.live[channel].late || self.case.channels[channel].files != Files::None {
+            return OpPrediction::failed(EEXIST);
+        }
+        let buffers = self.case.channels[channel].buffers(self.done.online_cpus);
+        if self.make_files(channel, true) < buffers {
+            return OpPrediction::failed(EINVAL);
+        }
+        let live = &mut self.live[channel];
+        live.late = true;
+        for buffer in &mut live.buffers {
+            buffer.geometry.has_file = true;
+        }
+        OpPrediction::ok(None)
+    }
+
+    pub(super) fn op_close(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
+        let certain = self.all_certain(keys, at);
+        if !certain {
+            self.done.files[channel] = None;
+        }
+        if self.live[channel].state != ChanState::Open {
+            return OpPrediction::default();
+        }
+        self.remove_files(channel);
+        let live = &mut self.live[channel];
         live.state = ChanState::Closed;
         if self.klog == Some(channel) {
             self.klog = None;
@@ -89,9 +172,13 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         let live = &self.live[channel];
+        if spec.file_name_len(cpu) > NAME_MAX {
+            self.slots.insert(file, Slot::Failed);
+            return OpPrediction::failed(ENAMETOOLONG);
+        }
         let there = live.state == ChanState::Open
-            && spec.files != Files::None
-            && cpu < self.done.online_cpus;
+            && (live.late || spec.files != Files::None)
+            && cpu < spec.buffers(self.done.online_cpus);
         if !there {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENOENT);
@@ -179,4 +266,15 @@ impl Simulation<'_> {
                 .all(|b| self.done.order.is_ordered(*a, *b))
         })
     }
+}
+
+/// Whether the client does not make this CPU's file; counts how often it was asked for it.
+fn denies(spec: &Channel, cpu: u32, asked: &mut u32) -> bool {
+    let Some(create) = spec.client.create.filter(|create| create.cpu == cpu) else {
+        return false;
+    };
+    let call = *asked;
+    *asked += 1;
+    call.checked_sub(create.skip)
+        .is_some_and(|call| call < create.times)
 }

@@ -32,8 +32,8 @@ pub use buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
 pub(crate) use predict::one_run;
 pub use predict::predict;
 pub use prediction::{
-    BufferMoment, ChannelMoment, Copied, Moment, OpPrediction, Prediction, ReadPrediction,
-    StatPrediction,
+    BufferMoment, ChannelMoment, Copied, FileCalls, Moment, OpPrediction, Prediction,
+    ReadPrediction, StatPrediction,
 };
 pub(crate) use simulate::Producer;
 pub use units::{Consumed, Produced, Slot};

@@ -80,7 +80,8 @@ impl Order {
                 let mut clock = self.before[actor][op].clone();
                 clock[actor] = u32::try_from(op + 1).unwrap_or(u32::MAX);
                 if let Op::Wait { gate, count } = what {
-                    for signal in self.needed(at, *gate, *count as usize, signals) {
+                    let by_calls = stalls(case, *gate);
+                    for signal in self.needed(at, *gate, *count as usize, by_calls, signals) {
                         let theirs = &self.before[signal.actor][signal.op];
                         for (mine, over) in clock.iter_mut().zip(theirs) {
                             *mine = (*mine).max(*over);
@@ -101,8 +102,15 @@ impl Order {
         changed
     }
 
-    /// Signals without which the wait cannot end.
-    fn needed(&self, wait: At, gate: usize, count: usize, signals: &[Signal]) -> Vec<At> {
+    /// Signals without which the wait cannot end. Those `by_calls` of callbacks may come at any time.
+    fn needed(
+        &self,
+        wait: At,
+        gate: usize,
+        count: usize,
+        by_calls: usize,
+        signals: &[Signal],
+    ) -> Vec<At> {
         let possible: Vec<At> = signals
             .iter()
             .filter(|signal| signal.gate == gate && !self.is_before(wait, signal.at))
@@ -116,14 +124,16 @@ impl Order {
                     .iter()
                     .filter(|other| *other != signal && !self.is_before(*signal, **other))
                     .count();
-                without < count
+                without + by_calls < count
             })
             .collect()
     }
 
     /// Runs all actors in turn as far as gates let them.
     fn run(&mut self, case: &Case) {
-        let mut gates = vec![0usize; case.gates.len()];
+        let mut gates: Vec<usize> = (0..case.gates.len())
+            .map(|gate| stalls(case, gate))
+            .collect();
         let mut next = vec![0usize; case.actors.len()];
         loop {
             let mut moved = false;
@@ -156,6 +166,11 @@ impl Order {
             .filter(|at| at.op >= next[at.actor])
             .collect();
     }
+}
+
+/// Callbacks that signal the gate in the middle of an operation: it orders nothing.
+fn stalls(case: &Case, gate: usize) -> usize {
+    case.stalls().filter(|stall| stall.signal == gate).count()
 }
 
 /// All operations of a case, actor by actor.

@@ -82,14 +82,21 @@ fn logged(case: &Case) -> impl Iterator<Item = ChannelIndex> + '_ {
 /// The buffers that an operation changes.
 pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
     let script = &case.actors[at.actor];
-    let every = |channel: ChannelIndex| (0..online_cpus as usize).map(move |cpu| (channel, cpu));
+    let every = |channel: ChannelIndex| {
+        let buffers = case.channels[channel].buffers(online_cpus);
+        (0..buffers as usize).map(move |cpu| (channel, cpu))
+    };
+    let one = |channel: ChannelIndex, cpu: Cpu| {
+        vec![(channel, case.channels[channel].buffer_cpu(cpu) as usize)]
+    };
     match &script.ops[at.op] {
         Op::Open { channel }
         | Op::Close { channel }
         | Op::Flush { channel }
+        | Op::LateSetup { channel }
         | Op::Reset { channel } => every(*channel).collect(),
-        Op::Write { channel, .. } => match script.place {
-            Place::Kernel { cpu, .. } if cpu < online_cpus => vec![(*channel, cpu as usize)],
+        Op::Write { channel, .. } | Op::Switch { channel, .. } => match script.place {
+            Place::Kernel { cpu, .. } if cpu < online_cpus => one(*channel, cpu),
             _ => Vec::new(),
         },
         // Which channel gets klog's records depends on when handlers come and go.
@@ -97,12 +104,12 @@ pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
             logged(case).flat_map(every).collect()
         }
         Op::Klog { .. } => match script.place {
-            Place::Kernel { cpu, .. } if cpu < online_cpus => logged(case)
-                .map(|channel| (channel, cpu as usize))
-                .collect(),
+            Place::Kernel { cpu, .. } if cpu < online_cpus => {
+                logged(case).flat_map(|channel| one(channel, cpu)).collect()
+            }
             _ => Vec::new(),
         },
-        Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],
+        Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => one(*channel, *cpu),
         op if changes_by_file(op) => bound(case, at)
             .filter(|(_, cpu, _)| *cpu < online_cpus)
             .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])

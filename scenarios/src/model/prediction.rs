@@ -28,6 +28,17 @@ pub struct Prediction {
     pub unsafe_races: Vec<Vec<bool>>,
     /// Some buffer, of a closed channel perhaps, had two empty sub-buffers in a row.
     pub two_empty: bool,
+    /// By channel: how its files come and go, by CPU; `None` where not determined.
+    pub files: Vec<Option<Vec<FileCalls>>>,
+}
+
+/// What becomes of one channel buffer's file before the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCalls {
+    /// How often `create_buf_file` makes it.
+    pub made: u64,
+    /// How often `remove_buf_file` is called for it.
+    pub removed: u64,
 }
 
 /// The channels at a checkpoint or at the end.

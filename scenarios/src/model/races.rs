@@ -24,9 +24,11 @@ enum Reach {
     Read,
 }
 
-fn reach(op: &Op) -> Option<Reach> {
+/// A global channel's client locks whenever it writes or flushes.
+fn reach(case: &Case, op: &Op) -> Option<Reach> {
     match op {
-        Op::Write { .. } | Op::Klog { .. } => Some(Reach::Write),
+        Op::Flush { channel } if case.channels[*channel].client.global => Some(Reach::Write),
+        Op::Write { .. } | Op::Switch { .. } | Op::Klog { .. } => Some(Reach::Write),
         Op::Flush { .. } | Op::Close { .. } => Some(Reach::Switch),
         Op::Reset { .. } | Op::Open { .. } => Some(Reach::Restart),
         Op::Consumed { .. } => Some(Reach::Consume),
@@ -74,7 +76,7 @@ impl<'a> Races<'a> {
     /// Whether operations on the buffer may overlap that must not.
     pub(super) fn is_unsafe(&self, order: &Order, key: Key) -> bool {
         let ops = self.by_buffer.get(&key).map_or(&[][..], Vec::as_slice);
-        let kind = |at: &At| reach(&self.case.actors[at.actor].ops[at.op]);
+        let kind = |at: &At| reach(self.case, &self.case.actors[at.actor].ops[at.op]);
         ops.iter().enumerate().any(|(i, a)| {
             ops[i + 1..].iter().any(|b| {
                 kind(a)
@@ -114,6 +116,7 @@ mod tests {
             summary: "A case of a test.".to_owned(),
             vcpus: 2,
             seed: 1,
+            needs: Vec::new(),
             channels: vec![Channel {
                 name: "cpu".to_owned(),
                 subbuf_size: 64,
@@ -122,6 +125,7 @@ mod tests {
                 header_bytes: 0,
                 files: Files::Direct,
                 open_at_start: true,
+                client: crate::case::Client::default(),
             }],
             actors,
             gates: vec!["g".to_owned()],

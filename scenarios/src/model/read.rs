@@ -89,11 +89,13 @@ impl Buffer {
         }
     }
 
-    /// In overwrite mode, sub-buffers that a lap replaced are gone, their unread rest too.
+    /// In overwrite mode, sub-buffers that a lap replaced are gone, their unread rest too. A refused
+    /// switch has replaced none yet.
     fn skip_lapped(&mut self) {
         let n = self.geometry.n_subbufs;
-        if !self.is_marked_full() && self.produced.ready(self.consumed) >= n {
-            self.consumed.0 = self.produced.0 - n + 1;
+        let kept = if self.is_marked_full() { n } else { n - 1 };
+        if self.produced.ready(self.consumed) > kept {
+            self.consumed.0 = self.produced.0 - kept;
             self.bytes_consumed = 0;
         }
     }

@@ -8,7 +8,7 @@ use super::behaviour::Behaviour;
 use super::buffer::{Buffer, Fate, Source, SwitchCall};
 use super::order::{At, Order};
 use super::predict::{Key, Touch, changes, changes_by_file};
-use super::prediction::{OpPrediction, Prediction};
+use super::prediction::{FileCalls, OpPrediction, Prediction};
 use super::races::Races;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
@@ -43,6 +43,10 @@ pub(super) struct Live {
     pub(super) state: ChanState,
     /// Grows with every opening, so that descriptors of an earlier one are told apart.
     pub(super) generation: u32,
+    /// Its files came with `relay_late_setup_files()`.
+    pub(super) late: bool,
+    /// How often `create_buf_file` was called for the CPU whose file the client may not make.
+    pub(super) asked: u32,
     pub(super) buffers: Vec<Buffer>,
     /// Buffers of earlier openings that descriptors may still reach.
     pub(super) closed: Vec<(u32, Vec<Buffer>)>,
@@ -106,7 +110,9 @@ impl<'a> Simulation<'a> {
                 .map(|channel| (0..cpus).map(|cpu| what((channel, cpu))).collect())
                 .collect()
         };
-        let exact = each(&|key| touch.is_exact(key));
+        let exists =
+            |(channel, cpu): Key| cpu < case.channels[channel].buffers(online_cpus) as usize;
+        let exact = each(&|key| exists(key) && touch.is_exact(key));
         let unsafe_races = each(&|key| !touch.is_assumed() && races.is_unsafe(&order, key));
         let live = case
             .channels
@@ -114,6 +120,8 @@ impl<'a> Simulation<'a> {
             .map(|_| Live {
                 state: ChanState::Never,
                 generation: 0,
+                late: false,
+                asked: 0,
                 buffers: Vec::new(),
                 closed: Vec::new(),
                 toobig: Vec::new(),
@@ -143,6 +151,7 @@ impl<'a> Simulation<'a> {
                 exact,
                 unsafe_races,
                 two_empty: false,
+                files: vec![Some(vec![FileCalls::default(); cpus]); case.channels.len()],
             },
         }
     }
@@ -181,7 +190,11 @@ impl<'a> Simulation<'a> {
         let op = self.case.actors[at.actor].ops[at.op].clone();
         let keys = changes(self.case, at, self.done.online_cpus);
         // Operations on all buffers go on: some of those may still be certain.
-        let local = changes_by_file(&op) || matches!(op, Op::Write { .. } | Op::Consumed { .. });
+        let local = changes_by_file(&op)
+            || matches!(
+                op,
+                Op::Write { .. } | Op::Switch { .. } | Op::Consumed { .. }
+            );
         if local && !self.all_certain(&keys, at) {
             return;
         }
@@ -199,8 +212,11 @@ impl<'a> Simulation<'a> {
             Op::Klog { payload, count } => self.op_klog(at, &keys, &payload, count),
             Op::Flush { channel } => self.op_each(channel, &keys, at, Buffer::flush),
             Op::Reset { channel } => self.op_each(channel, &keys, at, Buffer::reset),
+            Op::Switch { channel, len } => self.op_switch(at, channel, len),
+            Op::LateSetup { channel } => self.op_late_setup(channel, &keys, at),
             Op::Consumed { channel, cpu, n } => {
-                if let Some(buffer) = self.live[channel].buffers.get_mut(cpu as usize) {
+                let buffer = self.buffer_index(channel, cpu);
+                if let Some(buffer) = self.live[channel].buffers.get_mut(buffer) {
                     buffer.subbufs_consumed(u64::from(n));
                 }
                 self.if_open(channel, OpPrediction::ok(None))
@@ -228,6 +244,15 @@ impl<'a> Simulation<'a> {
             result
         } else {
             OpPrediction::default()
+        }
+    }
+
+    /// Which of a channel's buffers a CPU's is; beyond them all for a CPU that has none.
+    fn buffer_index(&self, channel: usize, cpu: u32) -> usize {
+        if cpu < self.done.online_cpus {
+            self.case.channels[channel].buffer_cpu(cpu) as usize
+        } else {
+            usize::MAX
         }
     }
 
@@ -266,7 +291,7 @@ impl<'a> Simulation<'a> {
         count: u32,
     ) -> OpPrediction {
         let actor = &self.case.actors[at.actor];
-        let Some(cpu) = actor.cpu().map(|cpu| cpu as usize) else {
+        let Some(cpu) = actor.cpu().map(|cpu| self.buffer_index(channel, cpu)) else {
             return OpPrediction::default();
         };
         let buffers = &mut self.live[channel].buffers;
@@ -303,6 +328,25 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    fn op_switch(&mut self, at: At, channel: usize, len: u64) -> OpPrediction {
+        let own = self.case.actors[at.actor].cpu();
+        let index = own.map_or(usize::MAX, |cpu| self.buffer_index(channel, cpu));
+        let mode = self.case.channels[channel].mode;
+        let Some(buffer) = self.live[channel].buffers.get_mut(index) else {
+            return OpPrediction::default();
+        };
+        let mut log = Vec::new();
+        let (value, fate) = buffer.switch_for(len, &mut log);
+        record_calls(&mut self.done, mode, (channel, index), log);
+        if fate == Fate::TooBig {
+            self.note_toobig(channel, at, len);
+        }
+        OpPrediction {
+            refused: Some(refused(&[fate], Via::Write, mode)),
+            ..OpPrediction::ok(Some(value))
+        }
+    }
+
     fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
         let order = &self.done.order;
         let toobig = &mut self.live[channel].toobig;
@@ -311,7 +355,8 @@ impl<'a> Simulation<'a> {
     }
 
     fn op_buf_full(&self, at: At, channel: usize, cpu: u32) -> OpPrediction {
-        let key = (channel, cpu as usize);
+        let index = self.buffer_index(channel, cpu);
+        let key = (channel, index);
         if !self
             .touch
             .is_seen_certainly(&self.done.order, key, Some(at))
@@ -320,7 +365,7 @@ impl<'a> Simulation<'a> {
         }
         self.live[channel]
             .buffers
-            .get(cpu as usize)
+            .get(index)
             .map_or_else(OpPrediction::default, |buffer| {
                 OpPrediction::ok(Some(u64::from(buffer.is_full())))
             })

@@ -58,6 +58,7 @@ mod tests {
             overwrite: false,
             header_bytes: 0,
             has_file: true,
+            refuse: None,
         };
         let mut log = Vec::new();
         let mut buffer = Buffer::open(geometry, &mut log);

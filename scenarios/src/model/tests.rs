@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::buffer::{Buffer, Fate, Geometry, Piece, Source};
+use super::units::Produced;
+use crate::case::Refuse;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -32,6 +34,7 @@ fn geometry(size: u64, n: u64, overwrite: bool, header: u64) -> Geometry {
         overwrite,
         header_bytes: header,
         has_file: true,
+        refuse: None,
     }
 }
 
@@ -202,4 +205,56 @@ fn a_header_can_make_a_record_too_big_after_the_switch() {
     assert_eq!((buffer.big_count, buffer.last_toobig), (1, 12));
     assert_eq!(buffer.write(record(1), 17, false, &mut log), Fate::TooBig);
     assert_eq!(buffer.produced.0, 1);
+}
+
+fn sources(pieces: &[Piece]) -> Vec<Source> {
+    pieces.iter().map(|piece| piece.source).collect()
+}
+
+fn refusing(size: u64, n: u64, overwrite: bool, (from, count): (u32, u32)) -> Geometry {
+    Geometry {
+        refuse: Some(Refuse { from, count }),
+        ..geometry(size, n, overwrite, 0)
+    }
+}
+
+#[test]
+fn a_callback_that_refuses_for_a_while_costs_records_and_no_sub_buffer() {
+    let mut log = Vec::new();
+    let mut buffer = Buffer::open(refusing(8, 4, false, (2, 3)), &mut log);
+    let fates: Vec<Fate> = (0..7)
+        .map(|seq| buffer.write(record(seq), 8, false, &mut log))
+        .collect();
+    let (kept, lost) = (Fate::Accepted, Fate::Refused);
+    assert_eq!(fates, [kept, kept, lost, lost, lost, kept, kept]);
+    assert_eq!((buffer.produced, buffer.calls), (Produced(3), 6));
+    assert_eq!(buffer.full_count, 0, "it was never full");
+    let read = buffer.read(u32::MAX);
+    assert_eq!(sources(&read), [0, 1, 5, 6].map(record));
+}
+
+#[test]
+fn a_refused_switch_after_a_lap_has_replaced_nothing() {
+    let mut log = Vec::new();
+    let mut buffer = Buffer::open(refusing(8, 4, true, (7, 1)), &mut log);
+    for seq in 0..8 {
+        buffer.write(record(seq), 8, false, &mut log);
+    }
+    assert!(buffer.is_marked_full());
+    let read = buffer.read(u32::MAX);
+    assert_eq!(sources(&read), [3, 4, 5, 6].map(record));
+}
+
+#[test]
+fn switching_for_a_record_says_whether_it_then_fits() {
+    let mut log = Vec::new();
+    let mut buffer = Buffer::open(geometry(16, 2, false, 4), &mut log);
+    assert_eq!(buffer.switch_for(17, &mut log), (0, Fate::TooBig));
+    assert_eq!(buffer.produced, Produced(0));
+    assert_eq!(buffer.switch_for(13, &mut log), (0, Fate::TooBig));
+    assert_eq!((buffer.produced, buffer.offset), (Produced(1), 4));
+    assert_eq!(buffer.switch_for(12, &mut log), (0, Fate::Refused));
+    assert_eq!(buffer.big_count, 2);
+    buffer.subbufs_consumed(1);
+    assert_eq!(buffer.switch_for(12, &mut log), (12, Fate::Accepted));
 }

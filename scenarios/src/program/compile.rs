@@ -3,16 +3,20 @@
 use std::ops::Range;
 
 use relaybed_abi::{
-    Actor as AbiActor, ChannelSpec, Context as AbiContext, Files as AbiFiles, Mode as AbiMode,
-    Op as AbiOp, Plant, RB_BASE_SIZE, RB_CHAN_BUFFER_ONLY, RB_CHAN_OPEN_AT_START, RB_MAX_ACTORS,
-    RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB,
-    RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE, RB_REQ_POWER_OFF, Request,
+    Actor as AbiActor, ChannelSpec, Context as AbiContext, Create, Files as AbiFiles,
+    Mode as AbiMode, Op as AbiOp, Plant, RB_BASE_SIZE, RB_CHAN_BUFFER_ONLY, RB_CHAN_GLOBAL,
+    RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START,
+    RB_CHAN_ROOT, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS,
+    RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
+    RB_REQ_POWER_OFF, Request,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::ProgramError;
 use super::ops::{Encoder, Position};
-use crate::case::{Actor, Case, Channel, Context, Expect, Files, Mode, Op, Place};
+use crate::case::{
+    Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op, Place,
+};
 use crate::evidence::Planted;
 
 /// Largest `n_subbufs` for which relay can allocate its padding array (4 MiB of pointers).
@@ -153,7 +157,8 @@ fn encode_actor<'case>(
 
 fn channel_spec(channel: &Channel) -> Result<ChannelSpec, ProgramError> {
     let mut spec = ChannelSpec::new_zeroed();
-    let name = channel.name.as_bytes();
+    let base = channel.base();
+    let name = base.as_bytes();
     let limit = RB_BASE_SIZE - 1;
     if name.is_empty() || name.len() > limit || name.iter().any(|byte| matches!(byte, b'/' | 0)) {
         return Err(ProgramError::ChannelName {
@@ -182,7 +187,46 @@ fn channel_spec(channel: &Channel) -> Result<ChannelSpec, ProgramError> {
     if channel.files == Files::None {
         spec.flags |= RB_CHAN_BUFFER_ONLY;
     }
+    client(&channel.client, &mut spec)?;
     Ok(spec)
+}
+
+/// What the client does beyond the mode.
+fn client(client: &Client, spec: &mut ChannelSpec) -> Result<(), ProgramError> {
+    if client.global {
+        spec.flags |= RB_CHAN_GLOBAL;
+    }
+    if client.root {
+        spec.flags |= RB_CHAN_ROOT;
+    }
+    spec.flags |= match client.callbacks {
+        Callbacks::All => 0,
+        Callbacks::None => RB_CHAN_NO_CALLBACKS,
+        Callbacks::NoCreate => RB_CHAN_NO_CREATE,
+        Callbacks::NoRemove => RB_CHAN_NO_REMOVE,
+    };
+    if let Some(refuse) = client.refuse {
+        (spec.refuse_from, spec.refuse_count) = (refuse.from, refuse.count);
+    }
+    if let Some(stall) = client.stall {
+        limit(
+            "gates",
+            stall.signal.max(stall.wait) as u64 + 1,
+            RB_MAX_GATES,
+        )?;
+        (spec.stall_cpu, spec.stall_at) = (stall.cpu, stall.at);
+        (spec.stall_signal, spec.stall_wait) = (narrow(stall.signal), narrow(stall.wait));
+    }
+    if let Some(create) = client.create {
+        spec.create_answer = match create.answer {
+            Answer::Null => Create::Null,
+            Answer::Error => Create::Error,
+        }
+        .code();
+        (spec.create_skip, spec.create_times) = (create.skip, create.times);
+        spec.create_cpu = create.cpu;
+    }
+    Ok(())
 }
 
 fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor, ProgramError> {
@@ -233,15 +277,14 @@ fn pages(case: &Case) -> u64 {
     let of_channel = |(index, spec): (usize, &Channel)| {
         let opens = |op: &&Op| matches!(op, Op::Open { channel } if *channel == index);
         let openings = ops().filter(opens).count() as u64 + u64::from(spec.open_at_start);
-        alloc_size(spec).map(|bytes| bytes / RB_PAGE_SIZE as u64 * openings)
+        let buffers = u64::from(spec.buffers(case.vcpus));
+        alloc_size(spec).map(|bytes| bytes / RB_PAGE_SIZE as u64 * openings * buffers)
     };
-    let pages: u64 = case
-        .channels
+    case.channels
         .iter()
         .enumerate()
         .filter_map(of_channel)
-        .sum();
-    pages * u64::from(case.vcpus)
+        .sum()
 }
 
 fn check_expect(case: &Case, index: usize, expect: &Expect) -> Result<(), ProgramError> {

@@ -130,6 +130,7 @@ impl<'case> Encoder<'case> {
                 raw.seq_first = position.first_record;
                 self.payload(position, payload, raw)?;
             }
+            Op::Switch { len, .. } => raw.len64 = *len,
             Op::Consumed { cpu, n, .. } => (raw.arg0, raw.arg1) = (*cpu, *n),
             Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } | Op::Stat { cpu, .. } => {
                 raw.arg0 = *cpu;
@@ -166,6 +167,7 @@ impl<'case> Encoder<'case> {
             | Op::KlogUnregister { .. }
             | Op::Flush { .. }
             | Op::Reset { .. }
+            | Op::LateSetup { .. }
             | Op::FileClose { .. }
             | Op::FileMunmap { .. }
             | Op::FileCopy { .. }
@@ -282,6 +284,8 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::Reset { .. } => (OpCode::Reset, Kernel, "reset"),
         Op::Consumed { .. } => (OpCode::Consumed, Kernel, "consumed"),
         Op::BufFull { .. } => (OpCode::BufFull, Kernel, "buf-full"),
+        Op::Switch { .. } => (OpCode::Switch, Kernel, "switch"),
+        Op::LateSetup { .. } => (OpCode::LateSetup, Kernel, "late-setup"),
         Op::Signal { .. } => (OpCode::Signal, Both, "signal"),
         Op::Wait { .. } => (OpCode::Wait, Both, "wait"),
         Op::Checkpoint { .. } => (OpCode::Checkpoint, Both, "checkpoint"),

@@ -12,6 +12,7 @@ use crate::case::Case;
 use crate::evidence::{Evidence, Planted, Setting};
 use crate::exit::Exit;
 use crate::judge;
+use crate::model::Behaviour;
 use crate::report::excerpt;
 use crate::report::{CaseReport, Detail, Listener, Summary};
 use crate::select::Loaded;
@@ -138,6 +139,11 @@ impl<'a> Suite<'a> {
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
         let mut session = self.take_session()?;
+        let release = Behaviour::of(session.setting().linux_version);
+        if let Some(reason) = release.lacks(&case.needs) {
+            self.session = Some(session);
+            return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
+        }
         let plant = match self.plant(case, session.setting()) {
             Ok(plant) => plant,
             Err(reason) => {

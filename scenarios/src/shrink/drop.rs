@@ -49,6 +49,8 @@ fn channel_mut(op: &mut Op) -> Option<&mut usize> {
             call: FileCall::Open { channel, .. },
             ..
         }
+        | Op::Switch { channel, .. }
+        | Op::LateSetup { channel }
         | Op::FileOpen { channel, .. } => Some(channel),
         _ => None,
     }

@@ -39,7 +39,8 @@ fn number(value: u64) -> u64 {
 fn channel_size(channel: &Channel) -> u64 {
     let words = u64::from(channel.mode != Mode::NoOverwrite)
         + u64::from(channel.files != Files::Direct)
-        + u64::from(!channel.open_at_start);
+        + u64::from(!channel.open_at_start)
+        + u64::from(!channel.client.is_plain());
     4 * OP
         + words * word()
         + number(channel.subbuf_size)
@@ -85,6 +86,7 @@ fn op_size(op: &Op) -> u64 {
             ..
         } => number(map.len) + number(map.offset),
         Op::File { call, .. } => call.takes(),
+        Op::Switch { len, .. } => number(*len),
         _ => 0,
     }
 }

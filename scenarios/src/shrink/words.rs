@@ -1,6 +1,6 @@
 //! Passes that choose plainer words: one CPU, task context, the plain kinds of channel.
 
-use crate::case::{Case, Channel, Context, Files, Mode, Op, Payload, Place, Via};
+use crate::case::{Case, Channel, Client, Context, Files, Mode, Op, Payload, Place, Via};
 use crate::generate::{Step, in_line, line_of};
 
 /// One actor does what two did, where operations are in one order.
@@ -31,11 +31,12 @@ pub(super) fn merge_actors(case: &Case) -> Vec<Case> {
 }
 
 /// Changes that make one channel plainer.
-const CHANNEL: [fn(&mut Channel); 4] = [
+const CHANNEL: [fn(&mut Channel); 5] = [
     |channel| channel.mode = Mode::NoOverwrite,
     |channel| channel.files = Files::Direct,
     |channel| channel.header_bytes = 0,
     |channel| channel.open_at_start = true,
+    |channel| channel.client = Client::default(),
 ];
 
 /// Plainer channels, and the plain seed.

@@ -32,6 +32,7 @@ fn case() -> Case {
         summary: "A case.".to_owned(),
         vcpus: 2,
         seed: u64::MAX,
+        needs: Vec::new(),
         channels: vec![Channel {
             name: "../cpu".replace('/', "-"),
             subbuf_size: 2000,
@@ -40,6 +41,7 @@ fn case() -> Case {
             header_bytes: 0,
             files: Files::Direct,
             open_at_start: true,
+            client: crate::case::Client::default(),
         }],
         actors: vec![Actor {
             name: "writer".to_owned(),

@@ -51,7 +51,7 @@ fn layouts() -> Vec<Layout> {
         layout!(ChannelSpec = "rb_channel_spec" {
             base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,
             refuse_count, stall_cpu, stall_at, stall_signal, stall_wait, create_answer, create_cpu,
-            create_times, reserved,
+            create_skip, create_times,
         }),
         layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, flags, reserved }),
         layout!(Op = "rb_op" {

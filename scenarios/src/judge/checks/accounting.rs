@@ -76,7 +76,8 @@ fn sizes(
         words::bytes(seen.alloc_size),
     );
     let global = words::yes(seen.is_global);
-    expect(report, &at, "whether the channel is global", "no", global);
+    let asked = words::yes(matter.case.channels[channel].client.global);
+    expect(report, &at, "whether the channel is global", asked, global);
     expect(
         report,
         &at,
@@ -114,7 +115,7 @@ fn position(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     let n = parsed.geometry.n_subbufs.max(1);
     let at = matter.whole(parsed);
     let full = seen.offset == size.saturating_add(1);
-    let most = if parsed.geometry.overwrite {
+    let most = if parsed.geometry.overwrite && parsed.geometry.refuse.is_none() {
         size
     } else {
         size.saturating_add(1)
@@ -162,6 +163,11 @@ fn position(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
 fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     let seen = parsed.seen;
     let at = matter.whole(parsed);
+    // Files may come late: then the model says whether they have.
+    let late = matter.has_op(parsed.channel, |op| matches!(op, Op::LateSetup { .. }));
+    if late {
+        return;
+    }
     expect(
         report,
         &at,

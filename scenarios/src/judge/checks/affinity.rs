@@ -40,12 +40,12 @@ fn judge_record(
         return;
     };
     let name = || matter.record((found.actor, found.seq));
-    if writer.cpu != cpu {
+    if writer.buffer != cpu {
         report.fail(
             Property::Affinity,
             place(),
             format!("{} is in the buffer of another CPU", name()),
-            format!("buffer of CPU {}", writer.cpu),
+            format!("buffer of CPU {}", writer.buffer),
             format!("buffer of CPU {cpu}"),
         );
     } else if writer.channel != channel && writer.channel != NO_CHANNEL {

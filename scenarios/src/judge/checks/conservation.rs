@@ -227,7 +227,7 @@ fn balance(
         let Ok(id) = u16::try_from(actor) else {
             continue;
         };
-        if script.cpu() != Some(cpu) {
+        if script.cpu().map(|own| spec.buffer_cpu(own)) != Some(cpu) {
             continue;
         }
         let found = seqs.get(&id).unwrap_or(&nothing);

@@ -2,7 +2,7 @@
 
 use relaybed_abi::{ChanState, EventKind};
 
-use crate::case::{FileCall, Files, Op};
+use crate::case::{FileCall, Op};
 use crate::judge::matter::{Matter, Report};
 use crate::judge::words;
 use crate::verdict::{Location, Property};
@@ -50,7 +50,12 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 None => report.amount.unspecified += 1,
             }
             let cpus: Vec<u32> = seen.buffers.iter().map(|buffer| buffer.cpu).collect();
-            let all: Vec<u32> = (0..matter.prediction.online_cpus).collect();
+            let buffers = matter
+                .case
+                .channels
+                .get(channel)
+                .map_or(0, |spec| spec.buffers(matter.prediction.online_cpus));
+            let all: Vec<u32> = (0..buffers).collect();
             if seen.state == ChanState::Open && cpus != all {
                 report.fail(
                     Property::Lifetime,
@@ -104,67 +109,57 @@ fn results(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
-/// How often the channel is opened and closed; `None`: not determined.
-fn openings(matter: &Matter<'_>, channel: usize) -> Option<(u64, u64)> {
-    let spec = &matter.case.channels[channel];
-    let behaviour = matter.prediction.behaviour;
-    let accepted = behaviour.accepts(spec.subbuf_size, spec.n_subbufs);
-    let mut opened = u64::from(spec.open_at_start && accepted);
-    let mut closed = 0;
-    for (actor, script) in matter.case.actors.iter().enumerate() {
-        for (index, op) in script.ops.iter().enumerate() {
-            let result = matter.prediction.op(actor, index);
-            match op {
-                Op::Open { channel: of } if *of == channel => opened += result?.value?,
-                Op::Close { channel: of } if *of == channel => {
-                    closed += u64::from(result?.error == Some(0));
-                }
-                _ => {}
-            }
-        }
-    }
-    if spec.files == Files::None {
-        return Some((0, 0));
-    }
-    Some((opened, closed))
-}
-
-/// One file a CPU is made at each opening, and removed at each closing.
+/// One file a buffer is made at each opening, and removed at each closing.
 fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
-    let Some((opened, closed)) = openings(matter, channel) else {
+    let Some(expected) = &matter.prediction.files[channel] else {
         report.amount.unspecified += 1;
         return;
     };
     if matter.evidence.events_lost > 0 {
         return;
     }
-    for cpu in 0..matter.prediction.online_cpus {
-        let count = |kind: EventKind| {
-            matter
-                .evidence
-                .events
-                .iter()
-                .filter(|event| {
-                    event.kind == kind.code()
-                        && usize::from(event.channel) == channel
-                        && u32::from(event.buf_cpu) == cpu
-                })
-                .count() as u64
+    for (cpu, expected) in (0..matter.prediction.online_cpus).zip(expected) {
+        let calls = |kind: EventKind| {
+            matter.evidence.events.iter().filter(move |event| {
+                event.kind == kind.code()
+                    && usize::from(event.channel) == channel
+                    && u32::from(event.buf_cpu) == cpu
+                    && event.verdict != 0
+            })
         };
         let at = Location {
             channel: matter.channel_name(channel),
             cpu: Some(cpu),
             ..Location::default()
         };
-        let created = count(EventKind::CreateFile);
-        if created != opened {
+        let made = calls(EventKind::CreateFile).count() as u64;
+        if made != expected.made {
             let what = "create_buf_file is called once an opening";
-            report.fail(Property::Lifetime, at.clone(), what, opened, created);
+            report.fail(Property::Lifetime, at.clone(), what, expected.made, made);
         }
-        let removed = count(EventKind::RemoveFile);
-        if removed < closed || removed > opened {
+        let removed = calls(EventKind::RemoveFile).count() as u64;
+        if removed != expected.removed {
             let what = "remove_buf_file is called once a closing";
-            report.fail(Property::Lifetime, at, what, closed, removed);
+            report.fail(
+                Property::Lifetime,
+                at.clone(),
+                what,
+                expected.removed,
+                removed,
+            );
+        }
+        // 0: evidence of a module that did not tell.
+        let name = matter.case.channels[channel].file_name_len(cpu);
+        let mut lengths = calls(EventKind::CreateFile).map(|event| event.new_offset as usize);
+        if let Some(length) = lengths.find(|length| ![0, name].contains(length)) {
+            let what = "the file's name is the base filename and the CPU's number";
+            report.fail(
+                Property::Lifetime,
+                at,
+                what,
+                words::bytes(name as u64),
+                words::bytes(length as u64),
+            );
         }
     }
 }

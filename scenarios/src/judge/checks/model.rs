@@ -98,6 +98,8 @@ fn operation(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), op: &
         Op::Reset { .. } => "relay_reset()",
         Op::Consumed { .. } => "relay_subbufs_consumed()",
         Op::BufFull { .. } => "relay_buf_full()",
+        Op::Switch { .. } => "relay_switch_subbuf()",
+        Op::LateSetup { .. } => "relay_late_setup_files()",
         _ => return,
     };
     compare_result(matter, report, at, what, Property::Model);

@@ -2,7 +2,7 @@
 
 use relaybed_abi::{Event, EventKind, RB_NONE32, RB_NONE64};
 
-use crate::case::Mode;
+use crate::case::{FileCall, Mode, Op};
 use crate::judge::matter::{Matter, Report};
 use crate::model::{Geometry, SwitchCall};
 use crate::verdict::{Location, Property};
@@ -15,6 +15,7 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
     }
     for (channel, spec) in matter.case.channels.iter().enumerate() {
         for cpu in 0..matter.prediction.online_cpus {
+            mappings(matter, report, channel, cpu);
             let events = calls(matter, channel, cpu);
             let predicted = matter
                 .prediction
@@ -193,7 +194,7 @@ impl Call {
             let expected = format!("at most {size} bytes");
             return Some(("more padding is told than a sub-buffer has", expected));
         }
-        if geometry.overwrite && !self.accepted {
+        if geometry.overwrite && !self.accepted && geometry.refuse.is_none() {
             return Some(("the client's callback did not run", "returns 1".to_owned()));
         }
         if self.new != place {
@@ -221,5 +222,75 @@ impl Call {
                 format!("produced {produced}"),
             )
         })
+    }
+}
+
+/// On releases with callbacks for mappings, one call of `buf_mapped` for each mapping that was made, and
+/// one of `buf_unmapped` at most; elsewhere none.
+fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) {
+    let has = matter.prediction.behaviour.buf_mapped;
+    let done = |wanted: fn(&Op) -> bool| {
+        crate::model::order::operations(matter.case)
+            .filter(|at| wanted(&matter.case.actors[at.actor].ops[at.op]))
+            .filter(|at| {
+                let bound = crate::model::predict::bound(matter.case, *at);
+                bound.is_some_and(|(c, on, _)| (c, on) == (channel, cpu))
+            })
+            .filter_map(|at| super::model::result(matter, at.actor, at.op))
+            .filter(|result| result.error == 0)
+            .count()
+    };
+    let seen = |kind: EventKind| {
+        let events = matter.evidence.events.iter();
+        events
+            .filter(|event| {
+                event.kind == kind.code()
+                    && usize::from(event.channel) == channel
+                    && u32::from(event.buf_cpu) == cpu
+            })
+            .count()
+    };
+    let made = if has {
+        done(|op| {
+            matches!(
+                op,
+                Op::File {
+                    call: FileCall::Map(_),
+                    ..
+                }
+            )
+        })
+    } else {
+        0
+    };
+    let taken = if has {
+        done(|op| matches!(op, Op::FileMunmap { .. }))
+    } else {
+        0
+    };
+    let at = Location {
+        channel: matter.channel_name(channel),
+        cpu: Some(cpu),
+        ..Location::default()
+    };
+    let mapped = seen(EventKind::Mapped);
+    if mapped != made {
+        let what = "calls of buf_mapped, one for each mapping";
+        report.fail(Property::Notification, at.clone(), what, made, mapped);
+    }
+    let unmapped = seen(EventKind::Unmapped);
+    // What is taken away in two parts is told twice.
+    let parts = done(|op| {
+        matches!(
+            op,
+            Op::File {
+                call: FileCall::Keep { .. },
+                ..
+            }
+        )
+    });
+    if !(taken..=made + parts).contains(&unmapped) {
+        let what = "calls of buf_unmapped, one for each mapping taken away";
+        report.fail(Property::Notification, at, what, taken, unmapped);
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn channel(subbuf_size: u64, n_subbufs: u64, mode: Mode) -> Channel {
         header_bytes: 0,
         files: Files::Direct,
         open_at_start: true,
+        client: crate::case::Client::default(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn case(channel: Channel, actors: Vec<Actor>, gates: usize) -> Case {
         summary: "A case of a test.".to_owned(),
         vcpus: 2,
         seed: 7,
+        needs: Vec::new(),
         channels: vec![channel],
         actors,
         gates: (0..gates).map(|gate| format!("g{gate}")).collect(),

@@ -2,6 +2,7 @@
 //! under its own name.
 
 mod cases;
+mod clients;
 mod files;
 mod known;
 mod lies;

@@ -253,6 +253,7 @@ pub(super) fn case() -> Case {
         header_bytes: 0,
         files: Files::Direct,
         open_at_start: true,
+        client: crate::case::Client::default(),
     };
     let kernel = Place::Kernel {
         cpu: 0,
@@ -265,6 +266,7 @@ pub(super) fn case() -> Case {
         summary: "A memory by hand.".to_owned(),
         vcpus: 2,
         seed: 1,
+        needs: Vec::new(),
         channels: vec![channel(0), channel(1)],
         actors: vec![
             Actor {

@@ -23,6 +23,7 @@ fn channel(name: &str) -> Channel {
         header_bytes: 16,
         files: Files::None,
         open_at_start: true,
+        client: crate::case::Client::default(),
     }
 }
 
@@ -65,6 +66,7 @@ fn case(actors: Vec<Actor>) -> Case {
         summary: "A case.".to_owned(),
         vcpus: 2,
         seed: 77,
+        needs: Vec::new(),
         channels: vec![channel("cpu")],
         actors,
         gates: vec!["go".to_owned()],

@@ -5,6 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 use relaybed_abi::{
     Op as AbiOp, OpCode, RB_OFF_BLOB, RB_OFF_OPS, RB_OP_BLOB, RB_OP_PRIVATE, RB_OP_WRITABLE,
+    Request,
 };
 use zerocopy::IntoBytes;
 
@@ -231,7 +232,7 @@ proptest! {
                     assert_meant(&case, actor, index, raw, blob);
                 }
             }
-            prop_assert_eq!(request(&program).as_bytes().len(), size_of::<relaybed_abi::Request>());
+            prop_assert_eq!(request(&program).as_bytes().len(), size_of::<Request>());
         }
     }
 }

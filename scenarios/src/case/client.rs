@@ -1,0 +1,131 @@
+//! What a channel's client does beyond its mode, and what a case needs of a kernel.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cpu, GateIndex};
+
+/// What the client of a channel does that an ordinary one does not: its callbacks, and what it gives to
+/// `relay_open()`. The default is the ordinary client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Client {
+    /// `create_buf_file` declares the channel global: one buffer, under CPU 0, for all CPUs.
+    pub global: bool,
+    /// No parent directory is given, so files lie in the root of debugfs.
+    pub root: bool,
+    /// Which callbacks it has.
+    pub callbacks: Callbacks,
+    /// The base filename is the channel's name, drawn out with `x` to this many bytes.
+    pub base_bytes: Option<u32>,
+    /// Calls of `subbuf_start` that refuse whatever the mode says.
+    pub refuse: Option<Refuse>,
+    /// A call of `subbuf_start` that waits at a gate.
+    pub stall: Option<Stall>,
+    /// Calls of `create_buf_file` that do not make the file.
+    pub create: Option<Denied>,
+}
+
+impl Client {
+    /// Whether it is the ordinary one.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The callbacks that `relay_open()` is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Callbacks {
+    /// All that the mode asks for.
+    #[default]
+    All,
+    /// None: a NULL pointer.
+    None,
+    /// Without `create_buf_file`.
+    NoCreate,
+    /// Without `remove_buf_file`.
+    NoRemove,
+}
+
+/// Refused switches. Calls of `subbuf_start` are counted by buffer from 1, from the opening on, without
+/// those of opening and resetting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refuse {
+    /// The first call that refuses.
+    pub from: u32,
+    /// How many in a row do.
+    pub count: u32,
+}
+
+impl Refuse {
+    /// Whether this call refuses.
+    #[must_use]
+    pub fn covers(&self, call: u64) -> bool {
+        call.checked_sub(self.from.into())
+            .is_some_and(|behind| self.from > 0 && behind < self.count.into())
+    }
+}
+
+/// A callback that waits in the middle of a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// CPU of the buffer.
+    pub cpu: Cpu,
+    /// The call, counted as for [`Refuse`].
+    pub at: u32,
+    /// Gate that it signals first.
+    pub signal: GateIndex,
+    /// Gate that it then waits for.
+    pub wait: GateIndex,
+}
+
+/// Files that `create_buf_file` does not make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// For which CPU.
+    pub cpu: Cpu,
+    /// What it answers instead.
+    pub answer: Answer,
+    /// How many calls for that CPU make the file before.
+    pub skip: u32,
+    /// How many calls for that CPU then do not make it.
+    pub times: u32,
+}
+
+/// An answer of `create_buf_file` that is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// NULL.
+    Null,
+    /// An error pointer.
+    Error,
+}
+
+/// Something that not every release of relay has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// `relay_late_setup_files()`.
+    LateSetup,
+    /// Relay's own `splice_read`.
+    Splice,
+    /// `rchan.last_toobig`, `rchan_buf.prev_padding` and the callback's argument of that name.
+    PrevPadding,
+    /// `rchan_buf.stats`.
+    Statistics,
+    /// The callbacks `buf_mapped` and `buf_unmapped`.
+    BufMapped,
+}
+
+impl Need {
+    /// All of them, by the name that scenarios use.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("late-setup", Self::LateSetup),
+        ("splice", Self::Splice),
+        ("prev-padding", Self::PrevPadding),
+        ("statistics", Self::Statistics),
+        ("buf-mapped", Self::BufMapped),
+    ];
+}
