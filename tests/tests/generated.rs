@@ -1,11 +1,6 @@
 //! Generated scenarios on a real kernel: a fixed seed shows nothing unexplained, and a defect that is
 //! planted in them is found, made small, and shown again by the file that is left.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's helper fails the test by panicking"
-)]
-
 use std::path::Path;
 
 use relaybed_tests::call;
