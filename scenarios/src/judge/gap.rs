@@ -6,7 +6,7 @@ use crate::model::buffer::{Piece, Source};
 use crate::model::content::piece_mismatch;
 
 use super::identify::{Known, Writer};
-use super::parse::{FaultKind, Parser, Walk, record_id};
+use super::parse::{FaultKind, Parser, Walk, header_mismatch, record_id};
 
 /// Records of one operation that the cut end of a stream is compared with.
 const CUT_SEARCH: usize = 256;
@@ -72,11 +72,16 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether the rest of the text is the beginning of a record that may come next.
+    /// Whether the rest of the text is the beginning of a record, or of a header, that may come next.
     fn is_cut(&self, walk: &Walk<'_>, fill: usize) -> bool {
         let Some(rest) = walk.text.bytes.get(walk.at..fill) else {
             return false;
         };
+        let in_header = rest.len() < walk.text.header_bytes as usize
+            && header_mismatch(self.next_header, rest).is_none();
+        if in_header {
+            return true;
+        }
         let here = |writer: &&Writer<'_>| {
             writer.channel == walk.text.channel && writer.cpu == walk.text.cpu
         };

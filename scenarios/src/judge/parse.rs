@@ -127,7 +127,7 @@ pub struct Parser<'a> {
     /// By actor: the number after the last one found.
     pub(super) next: Vec<Option<u32>>,
     /// Sub-buffers produced at the next header of a stream.
-    next_header: u64,
+    pub(super) next_header: u64,
 }
 
 /// Where the parser is in one text.
@@ -398,7 +398,7 @@ pub fn record_id(piece: &Piece) -> Option<(u16, u32)> {
     }
 }
 
-fn header_mismatch(produced: u64, bytes: &[u8]) -> Option<usize> {
+pub(super) fn header_mismatch(produced: u64, bytes: &[u8]) -> Option<usize> {
     let seq = u32::try_from(produced & u64::from(u32::MAX)).unwrap_or(0);
     pattern_mismatch(RB_HEADER_ACTOR, seq, 0, bytes)
 }

@@ -150,6 +150,18 @@ impl Simulation<'_> {
         nonblock: bool,
         late: bool,
     ) -> OpPrediction {
+        if size == 0 {
+            // splice(2) of no bytes is over before it looks at the file.
+            let nothing = ReadPrediction {
+                pieces: Vec::new(),
+                bytes: 0,
+            };
+            let calls = if late { 1 } else { times.max(1) };
+            return OpPrediction {
+                reads: Some(vec![nothing; calls as usize]),
+                ..OpPrediction::ok(Some(0))
+            };
+        }
         if let Some(refused) = self.splice_refused(descriptor) {
             return refused;
         }
