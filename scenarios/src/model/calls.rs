@@ -107,6 +107,17 @@ impl Simulation<'_> {
 
     /// A read a part, until one gives less than it might.
     fn op_readv(&mut self, descriptor: Descriptor, size: u32, parts: u32) -> OpPrediction {
+        if size == 0 && descriptor.access != Access::Write {
+            // readv(2) of no bytes is over before it reaches the file.
+            let nothing = ReadPrediction {
+                pieces: Vec::new(),
+                bytes: 0,
+            };
+            return OpPrediction {
+                reads: Some(vec![nothing]),
+                ..OpPrediction::ok(Some(0))
+            };
+        }
         let mut whole: Vec<Piece> = Vec::new();
         let mut at = 0;
         for _ in 0..parts {
