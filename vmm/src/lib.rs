@@ -42,8 +42,6 @@
 //! |---|---|---|---|---|
 //! | CPU seconds, median of three | 15.1 | 24.4 | 24.8 | 25.5 |
 //! | ratio to ours | 1 | 1.6 | 1.6 | 1.7 |
-//! | seconds by the clock, a round on a calmer host | 12.6 | 27.3 | 26.6 | 32.2 |
-//! | ratio to ours | 1 | 2.2 | 2.1 | 2.6 |
 //! | memory beyond guest RAM, MiB | 0.24 | 18 to 20 | 16 to 23 | 14 to 22 |
 //! | exits, all | 30,200 | 81,200 | 55,700 | 53,800 |
 //! | of these port and memory-mapped I/O | 500 | 41,700 | 19,200 | 18,300 |
@@ -57,14 +55,14 @@
 //!
 //! | left out | CPU seconds | exits more |
 //! |---|---|---|
-//! | nothing | 13.8, 16.4 | |
+//! | nothing (two runs) | 13.8, 16.4 | |
 //! | `acpi=off` | 19.5 | 230 |
 //! | `pci=off` | 18.9 | 150 |
 //! | `initcall_blacklist=cmos_init` | 32.7 | 40,000 |
 //!
 //! The MP table was measured against a minimal set of ACPI tables (RSDP, XSDT, FADT, MADT, an empty
-//! DSDT), everything else the same: all of 5.10, 6.1, 6.12 and 7.3 booted with both, and the MP table
-//! was as fast or faster (6.1 with 2 vCPUs: medians of three 15.1 and 15.4 CPU seconds). So
+//! DSDT), everything else the same: wherever it was tried it booted as well, and the times show no clear
+//! difference (one run each; for 6.1 with 2 vCPUs medians of three). It is less code, so
 //! the table without an interpreter stayed.
 //!
 //! | CPU seconds, MP table / ACPI | 5.10 | 6.1 | 6.12 | 7.3 |

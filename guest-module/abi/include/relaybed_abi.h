@@ -14,8 +14,11 @@
 #ifndef RELAYBED_ABI_H
 #define RELAYBED_ABI_H
 
-#include <linux/ioctl.h>
 #include <linux/types.h>
+
+#include "relaybed_ioctl.h"
+#include "relaybed_record.h"
+#include "relaybed_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
 #define RB_ABI_VERSION		2
@@ -446,142 +449,6 @@ struct rb_directory {
 };
 
 /*
- * A record is rb_record_len() bytes. Byte i of record (actor, seq) is byte
- * i % 8, little endian, of word i / 8: rb_mix(actor << 32 | seq) + (i / 8) *
- * RB_STEP. A record of at least RB_RECORD_HEADER bytes carries this header
- * instead of its first bytes. The header that subbuf_start reserves is a
- * pattern too, from its first byte on: of actor RB_HEADER_ACTOR and seq = the
- * low 32 bits of the sub-buffers produced.
- */
-#define RB_RECORD_MAGIC		0x52434552u	/* "RECR" */
-#define RB_RECORD_HEADER	32
-#define RB_HEADER_ACTOR		0xfffeu
-#define RB_STEP			0x9e3779b97f4a7c15ULL
-
-struct rb_record {
-	__u32 magic;
-	__u16 actor;
-	__u16 cpu;		/* CPU it was written on */
-	__u32 seq;
-	__u32 len;		/* all of it, this header included */
-	__u64 time_ns;		/* CLOCK_MONOTONIC, fast accessor */
-	__u8 context;		/* enum rb_context */
-	__u8 channel;
-	__u16 reserved;
-	__u32 crc;		/* CRC-32 (IEEE) of the 28 bytes before */
-};
-
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
-static inline __u64 rb_mix(__u64 x)
-{
-	x += RB_STEP;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-/* Length of record (actor, seq) of an operation, drawn from the seed. */
-static inline __u32 rb_record_len(__u64 seed, __u32 actor, __u32 seq,
-				  __u32 len_min, __u32 len_max)
-{
-	__u64 x = rb_mix(seed ^ rb_mix((__u64)actor << 32 | seq));
-	__u64 span = (__u64)len_max - len_min + 1;
-
-	/* Multiply and shift: no division, fair enough for spans below 2^17. */
-	return len_min + (__u32)(((x >> 32) * span) >> 32);
-}
-
-/*
- * /dev/relaybed: the agent's side. It maps the whole mailbox at offset 0.
- * WAIT sleeps until the host has asked for something new; BEGIN releases
- * what the last request left, checks the new one and opens its channels;
- * RUN lets the kernel actors go and returns when all are through; DONE
- * publishes the end and rings the doorbell.
- *
- * BEGIN checks everything as if an enemy had written it. A request that is
- * malformed or would leave the guest without memory is refused and still
- * followed by DONE. What relay itself refuses is no fault of the request.
- */
-struct rb_gate_arg {
-	__u32 gate;
-	__u32 count;
-};
-
-struct rb_checkpoint_arg {
-	__u32 label;
-	__u32 op;
-};
-
-#define RB_IOC_READY		_IO('b', 1)
-#define RB_IOC_WAIT		_IO('b', 2)
-#define RB_IOC_BEGIN		_IO('b', 3)
-#define RB_IOC_RUN		_IO('b', 4)
-#define RB_IOC_DONE		_IO('b', 5)
-#define RB_IOC_SIGNAL		_IOW('b', 6, struct rb_gate_arg)
-#define RB_IOC_GATE		_IOW('b', 7, struct rb_gate_arg)
-#define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
-
-/*
- * Ways out of the kernel, compared by moving the same records through each:
- * count records of len_min = len_max bytes, of actor RB_TRANSPORT_ACTOR,
- * numbered from seq_first on, all of them pattern. One thread fills the
- * transport, then empties it, until all are through; every transport holds
- * RB_TRANSPORT_BYTES. A batch is what relay surely takes between two readings:
- * whole records in all sub-buffers but one, since an exactly full one counts
- * as read only once the next was begun.
- *
- * TRANSPORT opens one (NONE32: closes it); FILL puts records into it and tells
- * how long that took; SUBBUFS tells what relay's reader by mmap must know and
- * CONSUMED is relay_subbufs_consumed(); FETCH, on the transport's own device,
- * copies one record to its argument.
- */
-enum rb_transport {
-	RB_TRANSPORT_RELAY_READ = 0,	/* relay, read() */
-	RB_TRANSPORT_RELAY_MMAP = 1,	/* relay, mmap() */
-	RB_TRANSPORT_CHAR = 2,		/* read() of a character device */
-	RB_TRANSPORT_IOCTL = 3,		/* one ioctl() a record */
-	RB_TRANSPORT_PROC = 4,		/* read() of a file in /proc */
-	RB_TRANSPORT_SEQ = 5,		/* read() of a seq_file in debugfs */
-	RB_TRANSPORT_MAP = 6,		/* a ring mapped by both sides */
-};
-
-#define RB_TRANSPORT_BYTES	65536
-#define RB_TRANSPORT_SUBBUF	8192
-#define RB_TRANSPORT_SUBBUFS	8
-#define RB_TRANSPORT_ACTOR	0xfffdu
-
-struct rb_transport_arg {
-	__u32 transport;	/* enum rb_transport, or NONE32 */
-	__u32 len;		/* of each record */
-};
-
-struct rb_fill_arg {
-	__u32 seq;		/* of the first record */
-	__u32 count;
-	__u32 done;		/* out: records that found room */
-	__u32 reserved;
-	__u64 ns;		/* out: time they took, their making left out */
-};
-
-struct rb_subbufs_arg {
-	__u64 produced;
-	__u64 consumed;
-	__u64 padding[RB_TRANSPORT_SUBBUFS];
-};
-
-/* First page of the mapped ring; the bytes follow. Counts only grow. */
-struct rb_ring {
-	__u64 head;		/* bytes put in */
-	__u64 tail;		/* bytes taken out, by the reader */
-};
-
-#define RB_IOC_TRANSPORT	_IOW('b', 32, struct rb_transport_arg)
-#define RB_IOC_FILL		_IOWR('b', 33, struct rb_fill_arg)
-#define RB_IOC_SUBBUFS		_IOR('b', 34, struct rb_subbufs_arg)
-#define RB_IOC_CONSUMED		_IO('b', 35)
-#define RB_IOC_FETCH		_IO('b', 36)
-
-/*
  * The doorbell is ttyS1: short lines from guest to host.
  * "R" 16 hex digits: ready, mailbox at that guest-physical address;
  * "C": checkpoint reached; "D": request done; "X" text: the guest cannot go on.
@@ -601,7 +468,6 @@ _Static_assert(sizeof(struct rb_stat) == 24, "rb_stat");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");
 _Static_assert(sizeof(struct rb_dir_buf) == 32, "rb_dir_buf");
 _Static_assert(sizeof(struct rb_dir_channel) == 2080, "rb_dir_channel");
-_Static_assert(sizeof(struct rb_record) == RB_RECORD_HEADER, "rb_record");
 _Static_assert(RB_OFF_REQUEST + sizeof(struct rb_request) <= RB_OFF_OPS, "request");
 _Static_assert(RB_OFF_OPS + RB_MAX_OPS * sizeof(struct rb_op) <= RB_OFF_BLOB, "ops");
 _Static_assert(RB_OFF_BLOB + RB_MAX_BLOB <= RB_OFF_RESULTS, "blob");

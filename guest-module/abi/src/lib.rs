@@ -35,9 +35,6 @@ pub use report::{DirBuf, DirChannel, Event, OpResult, Stat};
 pub use request::{Actor, ChannelSpec, Op, Request};
 pub use transport::*;
 
-/// The C header, for the crate that builds the module.
-pub const C_HEADER: &str = include_str!("../include/relaybed_abi.h");
-
 const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);

@@ -4,10 +4,14 @@
 //! reports all errors in one pass. Tests hold the two together: every file of the suites must
 //! deserialize into these types, and their keys must be those that the parser knows.
 
+mod claims;
+
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
+
+use claims::Expectation;
 
 /// The JSON Schema of a scenario file.
 ///
@@ -451,121 +455,5 @@ operations! {
     }
 }
 
-/// One claim of the author.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes the shape for the schema")]
-enum Expectation {
-    /// About one channel buffer.
-    Buffer(BufferClaim),
-    /// About what an actor got.
-    Actor(ActorClaim),
-    /// relay_open() is refused.
-    OpenRefused(OpenRefused),
-}
-
-/// About one channel buffer, at a checkpoint or at the end.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes the shape for the schema")]
-struct BufferClaim {
-    /// The channel.
-    buffer: String,
-    /// The CPU, or "each".
-    cpu: Number,
-    /// Label of a checkpoint; the end if left out.
-    at: Option<String>,
-    /// Sub-buffers produced.
-    produced: Option<Number>,
-    /// Sub-buffers consumed.
-    consumed: Option<Number>,
-    /// Offset in the current sub-buffer; S + 1 marks a full buffer.
-    offset: Option<Number>,
-    /// Padding of every sub-buffer, in their order in the buffer.
-    padding: Option<Vec<Number>>,
-}
-
-/// About one actor, or each of those that `cpu = "each"` made.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes the shape for the schema")]
-struct ActorClaim {
-    /// The actor.
-    actor: String,
-    /// Records that were not accepted, over all its writes.
-    refused: Option<Number>,
-    /// All bytes that it read, in order, as text.
-    text: Option<String>,
-}
-
-/// relay_open() of the channel is refused.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes the shape for the schema")]
-struct OpenRefused {
-    /// The channel.
-    open_refused: String,
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::lang::ops::OPS;
-    use crate::lang::{client, parse};
-
-    fn keys(schema: &serde_json::Value, name: &str) -> BTreeSet<String> {
-        let properties = if name.is_empty() {
-            &schema["properties"]
-        } else {
-            &schema["$defs"][name]["properties"]
-        };
-        let object = properties.as_object().expect("an object type");
-        object.keys().cloned().collect()
-    }
-
-    fn set(known: &[&str]) -> BTreeSet<String> {
-        known.iter().map(|key| (*key).to_owned()).collect()
-    }
-
-    #[test]
-    fn tables_have_the_keys_that_the_parser_knows() {
-        let schema = schema();
-        assert_eq!(keys(&schema, ""), set(&parse::FILE_KEYS));
-        assert_eq!(keys(&schema, "Channel"), set(&parse::CHANNEL_KEYS));
-        assert_eq!(keys(&schema, "Refuse"), set(&client::REFUSE_KEYS));
-        assert_eq!(keys(&schema, "Stall"), set(&client::STALL_KEYS));
-        assert_eq!(keys(&schema, "Create"), set(&client::CREATE_KEYS));
-        assert_eq!(keys(&schema, "Actor"), set(&parse::ACTOR_KEYS));
-        assert_eq!(keys(&schema, "BufferClaim"), set(&parse::BUFFER_KEYS));
-        assert_eq!(keys(&schema, "ActorClaim"), set(&parse::CLAIM_KEYS));
-        assert_eq!(keys(&schema, "OpenRefused"), set(&parse::OPEN_REFUSED_KEYS));
-    }
-
-    #[test]
-    fn operations_have_the_keys_that_the_parser_knows() {
-        let schema = schema();
-        let kinds = schema["$defs"]["Operation"]["anyOf"]
-            .as_array()
-            .expect("a union");
-        let described: BTreeSet<_> = kinds
-            .iter()
-            .map(|kind| {
-                let name = kind["$ref"].as_str().expect("a reference");
-                keys(&schema, name.trim_start_matches("#/$defs/"))
-            })
-            .collect();
-        let known: BTreeSet<_> = OPS.iter().map(|form| set(&form.keys())).collect();
-        assert_eq!(described, known);
-    }
-
-    #[test]
-    fn every_suite_file_fits_the_schema() {
-        for (name, text) in crate::lang::embedded() {
-            if let Err(error) = toml::from_str::<Scenario>(text) {
-                panic!("{name}: {error}");
-            }
-        }
-    }
-}
+mod tests;

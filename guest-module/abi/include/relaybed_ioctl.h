@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT OR Apache-2.0) */
+/* What the agent asks of the module. Part of relaybed_abi.h. */
+#ifndef RELAYBED_IOCTL_H
+#define RELAYBED_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/*
+ * /dev/relaybed: the agent's side. It maps the whole mailbox at offset 0.
+ * WAIT sleeps until the host has asked for something new; BEGIN releases
+ * what the last request left, checks the new one and opens its channels;
+ * RUN lets the kernel actors go and returns when all are through; DONE
+ * publishes the end and rings the doorbell.
+ *
+ * BEGIN checks everything as if an enemy had written it. A request that is
+ * malformed or would leave the guest without memory is refused and still
+ * followed by DONE. What relay itself refuses is no fault of the request.
+ */
+struct rb_gate_arg {
+	__u32 gate;
+	__u32 count;
+};
+
+struct rb_checkpoint_arg {
+	__u32 label;
+	__u32 op;
+};
+
+#define RB_IOC_READY		_IO('b', 1)
+#define RB_IOC_WAIT		_IO('b', 2)
+#define RB_IOC_BEGIN		_IO('b', 3)
+#define RB_IOC_RUN		_IO('b', 4)
+#define RB_IOC_DONE		_IO('b', 5)
+#define RB_IOC_SIGNAL		_IOW('b', 6, struct rb_gate_arg)
+#define RB_IOC_GATE		_IOW('b', 7, struct rb_gate_arg)
+#define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
+
+#endif /* RELAYBED_IOCTL_H */
