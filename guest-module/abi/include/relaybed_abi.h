@@ -16,9 +16,9 @@
 
 #include <linux/types.h>
 
-#include "relaybed_ioctl.h"
-#include "relaybed_record.h"
-#include "relaybed_transport.h"
+#include "relaybed_abi_ioctl.h"
+#include "relaybed_abi_record.h"
+#include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
 #define RB_ABI_VERSION		2

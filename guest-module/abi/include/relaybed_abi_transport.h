@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT OR Apache-2.0) */
 /* Transports: other ways out of the kernel. Part of relaybed_abi.h. */
-#ifndef RELAYBED_TRANSPORT_H
-#define RELAYBED_TRANSPORT_H
+#ifndef RELAYBED_ABI_TRANSPORT_H
+#define RELAYBED_ABI_TRANSPORT_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
@@ -66,4 +66,4 @@ struct rb_ring {
 #define RB_IOC_CONSUMED		_IO('b', 35)
 #define RB_IOC_FETCH		_IO('b', 36)
 
-#endif /* RELAYBED_TRANSPORT_H */
+#endif /* RELAYBED_ABI_TRANSPORT_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT OR Apache-2.0) */
 /* What the agent asks of the module. Part of relaybed_abi.h. */
-#ifndef RELAYBED_IOCTL_H
-#define RELAYBED_IOCTL_H
+#ifndef RELAYBED_ABI_IOCTL_H
+#define RELAYBED_ABI_IOCTL_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
@@ -36,4 +36,4 @@ struct rb_checkpoint_arg {
 #define RB_IOC_GATE		_IOW('b', 7, struct rb_gate_arg)
 #define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
 
-#endif /* RELAYBED_IOCTL_H */
+#endif /* RELAYBED_ABI_IOCTL_H */

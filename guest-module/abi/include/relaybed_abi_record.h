@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT OR Apache-2.0) */
 /* Records: what producers write. Part of relaybed_abi.h. */
-#ifndef RELAYBED_RECORD_H
-#define RELAYBED_RECORD_H
+#ifndef RELAYBED_ABI_RECORD_H
+#define RELAYBED_ABI_RECORD_H
 
 #include <linux/types.h>
 
@@ -53,4 +53,4 @@ static inline __u32 rb_record_len(__u64 seed, __u32 actor, __u32 seq,
 
 _Static_assert(sizeof(struct rb_record) == RB_RECORD_HEADER, "rb_record");
 
-#endif /* RELAYBED_RECORD_H */
+#endif /* RELAYBED_ABI_RECORD_H */
