@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-use relaybed_abi::{Actor, OpResult, RB_NONE32, Request, State};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use relaybed_abi::{
+    Actor, Context, Event, EventKind, Op, OpResult, RB_NONE32, RB_NONE64, Request, State,
+};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::files::Files;
@@ -127,6 +129,28 @@ fn running(start_ns: u64, order_start: u32) -> OpResult {
 }
 
 impl UserActor {
+    /// An event of this actor's operation `index`, here and now; its kind's own members are left empty.
+    pub(crate) fn event(&self, kind: EventKind, index: u32, op: &Op) -> Event {
+        Event {
+            kind: kind.code(),
+            cpu: u16::try_from(sched_getcpu()).unwrap_or(u16::MAX),
+            actor: u16::try_from(self.index).unwrap_or(u16::MAX),
+            op: index,
+            seq: RB_NONE32,
+            context: u8::try_from(Context::User.code()).unwrap_or(u8::MAX),
+            channel: u8::try_from(op.channel).unwrap_or(u8::MAX),
+            verdict: 0,
+            buf_cpu: u8::MAX,
+            order: self.mailbox.order(),
+            time_ns: now_ns(),
+            new_offset: 0,
+            old_offset: 0,
+            produced: 0,
+            consumed: 0,
+            prev_padding: RB_NONE64,
+        }
+    }
+
     fn go(&self) {
         let first = self.actor.first_op;
         for index in first..first.saturating_add(self.actor.n_ops) {

@@ -1,12 +1,9 @@
 //! Operations that take bytes out of a file: `read()` and its kin, with an event a call.
 
-use relaybed_abi::{
-    Context, Event, EventKind, Op, RB_DATA_SIZE, RB_NONE32, RB_NONE64, RB_OP_NOWHERE,
-};
+use relaybed_abi::{Event, EventKind, Op, RB_DATA_SIZE, RB_OP_NOWHERE};
 use rustix::io::{Errno, IoSliceMut, pread, read, readv};
-use rustix::thread::sched_getcpu;
 
-use crate::actor::{UserActor, now_ns};
+use crate::actor::UserActor;
 use crate::nowhere::read_nowhere;
 use crate::ops::Outcome;
 
@@ -114,7 +111,7 @@ impl UserActor {
         op: &Op,
         result: Result<usize, Errno>,
     ) {
-        let order = self.mailbox.order();
+        let event = self.event(EventKind::Read, index, op);
         let Some(slot) = self.mailbox.take_event() else {
             return;
         };
@@ -122,24 +119,7 @@ impl UserActor {
             Ok(n) => n as u64,
             Err(errno) => i64::from(-errno.raw_os_error()).cast_unsigned(),
         };
-        let event = Event {
-            kind: EventKind::Read.code(),
-            cpu: u16::try_from(sched_getcpu()).unwrap_or(u16::MAX),
-            actor: u16::try_from(self.index).unwrap_or(u16::MAX),
-            op: index,
-            seq: RB_NONE32,
-            context: u8::try_from(Context::User.code()).unwrap_or(u8::MAX),
-            channel: u8::try_from(op.channel).unwrap_or(u8::MAX),
-            verdict: 0,
-            buf_cpu: u8::MAX,
-            order,
-            time_ns: now_ns(),
-            new_offset: 0,
-            old_offset: 0,
-            produced,
-            consumed: 0,
-            prev_padding: RB_NONE64,
-        };
+        let event = Event { produced, ..event };
         let bytes = result.unwrap_or(0) as u64;
         take.calls.push(ReadCall { slot, event, bytes });
     }

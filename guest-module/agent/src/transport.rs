@@ -7,8 +7,8 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use relaybed_abi::{
-    Context, Event, EventKind, Op, RB_IOC_FETCH, RB_NONE32, RB_NONE64, RB_PAGE_SIZE,
-    RB_TRANSPORT_BYTES, RB_TRANSPORT_SUBBUF, RB_TRANSPORT_SUBBUFS, RingHead, Transport,
+    Event, EventKind, Op, RB_IOC_FETCH, RB_PAGE_SIZE, RB_TRANSPORT_BYTES, RB_TRANSPORT_SUBBUF,
+    RB_TRANSPORT_SUBBUFS, RingHead, Transport,
 };
 use rustix::io::{Errno, read};
 use rustix::ioctl::{IntegerSetter, ioctl};
@@ -34,8 +34,13 @@ impl UserActor {
     pub(crate) fn transfer(&self, index: u32, op: &Op) -> Result<Outcome, Errno> {
         let cpu = u32::try_from(sched_getcpu()).unwrap_or(0);
         let moved = transfer(&self.mailbox, op, cpu)?;
+        let event = Event {
+            produced: moved.fill_ns,
+            consumed: moved.drain_ns,
+            ..self.event(EventKind::Transfer, index, op)
+        };
         if let Some(slot) = self.mailbox.take_event() {
-            self.mailbox.put_event(slot, &self.event(index, op, &moved));
+            self.mailbox.put_event(slot, &event);
         }
         let (data_offset, data_bytes) = self.mailbox.append(&moved.bytes);
         Ok(Outcome {
@@ -44,27 +49,6 @@ impl UserActor {
             data_offset,
             data_bytes,
         })
-    }
-
-    fn event(&self, index: u32, op: &Op, moved: &Transferred) -> Event {
-        Event {
-            kind: EventKind::Transfer.code(),
-            cpu: u16::try_from(sched_getcpu()).unwrap_or(u16::MAX),
-            actor: u16::try_from(self.index).unwrap_or(u16::MAX),
-            op: index,
-            seq: RB_NONE32,
-            context: u8::try_from(Context::User.code()).unwrap_or(u8::MAX),
-            channel: u8::try_from(op.channel).unwrap_or(u8::MAX),
-            verdict: 0,
-            buf_cpu: u8::MAX,
-            order: self.mailbox.order(),
-            time_ns: now_ns(),
-            new_offset: 0,
-            old_offset: 0,
-            produced: moved.fill_ns,
-            consumed: moved.drain_ns,
-            prev_padding: RB_NONE64,
-        }
     }
 }
 
