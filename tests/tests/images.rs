@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::hash::{DefaultHasher, Hasher};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use std::time::Duration;
 use relaybed::run::{BackendWish, Plan, ReadyImage, Wish};
 use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::probe::AccelRequest;
-use relaybed_vmm::{Clock, GuestAddress};
+use relaybed_vmm::{Clock, Debugger, GuestAddress};
 
-/// A plan whose image nobody else uses: no other test asks for so much memory.
-fn plan(memory_mib: u32) -> Plan {
-    let wish = Wish {
+/// A wish whose image nobody else uses: no other test asks for so much memory.
+fn wish(memory_mib: u32) -> Wish {
+    Wish {
         kernel: relaybed_guest::KernelRequest::default(),
         vcpus: 2,
         memory_mib,
@@ -28,8 +29,16 @@ fn plan(memory_mib: u32) -> Plan {
         clock: Clock::Host,
         debug: false,
         images: true,
-    };
-    Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
+    }
+}
+
+fn plan(memory_mib: u32) -> Plan {
+    Plan::make(
+        wish(memory_mib),
+        &Cache::open(None).unwrap(),
+        &Terminal::new(),
+    )
+    .unwrap()
 }
 
 /// The folders of the plan's image and of its forerunners, found by the size of their RAM.
@@ -96,4 +105,61 @@ fn a_damaged_image_is_made_again() {
     let logs = tempfile::tempdir().unwrap();
     let mut machine = third.fork(&plan, logs.path()).unwrap();
     machine.pause().unwrap().resume().unwrap();
+}
+
+/// All of RAM below 1 MiB's legacy hole and above it, as one number.
+fn sum(debugger: &mut Debugger<'_>, memory_mib: usize) -> u64 {
+    let still = debugger.paused().unwrap().still();
+    let mut hash = DefaultHasher::new();
+    for (start, end) in [(0, 0xa_0000), (0x10_0000, memory_mib << 20)] {
+        hash.write(
+            still
+                .slice(GuestAddress(start as u64), end - start)
+                .unwrap(),
+        );
+    }
+    hash.finish()
+}
+
+#[test]
+fn one_vcpu_runs_while_the_other_stands() {
+    let plan = Plan::make(
+        Wish {
+            debug: true,
+            ..wish(266)
+        },
+        &Cache::open(None).unwrap(),
+        &Terminal::new(),
+    )
+    .unwrap();
+    let image = ReadyImage::obtain(&plan, &Terminal::new()).unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let mut machine = image.fork(&plan, logs.path()).unwrap();
+    let mut debugger = machine.pause().unwrap().debug().unwrap();
+    let before = sum(&mut debugger, 266);
+    assert_eq!(
+        sum(&mut debugger, 266),
+        before,
+        "a guest that stands changed its memory"
+    );
+
+    // An idle guest waits for its timers: one of its vCPUs has one to serve soon, and it works alone.
+    let mut worked = false;
+    for vcpu in [0, 1] {
+        let (other, memory) = (1 - vcpu, sum(&mut debugger, 266));
+        let stood = debugger.registers(other).unwrap();
+        debugger.run(vcpu, Duration::from_secs(1)).unwrap();
+        assert_eq!(
+            debugger.registers(other).unwrap(),
+            stood,
+            "vCPU {other} ran"
+        );
+        worked |= sum(&mut debugger, 266) != memory;
+    }
+    assert!(worked, "no vCPU ran alone");
+
+    debugger.release().unwrap().resume().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    machine.pause().unwrap().resume().unwrap();
+    assert_eq!(machine.exit(), None);
 }
