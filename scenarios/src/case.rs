@@ -33,7 +33,7 @@ pub struct Case {
     pub name: String,
     /// The sentence that says what the scenario shows.
     pub summary: String,
-    /// CPUs the machine must at least have; every CPU named below is smaller.
+    /// CPUs of the machine it is for: it gets at least so many, and every CPU named below is smaller.
     pub vcpus: u32,
     /// Draws record lengths.
     pub seed: u64,

@@ -134,9 +134,10 @@ pub(crate) struct MachineArgs {
     /// Build tree (or headers) of a kernel given as a file, to build the module against.
     #[arg(long, value_name = "TREE")]
     pub build_dir: Option<PathBuf>,
-    /// Number of vCPUs.
-    #[arg(long, default_value_t = 2, value_parser = within(1, VCPUS_MAX))]
-    pub vcpus: u32,
+    /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
+    /// as many as it wants].
+    #[arg(long, value_parser = within(1, VCPUS_MAX))]
+    pub vcpus: Option<u32>,
     /// Guest memory in MiB.
     #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
     pub memory: u32,

@@ -80,13 +80,15 @@ pub struct Summary {
     pub accel: String,
     /// Why this accelerator.
     pub accel_reason: String,
-    /// vCPUs of the machine.
+    /// vCPUs of the machine; of the largest, where scenarios wanted different ones.
     pub vcpus: u32,
+    /// Boots by number of vCPUs: more than one of a kind means that a guest died or hung.
+    pub machines: std::collections::BTreeMap<u32, u32>,
     /// Seed that draws record lengths.
     pub seed: u64,
     /// From spawning the machine to "ready", of the first boot.
     pub boot_ms: f64,
-    /// Boots in this run: more than one means that a guest died or hung.
+    /// Boots in this run, of all machines.
     pub boots: u32,
     /// Records judged.
     pub records: u64,
@@ -96,8 +98,8 @@ pub struct Summary {
     pub judge_ms: f64,
     /// From the first boot to the last verdict.
     pub total_ms: f64,
-    /// vCPU exits into our own process by reason, from the boot to the end of the last machine; only
-    /// on our own backend.
+    /// vCPU exits into our own process by reason, over all machines that lived to their end;
+    /// only on our own backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exits: Option<std::collections::BTreeMap<String, u64>>,
     /// Largest resident size of `relaybed` itself, guest memory not counted.
@@ -128,6 +130,27 @@ pub struct Fuzzed {
     pub judging_ms: f64,
     /// Drawing, compiling, taking evidence out of guest memory and everything else.
     pub other_ms: f64,
+}
+
+impl Summary {
+    /// `2 vCPUs`, or `1, 2 and 8 vCPUs` where scenarios wanted different machines.
+    #[must_use]
+    pub fn vcpus_text(&self) -> String {
+        vcpus_text(self.machines.keys().copied())
+    }
+}
+
+/// Numbers of vCPUs as a person reads them.
+pub(crate) fn vcpus_text(numbers: impl Iterator<Item = u32>) -> String {
+    let mut words: Vec<String> = numbers.map(|vcpus| vcpus.to_string()).collect();
+    match words.pop() {
+        None => "no machine".to_owned(),
+        Some(one) if words.is_empty() => {
+            let plural = if one == "1" { "" } else { "s" };
+            format!("{one} vCPU{plural}")
+        }
+        Some(last) => format!("{} and {last} vCPUs", words.join(", ")),
+    }
 }
 
 /// Output formats of `run`.

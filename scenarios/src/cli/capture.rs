@@ -41,7 +41,8 @@ pub(super) fn capture(
     let mut case = cases.remove(0).case;
     case.seed = seed;
     let plan = machine.plan()?;
-    let mut session = Session::open(&plan, &Terminal::new()).map_err(run::stop)?;
+    let vcpus = plan.vcpus_for(&case);
+    let mut session = Session::open(&plan, vcpus, &Terminal::new()).map_err(run::stop)?;
     let evidence = session.run(&case, None).map_err(|ended| {
         let exit = ended.cause.exit();
         Stop::new(exit, ended.cause)

@@ -37,6 +37,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         accel: evidence.setting.accel.clone(),
         accel_reason: "judged from saved evidence; nothing was run".to_owned(),
         vcpus: evidence.setting.vcpus,
+        machines: [(evidence.setting.vcpus, 0)].into(),
         seed: extra.seed,
         boot_ms: 0.0,
         boots: 0,

@@ -101,8 +101,8 @@ impl MachineArgs {
         if let Some(tree) = &self.build_dir {
             add(format_args!(" --build-dir {}", tree.display()));
         }
-        if self.vcpus != 2 {
-            add(format_args!(" --vcpus {}", self.vcpus));
+        if let Some(vcpus) = self.vcpus {
+            add(format_args!(" --vcpus {vcpus}"));
         }
         if self.memory != 256 {
             add(format_args!(" --memory {}", self.memory));

@@ -1,10 +1,11 @@
 //! `relaybed run`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{PlantKind, RunArgs, Stop, say, scenarios};
 use crate::exit::Exit;
-use crate::report::{Format, Reporter};
+use crate::report::{Format, Reporter, vcpus_text};
 use crate::run::{Options, SessionError, run_all};
 use clap::ValueEnum as _;
 use relaybed_abi::Plant;
@@ -20,14 +21,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     }
     let plan = args.machine.plan()?;
     if args.format == Format::Human {
+        let machines: BTreeSet<u32> = cases.iter().map(|c| plan.vcpus_for(&c.case)).collect();
         say(&format!(
-            "{} scenarios on {} ({}), {} {}, {} vCPUs, seed {}\n",
+            "{} scenarios on {} ({}), {} {}, {}, seed {}\n",
             cases.len(),
             plan.guest().release,
             plan.kernel_origin(),
             plan.backend(),
             plan.accel(),
-            plan.vcpus(),
+            vcpus_text(machines.into_iter()),
             args.seed,
         ));
     }

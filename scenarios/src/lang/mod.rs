@@ -50,7 +50,7 @@
 //! | key | is |
 //! |---|---|
 //! | `summary` | one sentence, needed: what the scenario shows |
-//! | `vcpus` | CPUs the machine must at least have, 1 to 64; 1 if left out |
+//! | `vcpus` | CPUs of the machine it runs on, 1 to 64; 2 if left out |
 //! | `seed` | draws record lengths; 1 if left out |
 //! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; where the kernel lacks it the scenario is skipped, with the reason |
 //! | `[params]` | lists of integers or strings; the file becomes one case for each choice, named `suite/file[len=30,mode=overwrite]` |

@@ -13,6 +13,8 @@ use crate::case::{Case, Channel, ChannelIndex, Cpu, Expect, Files, Mode};
 
 /// Seed of a case whose file names none.
 const DEFAULT_SEED: u64 = 1;
+/// CPUs of the machine of a case whose file names no number.
+const DEFAULT_VCPUS: u32 = 2;
 
 /// CPUs from here on exist on no machine, whatever the kernel was configured for.
 const NO_CPU: Cpu = 1 << 16;
@@ -54,7 +56,7 @@ pub(super) fn resolve<'f>(
         case: Case {
             name,
             summary: file.summary.clone(),
-            vcpus: 1,
+            vcpus: DEFAULT_VCPUS,
             seed: DEFAULT_SEED,
             needs: Vec::new(),
             channels: Vec::new(),

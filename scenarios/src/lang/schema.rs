@@ -43,7 +43,7 @@ struct Scenario {
     /// One sentence that says what the scenario shows.
     #[schemars(example = &"An exact fit does not switch; the switch comes with the next write.")]
     summary: String,
-    /// CPUs the machine must at least have; 1 if left out.
+    /// CPUs of the machine it runs on; 2 if left out.
     vcpus: Option<Number>,
     /// Draws record lengths; 1 if left out. `--seed` overrides it.
     seed: Option<Number>,

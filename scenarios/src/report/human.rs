@@ -135,12 +135,12 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     told_again(out, seen)?;
     writeln!(
         out,
-        "kernel    {} ({})\nmachine   {} {}, {} vCPUs, booted in {:.1} s{}\n          {}",
+        "kernel    {} ({})\nmachine   {} {}, {}, booted in {:.1} s{}\n          {}",
         summary.kernel,
         summary.kernel_origin,
         summary.backend,
         summary.accel,
-        summary.vcpus,
+        summary.vcpus_text(),
         summary.boot_ms / 1000.0,
         if summary.boots > 1 {
             format!(" ({} boots)", summary.boots)

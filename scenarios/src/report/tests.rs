@@ -81,6 +81,7 @@ pub(super) fn summary() -> Summary {
         accel: "tcg".into(),
         accel_reason: "no /dev/kvm".into(),
         vcpus: 2,
+        machines: [(2, 1)].into(),
         seed: 1,
         boot_ms: 3000.0,
         boots: 1,

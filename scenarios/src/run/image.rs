@@ -29,15 +29,20 @@ struct Note {
 pub struct ReadyImage {
     image: Image,
     note: Note,
+    vcpus: u32,
 }
 
 impl ReadyImage {
-    /// The plan's image: found in the cache, or made by one boot. One that is damaged is made again.
+    /// The plan's image of a machine with `vcpus` vCPUs: found in the cache, or made by one boot. One that is damaged is made again.
     ///
     /// # Errors
     /// [`SessionError`] when there is none and none can be made.
-    pub fn obtain(plan: &Plan, progress: &dyn Progress) -> Result<Self, SessionError> {
-        let spec = plan.spec(Path::new("."));
+    pub fn obtain(
+        plan: &Plan,
+        vcpus: u32,
+        progress: &dyn Progress,
+    ) -> Result<Self, SessionError> {
+        let spec = plan.spec(Path::new("."), vcpus);
         match Self::find(plan, &spec, false, progress) {
             Err(SessionError::Image(error)) => {
                 progress.say(&format!("{error}; booting to make it"));
@@ -52,7 +57,7 @@ impl ReadyImage {
     /// # Errors
     /// [`SessionError::Machine`].
     pub fn fork(&self, plan: &Plan, dir: &Path) -> Result<Machine, SessionError> {
-        Ok(self.image.fork(plan.spec(dir))?)
+        Ok(self.image.fork(plan.spec(dir, self.vcpus))?)
     }
 
     /// Guest-physical address of the mailbox.
@@ -83,7 +88,7 @@ impl ReadyImage {
         let mut made = false;
         let folder = cache.folder("image", &inputs, anew, progress, |dir| {
             made = true;
-            make(plan, dir, &identity)
+            make(plan, spec.vcpus, dir, &identity)
         })?;
         if made {
             cache.trim("image", KEPT);
@@ -91,16 +96,20 @@ impl ReadyImage {
         let image = Image::open(&folder, spec, &identity)?;
         let note = serde_json::from_str(image.note())
             .map_err(|error| SessionError::ImageNote(error.to_string()))?;
-        Ok(Self { image, note })
+        Ok(Self {
+            image,
+            note,
+            vcpus: spec.vcpus,
+        })
     }
 }
 
-/// Boots the plan's machine to ready and saves it into `folder`.
-fn make(plan: &Plan, folder: &Path, identity: &str) -> Result<(), SessionError> {
+/// Boots a machine of the plan's to ready and saves it into `folder`.
+fn make(plan: &Plan, vcpus: u32, folder: &Path, identity: &str) -> Result<(), SessionError> {
     let logs = tempfile::Builder::new()
         .prefix("relaybed-machine-")
         .tempdir()?;
-    let mut machine = Machine::boot(plan.spec(logs.path()))?;
+    let mut machine = Machine::boot(plan.spec(logs.path(), vcpus))?;
     let mut console = Console::new(machine.spec().console_path(), plan.show_console());
     let mailbox = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
     let boot_ms = machine.stats().spawned_at.elapsed().as_secs_f64() * 1000.0;

@@ -1,7 +1,9 @@
 //! What a run uses, decided before anything is started: kernel, QEMU, accelerator, with reasons.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
@@ -11,6 +13,7 @@ use relaybed_vmm::{Accel, Backend, Clock, Deadline, MachineSpec, QemuProgram};
 use super::error::SessionError;
 use super::image::ReadyImage;
 use super::remembered;
+use crate::case::Case;
 use crate::report::Summary;
 
 /// Which virtual machine monitor is wished for.
@@ -29,8 +32,8 @@ pub enum BackendWish {
 pub struct Wish {
     /// The kernel.
     pub kernel: KernelRequest,
-    /// Number of vCPUs.
-    pub vcpus: u32,
+    /// Number of vCPUs of every machine; `None`: as many as each case wants.
+    pub vcpus: Option<u32>,
     /// Guest memory in MiB.
     pub memory_mib: u32,
     /// The virtual machine monitor.
@@ -73,7 +76,8 @@ pub struct Plan {
     choice: Choice,
     backend: Backend,
     cache: Cache,
-    image: OnceCell<ReadyImage>,
+    /// By number of vCPUs.
+    images: RefCell<BTreeMap<u32, Rc<ReadyImage>>>,
 }
 
 impl Plan {
@@ -99,13 +103,13 @@ impl Plan {
             choice,
             backend,
             cache: cache.clone(),
-            image: OnceCell::new(),
+            images: RefCell::default(),
         })
     }
 
-    /// The machine to start, with its logs in `dir`.
+    /// The machine to start with `vcpus` vCPUs, with its logs in `dir`.
     #[must_use]
-    pub fn spec(&self, dir: &Path) -> MachineSpec {
+    pub fn spec(&self, dir: &Path, vcpus: u32) -> MachineSpec {
         let (kernel, initramfs) = (self.guest.vmlinux.clone(), self.guest.initramfs.clone());
         let mut spec = match &self.qemu {
             None => MachineSpec::on_kvm(kernel, initramfs, PathBuf::from(dir)),
@@ -117,7 +121,7 @@ impl Plan {
                 MachineSpec::new(kernel, initramfs, program, PathBuf::from(dir))
             }
         };
-        spec.vcpus = self.wish.vcpus;
+        spec.vcpus = vcpus;
         spec.memory_mib = self.wish.memory_mib;
         spec.accel = self.choice.accel;
         spec.clock = self.wish.clock;
@@ -126,20 +130,25 @@ impl Plan {
         spec
     }
 
-    /// The image that sessions are forked of, made by one boot if there is none yet; `None` where
+    /// The image that sessions of `vcpus` vCPUs are forked of, made by one boot if there is none yet; `None` where
     /// images are not wished for or the backend has none.
     ///
     /// # Errors
     /// [`SessionError`] when there is none and none can be made.
-    pub fn image(&self, progress: &dyn Progress) -> Result<Option<&ReadyImage>, SessionError> {
+    pub fn image(
+        &self,
+        vcpus: u32,
+        progress: &dyn Progress,
+    ) -> Result<Option<Rc<ReadyImage>>, SessionError> {
         if !self.wish.images || self.backend == Backend::Kvm {
             return Ok(None);
         }
-        if let Some(image) = self.image.get() {
-            return Ok(Some(image));
+        if let Some(image) = self.images.borrow().get(&vcpus) {
+            return Ok(Some(Rc::clone(image)));
         }
-        let image = ReadyImage::obtain(self, progress)?;
-        Ok(Some(self.image.get_or_init(|| image)))
+        let image = Rc::new(ReadyImage::obtain(self, vcpus, progress)?);
+        self.images.borrow_mut().insert(vcpus, Rc::clone(&image));
+        Ok(Some(image))
     }
 
     /// The cache that images are kept in.
@@ -162,10 +171,16 @@ impl Plan {
         )
     }
 
-    /// Number of vCPUs.
+    /// Number of vCPUs that every machine is to have, if they were asked for.
     #[must_use]
-    pub fn vcpus(&self) -> u32 {
+    pub fn vcpus(&self) -> Option<u32> {
         self.wish.vcpus
+    }
+
+    /// Number of vCPUs of the machine that `case` runs on.
+    #[must_use]
+    pub fn vcpus_for(&self, case: &Case) -> u32 {
+        self.wish.vcpus.unwrap_or(case.vcpus)
     }
 
     /// The deadline of one wait while a case runs.
@@ -239,7 +254,8 @@ impl Plan {
             backend: self.backend().to_owned(),
             accel: self.accel().to_owned(),
             accel_reason: self.choice.reason.clone(),
-            vcpus: self.wish.vcpus,
+            vcpus: self.wish.vcpus.unwrap_or(0),
+            machines: BTreeMap::new(),
             seed,
             boot_ms: 0.0,
             boots: 0,

@@ -37,24 +37,28 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session as the plan wishes: forked off the image of an earlier boot, or booted.
+    /// A session of `vcpus` vCPUs as the plan wishes: forked off the image of an earlier boot, or booted.
     ///
     /// # Errors
     /// [`SessionError`].
-    pub fn open(plan: &Plan, progress: &dyn Progress) -> Result<Self, SessionError> {
-        match plan.image(progress)? {
-            Some(image) => Self::fork(plan, image),
-            None => Self::boot(plan),
+    pub fn open(
+        plan: &Plan,
+        vcpus: u32,
+        progress: &dyn Progress,
+    ) -> Result<Self, SessionError> {
+        match plan.image(vcpus, progress)? {
+            Some(image) => Self::fork(plan, &image),
+            None => Self::boot(plan, vcpus),
         }
     }
 
-    /// Boots a machine and waits until its guest is ready.
+    /// Boots a machine of `vcpus` vCPUs and waits until its guest is ready.
     ///
     /// # Errors
     /// [`SessionError`], by how far it came.
-    pub fn boot(plan: &Plan) -> Result<Self, SessionError> {
+    pub fn boot(plan: &Plan, vcpus: u32) -> Result<Self, SessionError> {
         let dir = logs()?;
-        let mut machine = Machine::boot(plan.spec(dir.path()))?;
+        let mut machine = Machine::boot(plan.spec(dir.path(), vcpus))?;
         let mut console = Console::new(machine.spec().console_path(), plan.show_console());
         let address = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
         Self::attach(plan, (dir, machine, console), address, false)
@@ -105,6 +109,12 @@ impl Session {
     #[must_use]
     pub fn setting(&self) -> &Setting {
         &self.setting
+    }
+
+    /// vCPUs that the machine was given.
+    #[must_use]
+    pub fn vcpus(&self) -> u32 {
+        self.machine.spec().vcpus
     }
 
     /// From spawn to ready, in milliseconds.

@@ -47,8 +47,9 @@ pub struct SuiteEnd {
     pub summary: Summary,
 }
 
-/// Runs all cases, reporting each as it ends. A guest that dies or hangs fails its case and is
-/// replaced by a new one for the next.
+/// Runs all cases, reporting each as it ends: those for machines with the same number of vCPUs one
+/// after the other, so that each such machine boots once. A guest that dies or hangs fails its case and
+/// is replaced by a new one for the next.
 ///
 /// # Errors
 /// When no machine can be had, when evidence cannot be written, or when the report cannot be.
@@ -59,7 +60,7 @@ pub fn run_all(
     listener: &mut impl Listener,
 ) -> Result<SuiteEnd, SessionError> {
     let mut suite = Suite::new(plan, options);
-    for loaded in cases {
+    for loaded in by_machine(plan, cases) {
         let report = match &suite.stopped {
             Some(reason) => suite.not_run(loaded, reason.clone()),
             None => suite.repeated(loaded)?,
@@ -68,6 +69,19 @@ pub fn run_all(
         listener.case(report)?;
     }
     Ok(suite.end())
+}
+
+/// The cases in their order, but those for equal machines together.
+fn by_machine<'a>(plan: &Plan, cases: &'a [Loaded]) -> Vec<&'a Loaded> {
+    let mut groups: Vec<(u32, Vec<&Loaded>)> = Vec::new();
+    for loaded in cases {
+        let vcpus = plan.vcpus_for(&loaded.case);
+        match groups.iter_mut().find(|(of, _)| *of == vcpus) {
+            Some((_, group)) => group.push(loaded),
+            None => groups.push((vcpus, vec![loaded])),
+        }
+    }
+    groups.into_iter().flat_map(|(_, group)| group).collect()
 }
 
 pub(super) struct Suite<'a> {
@@ -130,20 +144,21 @@ impl<'a> Suite<'a> {
 
     fn one(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
         let case = &loaded.case;
-        if case.vcpus > self.plan.vcpus() {
-            let reason = format!(
-                "needs {} vCPUs, the machine has {}",
-                case.vcpus,
-                self.plan.vcpus()
-            );
+        let vcpus = self.plan.vcpus_for(case);
+        if case.vcpus > vcpus {
+            let reason = format!("needs {} vCPUs, the machine has {vcpus}", case.vcpus);
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
+<<<<<<< HEAD
         let mut session = self.take_session()?;
         let release = Behaviour::of(session.setting().linux_version);
         if let Some(reason) = release.lacks(&case.needs) {
             self.session = Some(session);
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
+=======
+        let mut session = self.take_session(vcpus)?;
+>>>>>>> d6096fb (run: one machine for each number of vCPUs that scenarios want; a suite for 1, 4 and 8)
         let plant = match self.plant(case, session.setting()) {
             Ok(plant) => plant,
             Err(reason) => {
@@ -184,21 +199,26 @@ impl<'a> Suite<'a> {
         }))
     }
 
-    /// The session, or a new one where there is none.
-    pub(super) fn take_session(&mut self) -> Result<Session, SessionError> {
+    /// The session if it has so many vCPUs, or a new one.
+    pub(super) fn take_session(&mut self, vcpus: u32) -> Result<Session, SessionError> {
         match self.session.take() {
-            Some(session) => Ok(session),
-            None => self.boot(),
+            Some(session) if session.vcpus() == vcpus => Ok(session),
+            other => {
+                self.retire(other);
+                self.boot(vcpus)
+            }
         }
     }
 
-    fn boot(&mut self) -> Result<Session, SessionError> {
-        let session = Session::open(self.plan, &Terminal::new())?;
+    fn boot(&mut self, vcpus: u32) -> Result<Session, SessionError> {
+        let session = Session::open(self.plan, vcpus, &Terminal::new())?;
         if self.summary.boots == 0 {
             self.summary.boot_ms = session.boot_ms();
             self.summary.kernel.clone_from(&session.setting().release);
         }
         self.summary.boots += 1;
+        self.summary.vcpus = self.summary.vcpus.max(vcpus);
+        *self.summary.machines.entry(vcpus).or_default() += 1;
         Ok(session)
     }
 
@@ -358,16 +378,21 @@ impl<'a> Suite<'a> {
         }
     }
 
-    pub(super) fn end(mut self) -> SuiteEnd {
-        if let Some(session) = self.session.take() {
-            self.summary.exits = session.exits().map(|exits| {
-                exits
-                    .iter()
-                    .map(|exit| (exit.reason.to_owned(), exit.count))
-                    .collect()
-            });
-            session.close();
+    /// Switches a machine off that is still well, and counts its exits.
+    fn retire(&mut self, session: Option<Session>) {
+        let Some(session) = session else { return };
+        if let Some(exits) = session.exits() {
+            let sums = self.summary.exits.get_or_insert_default();
+            for exit in exits.iter() {
+                *sums.entry(exit.reason.to_owned()).or_default() += exit.count;
+            }
         }
+        session.close();
+    }
+
+    pub(super) fn end(mut self) -> SuiteEnd {
+        let last = self.session.take();
+        self.retire(last);
         self.summary.total_ms = millis(self.begun);
         self.summary.own_rss_kib = self.summary.own_rss_kib.max(super::own_rss_kib());
         SuiteEnd {
