@@ -16,6 +16,7 @@
 			 RB_CHAN_GLOBAL | RB_CHAN_ROOT |		\
 			 RB_CHAN_NO_CALLBACKS | RB_CHAN_NO_CREATE |	\
 			 RB_CHAN_NO_REMOVE)
+#define BED_NEST_FLAGS	(RB_OP_NEST_CALLBACK | RB_OP_NEST_FILL)
 #define BED_DELAY_MAX_US	10000000
 
 /* What the callbacks do beyond the mode. */
@@ -83,12 +84,11 @@ static int bed_check_actor(const struct rb_actor *actor, u32 n_ops)
 	case RB_CONTEXT_TASK:
 	case RB_CONTEXT_SOFTIRQ:
 	case RB_CONTEXT_HARDIRQ:
+	case RB_CONTEXT_NMI:
 		return bed_cpu_runs(actor->cpu) ? 0 : -ENXIO;
 	case RB_CONTEXT_USER:
 		return actor->cpu == RB_NONE32 || bed_cpu_runs(actor->cpu) ?
 			0 : -ENXIO;
-	case RB_CONTEXT_NMI:
-		return -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}
@@ -104,11 +104,65 @@ static int bed_check_blob(const struct rb_request *request,
 	return 0;
 }
 
-static int bed_check_write(const struct rb_request *request,
-			   const struct rb_op *op)
+static bool bed_is_write(const struct rb_op *op)
 {
-	if (op->flags & ~RB_OP_BLOB)
+	return op->code == RB_OP_WRITE || op->code == RB_OP_RAW_WRITE ||
+	       op->code == RB_OP_RESERVE;
+}
+
+static bool bed_is_global(const struct rb_request *request, const struct rb_op *op)
+{
+	return request->channels[op->channel].flags & RB_CHAN_GLOBAL;
+}
+
+/* A nested actor does nothing but write to the same channel, and is no host itself. */
+static int bed_check_guest(const struct rb_request *request,
+			   const struct rb_actor *guest, const struct rb_op *host)
+{
+	u32 at;
+
+	if (guest->first_op > request->n_ops ||
+	    guest->n_ops > request->n_ops - guest->first_op)
 		return -EINVAL;
+	for (at = guest->first_op; at < guest->first_op + guest->n_ops; at++) {
+		const struct rb_op *op = &bed.ops[at];
+
+		if (!bed_is_write(op) || op->channel != host->channel ||
+		    op->flags & BED_NEST_FLAGS)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* The actor that a write nests: of the same CPU, of a higher context, and once. */
+static int bed_check_nest(const struct rb_request *request,
+			  const struct rb_actor *actor, const struct rb_op *op)
+{
+	u16 point = op->flags & BED_NEST_FLAGS;
+	const struct rb_actor *guest;
+
+	if (!point)
+		return op->nest ? -EINVAL : 0;
+	if (point == BED_NEST_FLAGS || op->nest >= request->n_actors)
+		return -EINVAL;
+	if (point == RB_OP_NEST_FILL && op->code != RB_OP_RESERVE)
+		return -EINVAL;
+	if (point == RB_OP_NEST_CALLBACK &&
+	    request->channels[op->channel].mode == RB_MODE_DEFAULT)
+		return -EINVAL;
+	guest = &request->actors[op->nest];
+	if (guest->cpu != actor->cpu || guest->context <= actor->context ||
+	    guest->context > RB_CONTEXT_NMI || bed_is_global(request, op))
+		return -EINVAL;
+	if (__test_and_set_bit(op->nest, bed.nested))
+		return -EEXIST;
+	return bed_check_guest(request, guest, op);
+}
+
+/* How many records, how long, and their bytes where they are literal. */
+static int bed_check_records(const struct rb_request *request,
+			     const struct rb_op *op)
+{
 	if (op->len_min > op->len_max || op->len_max > RB_MAX_RECORD)
 		return -EINVAL;
 	if (op->seq_first > RB_NONE32 - op->count)
@@ -116,20 +170,49 @@ static int bed_check_write(const struct rb_request *request,
 	return op->flags & RB_OP_BLOB ? bed_check_blob(request, op) : 0;
 }
 
-/* Literal bytes only: who logs knows of no channel. */
+static int bed_check_write(const struct rb_request *request,
+			   const struct rb_actor *actor,
+			   const struct rb_op *op)
+{
+	int err;
+
+	if (op->flags & ~(RB_OP_BLOB | BED_NEST_FLAGS | RB_OP_IRQS_ON))
+		return -EINVAL;
+	if (op->flags & RB_OP_IRQS_ON &&
+	    (op->code != RB_OP_RAW_WRITE || bed_is_global(request, op)))
+		return -EINVAL;
+	/*
+	 * An NMI may find locks taken by what it interrupts: a global channel's,
+	 * and that of the gates at which a callback stalls.
+	 */
+	if (actor->context == RB_CONTEXT_NMI &&
+	    (bed_is_global(request, op) ||
+	     request->channels[op->channel].stall_at))
+		return -EINVAL;
+	err = bed_check_nest(request, actor, op);
+	return err ?: bed_check_records(request, op);
+}
+
+/*
+ * Literal bytes only: who logs knows of no channel, so it may be a global one,
+ * with a lock that an NMI must not take.
+ */
 static int bed_check_klog(const struct rb_request *request,
+			  const struct rb_actor *actor,
 			  const struct rb_op *op)
 {
-	if (op->flags != RB_OP_BLOB || op->channel != RB_NONE16)
+	if (op->flags != RB_OP_BLOB || op->channel != RB_NONE16 || op->nest ||
+	    actor->context == RB_CONTEXT_NMI)
 		return -EINVAL;
-	return bed_check_write(request, op);
+	return bed_check_records(request, op);
 }
 
 static int bed_check_kernel_op(const struct rb_request *request,
+			       const struct rb_actor *actor,
 			       const struct rb_op *op)
 {
 	if (op->code == RB_OP_KLOG || op->code == RB_OP_KLOG_RAW)
-		return bed_check_klog(request, op);
+		return bed_check_klog(request, actor, op);
 	if (op->channel >= request->n_channels)
 		return -ECHRNG;
 	switch (op->code) {
@@ -145,7 +228,7 @@ static int bed_check_kernel_op(const struct rb_request *request,
 	case RB_OP_WRITE:
 	case RB_OP_RAW_WRITE:
 	case RB_OP_RESERVE:
-		return bed_check_write(request, op);
+		return bed_check_write(request, actor, op);
 	case RB_OP_CONSUMED:
 		/* relay itself looks at NR_CPUS only: numbers between are not safe. */
 		return op->arg0 >= NR_CPUS ||
@@ -182,9 +265,25 @@ static int bed_check_path_op(const struct rb_request *request,
 	return op->channel < request->n_channels ? 0 : -ECHRNG;
 }
 
+/* CPU 0 stays: most kernels cannot do without it. */
+static int bed_check_hotplug(const struct rb_request *request,
+			     const struct rb_op *op)
+{
+	if (!op->arg0 || op->arg0 >= nr_cpu_ids || !cpu_possible(op->arg0))
+		return -ENXIO;
+	if (!op->flags)
+		return 0;
+	if (op->code != RB_OP_CPU_ON || op->flags != RB_OP_HOLD)
+		return -EINVAL;
+	return op->arg1 < request->n_gates && op->nest < request->n_gates ?
+		0 : -EINVAL;
+}
+
 static int bed_check_user_op(const struct rb_request *request,
 			     const struct rb_op *op)
 {
+	if (op->code == RB_OP_CPU_OFF || op->code == RB_OP_CPU_ON)
+		return bed_check_hotplug(request, op);
 	if (op->flags & ~bed_user_flags(op->code))
 		return -EINVAL;
 	if (op->code == RB_OP_STAT || op->code == RB_OP_LIST)
@@ -243,7 +342,7 @@ static int bed_check_op(const struct rb_request *request,
 	}
 	if (actor->context == RB_CONTEXT_USER)
 		return bed_check_user_op(request, op);
-	return bed_check_kernel_op(request, op);
+	return bed_check_kernel_op(request, actor, op);
 }
 
 /* Actors and their operations; no operation belongs to two actors. */
@@ -254,6 +353,7 @@ static int bed_check_actors(const struct rb_request *request, u32 *refusal_op)
 	int err;
 
 	bitmap_zero(taken, RB_MAX_OPS);
+	bitmap_zero(bed.nested, RB_MAX_ACTORS);
 	for (i = 0; i < request->n_actors; i++) {
 		const struct rb_actor *actor = &request->actors[i];
 

@@ -91,21 +91,19 @@ static int bed_subbuf_start(struct rchan_buf *buf, void *subbuf, void *prev,
 	bool refuses = prev && bed_refuses(ch, buf);
 	/* After the wait, if there was one: readers may have made room. */
 	bool accept = !refuses && (overwrite || !relay_buf_full(buf));
+	struct bed_frame *frame = bed_frame_here();
 
 	bed_event_subbuf_start(buf, subbuf, prev, prev_padding, accept);
-	if (!accept) {
-		struct bed_frame *frame = bed_frame_here();
-
-		if (frame)
-			frame->refused = true;
-		return 0;
-	}
-	if (header_bytes) {
+	if (!accept && frame)
+		frame->refused = true;
+	if (accept && header_bytes) {
 		subbuf_start_reserve(buf, header_bytes);
 		bed_pattern(subbuf, RB_HEADER_ACTOR, buf->subbufs_produced, 0,
 			    header_bytes);
 	}
-	return 1;
+	if (frame && prev)
+		bed_nest_reached(&bed.actors[frame->actor], RB_OP_NEST_CALLBACK);
+	return accept;
 }
 
 static int bed_start_unless_full(struct rchan_buf *buf, void *subbuf,

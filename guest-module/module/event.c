@@ -15,7 +15,7 @@
  * The frame of the interrupt work that runs on a CPU, per context. Works of
  * one context do not nest on one CPU. Task context is told by the thread.
  */
-static DEFINE_PER_CPU(struct bed_frame *, bed_frames[RB_CONTEXT_HARDIRQ + 1]);
+static DEFINE_PER_CPU(struct bed_frame *, bed_frames[RB_CONTEXT_NMI + 1]);
 
 u8 bed_context_here(void)
 {
@@ -64,11 +64,8 @@ struct bed_frame *bed_frame_here(void)
 	switch (context) {
 	case RB_CONTEXT_TASK:
 		return bed_frame_of_task();
-	case RB_CONTEXT_SOFTIRQ:
-	case RB_CONTEXT_HARDIRQ:
-		return this_cpu_read(bed_frames[context]);
 	default:
-		return NULL;
+		return this_cpu_read(bed_frames[context]);
 	}
 }
 

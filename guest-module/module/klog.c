@@ -31,6 +31,9 @@ static bool bed_klog_to_channel(const void *data, size_t len)
 	struct bed_channel *ch = READ_ONCE(bed_klog_channel);
 	unsigned long flags;
 
+	/* relay would follow the pointer. */
+	if (!*this_cpu_ptr(ch->chan->buf))
+		return false;
 	bed_exclude(ch, &flags);
 	__relay_write(ch->chan, data, len);
 	bed_admit(ch, flags);

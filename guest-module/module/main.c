@@ -77,6 +77,18 @@ static int bed_ioctl_checkpoint(unsigned long arg)
 	return bed_checkpoint(at.label, at.op);
 }
 
+static int bed_ioctl_hold(unsigned long arg)
+{
+	struct rb_hold_arg hold;
+
+	if (copy_from_user(&hold, (void __user *)arg, sizeof(hold)))
+		return -EFAULT;
+	if (hold.reached >= RB_MAX_GATES || hold.until >= RB_MAX_GATES)
+		return -EINVAL;
+	bed_hotplug_hold(hold.cpu, hold.reached, hold.until);
+	return 0;
+}
+
 static long bed_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	int err = 0;
@@ -99,6 +111,13 @@ static long bed_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		bed_request_done();
 		mutex_unlock(&bed.lock);
 		return 0;
+	case RB_IOC_RELEASE:
+		mutex_lock(&bed.lock);
+		bed_request_release();
+		mutex_unlock(&bed.lock);
+		return 0;
+	case RB_IOC_HOLD:
+		return bed_ioctl_hold(arg);
 	case RB_IOC_SIGNAL:
 	case RB_IOC_GATE:
 		return bed_ioctl_gate(cmd, arg);
@@ -187,9 +206,15 @@ static int __init bed_module_init(void)
 	err = bed_channel_init();
 	if (err)
 		goto free_mailbox;
-	err = bed_transport_init();
+	err = bed_nmi_init();
 	if (err)
 		goto exit_channels;
+	err = bed_hotplug_init();
+	if (err)
+		goto exit_nmi;
+	err = bed_transport_init();
+	if (err)
+		goto exit_hotplug;
 	err = misc_register(&bed_device);
 	if (err)
 		goto exit_transports;
@@ -199,6 +224,10 @@ static int __init bed_module_init(void)
 
 exit_transports:
 	bed_transport_exit();
+exit_hotplug:
+	bed_hotplug_exit();
+exit_nmi:
+	bed_nmi_exit();
 exit_channels:
 	bed_channel_exit();
 free_mailbox:
@@ -214,6 +243,8 @@ static void __exit bed_module_exit(void)
 	misc_deregister(&bed_device);
 	bed_producer_exit();
 	bed_transport_exit();
+	bed_hotplug_exit();
+	bed_nmi_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();
 	bed_free_request();

@@ -2,6 +2,7 @@
 /*
  * The operations of kernel actors, in the actor's thread.
  */
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/errno.h>
 
@@ -51,18 +52,20 @@ static void bed_op_late_setup(struct bed_channel *ch, struct rb_result *result)
 static void bed_op_switch(struct bed_actor *a, struct bed_channel *ch,
 			  const struct rb_op *op, struct rb_result *result)
 {
-	struct rchan_buf *buf;
 	unsigned long flags;
 
+	cpus_read_lock();
+	result->error = bed_producer_home(a, ch);
+	if (result->error)
+		goto unlock;
 	a->frame.refused = false;
 	bed_exclude(ch, &flags);
-	buf = *this_cpu_ptr(ch->chan->buf);
-	if (buf)
-		result->value = relay_switch_subbuf(buf, op->len64);
-	else
-		result->error = -ENODEV;
+	result->value = relay_switch_subbuf(*this_cpu_ptr(ch->chan->buf),
+					    op->len64);
 	bed_admit(ch, flags);
 	result->refused = a->frame.refused;
+unlock:
+	cpus_read_unlock();
 }
 
 /* One buffer for all CPUs: flushing it is the same as writing to it. */
@@ -85,7 +88,6 @@ static void bed_op_on_open(struct bed_actor *a, u32 index,
 {
 	const struct rb_op *op = &bed.ops[index];
 	struct bed_channel *ch = &bed.channels[op->channel];
-	u64 refused = 0;
 
 	down_read(&ch->life);
 	if (!ch->chan) {
@@ -115,8 +117,7 @@ static void bed_op_on_open(struct bed_actor *a, u32 index,
 		bed_klog_unregister(ch);
 		break;
 	default:
-		result->value = bed_producer_write(a, index, &refused);
-		result->refused = refused;
+		result->error = bed_producer_write(a, index, result);
 	}
 up:
 	up_read(&ch->life);
@@ -125,12 +126,9 @@ up:
 /* Needs no channel: that is what klog is for. */
 static void bed_op_klog(struct bed_actor *a, u32 index, struct rb_result *result)
 {
-	u64 refused = 0;
-
 	a->logged = 0;
-	bed_producer_write(a, index, &refused);
+	result->error = bed_producer_write(a, index, result);
 	result->value = a->logged;
-	result->refused = refused;
 }
 
 static int bed_op_delay(u32 us)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Producers: kernel threads bound to their CPU. A record is written in the
- * actor's context: by the thread itself, by a tasklet or by an irq_work, one
- * entry into the context a record.
+ * actor's context: by the thread itself, by a tasklet, by an irq_work or by an
+ * NMI, one entry into the context a record.
  */
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -28,12 +30,21 @@ static void bed_fire(struct bed_actor *a)
 		bed_plant_release_held(a, true);
 }
 
-static void bed_fire_in_interrupt(struct bed_actor *a)
+/* In the actor's context: one record, or the whole script of a nested actor. */
+void bed_fire_here(struct bed_actor *a)
 {
 	struct bed_frame *old = bed_frame_enter(&a->frame);
 
-	bed_fire(a);
+	if (a->nested)
+		bed_nest_run(a);
+	else
+		bed_fire(a);
 	bed_frame_leave(old);
+}
+
+static void bed_fire_in_interrupt(struct bed_actor *a)
+{
+	bed_fire_here(a);
 	complete(&a->fired);
 }
 
@@ -48,9 +59,11 @@ static void bed_irq_work(struct irq_work *work)
 }
 
 /* Interrupts are on here: the work runs on this CPU before the wait begins. */
-static void bed_fire_in_context(struct bed_actor *a)
+static int bed_fire_in_context(struct bed_actor *a)
 {
 	switch (a->spec->context) {
+	case RB_CONTEXT_NMI:
+		return bed_nmi_send(a);
 	case RB_CONTEXT_SOFTIRQ:
 		local_bh_disable();
 		tasklet_schedule(&a->tasklet);
@@ -61,37 +74,77 @@ static void bed_fire_in_context(struct bed_actor *a)
 		break;
 	default:
 		bed_fire(a);
-		return;
+		return 0;
 	}
 	wait_for_completion(&a->fired);
+	return 0;
 }
 
-/*
- * All records of operation @index, with its channel open if it names one; tells
- * the refused.
- */
-u64 bed_producer_write(struct bed_actor *a, u32 index, u64 *refused)
+/* Makes record @i of the operation the next to be fired. */
+void bed_shot_load(struct bed_actor *a, const struct rb_op *op, u32 i)
 {
-	const struct rb_op *op = &bed.ops[index];
 	struct bed_shot *shot = &a->shot;
-	u32 i;
 
 	shot->ch = op->channel == RB_NONE16 ? NULL : &bed.channels[op->channel];
 	shot->code = op->code;
+	shot->irqs_on = op->flags & RB_OP_IRQS_ON;
 	shot->literal = op->flags & RB_OP_BLOB ? bed.blob + op->blob : NULL;
-	for (i = 0; i < op->count && !READ_ONCE(bed.stopping); i++) {
-		shot->seq = op->seq_first + i;
-		shot->len = rb_record_len(bed.request->seed, a->index, shot->seq,
-					  op->len_min, op->len_max);
-		a->frame.seq = shot->seq;
-		a->frame.refused = false;
-		if (!bed_plant_wrong_cpu(a, shot))
-			bed_fire_in_context(a);
-		*refused += a->frame.refused;
+	shot->seq = op->seq_first + i;
+	shot->len = rb_record_len(bed.request->seed, a->index, shot->seq,
+				  op->len_min, op->len_max);
+	a->frame.seq = shot->seq;
+	a->frame.refused = false;
+}
+
+/*
+ * With cpus_read_lock() held: from here on the thread is on its CPU. A CPU
+ * that went offline since took the binding along.
+ */
+int bed_producer_home(const struct bed_actor *a, const struct bed_channel *ch)
+{
+	const struct cpumask *home = cpumask_of(a->spec->cpu);
+
+	if (!cpu_online(a->spec->cpu))
+		return -ENXIO;
+	/* relay would follow the pointer. */
+	if (ch && !*per_cpu_ptr(ch->chan->buf, a->spec->cpu))
+		return -ENODEV;
+	if (cpumask_equal(current->cpus_ptr, home))
+		return 0;
+	return set_cpus_allowed_ptr(current, home);
+}
+
+/*
+ * All records of operation @index, with its channel open if it names one. A CPU
+ * that is to go offline waits for the end, so that no record goes to another's
+ * buffer.
+ */
+int bed_producer_write(struct bed_actor *a, u32 index, struct rb_result *result)
+{
+	const struct rb_op *op = &bed.ops[index];
+	int err;
+	u32 i;
+
+	cpus_read_lock();
+	err = bed_producer_home(a, op->channel == RB_NONE16 ?
+				   NULL : &bed.channels[op->channel]);
+	if (err)
+		goto unlock;
+	bed_nest_begin(a, op);
+	for (i = 0; i < op->count && !err && !READ_ONCE(bed.stopping); i++) {
+		bed_shot_load(a, op, i);
+		if (!bed_plant_wrong_cpu(a, &a->shot))
+			err = bed_fire_in_context(a);
+		bed_nest_settle(a);
+		result->refused += a->frame.refused;
 		cond_resched();
 	}
+	bed_nest_end(a);
 	a->frame.seq = RB_NONE32;
-	return i;
+	result->value = i;
+unlock:
+	cpus_read_unlock();
+	return err;
 }
 
 static void bed_flush_held(struct bed_actor *a)
@@ -210,6 +263,7 @@ int bed_producer_create(struct bed_actor *a, u32 index)
 	tasklet_setup(&a->tasklet, bed_tasklet);
 	bed_init_hard_irq_work(&a->irq_work, bed_irq_work);
 	init_completion(&a->fired);
+	a->nested = test_bit(index, bed.nested);
 	if (spec->context == RB_CONTEXT_USER)
 		return 0;
 
@@ -217,6 +271,8 @@ int bed_producer_create(struct bed_actor *a, u32 index)
 	a->held_data = kvmalloc(longest, GFP_KERNEL);
 	if (!a->scratch || !a->held_data)
 		return -ENOMEM;
+	if (a->nested)
+		return 0;
 	worker = bed_worker_get(spec->cpu);
 	if (IS_ERR(worker))
 		return PTR_ERR(worker);

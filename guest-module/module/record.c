@@ -2,7 +2,6 @@
 /*
  * Records: what their bytes are, and the three ways to hand them to relay.
  */
-#include <linux/crc32.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include "compat.h"
@@ -23,6 +22,29 @@ void bed_pattern(void *dst, u32 actor, u32 seq, u32 from, u32 len)
 		put_unaligned_le64(word, out);
 	last = cpu_to_le64(word);
 	memcpy(out, &last, len);
+}
+
+/*
+ * CRC-32 (IEEE), by half bytes. The kernel's own may use vector registers, which
+ * an NMI cannot have.
+ */
+static u32 bed_crc32(const void *data, u32 len)
+{
+	static const u32 table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+	const u8 *byte = data;
+	u32 crc = ~0U;
+
+	while (len--) {
+		crc ^= *byte++;
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
+	}
+	return ~crc;
 }
 
 /* The record, at the moment and on the CPU where it is put together. */
@@ -48,8 +70,7 @@ void bed_record_fill(void *dst, const struct bed_actor *a,
 		bed_pattern(dst, a->index, shot->seq, 0, shot->len);
 		return;
 	}
-	header.crc = crc32_le(~0, (void *)&header,
-			      offsetof(struct rb_record, crc)) ^ ~0;
+	header.crc = bed_crc32(&header, offsetof(struct rb_record, crc));
 	memcpy(dst, &header, sizeof(header));
 	bed_pattern(dst + sizeof(header), a->index, shot->seq, sizeof(header),
 		    shot->len - sizeof(header));
@@ -110,18 +131,35 @@ void bed_reserve_unlock(struct bed_channel *ch, unsigned long flags)
 	bed_admit(ch, flags);
 }
 
+static void bed_fill_around_guest(void *slot, struct bed_actor *a,
+				  const struct bed_shot *shot)
+{
+	u32 half = shot->len / 2;
+
+	bed_record_fill(a->scratch, a, shot);
+	memcpy(slot, a->scratch, half);
+	bed_nest_reached(a, RB_OP_NEST_FILL);
+	memcpy(slot + half, a->scratch + half, shot->len - half);
+}
+
 static void bed_put_reserve(struct bed_actor *a, const struct bed_shot *shot,
 			    const void *ready)
 {
 	unsigned long flags;
 	void *slot = bed_reserve_lock(shot->ch, shot->len, &flags);
 
-	if (!slot)
+	if (!slot) {
 		a->frame.refused = true;
-	else if (ready)
+	} else if (ready) {
 		memcpy(slot, ready, shot->len);
-	else
+	} else if (a->guest && a->guest_at == RB_OP_NEST_FILL) {
+		/* The slot is ours: whoever comes in between gets the next. */
+		bed_reserve_unlock(shot->ch, flags);
+		bed_fill_around_guest(slot, a, shot);
+		return;
+	} else {
 		bed_record_fill(slot, a, shot);
+	}
 	bed_reserve_unlock(shot->ch, flags);
 }
 
@@ -139,6 +177,10 @@ void bed_record_put(struct bed_actor *a, const struct bed_shot *shot,
 	if (!ready) {
 		bed_record_fill(a->scratch, a, shot);
 		ready = a->scratch;
+	}
+	if (shot->irqs_on) {
+		__relay_write(chan, ready, shot->len);
+		return;
 	}
 	if (shot->code == RB_OP_WRITE && !(shot->ch->spec->flags & RB_CHAN_GLOBAL)) {
 		relay_write(chan, ready, shot->len);

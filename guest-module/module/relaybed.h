@@ -11,6 +11,7 @@
 #define RELAYBED_H
 
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
@@ -57,6 +58,7 @@ struct bed_shot {
 	u16 code;			/* RB_OP_WRITE, RAW_WRITE or RESERVE */
 	u32 seq;
 	u32 len;
+	bool irqs_on;			/* RAW_WRITE with interrupts as they are */
 	const void *literal;		/* these bytes, or NULL: self-describing */
 };
 
@@ -82,6 +84,11 @@ struct bed_actor {
 	struct irq_work irq_work;
 	struct completion fired;
 	u64 logged;			/* klog records that a handler took */
+	bool nmi_over;
+	bool nested;			/* no thread: runs on top of another's write */
+	struct bed_actor *guest;	/* to be nested on this write, not fired yet */
+	struct bed_actor *seated;	/* fired, and not waited for yet */
+	u16 guest_at;			/* RB_OP_NEST_* */
 };
 
 struct bed {
@@ -104,6 +111,7 @@ struct bed {
 	struct bed_channel channels[RB_MAX_CHANNELS];
 	struct bed_actor actors[RB_MAX_ACTORS];
 	u32 n_actors;			/* kernel and user actors */
+	DECLARE_BITMAP(nested, RB_MAX_ACTORS);	/* those that operations nest */
 	struct bed_worker workers[RB_MAX_ACTORS];
 	atomic_t running;		/* kernel actors still at work */
 	wait_queue_head_t idle;
@@ -198,8 +206,28 @@ void bed_klog_fire(struct bed_actor *a, const struct bed_shot *shot);
 /* ops.c */
 void bed_op_run(struct bed_actor *a, u32 index);
 
+/* nest.c */
+void bed_nest_begin(struct bed_actor *a, const struct rb_op *op);
+void bed_nest_reached(struct bed_actor *a, u16 point);
+void bed_nest_settle(struct bed_actor *a);
+void bed_nest_end(struct bed_actor *a);
+void bed_nest_run(struct bed_actor *n);
+
+/* nmi.c */
+int bed_nmi_init(void);
+void bed_nmi_exit(void);
+int bed_nmi_send(struct bed_actor *a);
+
+/* hotplug.c */
+int bed_hotplug_init(void);
+void bed_hotplug_exit(void);
+void bed_hotplug_hold(u32 cpu, u32 reached, u32 until);
+
 /* producer.c */
-u64 bed_producer_write(struct bed_actor *a, u32 index, u64 *refused);
+void bed_fire_here(struct bed_actor *a);
+int bed_producer_home(const struct bed_actor *a, const struct bed_channel *ch);
+void bed_shot_load(struct bed_actor *a, const struct rb_op *op, u32 i);
+int bed_producer_write(struct bed_actor *a, u32 index, struct rb_result *result);
 int bed_producer_create(struct bed_actor *a, u32 index);
 void bed_producer_go(struct bed_actor *a);
 void bed_producer_destroy(struct bed_actor *a);

@@ -5,6 +5,10 @@
 //! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
 //! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
 
+mod turns;
+
+pub use turns::take_turns;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +27,8 @@ pub type ActorIndex = usize;
 pub type GateIndex = usize;
 /// Number of a CPU as the kernel counts them.
 pub type Cpu = u32;
+/// CPUs of the machine of a case that asks for no number of them.
+pub const DEFAULT_VCPUS: u32 = 2;
 /// Slot of a descriptor, unique over all user actors of a case.
 pub type FileSlot = usize;
 
@@ -135,7 +141,7 @@ impl Channel {
 }
 
 /// Context in which a kernel actor's records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Context {
     /// Kernel thread.
@@ -144,6 +150,29 @@ pub enum Context {
     Softirq,
     /// irq_work.
     Hardirq,
+    /// NMI that the CPU sends itself.
+    Nmi,
+}
+
+/// Where in a write another actor is nested on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NestPoint {
+    /// At the first `subbuf_start` that the write brings about. With interrupts out, softirq and hardirq
+    /// come right behind the record instead.
+    Callback,
+    /// With the first slot reserved and half filled.
+    Fill,
+}
+
+/// A CPU that comes online stands half way, behind relay's preparation and before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hold {
+    /// The gate that it raises there.
+    pub reached: GateIndex,
+    /// The gate that it waits for there, until it was raised once.
+    pub until: GateIndex,
 }
 
 /// Where an actor lives.
@@ -156,6 +185,20 @@ pub enum Place {
         cpu: Cpu,
         /// Context of its records.
         context: Context,
+    },
+    /// In the kernel, without a thread: its whole script runs on top of another actor's write, once, and
+    /// behind it at the latest.
+    Nested {
+        /// The CPU, the host's too.
+        cpu: Cpu,
+        /// Context of its records, above the host's.
+        context: Context,
+        /// The other actor.
+        host: ActorIndex,
+        /// Its operation, a write to the same channel.
+        op: usize,
+        /// Where in it.
+        at: NestPoint,
     },
     /// A thread in user space, on one CPU or on any.
     User {
@@ -181,8 +224,10 @@ pub struct Actor {
 pub enum Via {
     /// `relay_write()`.
     Write,
-    /// `__relay_write()`.
+    /// `__relay_write()`, interrupts kept out.
     RawWrite,
+    /// `__relay_write()` with interrupts as they are.
+    RawWriteIrqsOn,
     /// `relay_reserve()`, then filled.
     Reserve,
 }
@@ -283,6 +328,10 @@ pub enum Op {
     Stat { channel: ChannelIndex, cpu: Cpu },
     /// The names in the channel's directory.
     List { channel: ChannelIndex },
+    /// The CPU goes offline.
+    CpuOff { cpu: Cpu },
+    /// The CPU comes online.
+    CpuOn { cpu: Cpu, hold: Option<Hold> },
     /// This character to `/proc/sysrq-trigger`: how a scenario makes its guest panic or reset.
     Sysrq { key: char },
 }
@@ -346,14 +395,54 @@ impl Case {
         let channels = self.channels.iter();
         channels.filter_map(|channel| channel.client.stall)
     }
+
+    /// The actor that is nested on a write operation, and where.
+    #[must_use]
+    pub fn guest(&self, actor: ActorIndex, op: usize) -> Option<(ActorIndex, NestPoint)> {
+        self.actors.iter().enumerate().find_map(|(guest, script)| {
+            let Place::Nested {
+                host, op: on, at, ..
+            } = script.place
+            else {
+                return None;
+            };
+            ((host, on) == (actor, op)).then_some((guest, at))
+        })
+    }
+
+    /// Whether the CPU goes offline or online in it.
+    #[must_use]
+    pub fn changes_cpu(&self, cpu: Cpu) -> bool {
+        self.actors
+            .iter()
+            .flat_map(|actor| &actor.ops)
+            .any(|op| op.changed_cpu() == Some(cpu))
+    }
 }
 
 impl Actor {
+    /// CPU and context of its records, if it is in the kernel.
+    #[must_use]
+    pub fn producer(&self) -> Option<(Cpu, Context)> {
+        match self.place {
+            Place::Kernel { cpu, context } | Place::Nested { cpu, context, .. } => {
+                Some((cpu, context))
+            }
+            Place::User { .. } => None,
+        }
+    }
+
+    /// Whether it runs on top of another actor's write.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        matches!(self.place, Place::Nested { .. })
+    }
+
     /// CPU it is bound to.
     #[must_use]
     pub fn cpu(&self) -> Option<Cpu> {
         match self.place {
-            Place::Kernel { cpu, .. } => Some(cpu),
+            Place::Kernel { cpu, .. } | Place::Nested { cpu, .. } => Some(cpu),
             Place::User { cpu } => cpu,
         }
     }
@@ -376,6 +465,35 @@ impl Actor {
 }
 
 impl Op {
+    /// The CPU that it puts offline or online.
+    #[must_use]
+    pub fn changed_cpu(&self) -> Option<Cpu> {
+        match self {
+            Self::CpuOff { cpu } | Self::CpuOn { cpu, .. } => Some(*cpu),
+            _ => None,
+        }
+    }
+
+    /// The gate that it raises.
+    #[must_use]
+    pub fn raised_gate(&self) -> Option<GateIndex> {
+        match self {
+            Self::Signal { gate } => Some(*gate),
+            Self::CpuOn { hold, .. } => hold.map(|hold| hold.reached),
+            _ => None,
+        }
+    }
+
+    /// The gate that it waits for, and the count.
+    #[must_use]
+    pub fn awaited_gate(&self) -> Option<(GateIndex, u32)> {
+        match self {
+            Self::Wait { gate, count } => Some((*gate, *count)),
+            Self::CpuOn { hold, .. } => hold.map(|hold| (hold.until, 1)),
+            _ => None,
+        }
+    }
+
     /// The channel that it names; operations on a descriptor name none.
     #[must_use]
     pub fn channel(&self) -> Option<ChannelIndex> {

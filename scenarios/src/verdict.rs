@@ -26,6 +26,8 @@ pub enum Property {
     Overwrite,
     /// poll, wake-ups and callbacks come when they must.
     Notification,
+    /// Nothing lies outside its place, whatever else is unspecified.
+    Safety,
     /// Channels and files come and go as documented.
     Lifetime,
     /// Counters agree with each other and with what happened.

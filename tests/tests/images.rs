@@ -20,7 +20,7 @@ use relaybed_vmm::{Clock, Debugger, GuestAddress};
 fn wish(memory_mib: u32) -> Wish {
     Wish {
         kernel: relaybed_guest::KernelRequest::default(),
-        vcpus: 2,
+        vcpus: Some(2),
         memory_mib,
         backend: BackendWish::Qemu,
         accel: AccelRequest::Tcg,
@@ -55,7 +55,7 @@ fn folders(plan: &Plan, memory_mib: u64) -> Vec<PathBuf> {
 #[test]
 fn forks_of_one_image_do_not_meet() {
     let plan = plan(258);
-    let image = ReadyImage::obtain(&plan, &Terminal::new()).unwrap();
+    let image = ReadyImage::obtain(&plan, 2, &Terminal::new()).unwrap();
     let logs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut one = image.fork(&plan, logs[0].path()).unwrap();
     let mut other = image.fork(&plan, logs[1].path()).unwrap();
@@ -81,7 +81,7 @@ fn forks_of_one_image_do_not_meet() {
 fn a_damaged_image_is_made_again() {
     let plan = plan(262);
     let progress = Terminal::new();
-    let first = ReadyImage::obtain(&plan, &progress).unwrap();
+    let first = ReadyImage::obtain(&plan, 2, &progress).unwrap();
     for folder in folders(&plan, 262) {
         let ram = fs::File::options()
             .write(true)
@@ -92,12 +92,12 @@ fn a_damaged_image_is_made_again() {
         ram.write_all_at(b"a bit of rot", 0x0100_0000).unwrap();
         ram.set_modified(written).unwrap();
     }
-    let second = ReadyImage::obtain(&plan, &progress).unwrap();
+    let second = ReadyImage::obtain(&plan, 2, &progress).unwrap();
     assert!(
         (first.boot_ms() - second.boot_ms()).abs() > f64::EPSILON,
         "the damaged image was used again"
     );
-    let third = ReadyImage::obtain(&plan, &progress).unwrap();
+    let third = ReadyImage::obtain(&plan, 2, &progress).unwrap();
     assert!(
         (third.boot_ms() - second.boot_ms()).abs() < f64::EPSILON,
         "the whole image was not used"

@@ -198,13 +198,14 @@ enum rb_context {
 	RB_CONTEXT_TASK = 0,		/* kernel thread bound to its CPU */
 	RB_CONTEXT_SOFTIRQ = 1,		/* tasklet on that CPU */
 	RB_CONTEXT_HARDIRQ = 2,		/* irq_work on that CPU */
-	RB_CONTEXT_NMI = 3,		/* reserved */
+	RB_CONTEXT_NMI = 3,		/* NMI that the CPU sends itself */
 	RB_CONTEXT_USER = 4,		/* thread of the agent */
 };
 
 /*
  * Write operations run in the actor's context, one context entry a record;
- * all other operations of a kernel actor run in its kernel thread.
+ * all other operations of a kernel actor run in its kernel thread. An actor
+ * that an operation names in its member nest has no thread: see RB_OP_NEST_*.
  */
 struct rb_actor {
 	__u32 context;		/* enum rb_context */
@@ -251,6 +252,8 @@ enum rb_op_code {
 	RB_OP_FILE_TRUNCATE = 45, /* ftruncate() to len64 bytes */
 	RB_OP_FILE_STORE = 46,	/* the payload to byte len64 of the mapping */
 	RB_OP_FILE_STAT = 47,	/* fstat(): struct rb_stat; value: size */
+	RB_OP_CPU_OFF = 48,	/* CPU arg0, not 0, goes offline; no file */
+	RB_OP_CPU_ON = 49,	/* CPU arg0 comes online; no file */
 	RB_OP_STAT = 56,	/* the same of the file of CPU arg0, by its path */
 	RB_OP_LIST = 57,	/* names in the channel's directory, a line each; value: how many */
 	RB_OP_FILE_SPLICE = 58,	/* to a pipe that is drained; as FILE_READ; value: sum of results */
@@ -277,6 +280,20 @@ enum rb_access {
 	RB_ACCESS_WRITE = 1,
 	RB_ACCESS_BOTH = 2,
 };
+/*
+ * The script of actor nest runs as a whole, in its context, which is higher,
+ * on top of this write and once: at the first subbuf_start that it brings
+ * about, or with its first slot reserved and half filled. Behind the operation
+ * if it never comes to that. The nested actor writes to the same channel.
+ */
+#define RB_OP_NEST_CALLBACK	0x2
+#define RB_OP_NEST_FILL		0x4	/* RESERVE */
+#define RB_OP_IRQS_ON	0x8	/* RAW_WRITE: interrupts stay as they are */
+/*
+ * CPU_ON: half way up, prepared by relay and not online, the CPU raises gate
+ * arg1 and stands until gate nest has been raised once.
+ */
+#define RB_OP_HOLD	0x10
 
 /*
  * One operation. Record lengths: len_min <= length <= len_max, drawn by
@@ -295,7 +312,7 @@ struct rb_op {
 	__u32 count;		/* records */
 	__u32 seq_first;
 	__u32 blob;		/* offset in the blob area */
-	__u32 reserved;
+	__u32 nest;		/* actor or gate, as the flags say; else 0 */
 	__u64 len64;		/* MMAP, SWITCH */
 };
 
@@ -348,7 +365,8 @@ enum rb_state {
  * gave NULL for whatever reason; a record too big for relay_write() is tried
  * and not refused. error of a kernel operation is -ENODEV when the channel was
  * not open, -EBUSY when OPEN found it open, -ECANCELED when the request was
- * torn down; of a user operation what the system call gave, -EBADF for an
+ * torn down; of a write -ENXIO when the actor's CPU was offline, -ENODEV when it
+ * had no channel buffer and -ETIMEDOUT when an NMI did not come; of a user operation what the system call gave, -EBADF for an
  * empty slot and -EBUSY for a taken one.
  *
  * All bytes of one user operation lie together at data_offset, of which

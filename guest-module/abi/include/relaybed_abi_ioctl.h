@@ -8,8 +8,9 @@
 
 /*
  * /dev/relaybed: the agent's side. It maps the whole mailbox at offset 0.
- * WAIT sleeps until the host has asked for something new; BEGIN releases
- * what the last request left, checks the new one and opens its channels;
+ * WAIT sleeps until the host has asked for something new; RELEASE lets go what
+ * the last request left; BEGIN does so too, checks the new one and opens its
+ * channels; HOLD stops the next way up of a CPU half way (RB_OP_HOLD);
  * RUN lets the kernel actors go and returns when all are through; DONE
  * publishes the end and rings the doorbell.
  *
@@ -27,6 +28,13 @@ struct rb_checkpoint_arg {
 	__u32 op;
 };
 
+struct rb_hold_arg {
+	__u32 cpu;
+	__u32 reached;		/* gate */
+	__u32 until;		/* gate */
+	__u32 reserved;
+};
+
 #define RB_IOC_READY		_IO('b', 1)
 #define RB_IOC_WAIT		_IO('b', 2)
 #define RB_IOC_BEGIN		_IO('b', 3)
@@ -35,5 +43,7 @@ struct rb_checkpoint_arg {
 #define RB_IOC_SIGNAL		_IOW('b', 6, struct rb_gate_arg)
 #define RB_IOC_GATE		_IOW('b', 7, struct rb_gate_arg)
 #define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
+#define RB_IOC_RELEASE		_IO('b', 9)
+#define RB_IOC_HOLD		_IOW('b', 10, struct rb_hold_arg)
 
 #endif /* RELAYBED_ABI_IOCTL_H */

@@ -101,7 +101,7 @@ coded! {
         Softirq = 1,
         /// An `irq_work` on that CPU.
         Hardirq = 2,
-        /// Reserved: the module refuses it.
+        /// An NMI that the CPU sends itself.
         Nmi = 3,
         /// A thread of the agent.
         User = 4,
@@ -175,6 +175,10 @@ coded! {
         FileStore = 46,
         /// `fstat()`; a [`Stat`](crate::Stat) in the data area; value: size.
         FileStat = 47,
+        /// CPU `arg0` goes offline.
+        CpuOff = 48,
+        /// CPU `arg0` comes online; see `RB_OP_HOLD`.
+        CpuOn = 49,
         /// The same of the file of CPU `arg0`, by its path.
         Stat = 56,
         /// Names in the channel's directory, a line each; value: how many.

@@ -86,6 +86,14 @@ pub const RB_OP_PRIVATE: u16 = 0x400;
 pub const RB_OP_NONBLOCK: u16 = 0x800;
 /// Operation flag: the pipe is drained after the last `splice()`.
 pub const RB_OP_LATE: u16 = 0x1000;
+/// Operation flag: actor `nest` runs on top of this write at the first `subbuf_start` that it brings about.
+pub const RB_OP_NEST_CALLBACK: u16 = 0x2;
+/// Operation flag: actor `nest` runs on top of this write with its first slot reserved and half filled.
+pub const RB_OP_NEST_FILL: u16 = 0x4;
+/// Operation flag: `__relay_write()` with interrupts as they are.
+pub const RB_OP_IRQS_ON: u16 = 0x8;
+/// Operation flag: half way up the CPU raises gate `arg1` and stands until gate `nest` was raised.
+pub const RB_OP_HOLD: u16 = 0x10;
 /// Request flag: release everything, then power off.
 pub const RB_REQ_POWER_OFF: u32 = 0x1;
 /// First word of a record with a header: "RECR".

@@ -22,6 +22,20 @@ pub struct CheckpointArg {
     pub op: u32,
 }
 
+/// Argument of [`RB_IOC_HOLD`]. Mirror of `struct rb_hold_arg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct HoldArg {
+    /// The CPU whose next way up is held.
+    pub cpu: u32,
+    /// Gate that it raises half way.
+    pub reached: u32,
+    /// Gate that it waits for there.
+    pub until: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
 /// Announces the mailbox on the doorbell.
 pub const RB_IOC_READY: u32 = 0x6201;
 /// Sleeps until the host has asked for something new.
@@ -38,3 +52,7 @@ pub const RB_IOC_SIGNAL: u32 = 0x4008_6206;
 pub const RB_IOC_GATE: u32 = 0x4008_6207;
 /// Reaches a checkpoint and waits until the host has looked.
 pub const RB_IOC_CHECKPOINT: u32 = 0x4008_6208;
+/// Releases what the last request left.
+pub const RB_IOC_RELEASE: u32 = 0x6209;
+/// Has the next way up of a CPU held half way.
+pub const RB_IOC_HOLD: u32 = 0x4010_620a;

@@ -25,8 +25,8 @@ pub use consts::*;
 pub use doorbell::{Decoder, Ring};
 pub use header::{BufMembers, ChanMembers, Header, Member};
 pub use ioctl::{
-    CheckpointArg, GateArg, RB_IOC_BEGIN, RB_IOC_CHECKPOINT, RB_IOC_DONE, RB_IOC_GATE,
-    RB_IOC_READY, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_WAIT,
+    CheckpointArg, GateArg, HoldArg, RB_IOC_BEGIN, RB_IOC_CHECKPOINT, RB_IOC_DONE, RB_IOC_GATE,
+    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_WAIT,
 };
 pub use record::{
     HeaderFault, RecordHeader, fill_pattern, mix, pattern_mismatch, pattern_seed, record_len,

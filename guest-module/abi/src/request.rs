@@ -89,8 +89,8 @@ pub struct Op {
     pub seq_first: u32,
     /// Offset in the blob area of a literal payload.
     pub blob: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Actor or gate, as the flags say; else 0.
+    pub nest: u32,
     /// Length in bytes: of a mapping, or given to `relay_switch_subbuf()`.
     pub len64: u64,
 }

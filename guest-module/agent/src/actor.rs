@@ -14,6 +14,7 @@ use relaybed_abi::{
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::cpus::Cpus;
 use crate::files::Files;
 use crate::mailbox::Mailbox;
 use crate::watch::Watch;
@@ -35,6 +36,8 @@ pub(crate) struct UserActor {
     pub(crate) files: Arc<Files>,
     /// Ends polls that nobody ends.
     pub(crate) watch: Arc<Watch>,
+    /// CPUs that went off and on, of all user actors.
+    pub(crate) cpus: Arc<Cpus>,
 }
 
 /// A thread that goes through one actor after the other.

@@ -10,11 +10,12 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use relaybed_abi::{
-    CheckpointArg, Event, FillArg, GateArg, Header, Op, OpResult, RB_DATA_SIZE, RB_IOC_BEGIN,
-    RB_IOC_CHECKPOINT, RB_IOC_CONSUMED, RB_IOC_DONE, RB_IOC_FILL, RB_IOC_GATE, RB_IOC_READY,
-    RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_SUBBUFS, RB_IOC_TRANSPORT, RB_IOC_WAIT, RB_MAILBOX_SIZE,
-    RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS, RB_NONE32, RB_OFF_BLOB, RB_OFF_DATA, RB_OFF_EVENTS,
-    RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS, Request, SubbufsArg, TransportArg,
+    CheckpointArg, Event, FillArg, GateArg, Header, HoldArg, Op, OpResult, RB_DATA_SIZE,
+    RB_IOC_BEGIN, RB_IOC_CHECKPOINT, RB_IOC_CONSUMED, RB_IOC_DONE, RB_IOC_FILL, RB_IOC_GATE,
+    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_SUBBUFS,
+    RB_IOC_TRANSPORT, RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS,
+    RB_NONE32, RB_OFF_BLOB, RB_OFF_DATA, RB_OFF_EVENTS, RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS,
+    Request, SubbufsArg, TransportArg,
 };
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, IntegerSetter, NoArg, Setter, Updater, ioctl};
@@ -196,6 +197,21 @@ impl Mailbox {
     /// Sleeps until the host has asked for something new.
     pub(crate) fn wait(&self) -> Result<(), Errno> {
         self.call::<RB_IOC_WAIT>()
+    }
+
+    /// Has the module let go what the last request left.
+    pub(crate) fn release(&self) -> Result<(), Errno> {
+        self.call::<RB_IOC_RELEASE>()
+    }
+
+    /// Has the next way up of a CPU held half way, between two gates.
+    pub(crate) fn hold(&self, cpu: u32, reached: u32, until: u32) -> Result<(), Errno> {
+        self.call_with::<RB_IOC_HOLD, _>(HoldArg {
+            cpu,
+            reached,
+            until,
+            reserved: 0,
+        })
     }
 
     /// Has the module take the request; an error is a refusal, which the module has noted.

@@ -9,6 +9,7 @@
 mod actor;
 mod bell;
 mod calls;
+mod cpus;
 mod files;
 mod init;
 mod mailbox;

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use relaybed_abi::{Op, OpCode, OpResult};
+use relaybed_abi::{Op, OpCode, OpResult, RB_OP_HOLD};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, write};
 
@@ -89,6 +89,8 @@ impl UserActor {
                 Ok(Outcome::default())
             }
             OpCode::Sysrq => sysrq(op.arg0),
+            OpCode::CpuOff => self.cpus.set(op.arg0, false).map(|()| Outcome::default()),
+            OpCode::CpuOn => self.cpu_on(op),
             OpCode::FileOpen => self.open(op),
             OpCode::FileClose => self.files.close(op.file).map(|()| Outcome::default()),
             OpCode::FilePoll => {
@@ -113,5 +115,12 @@ impl UserActor {
             OpCode::FileSendfile => self.sendfile(index, op),
             _ => Err(Errno::NOSYS),
         }
+    }
+
+    fn cpu_on(&self, op: &Op) -> Result<Outcome, Errno> {
+        if op.flags & RB_OP_HOLD != 0 {
+            self.mailbox.hold(op.arg0, op.arg1, op.nest)?;
+        }
+        self.cpus.set(op.arg0, true).map(|()| Outcome::default())
     }
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::system::{RebootCommand, reboot};
 
 use crate::actor::{Crew, UserActor};
+use crate::cpus::Cpus;
 use crate::files::Files;
 use crate::init::InitError;
 use crate::mailbox::{Mailbox, MailboxError};
@@ -32,6 +33,9 @@ pub(crate) enum ServeError {
     /// What ends polls without a timeout could not be made.
     #[error("cannot make an eventfd")]
     Watch(#[source] Errno),
+    /// A CPU that an actor put offline does not come back.
+    #[error("cannot bring all CPUs online again")]
+    Cpus(#[source] Errno),
     /// The machine did not go off.
     #[error("cannot power off")]
     PowerOff(#[source] Errno),
@@ -44,14 +48,20 @@ pub(crate) enum ServeError {
 pub(crate) fn serve() -> Result<Infallible, ServeError> {
     let mailbox = Arc::new(Mailbox::open()?);
     let files = Arc::new(Files::default());
+    let cpus = Arc::new(Cpus::default());
     device("ready", mailbox.ready())?;
     loop {
         device("wait", mailbox.wait())?;
         // Before BEGIN closes the channels: nothing of the last request may keep a buffer alive.
         files.close_all();
+        if cpus.are_changed() {
+            // Behind the channels: one that refuses a CPU its buffer keeps that CPU offline.
+            device("release", mailbox.release())?;
+            cpus.restore().map_err(ServeError::Cpus)?;
+        }
         let request = mailbox.request();
         if mailbox.begin().is_ok() {
-            run(&mailbox, &files, &request)?;
+            run(&mailbox, &files, &cpus, &request)?;
             if request.flags & RB_REQ_POWER_OFF != 0 {
                 device("done", mailbox.done())?;
                 reboot(RebootCommand::PowerOff).map_err(ServeError::PowerOff)?;
@@ -61,10 +71,15 @@ pub(crate) fn serve() -> Result<Infallible, ServeError> {
     }
 }
 
-fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<(), ServeError> {
+fn run(
+    mailbox: &Arc<Mailbox>,
+    files: &Arc<Files>,
+    cpus: &Arc<Cpus>,
+    request: &Request,
+) -> Result<(), ServeError> {
     let watch = Arc::new(Watch::new().map_err(ServeError::Watch)?);
     let request = Arc::new(*request);
-    let crew = start(mailbox, files, &request, &watch)?;
+    let crew = start(mailbox, (files, cpus), &request, &watch)?;
     thread::scope(|scope| {
         let watcher = watch::is_needed(mailbox, &request)
             .then(|| scope.spawn(|| watch.keep(mailbox, &request)));
@@ -80,7 +95,7 @@ fn run(mailbox: &Arc<Mailbox>, files: &Arc<Files>, request: &Request) -> Result<
 /// Lets the user actors go.
 fn start(
     mailbox: &Arc<Mailbox>,
-    files: &Arc<Files>,
+    (files, cpus): (&Arc<Files>, &Arc<Cpus>),
     request: &Arc<Request>,
     watch: &Arc<Watch>,
 ) -> Result<Crew, ServeError> {
@@ -98,6 +113,7 @@ fn start(
                 mailbox: Arc::clone(mailbox),
                 files: Arc::clone(files),
                 watch: Arc::clone(watch),
+                cpus: Arc::clone(cpus),
             };
             crew.start(actor).map_err(|source| ServeError::Spawn {
                 actor: index,

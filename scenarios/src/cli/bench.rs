@@ -95,7 +95,7 @@ fn counted(args: &TransportArgs) -> Result<Plan, Stop> {
     let mut wish = args.machine.wish()?;
     wish.accel = AccelRequest::Tcg;
     wish.backend = BackendWish::Qemu;
-    wish.vcpus = 1;
+    wish.vcpus = Some(1);
     wish.clock = Clock::Instructions;
     // Every instruction is counted: a guest is several times slower.
     wish.deadline = wish.deadline.saturating_mul(6);

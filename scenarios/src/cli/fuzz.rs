@@ -98,7 +98,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
             plan.kernel_origin(),
             plan.backend(),
             plan.accel(),
-            plan.vcpus(),
+            plan.vcpus_at_large(),
         ));
     }
     let options = Options {

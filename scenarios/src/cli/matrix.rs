@@ -30,9 +30,10 @@ pub(crate) struct MatrixArgs {
     /// [default: 5.10,6.1,6.1-rt,6.12,7.2,7.3].
     #[arg(long, value_delimiter = ',', value_name = "KERNELS")]
     kernels: Vec<String>,
-    /// Number of vCPUs.
-    #[arg(long, default_value_t = 2, value_parser = within(1, VCPUS_MAX))]
-    vcpus: u32,
+    /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
+    /// as many as it wants].
+    #[arg(long, value_parser = within(1, VCPUS_MAX))]
+    vcpus: Option<u32>,
     /// Guest memory in MiB.
     #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
     memory: u32,

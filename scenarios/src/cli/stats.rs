@@ -22,7 +22,7 @@ pub(super) fn stats(machine: &MachineArgs, out: &mut dyn Write) -> Result<Exit, 
     relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
     let cases = scenarios::load(&[SCENARIO.to_owned()])?;
     let plan = machine.plan()?;
-    let mut session = Session::boot(&plan).map_err(run::stop)?;
+    let mut session = Session::boot(&plan, plan.vcpus_at_large()).map_err(run::stop)?;
     let setting = session.setting();
     writeln!(
         out,

@@ -41,6 +41,10 @@ pub(crate) fn in_line(actors: &mut [Actor], steps: &[Step], turn: bool) -> Vec<S
 
 /// All operations but signals and waits in the one order that the gates leave; `None` if they leave more.
 pub(crate) fn line_of(case: &Case) -> Option<Vec<At>> {
+    // What is nested runs in the middle of another operation: no gate can say so.
+    if case.actors.iter().any(Actor::is_nested) {
+        return None;
+    }
     let order = Order::of(case);
     let is_step = |at: &At| !is_gate(&case.actors[at.actor].ops[at.op]);
     let line: Vec<At> = order.line.iter().copied().filter(is_step).collect();

@@ -78,7 +78,7 @@ impl<'a> Writers<'a> {
             words: HashMap::new(),
         };
         for (index, actor) in case.actors.iter().enumerate() {
-            let crate::case::Place::Kernel { cpu, context } = actor.place else {
+            let Some((cpu, context)) = actor.producer() else {
                 continue;
             };
             let mut first = 0u32;

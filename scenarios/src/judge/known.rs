@@ -11,6 +11,7 @@ mod late_setup_left_half;
 mod later_file_fails;
 mod name_is_cut;
 mod offset_mapped;
+mod open_while_coming_up;
 mod range;
 mod read_nowhere;
 mod reader_during_switch;
@@ -98,6 +99,10 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "sendfile_refused",
         explains: splice::sendfile_refused,
+    },
+    Recogniser {
+        name: "open_while_coming_up",
+        explains: open_while_coming_up::explains,
     },
 ];
 

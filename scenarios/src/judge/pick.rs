@@ -50,6 +50,13 @@ pub fn pick_plant(
     if case.stalls().next().is_some() {
         return None;
     }
+    // What is nested is not written by the thread that plants.
+    if case.actors.iter().any(Actor::is_nested) {
+        return None;
+    }
+    if kind == Plant::WrongCpu && (0..online_cpus).any(|cpu| case.changes_cpu(cpu)) {
+        return None;
+    }
     if laps_by_chance(case, linux_version, online_cpus) {
         return None;
     }

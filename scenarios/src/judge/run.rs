@@ -21,6 +21,7 @@ type Checker = fn(&Matter<'_>, &mut Report);
 const CHECKERS: &[Checker] = &[
     checks::health::check,
     checks::evidence::check,
+    checks::safety::check,
     checks::affinity::check,
     checks::padding::check,
     checks::overwrite::check,

@@ -35,6 +35,7 @@ pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
             if !is_no_overwrite(spec)
                 || is_logged_into(case, channel)
                 || is_stored_into(case, (channel, cpu))
+                || is_nested_on(case, channel, cpu)
             {
                 continue;
             }
@@ -62,6 +63,15 @@ pub fn written(case: &Case, evidence: &Evidence) -> Vec<CpuStream> {
         }
     }
     all
+}
+
+/// Whether an actor is nested on a write to the buffer: its records lie in the middle of the other's.
+fn is_nested_on(case: &Case, channel: usize, cpu: u32) -> bool {
+    case.actors.iter().any(|actor| {
+        actor.is_nested()
+            && actor.cpu() == Some(cpu)
+            && actor.ops.iter().any(|op| op.channel() == Some(channel))
+    })
 }
 
 /// Where the bytes written are made from.

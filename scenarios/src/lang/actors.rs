@@ -71,6 +71,7 @@ impl<'f> Resolver<'f> {
                 ("task", Some(Context::Task)),
                 ("softirq", Some(Context::Softirq)),
                 ("hardirq", Some(Context::Hardirq)),
+                ("nmi", Some(Context::Nmi)),
                 ("user", None),
             ],
         );
@@ -109,7 +110,7 @@ impl<'f> Resolver<'f> {
         for step in steps {
             let user = matches!(stage.place, Place::User { .. });
             let (allowed, who) = match step.form.who {
-                Who::Kernel => (!user, "kernel actors (task, softirq, hardirq)"),
+                Who::Kernel => (!user, "kernel actors (task, softirq, hardirq, nmi)"),
                 Who::User => (user, "actors with context = \"user\""),
                 Who::Anyone => (true, ""),
             };
@@ -198,6 +199,9 @@ impl<'f> Resolver<'f> {
     fn op(&mut self, stage: &mut Stage, step: &Step) -> Option<Op> {
         let name = match &step.subject {
             Subject::Name(name) => name,
+            Subject::Num(num) if matches!(step.form.name, "cpu_off" | "cpu_on") => {
+                return self.hotplug(stage.own, step, num);
+            }
             Subject::Num(num) => {
                 let scope = Scope {
                     own: stage.own,
@@ -262,6 +266,18 @@ impl<'f> Resolver<'f> {
         let count = step.num("count").map_or(Some(1), |num| {
             self.number(num, scope, "the count", 0..=MAX_RECORDS)
         });
+        if let Place::Kernel {
+            context: Context::Nmi,
+            ..
+        } = stage.place
+        {
+            let problem = Problem::new(
+                "klog is not for NMIs",
+                step.span.clone(),
+                "the handler may have to take a lock",
+            );
+            self.problems.push(problem);
+        }
         let raw = step.form.name == "klog_raw";
         let len = text.value.len() as u64;
         let most = RB_MAX_RECORD as u64;
@@ -329,7 +345,7 @@ impl<'f> Resolver<'f> {
                     n: narrow(n),
                 });
             }
-            "raw_write" => Via::RawWrite,
+            "raw_write" => self.raw_via(step),
             "reserve" => Via::Reserve,
             _ => Via::Write,
         };
@@ -337,6 +353,7 @@ impl<'f> Resolver<'f> {
             self.number(num, scope, "the count", 0..=MAX_RECORDS)
         });
         let payload = self.payload(step, scope);
+        self.note_nest((stage.index, stage.ops.len()), step);
         Some(Op::Write {
             channel,
             via,

@@ -33,6 +33,8 @@ pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
     match op {
         Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
         Op::Close { .. } => events(cpus),
+        // A file and a first sub-buffer in every channel.
+        Op::CpuOn { .. } => events(2 * case.channels.len() as u64),
         Op::Write { .. } => events(write_events(case, op)),
         Op::Switch { .. } => events(1),
         Op::LateSetup { .. } => events(cpus),

@@ -1,6 +1,6 @@
 //! The form of a case that a file can say: what no file could mean is left out or mended.
 
-use crate::case::{Case, FileCall, FileSlot, Op, Stall};
+use crate::case::{Case, FileCall, FileSlot, Op, Stall, take_turns};
 
 /// What the language knows of a slot while it reads a script.
 #[derive(Clone, Copy, Default)]
@@ -200,28 +200,7 @@ fn waits(case: &mut Case) {
 
 /// The first wait at which an actor stands for ever.
 fn first_stuck(case: &Case) -> Option<(usize, usize)> {
-    let mut counts = vec![0_u64; case.gates.len()];
-    for stall in case.stalls() {
-        counts[stall.signal] += 1;
-    }
-    let mut at = vec![0; case.actors.len()];
-    loop {
-        let mut moved = false;
-        for (actor, at) in case.actors.iter().zip(&mut at) {
-            while let Some(op) = actor.ops.get(*at) {
-                match op {
-                    Op::Wait { gate, count } if counts[*gate] < u64::from(*count) => break,
-                    Op::Signal { gate } => counts[*gate] += 1,
-                    _ => {}
-                }
-                *at += 1;
-                moved = true;
-            }
-        }
-        if !moved {
-            break;
-        }
-    }
+    let at = take_turns(case, |_, _| {});
     let stands = |(actor, at): (usize, usize)| at < case.actors[actor].ops.len();
     at.into_iter().enumerate().find(|place| stands(*place))
 }
@@ -243,8 +222,15 @@ fn gates(case: &mut Case) {
         }
     }
     for op in case.actors.iter_mut().flat_map(|actor| &mut actor.ops) {
-        if let Op::Signal { gate } | Op::Wait { gate, .. } = op {
-            renumber(gate);
+        match op {
+            Op::Signal { gate } | Op::Wait { gate, .. } => renumber(gate),
+            Op::CpuOn {
+                hold: Some(hold), ..
+            } => {
+                renumber(&mut hold.reached);
+                renumber(&mut hold.until);
+            }
+            _ => {}
         }
     }
     case.gates = order.iter().map(|old| case.gates[*old].clone()).collect();

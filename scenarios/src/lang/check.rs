@@ -9,7 +9,7 @@ use super::bounds;
 use super::diagnostic::Problem;
 use super::form::Span;
 use super::resolve::{Resolver, refused_by_relay};
-use crate::case::{ChannelIndex, FileCall, Op, Payload};
+use crate::case::{ChannelIndex, FileCall, Op, Payload, take_turns};
 
 impl Resolver<'_> {
     pub(super) fn check(&mut self) {
@@ -112,44 +112,22 @@ impl Resolver<'_> {
         }
     }
 
-    /// Lets all actors go as far as their waits allow. Counts of gates only grow, so an actor that
-    /// stands at the end of this stands in every order of events.
+    /// Waits at which actors stand for ever.
     fn check_gates(&mut self) {
         let actors = &self.case.actors;
-        let mut counts = vec![0_u64; self.case.gates.len()];
-        for stall in self.case.stalls() {
-            counts[stall.signal] += 1; // whenever the call comes
-        }
-        let mut at = vec![0; actors.len()];
-        loop {
-            let mut moved = false;
-            for (actor, at) in actors.iter().zip(&mut at) {
-                while let Some(op) = actor.ops.get(*at) {
-                    match op {
-                        Op::Wait { gate, count } if counts[*gate] < u64::from(*count) => break,
-                        Op::Signal { gate } => counts[*gate] += 1,
-                        _ => {}
-                    }
-                    *at += 1;
-                    moved = true;
-                }
-            }
-            if !moved {
-                break;
-            }
-        }
+        let at = take_turns(&self.case, |_, _| {});
         let mut stuck = Vec::new();
         for (actor, (ops, at)) in actors.iter().zip(at).enumerate() {
-            let Some(Op::Wait { gate, count }) = ops.ops.get(at) else {
+            let Some((gate, count)) = ops.ops.get(at).and_then(Op::awaited_gate) else {
                 continue;
             };
             let signals = self
                 .all_ops()
-                .filter(|(_, op, _)| matches!(op, Op::Signal { gate: other } if other == gate));
-            let by_calls = self.case.stalls().filter(|stall| stall.signal == *gate);
+                .filter(|(_, op, _)| op.raised_gate() == Some(gate));
+            let by_calls = self.case.stalls().filter(|stall| stall.signal == gate);
             let signals = signals.count() + by_calls.count();
-            let name = &self.case.gates[*gate];
-            let message = if signals < *count as usize {
+            let name = &self.case.gates[gate];
+            let message = if signals < count as usize {
                 format!("gate `{name}` is signalled {signals} times, never {count}")
             } else {
                 format!("this wait for gate `{name}` never ends: actors wait for each other")

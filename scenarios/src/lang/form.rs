@@ -126,6 +126,7 @@ pub(super) enum Arg {
     Num(Num),
     Text(Sp<String>),
     Len(Num, Num),
+    Nest(Sp<String>, Word),
     Steps(Vec<Step>),
 }
 
@@ -154,6 +155,13 @@ impl Step {
     pub(super) fn len(&self) -> Option<(&Num, &Num)> {
         match self.arg("len") {
             Some(Arg::Len(min, max)) => Some((min, max)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn nest(&self) -> Option<(&Sp<String>, &Word)> {
+        match self.arg("nest") {
+            Some(Arg::Nest(actor, at)) => Some((actor, at)),
             _ => None,
         }
     }

@@ -108,6 +108,7 @@
 //! | `mmap` = file, `len` | user | maps read-only and shared; gives 1 |
 //! | `copy`, `munmap` = file | user | takes the bytes of the mapping; ends it |
 //! | `lseek`, `close_file` = file | user | `lseek()` to the start; `close()` |
+//! | `cpu_off`, `cpu_on` = CPU | user | the CPU, not 0, goes offline or comes online; `cpu_on` may stand half way: it raises the gate `reached` and waits for the gate `until` |
 //! | `sysrq` = key | user | the key to `/proc/sysrq-trigger`: `"c"` panics, `"b"` resets the machine |
 //! | `signal` = gate | all | the gate's count grows by one |
 //! | `wait` = gate | all | until the gate's count is `count` (1) |
@@ -147,7 +148,9 @@ mod expect;
 mod expr;
 mod files;
 mod form;
+mod hotplug;
 mod load;
+mod nest;
 mod ops;
 mod parse;
 mod resolve;

@@ -24,6 +24,7 @@ pub(super) enum ArgKind {
     Num,
     Text,
     Len,
+    Nest,
     Steps,
 }
 
@@ -100,12 +101,27 @@ const PAYLOAD: &[(&str, ArgKind)] = &[
     ("len", ArgKind::Len),
     ("text", ArgKind::Text),
     ("count", ArgKind::Num),
+    ("nest", ArgKind::Nest),
+];
+
+const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
+    ("len", ArgKind::Len),
+    ("text", ArgKind::Text),
+    ("count", ArgKind::Num),
+    ("nest", ArgKind::Nest),
+    ("irqs", ArgKind::Text),
 ];
 
 /// All operations.
 pub(super) static OPS: [OpForm; 40] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
-    op("raw_write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op(
+        "raw_write",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[],
+        RAW_PAYLOAD,
+    ),
     op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op("klog_register", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op(
@@ -237,6 +253,14 @@ pub(super) static OPS: [OpForm; 40] = [
     ),
     op("checkpoint", Who::Anyone, SubjectKind::Label, &[], &[]),
     op("sysrq", Who::User, SubjectKind::Label, &[], &[]),
+    op("cpu_off", Who::User, SubjectKind::Number, &[], &[]),
+    op(
+        "cpu_on",
+        Who::User,
+        SubjectKind::Number,
+        &[],
+        &[("reached", ArgKind::Text), ("until", ArgKind::Text)],
+    ),
     op("delay_us", Who::Anyone, SubjectKind::Number, &[], &[]),
     op(
         "repeat",

@@ -8,13 +8,12 @@ use relaybed_abi::{RB_MAX_CPUS, RB_NONE32};
 
 use super::diagnostic::{Problem, suggestion};
 use super::form::{ChannelForm, File, Num, ParamValue, Sp, Span, Word};
+use super::nest::NestWish;
 use super::walk::inside;
-use crate::case::{Case, Channel, ChannelIndex, Cpu, Expect, Files, Mode};
+use crate::case::{Case, Channel, ChannelIndex, Cpu, DEFAULT_VCPUS, Expect, Files, Mode};
 
 /// Seed of a case whose file names none.
 const DEFAULT_SEED: u64 = 1;
-/// CPUs of the machine of a case whose file names no number.
-const DEFAULT_VCPUS: u32 = 2;
 
 /// CPUs from here on exist on no machine, whatever the kernel was configured for.
 const NO_CPU: Cpu = 1 << 16;
@@ -39,6 +38,7 @@ pub(super) struct Resolver<'f> {
     /// Name in the file of every actor, without `@cpu`.
     pub(super) families: Vec<&'f str>,
     pub(super) file_slots: usize,
+    pub(super) nests: Vec<NestWish>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -67,6 +67,7 @@ pub(super) fn resolve<'f>(
         places: Vec::new(),
         families: Vec::new(),
         file_slots: 0,
+        nests: Vec::new(),
         problems: Vec::new(),
     };
     resolver.machine();
@@ -76,6 +77,7 @@ pub(super) fn resolve<'f>(
         resolver.case.channels.push(channel);
     }
     resolver.actors();
+    resolver.seat_nested();
     resolver.expectations();
     if resolver.problems.is_empty() && !file.broken {
         resolver.check();

@@ -170,7 +170,7 @@ struct Actor {
     name: String,
     /// The CPU it is bound to, or "each" for one actor on every CPU. Needed in the kernel.
     cpu: Option<Number>,
-    /// `task` (the default), `softirq`, `hardirq` or `user`.
+    /// `task` (the default), `softirq`, `hardirq`, `nmi` or `user`.
     #[schemars(example = &"user")]
     context: Option<String>,
     /// What it does, in order.
@@ -199,6 +199,19 @@ struct Range {
     max: Number,
 }
 
+/// An actor whose whole script runs on top of this write.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct Nesting {
+    /// The actor: on the same CPU, of a higher context, writing to the same channel.
+    actor: String,
+    /// `callback`: at the first subbuf_start that the write brings about; `fill`: with the slot reserved
+    /// and half filled.
+    #[schemars(example = &"fill")]
+    at: String,
+}
+
 /// Declares the operations: one table type each, and the union of all.
 macro_rules! operations {
     ($($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident : $type:ty,)* })*) => {
@@ -223,18 +236,23 @@ operations! {
     Write {
         /// The channel.
         write: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        nest: Option<Nesting>,
         gives: Option<Number>, fails: Option<String>,
     }
-    /// Records by __relay_write(), with interrupts kept out.
+    /// Records by __relay_write(), with interrupts kept out unless `irqs` is "on".
     RawWrite {
         /// The channel.
         raw_write: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        nest: Option<Nesting>,
+        /// `off` (the default) or `on`: whether interrupts stay out.
+        irqs: Option<String>,
         gives: Option<Number>, fails: Option<String>,
     }
     /// Records by relay_reserve(), then filled.
     Reserve {
         /// The channel.
         reserve: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
+        nest: Option<Nesting>,
         gives: Option<Number>, fails: Option<String>,
     }
     /// From now on klog goes to this channel, until another is registered or this one is unregistered or
@@ -422,6 +440,21 @@ operations! {
     Sendfile {
         /// The name given by `as`.
         sendfile: String, size: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// The CPU goes offline.
+    CpuOff {
+        /// The CPU, not 0.
+        cpu_off: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// The CPU comes online; with `reached` and `until` it stands half way between the two gates.
+    CpuOn {
+        /// The CPU, not 0.
+        cpu_on: Number,
+        /// The gate that it raises half way: prepared by relay, and not running.
+        reached: Option<String>,
+        /// The gate that it waits for there.
+        until: Option<String>,
+        gives: Option<Number>, fails: Option<String>,
     }
     /// One key to /proc/sysrq-trigger: "c" panics, "b" resets the machine.
     Sysrq {

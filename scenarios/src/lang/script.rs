@@ -80,6 +80,7 @@ impl<'t> Walker<'t> {
             ArgKind::Num => self.num(value).map(Arg::Num),
             ArgKind::Text => self.string(value).map(Arg::Text),
             ArgKind::Len => self.len(value).map(|(min, max)| Arg::Len(min, max)),
+            ArgKind::Nest => self.nest(value),
             ArgKind::Steps => Some(Arg::Steps(self.script(value))),
         }
     }
@@ -93,6 +94,18 @@ impl<'t> Walker<'t> {
         let min = self.required(&fields, "min").and_then(|v| self.num(v));
         let max = self.required(&fields, "max").and_then(|v| self.num(v));
         Some((min?, max?))
+    }
+
+    /// The actor that is nested on a write, and where.
+    fn nest(&mut self, value: &Value<'t>) -> Option<Arg> {
+        let table = self.table(
+            value,
+            "a nesting such as { actor = \"irq\", at = \"fill\" }",
+        )?;
+        let fields = self.fields(table, value.span(), "a nesting", &["actor", "at"]);
+        let actor = self.required(&fields, "actor").and_then(|v| self.string(v));
+        let at = self.required(&fields, "at").and_then(|v| self.string(v));
+        Some(Arg::Nest(actor?, at?))
     }
 
     /// Keys of which exactly, or at most, one may stand.

@@ -52,6 +52,9 @@ bad_files! {
     calls_that_nothing_could_take: "file-calls",
     clients_that_cannot_be: "clients",
     callbacks_that_wait_for_ever: "stalls",
+    nestings_and_cpus_that_cannot_be: "contexts",
+    nestings_that_lack_something: "nesting",
+    a_cpu_that_never_comes_up: "held-cpu",
 }
 
 fn one(text: &str) -> Case {

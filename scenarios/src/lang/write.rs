@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use super::client::write_client;
 use super::files::ERRORS;
 use crate::case::{
-    Actor, Case, Channel, Context, Expect, FileSlot, Files, Mode, Need, Op, Payload, Place, Via,
+    Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
+    Op, Payload, Place, Via,
 };
 
 /// Why no file says a case.
@@ -33,7 +34,7 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
         &mut text,
         format_args!("summary = {}", quoted(&case.summary)),
     );
-    if case.vcpus != 1 {
+    if case.vcpus != DEFAULT_VCPUS {
         line(&mut text, format_args!("vcpus = {}", case.vcpus));
     }
     if case.seed != 1 {
@@ -137,12 +138,13 @@ fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable>
         format_args!("\n[[actor]]\nname = {}", actor_name(name)),
     );
     match place {
-        Place::Kernel { cpu, context } => {
+        Place::Kernel { cpu, context } | Place::Nested { cpu, context, .. } => {
             line(text, format_args!("cpu = {cpu}"));
             match context {
                 Context::Task => {}
                 Context::Softirq => line(text, format_args!("context = \"softirq\"")),
                 Context::Hardirq => line(text, format_args!("context = \"hardirq\"")),
+                Context::Nmi => line(text, format_args!("context = \"nmi\"")),
             }
         }
         Place::User { cpu } => {
@@ -156,10 +158,24 @@ fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable>
     for (at, op) in ops.iter().enumerate() {
         let claims = claims(case, index, at)?;
         let step = step(case, op)?;
-        line(text, format_args!("    {{ {step}{claims} }},"));
+        let nest = nest(case, index, at);
+        line(text, format_args!("    {{ {step}{nest}{claims} }},"));
     }
     line(text, format_args!("]"));
     Ok(())
+}
+
+/// The actor that is nested on an operation.
+fn nest(case: &Case, of_actor: usize, of_op: usize) -> String {
+    let Some((guest, at)) = case.guest(of_actor, of_op) else {
+        return String::new();
+    };
+    let point = match at {
+        NestPoint::Callback => "callback",
+        NestPoint::Fill => "fill",
+    };
+    let name = actor_name(&case.actors[guest].name);
+    format!(", nest = {{ actor = {name}, at = \"{point}\" }}")
 }
 
 /// What is claimed of an operation's result.
@@ -244,6 +260,16 @@ fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
         Op::KlogRegister { channel: c } => format!("klog_register = {}", channel(c)),
         Op::KlogUnregister { channel: c } => format!("klog_unregister = {}", channel(c)),
         Op::Klog { payload, count } => logged(payload, *count)?,
+        Op::CpuOff { cpu } => format!("cpu_off = {cpu}"),
+        Op::CpuOn { cpu, hold: None } => format!("cpu_on = {cpu}"),
+        Op::CpuOn {
+            cpu,
+            hold: Some(hold),
+        } => format!(
+            "cpu_on = {cpu}, reached = {}, until = {}",
+            gate(&hold.reached),
+            gate(&hold.until)
+        ),
         Op::Sysrq { key } => format!("sysrq = \"{key}\""),
     })
 }
@@ -281,7 +307,7 @@ fn alias(file: &FileSlot) -> String {
 fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<String, Unwritable> {
     let name = match via {
         Via::Write => "write",
-        Via::RawWrite => "raw_write",
+        Via::RawWrite | Via::RawWriteIrqsOn => "raw_write",
         Via::Reserve => "reserve",
     };
     let what = match payload {
@@ -300,7 +326,11 @@ fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<Str
     } else {
         format!(", count = {count}")
     };
-    Ok(format!("{name} = {channel}, {what}{often}"))
+    let irqs = match via {
+        Via::RawWriteIrqsOn => ", irqs = \"on\"",
+        _ => "",
+    };
+    Ok(format!("{name} = {channel}, {what}{often}{irqs}"))
 }
 
 fn expect(text: &mut String, case: &Case, claim: &Expect) -> Result<(), Unwritable> {

@@ -11,7 +11,7 @@ use relaybed_abi::{
 };
 use zerocopy::IntoBytes;
 
-use crate::case::{Case, Context, FileCall, Op, Payload, Place, formatted};
+use crate::case::{Case, Context, FileCall, Op, Payload, formatted};
 
 use super::buffer::{Piece, Source};
 
@@ -41,6 +41,7 @@ pub fn context_code(context: Context) -> u8 {
         Context::Task => AbiContext::Task as u8,
         Context::Softirq => AbiContext::Softirq as u8,
         Context::Hardirq => AbiContext::Hardirq as u8,
+        Context::Nmi => AbiContext::Nmi as u8,
     }
 }
 
@@ -82,9 +83,7 @@ pub fn stuff(case: &Case, source: Source, total: u32) -> Option<Stuff<'_>> {
                 }
                 Payload::Record { .. } => {}
             }
-            let Place::Kernel { cpu, context } = writer.place else {
-                return None;
-            };
+            let (cpu, context) = writer.producer()?;
             let header = (total as usize >= RB_RECORD_HEADER).then(|| RecordHeader {
                 magic: relaybed_abi::RB_RECORD_MAGIC,
                 actor,

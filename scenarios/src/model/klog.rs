@@ -7,7 +7,7 @@ use crate::case::{Payload, Via};
 use super::order::At;
 use super::predict::Key;
 use super::prediction::OpPrediction;
-use super::simulate::Simulation;
+use super::simulate::{ENXIO, Simulation};
 
 impl Simulation<'_> {
     pub(super) fn op_klog_register(&mut self, channel: usize) -> OpPrediction {
@@ -37,6 +37,7 @@ impl Simulation<'_> {
         }
         match self.klog {
             Some(channel) => self.op_write(at, channel, Via::RawWrite, payload, count),
+            None if self.is_offline(at) => OpPrediction::failed(ENXIO),
             None => OpPrediction::ok(Some(0)),
         }
     }

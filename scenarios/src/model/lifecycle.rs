@@ -29,6 +29,7 @@ impl Simulation<'_> {
     pub(super) fn open(&mut self, channel: usize) -> bool {
         let spec = &self.case.channels[channel];
         let buffers = spec.buffers(self.done.online_cpus) as usize;
+        let online = self.online_buffers(channel);
         let made = if self.done.behaviour.accepts_channel(spec) {
             self.make_files(channel, false)
         } else {
@@ -36,14 +37,19 @@ impl Simulation<'_> {
         };
         let live = &mut self.live[channel];
         live.buffers.clear();
-        for cpu in 0..made as usize {
+        live.there = vec![false; buffers];
+        for cpu in 0..buffers {
             let mut log = Vec::new();
             live.buffers
                 .push(Buffer::open(Geometry::of(spec), &mut log));
-            record_calls(&mut self.done, spec.mode, (channel, cpu), log);
+            if online[..made].contains(&cpu) {
+                live.there[cpu] = true;
+                record_calls(&mut self.done, spec.mode, (channel, cpu), log);
+            }
         }
-        if live.buffers.len() < buffers {
+        if made < online.len() {
             live.buffers.clear();
+            live.there.clear();
             live.state = ChanState::Refused;
             return false;
         }
@@ -56,22 +62,35 @@ impl Simulation<'_> {
 
     /// Has the client make every buffer's file, or for buffers without files asks it whether they shall
     /// be: for how many CPUs it does. Unless it does for all, what was made is removed again.
-    fn make_files(&mut self, channel: usize, late: bool) -> u32 {
+    fn make_files(&mut self, channel: usize, late: bool) -> usize {
         let spec = &self.case.channels[channel];
         let named = late || spec.files != Files::None;
-        let buffers = spec.buffers(self.done.online_cpus);
-        let refused = (0..buffers).position(|cpu| {
-            let too_long = named && spec.file_name_len(cpu) > NAME_MAX;
-            too_long || denies(spec, cpu, &mut self.live[channel].asked)
-        });
-        let made = refused.map_or(buffers, |cpu| u32::try_from(cpu).unwrap_or(buffers));
+        let online = self.online_buffers(channel);
+        let refused = online
+            .iter()
+            .position(|cpu| self.refuses_file(channel, *cpu, named));
+        let made = refused.unwrap_or(online.len());
         if named && let Some(files) = &mut self.done.files[channel] {
-            for file in files.iter_mut().take(made as usize) {
-                file.made += 1;
-                file.removed += u64::from(refused.is_some());
+            for cpu in &online[..made] {
+                files[*cpu].made += 1;
+                files[*cpu].removed += u64::from(refused.is_some());
             }
         }
         made
+    }
+
+    /// Whether the client does not make the buffer's file, or may not.
+    pub(super) fn refuses_file(&mut self, channel: usize, cpu: usize, named: bool) -> bool {
+        let spec = &self.case.channels[channel];
+        let cpu = u32::try_from(cpu).unwrap_or(u32::MAX);
+        let too_long = named && spec.file_name_len(cpu) > NAME_MAX;
+        too_long || denies(spec, cpu, &mut self.live[channel].asked)
+    }
+
+    /// Buffers that the channel gets when it is opened now: of the CPUs that are online.
+    fn online_buffers(&self, channel: usize) -> Vec<usize> {
+        let buffers = self.case.channels[channel].buffers(self.done.online_cpus) as usize;
+        (0..buffers).filter(|cpu| self.online[*cpu]).collect()
     }
 
     fn remove_files(&mut self, channel: usize) {
@@ -82,9 +101,9 @@ impl Simulation<'_> {
             && can
             && let Some(files) = &mut self.done.files[channel]
         {
-            let buffers = spec.buffers(self.done.online_cpus) as usize;
-            for file in files.iter_mut().take(buffers) {
-                file.removed += 1;
+            let there = self.live[channel].there.iter();
+            for (file, there) in files.iter_mut().zip(there) {
+                file.removed += u64::from(*there);
             }
         }
     }
@@ -119,14 +138,14 @@ impl Simulation<'_> {
         if self.live[channel].late || self.case.channels[channel].files != Files::None {
             return OpPrediction::failed(EEXIST);
         }
-        let buffers = self.case.channels[channel].buffers(self.done.online_cpus);
-        if self.make_files(channel, true) < buffers {
+        let online = self.online_buffers(channel);
+        if self.make_files(channel, true) < online.len() {
             return OpPrediction::failed(EINVAL);
         }
         let live = &mut self.live[channel];
         live.late = true;
-        for buffer in &mut live.buffers {
-            buffer.geometry.has_file = true;
+        for cpu in online {
+            live.buffers[cpu].geometry.has_file = true;
         }
         OpPrediction::ok(None)
     }
@@ -146,6 +165,7 @@ impl Simulation<'_> {
             self.klog = None;
         }
         let mut buffers = std::mem::take(&mut live.buffers);
+        live.there.clear();
         for buffer in &mut buffers {
             buffer.finalized = true;
         }
@@ -167,7 +187,7 @@ impl Simulation<'_> {
         let (channel, cpu) = place;
         let key = (channel, cpu as usize);
         let spec = &self.case.channels[channel];
-        if !self.lifecycle_certain(channel, at) {
+        if !self.lifecycle_certain(channel, at) || !self.hotplug_certain(cpu, at) {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
@@ -177,8 +197,8 @@ impl Simulation<'_> {
             return OpPrediction::failed(ENAMETOOLONG);
         }
         let there = live.state == ChanState::Open
-            && (live.late || spec.files != Files::None)
-            && cpu < spec.buffers(self.done.online_cpus);
+            && live.there.get(cpu as usize) == Some(&true)
+            && live.buffers[cpu as usize].geometry.has_file;
         if !there {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENOENT);
@@ -224,10 +244,12 @@ impl Simulation<'_> {
                     .iter()
                     .enumerate()
                     .map(|(cpu, buffer)| {
-                        self.touch
-                            .is_seen_certainly(order, (channel, cpu), at)
-                            .then(|| buffer.clone())
+                        let seen = self.touch.is_seen_certainly(order, (channel, cpu), at);
+                        (live.there[cpu] && seen).then(|| buffer.clone())
                     })
+                    .collect();
+                let there: Vec<Option<bool>> = (0..live.buffers.len())
+                    .map(|cpu| self.is_there(channel, cpu, at))
                     .collect();
                 let still = (0..live.buffers.len())
                     .map(|cpu| at.is_none_or(|at| self.races.is_still(order, (channel, cpu), at)))
@@ -235,12 +257,16 @@ impl Simulation<'_> {
                 let last = live.toobig.first().map_or(0, |(_, len)| *len);
                 let toobig = self.done.behaviour.last_toobig
                     && live.toobig.iter().all(|(_, len)| *len == last)
-                    && buffers.iter().all(Option::is_some);
+                    && buffers
+                        .iter()
+                        .zip(&there)
+                        .all(|(buffer, there)| buffer.is_some() || *there == Some(false));
                 ChannelMoment {
                     state: (steady && steady_end).then_some(live.state),
                     last_toobig: toobig.then_some(last),
                     buffers,
                     still,
+                    there,
                 }
             })
             .collect();

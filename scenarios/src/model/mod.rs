@@ -18,6 +18,7 @@ pub mod units;
 
 mod calls;
 mod descriptors;
+mod hotplug;
 mod klog;
 mod lifecycle;
 mod mappings;

@@ -3,7 +3,7 @@
 //! A signal orders a wait only when the wait cannot be satisfied without it. Operations that are not
 //! ordered may run in any order, and nothing that depends on it is predicted.
 
-use crate::case::{ActorIndex, Case, Op};
+use crate::case::{ActorIndex, Case, Op, Place, take_turns};
 
 /// An operation: actor and index in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,9 +35,9 @@ impl Order {
     #[must_use]
     pub fn of(case: &Case) -> Self {
         let signals: Vec<Signal> = operations(case)
-            .filter_map(|at| match case.actors[at.actor].ops[at.op] {
-                Op::Signal { gate } => Some(Signal { at, gate }),
-                _ => None,
+            .filter_map(|at| {
+                let gate = case.actors[at.actor].ops[at.op].raised_gate()?;
+                Some(Signal { at, gate })
             })
             .collect();
         let width = case.actors.len();
@@ -73,31 +73,46 @@ impl Order {
 
     /// One pass over all operations; whether anything new came to light.
     fn spread(&mut self, case: &Case, signals: &[Signal]) -> bool {
-        let mut changed = false;
+        let mut changed = self.spread_nests(case);
         for (actor, script) in case.actors.iter().enumerate() {
             for (op, what) in script.ops.iter().enumerate() {
                 let at = At { actor, op };
                 let mut clock = self.before[actor][op].clone();
                 clock[actor] = u32::try_from(op + 1).unwrap_or(u32::MAX);
-                if let Op::Wait { gate, count } = what {
-                    let by_calls = stalls(case, *gate);
-                    for signal in self.needed(at, *gate, *count as usize, by_calls, signals) {
+                if let Some((gate, count)) = what.awaited_gate() {
+                    let by_calls = stalls(case, gate);
+                    for signal in self.needed(at, gate, count as usize, by_calls, signals) {
                         let theirs = &self.before[signal.actor][signal.op];
                         for (mine, over) in clock.iter_mut().zip(theirs) {
                             *mine = (*mine).max(*over);
                         }
-                        let own = u32::try_from(signal.op + 1).unwrap_or(u32::MAX);
+                        // One that signals half way is not over by then.
+                        let whole =
+                            matches!(case.actors[signal.actor].ops[signal.op], Op::Signal { .. });
+                        let own = signal.op + usize::from(whole);
+                        let own = u32::try_from(own).unwrap_or(u32::MAX);
                         clock[signal.actor] = clock[signal.actor].max(own);
                     }
                 }
-                let next = &mut self.before[actor][op + 1];
-                for (old, new) in next.iter_mut().zip(&clock) {
-                    if *new > *old {
-                        *old = *new;
-                        changed = true;
-                    }
-                }
+                changed |= raise(&mut self.before[actor][op + 1], &clock);
             }
+        }
+        changed
+    }
+
+    /// A nested actor begins with its host's operation over, and what the host does next comes behind
+    /// it; what really happens inside that operation is the simulation's matter.
+    fn spread_nests(&mut self, case: &Case) -> bool {
+        let mut changed = false;
+        for (guest, script) in case.actors.iter().enumerate() {
+            let Place::Nested { host, op, .. } = script.place else {
+                continue;
+            };
+            let mut start = self.before[host][op].clone();
+            start[host] = start[host].max(u32::try_from(op + 1).unwrap_or(u32::MAX));
+            changed |= raise(&mut self.before[guest][0], &start);
+            let end = self.before[guest][script.ops.len()].clone();
+            changed |= raise(&mut self.before[host][op + 1], &end);
         }
         changed
     }
@@ -131,37 +146,7 @@ impl Order {
 
     /// Runs all actors in turn as far as gates let them.
     fn run(&mut self, case: &Case) {
-        let mut gates: Vec<usize> = (0..case.gates.len())
-            .map(|gate| stalls(case, gate))
-            .collect();
-        let mut next = vec![0usize; case.actors.len()];
-        loop {
-            let mut moved = false;
-            for (actor, script) in case.actors.iter().enumerate() {
-                while let Some(what) = script.ops.get(next[actor]) {
-                    match what {
-                        Op::Wait { gate, count }
-                            if gates.get(*gate).copied().unwrap_or(0) < *count as usize =>
-                        {
-                            break;
-                        }
-                        Op::Signal { gate } => {
-                            if let Some(count) = gates.get_mut(*gate) {
-                                *count += 1;
-                            }
-                        }
-                        _ => {}
-                    }
-                    let op = next[actor];
-                    self.line.push(At { actor, op });
-                    next[actor] += 1;
-                    moved = true;
-                }
-            }
-            if !moved {
-                break;
-            }
-        }
+        let next = take_turns(case, |actor, op| self.line.push(At { actor, op }));
         self.stuck = operations(case)
             .filter(|at| at.op >= next[at.actor])
             .collect();
@@ -171,6 +156,16 @@ impl Order {
 /// Callbacks that signal the gate in the middle of an operation: it orders nothing.
 fn stalls(case: &Case, gate: usize) -> usize {
     case.stalls().filter(|stall| stall.signal == gate).count()
+}
+
+/// Raises the counts of a clock to another's; whether that changed any.
+fn raise(clock: &mut [u32], to: &[u32]) -> bool {
+    let mut changed = false;
+    for (old, new) in clock.iter_mut().zip(to) {
+        changed |= *new > *old;
+        *old = (*old).max(*new);
+    }
+    changed
 }
 
 /// All operations of a case, actor by actor.

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::case::{Case, ChannelIndex, Cpu, Op, Place};
+use crate::case::{Case, ChannelIndex, Cpu, Op};
 
 use super::behaviour::Behaviour;
 use super::order::{At, Order};
 use super::prediction::Prediction;
+use super::races::is_open_nest;
 use super::simulate::{Honest, Producer, Simulation};
 
 /// A channel buffer of a case.
@@ -95,20 +96,25 @@ pub(crate) fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
         | Op::Flush { channel }
         | Op::LateSetup { channel }
         | Op::Reset { channel } => every(*channel).collect(),
-        Op::Write { channel, .. } | Op::Switch { channel, .. } => match script.place {
-            Place::Kernel { cpu, .. } if cpu < online_cpus => one(*channel, cpu),
+        Op::Write { channel, .. } | Op::Switch { channel, .. } => match script.producer() {
+            Some((cpu, _)) if cpu < online_cpus => one(*channel, cpu),
             _ => Vec::new(),
         },
         // Which channel gets klog's records depends on when handlers come and go.
         Op::KlogRegister { .. } | Op::KlogUnregister { .. } => {
             logged(case).flat_map(every).collect()
         }
-        Op::Klog { .. } => match script.place {
-            Place::Kernel { cpu, .. } if cpu < online_cpus => {
+        Op::Klog { .. } => match script.producer() {
+            Some((cpu, _)) if cpu < online_cpus => {
                 logged(case).flat_map(|channel| one(channel, cpu)).collect()
             }
             _ => Vec::new(),
         },
+        // A buffer is made, and whether writes on that CPU are possible changes.
+        Op::CpuOff { cpu } | Op::CpuOn { cpu, .. } if *cpu < online_cpus => {
+            let channels = 0..case.channels.len();
+            channels.flat_map(|channel| one(channel, *cpu)).collect()
+        }
         Op::Consumed { channel, cpu, .. } if *cpu < online_cpus => one(*channel, *cpu),
         op if changes_by_file(op) => bound(case, at)
             .filter(|(_, cpu, _)| *cpu < online_cpus)
@@ -131,6 +137,7 @@ impl Touch {
             .map(|(key, ops)| {
                 let sure = (0..ops.len())
                     .take_while(|i| ops[i + 1..].iter().all(|b| order.is_before(ops[*i], *b)))
+                    .take_while(|i| !is_open_nest(case, ops[*i]))
                     .count();
                 (*key, sure)
             })

@@ -61,6 +61,8 @@ pub struct ChannelMoment {
     pub buffers: Vec<BufferMoment>,
     /// By CPU: no operation on the buffer is under way at this moment.
     pub still: Vec<bool>,
+    /// By CPU: whether it has a buffer, where determined; empty unless the channel is open.
+    pub there: Vec<Option<bool>>,
 }
 
 /// One channel buffer at a moment: `None` where not determined.

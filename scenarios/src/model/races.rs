@@ -4,7 +4,7 @@
 //! its own CPU; flushing, closing, resetting and consuming reach into buffers of other CPUs, and a client
 //! that lets them meet a writer gets what it gets. What is then in the buffer is unspecified.
 
-use crate::case::{Case, FileCall, Op};
+use crate::case::{Case, Context, FileCall, NestPoint, Op, Via};
 
 use super::order::{At, Order, operations};
 use super::predict::{Key, changes};
@@ -55,6 +55,19 @@ fn must_be_apart(a: Reach, b: Reach) -> bool {
     }
 }
 
+/// Whether an actor is nested on this write in the middle of a switch, where relay promises nothing:
+/// from an NMI, or with interrupts left on.
+pub(super) fn is_open_nest(case: &Case, at: At) -> bool {
+    let Some(Op::Write { via, .. }) = case.actors[at.actor].ops.get(at.op) else {
+        return false;
+    };
+    let Some((guest, NestPoint::Callback)) = case.guest(at.actor, at.op) else {
+        return false;
+    };
+    let context = case.actors[guest].producer().map(|(_, context)| context);
+    *via == Via::RawWriteIrqsOn || context == Some(Context::Nmi)
+}
+
 /// The operations that change each buffer.
 pub(super) struct Races<'a> {
     case: &'a Case,
@@ -83,7 +96,7 @@ impl<'a> Races<'a> {
                     .zip(kind(b))
                     .is_some_and(|(a, b)| must_be_apart(a, b))
                     && !order.is_ordered(*a, *b)
-            })
+            }) || is_open_nest(self.case, *a)
         })
     }
 
@@ -97,7 +110,7 @@ impl<'a> Races<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Actor, Channel, Context, Files, Mode, Payload, Place, Via};
+    use crate::case::{Actor, Channel, Files, Mode, Payload, Place};
 
     fn actor(cpu: u32, ops: Vec<Op>) -> Actor {
         Actor {

@@ -2,7 +2,7 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Access, Case, Map, Mode, Op, Payload, Via};
+use crate::case::{Access, Case, Map, Mode, NestPoint, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
 use super::buffer::{Buffer, Fate, Source, SwitchCall};
@@ -10,6 +10,11 @@ use super::order::{At, Order};
 use super::predict::{Key, Touch, changes, changes_by_file};
 use super::prediction::{FileCalls, OpPrediction, Prediction};
 use super::races::Races;
+
+/// No such device or address: what the module says of a write on a CPU that is offline.
+pub(super) const ENXIO: u32 = 6;
+/// No such device: of a buffer that does not exist.
+const ENODEV: u32 = 19;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub(crate) trait Producer {
@@ -47,7 +52,10 @@ pub(super) struct Live {
     pub(super) late: bool,
     /// How often `create_buf_file` was called for the CPU whose file the client may not make.
     pub(super) asked: u32,
+    /// By CPU of the machine; those that do not exist are empty.
     pub(super) buffers: Vec<Buffer>,
+    /// By CPU: the buffer exists.
+    pub(super) there: Vec<bool>,
     /// Buffers of earlier openings that descriptors may still reach.
     pub(super) closed: Vec<(u32, Vec<Buffer>)>,
     /// Operations that met a record too big and are before no other such, with its length: each may have
@@ -87,6 +95,8 @@ pub(super) struct Simulation<'a> {
     pub(super) races: Races<'a>,
     producer: &'a mut dyn Producer,
     pub(super) live: Vec<Live>,
+    /// By CPU: it is online.
+    pub(super) online: Vec<bool>,
     pub(super) slots: std::collections::HashMap<usize, Slot>,
     /// The channel that klog goes to.
     pub(super) klog: Option<usize>,
@@ -123,6 +133,7 @@ impl<'a> Simulation<'a> {
                 late: false,
                 asked: 0,
                 buffers: Vec::new(),
+                there: Vec::new(),
                 closed: Vec::new(),
                 toobig: Vec::new(),
             })
@@ -138,6 +149,7 @@ impl<'a> Simulation<'a> {
             races,
             producer,
             live,
+            online: vec![true; cpus],
             slots: std::collections::HashMap::new(),
             klog: None,
             mappings: std::collections::HashMap::new(),
@@ -171,6 +183,7 @@ impl<'a> Simulation<'a> {
             self.done.ops[at.actor][at.op].stuck = true;
         }
         self.moment(None);
+        self.forget_open_files();
         self.done.two_empty = self.live.iter().any(|live| {
             let closed = live.closed.iter().flat_map(|(_, buffers)| buffers);
             closed.chain(&live.buffers).any(|buffer| buffer.two_empty)
@@ -187,6 +200,9 @@ impl<'a> Simulation<'a> {
     }
 
     fn step(&mut self, at: At) {
+        if self.case.actors[at.actor].is_nested() {
+            return; // done with its host's operation
+        }
         let op = self.case.actors[at.actor].ops[at.op].clone();
         let keys = changes(self.case, at, self.done.online_cpus);
         // Operations on all buffers go on: some of those may still be certain.
@@ -216,12 +232,17 @@ impl<'a> Simulation<'a> {
             Op::LateSetup { channel } => self.op_late_setup(channel, &keys, at),
             Op::Consumed { channel, cpu, n } => {
                 let buffer = self.buffer_index(channel, cpu);
-                if let Some(buffer) = self.live[channel].buffers.get_mut(buffer) {
+                let live = &mut self.live[channel];
+                if live.there.get(buffer) == Some(&true)
+                    && let Some(buffer) = live.buffers.get_mut(buffer)
+                {
                     buffer.subbufs_consumed(u64::from(n));
                 }
                 self.if_open(channel, OpPrediction::ok(None))
             }
             Op::BufFull { channel, cpu } => self.op_buf_full(at, channel, cpu),
+            Op::CpuOff { cpu } => self.op_cpu(cpu, false),
+            Op::CpuOn { cpu, .. } => self.op_cpu(cpu, true),
             Op::Checkpoint { .. } => {
                 self.moment(Some(at));
                 OpPrediction::ok(None)
@@ -268,8 +289,9 @@ impl<'a> Simulation<'a> {
         what: fn(&mut Buffer, &mut Vec<SwitchCall>),
     ) -> OpPrediction {
         let mode = self.case.channels[channel].mode;
-        for (cpu, buffer) in self.live[channel].buffers.iter_mut().enumerate() {
-            if self.touch.is_certain((channel, cpu), at) {
+        let live = &mut self.live[channel];
+        for (cpu, buffer) in live.buffers.iter_mut().enumerate() {
+            if live.there[cpu] && self.touch.is_certain((channel, cpu), at) {
                 let mut log = Vec::new();
                 what(buffer, &mut log);
                 record_calls(&mut self.done, mode, (channel, cpu), log);
@@ -294,15 +316,21 @@ impl<'a> Simulation<'a> {
         let Some(cpu) = actor.cpu().map(|cpu| self.buffer_index(channel, cpu)) else {
             return OpPrediction::default();
         };
-        let buffers = &mut self.live[channel].buffers;
-        if cpu >= buffers.len() {
+        if cpu >= self.live[channel].buffers.len() {
             return OpPrediction::default();
+        }
+        if self.is_offline(at) {
+            return offline(count);
+        }
+        if !self.live[channel].there[cpu] {
+            return OpPrediction::failed(ENODEV);
         }
         let first = actor.first_record(at.op);
         let mode = self.case.channels[channel].mode;
-        let mut logs = vec![Vec::new(); buffers.len()];
+        let mut guest = self.case.guest(at.actor, at.op);
+        let mut logs = vec![Vec::new(); self.live[channel].buffers.len()];
         let mut fates = Vec::with_capacity(count as usize);
-        let big_before = buffers[cpu].big_count;
+        let big_before = self.live[channel].buffers[cpu].big_count;
         for seq in first..first.saturating_add(count) {
             let len = payload.len(self.case.seed, at.actor, seq);
             let source = Source::Record {
@@ -311,11 +339,25 @@ impl<'a> Simulation<'a> {
                 seq,
             };
             let record = (source, len, via);
-            fates.push(self.producer.write(buffers, &mut logs, cpu, record));
+            let calls = logs[cpu].len();
+            let buffers = &mut self.live[channel].buffers;
+            let fate = self.producer.write(buffers, &mut logs, cpu, record);
+            let called = logs[cpu].len() > calls;
+            fates.push(fate);
+            let reached = |(_, point): &(usize, NestPoint)| match point {
+                NestPoint::Callback => called,
+                NestPoint::Fill => fate == Fate::Accepted,
+            };
+            if let Some((guest, _)) = guest.take_if(|guest| reached(guest)) {
+                self.flush_calls(channel, mode, &mut logs);
+                self.run_guest(guest);
+            }
         }
-        let toobig = (buffers[cpu].big_count > big_before).then_some(buffers[cpu].last_toobig);
-        for (cpu, log) in logs.into_iter().enumerate() {
-            record_calls(&mut self.done, mode, (channel, cpu), log);
+        let buffer = &self.live[channel].buffers[cpu];
+        let toobig = (buffer.big_count > big_before).then_some(buffer.last_toobig);
+        self.flush_calls(channel, mode, &mut logs);
+        if let Some((guest, _)) = guest {
+            self.run_guest(guest);
         }
         if let Some(len) = toobig {
             self.note_toobig(channel, at, len);
@@ -347,6 +389,29 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    fn flush_calls(&mut self, channel: usize, mode: Mode, logs: &mut [Vec<SwitchCall>]) {
+        for (cpu, log) in logs.iter_mut().enumerate() {
+            record_calls(&mut self.done, mode, (channel, cpu), std::mem::take(log));
+        }
+    }
+
+    /// The whole script of a nested actor: writes, to the buffer that its host is writing to.
+    fn run_guest(&mut self, actor: usize) {
+        for op in 0..self.case.actors[actor].ops.len() {
+            let at = At { actor, op };
+            if let Op::Write {
+                channel,
+                via,
+                payload,
+                count,
+            } = &self.case.actors[actor].ops[op]
+            {
+                let result = self.op_write(at, *channel, *via, payload, *count);
+                self.done.ops[actor][op] = result;
+            }
+        }
+    }
+
     fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
         let order = &self.done.order;
         let toobig = &mut self.live[channel].toobig;
@@ -363,12 +428,25 @@ impl<'a> Simulation<'a> {
         {
             return OpPrediction::default();
         }
+        if self.live[channel].there.get(index) == Some(&false) {
+            return OpPrediction::failed(ENODEV);
+        }
         self.live[channel]
             .buffers
             .get(index)
             .map_or_else(OpPrediction::default, |buffer| {
                 OpPrediction::ok(Some(u64::from(buffer.is_full())))
             })
+    }
+}
+
+/// The module writes nothing for a CPU that is offline.
+fn offline(count: u32) -> OpPrediction {
+    OpPrediction {
+        value: Some(0),
+        refused: Some(0),
+        fates: Some(vec![Fate::Refused; count as usize]),
+        ..OpPrediction::failed(ENXIO)
     }
 }
 

@@ -15,7 +15,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::ProgramError;
 use super::ops::{Encoder, Position};
 use crate::case::{
-    Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op, Place,
+    Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op,
 };
 use crate::evidence::Planted;
 
@@ -141,7 +141,7 @@ fn encode_actor<'case>(
             case,
             actor: index,
             op: op_index,
-            in_kernel: matches!(actor.place, Place::Kernel { .. }),
+            in_kernel: actor.producer().is_some(),
             first_record,
         };
         ops.push(encoder.encode(&position, op)?);
@@ -230,20 +230,12 @@ fn client(client: &Client, spec: &mut ChannelSpec) -> Result<(), ProgramError> {
 }
 
 fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor, ProgramError> {
-    let context = match actor.place {
-        Place::Kernel {
-            context: Context::Task,
-            ..
-        } => AbiContext::Task,
-        Place::Kernel {
-            context: Context::Softirq,
-            ..
-        } => AbiContext::Softirq,
-        Place::Kernel {
-            context: Context::Hardirq,
-            ..
-        } => AbiContext::Hardirq,
-        Place::User { .. } => AbiContext::User,
+    let context = match actor.producer() {
+        Some((_, Context::Task)) => AbiContext::Task,
+        Some((_, Context::Softirq)) => AbiContext::Softirq,
+        Some((_, Context::Hardirq)) => AbiContext::Hardirq,
+        Some((_, Context::Nmi)) => AbiContext::Nmi,
+        None => AbiContext::User,
     };
     if let Some(cpu) = actor.cpu().filter(|cpu| *cpu >= case.vcpus) {
         return Err(ProgramError::NoSuch {

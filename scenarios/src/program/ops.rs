@@ -2,13 +2,13 @@
 
 use relaybed_abi::{
     Op as AbiOp, OpCode, RB_DATA_SIZE, RB_MAX_BLOB, RB_MAX_FILES, RB_MAX_RECORD, RB_NONE16,
-    RB_NONE32, RB_OP_BLOB,
+    RB_NONE32, RB_OP_BLOB, RB_OP_HOLD, RB_OP_IRQS_ON, RB_OP_NEST_CALLBACK, RB_OP_NEST_FILL,
 };
 use std::collections::BTreeMap;
 
 use super::ProgramError;
 use super::compile::Checkpoint;
-use crate::case::{Case, Op, Payload, Via};
+use crate::case::{Case, NestPoint, Op, Payload, Via};
 
 /// Which actors can do an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,12 +125,20 @@ impl<'case> Encoder<'case> {
     ) -> Result<(), ProgramError> {
         let gates = position.case.gates.len();
         match op {
-            Op::Write { payload, count, .. } | Op::Klog { payload, count } => {
-                raw.count = *count;
-                raw.seq_first = position.first_record;
-                self.payload(position, payload, raw)?;
+            Op::Write {
+                payload,
+                count,
+                via,
+                ..
+            } => {
+                if *via == Via::RawWriteIrqsOn {
+                    raw.flags |= RB_OP_IRQS_ON;
+                }
+                nest(position, raw);
+                self.records(position, payload, *count, raw)?;
             }
             Op::Switch { len, .. } => raw.len64 = *len,
+            Op::Klog { payload, count } => self.records(position, payload, *count, raw)?,
             Op::Consumed { cpu, n, .. } => (raw.arg0, raw.arg1) = (*cpu, *n),
             Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } | Op::Stat { cpu, .. } => {
                 raw.arg0 = *cpu;
@@ -150,6 +158,15 @@ impl<'case> Encoder<'case> {
                 });
             }
             Op::Delay { microseconds } => raw.arg0 = *microseconds,
+            Op::CpuOff { cpu } => raw.arg0 = *cpu,
+            Op::CpuOn { cpu, hold } => {
+                raw.arg0 = *cpu;
+                if let Some(hold) = hold {
+                    raw.flags |= RB_OP_HOLD;
+                    raw.arg1 = position.index("gate", hold.reached, gates)?.into();
+                    raw.nest = position.index("gate", hold.until, gates)?.into();
+                }
+            }
             Op::Sysrq { key } => raw.arg0 = u32::from(*key),
             Op::FileRead { size, times, .. } => {
                 position.limit("the size of a read", (*size).into(), RB_DATA_SIZE)?;
@@ -174,6 +191,18 @@ impl<'case> Encoder<'case> {
             | Op::List { .. } => {}
         }
         Ok(())
+    }
+
+    fn records(
+        &mut self,
+        position: &Position<'case>,
+        payload: &'case Payload,
+        count: u32,
+        raw: &mut AbiOp,
+    ) -> Result<(), ProgramError> {
+        raw.count = count;
+        raw.seq_first = position.first_record;
+        self.payload(position, payload, raw)
     }
 
     fn payload(
@@ -254,9 +283,22 @@ fn blank(code: OpCode) -> AbiOp {
         count: 0,
         seq_first: 0,
         blob: 0,
-        reserved: 0,
+        nest: 0,
         len64: 0,
     }
+}
+
+/// The actor that is nested on the operation.
+fn nest(position: &Position<'_>, raw: &mut AbiOp) {
+    let Some((guest, at)) = position.case.guest(position.actor, position.op) else {
+        return;
+    };
+    raw.flags |= match at {
+        NestPoint::Callback => RB_OP_NEST_CALLBACK,
+        NestPoint::Fill => RB_OP_NEST_FILL,
+    };
+    // The number of actors was checked.
+    raw.nest = u32::try_from(guest).unwrap_or(RB_NONE32);
 }
 
 fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
@@ -268,7 +310,8 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
             via: Via::Write, ..
         } => (OpCode::Write, Kernel, "write"),
         Op::Write {
-            via: Via::RawWrite, ..
+            via: Via::RawWrite | Via::RawWriteIrqsOn,
+            ..
         } => (OpCode::RawWrite, Kernel, "raw-write"),
         Op::Write {
             via: Via::Reserve, ..
@@ -302,6 +345,8 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         }
         Op::Stat { .. } => (OpCode::Stat, User, "stat"),
         Op::List { .. } => (OpCode::List, User, "list"),
+        Op::CpuOff { .. } => (OpCode::CpuOff, User, "cpu-off"),
+        Op::CpuOn { .. } => (OpCode::CpuOn, User, "cpu-on"),
         Op::Sysrq { .. } => (OpCode::Sysrq, User, "sysrq"),
     }
 }

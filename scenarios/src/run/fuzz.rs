@@ -101,7 +101,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Runs case `index` and reports it; the next one below `end` may be under way then.
     fn one(&mut self, index: u64, end: u64) -> Result<CaseReport, SessionError> {
-        let mut session = self.suite.take_session()?;
+        let mut session = self.suite.take_session_at_large()?;
         let begun = Instant::now();
         let limits = self.limits(&session);
         let flying = self.flying.take().filter(|flying| flying.index == index);

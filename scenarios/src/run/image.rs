@@ -37,11 +37,7 @@ impl ReadyImage {
     ///
     /// # Errors
     /// [`SessionError`] when there is none and none can be made.
-    pub fn obtain(
-        plan: &Plan,
-        vcpus: u32,
-        progress: &dyn Progress,
-    ) -> Result<Self, SessionError> {
+    pub fn obtain(plan: &Plan, vcpus: u32, progress: &dyn Progress) -> Result<Self, SessionError> {
         let spec = plan.spec(Path::new("."), vcpus);
         match Self::find(plan, &spec, false, progress) {
             Err(SessionError::Image(error)) => {

@@ -177,6 +177,12 @@ impl Plan {
         self.wish.vcpus
     }
 
+    /// Number of vCPUs of the one machine of a run that takes it for everything.
+    #[must_use]
+    pub fn vcpus_at_large(&self) -> u32 {
+        self.wish.vcpus.unwrap_or(crate::case::DEFAULT_VCPUS)
+    }
+
     /// Number of vCPUs of the machine that `case` runs on.
     #[must_use]
     pub fn vcpus_for(&self, case: &Case) -> u32 {

@@ -41,11 +41,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`].
-    pub fn open(
-        plan: &Plan,
-        vcpus: u32,
-        progress: &dyn Progress,
-    ) -> Result<Self, SessionError> {
+    pub fn open(plan: &Plan, vcpus: u32, progress: &dyn Progress) -> Result<Self, SessionError> {
         match plan.image(vcpus, progress)? {
             Some(image) => Self::fork(plan, &image),
             None => Self::boot(plan, vcpus),

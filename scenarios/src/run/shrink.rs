@@ -153,7 +153,7 @@ impl Run<'_> {
         case: &Case,
         kind: &Kind,
     ) -> Result<Option<Option<Box<Evidence>>>, SessionError> {
-        let mut session = self.suite.take_session()?;
+        let mut session = self.suite.take_session_at_large()?;
         let Ok(plant) = self.suite.plant(case, session.setting()) else {
             self.suite.session = Some(session);
             return Ok(None);

@@ -149,16 +149,12 @@ impl<'a> Suite<'a> {
             let reason = format!("needs {} vCPUs, the machine has {vcpus}", case.vcpus);
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
-<<<<<<< HEAD
-        let mut session = self.take_session()?;
+        let mut session = self.take_session(vcpus)?;
         let release = Behaviour::of(session.setting().linux_version);
         if let Some(reason) = release.lacks(&case.needs) {
             self.session = Some(session);
             return Ok(self.report(loaded, Verdict::Skipped { reason }, Amount::default(), 0.0));
         }
-=======
-        let mut session = self.take_session(vcpus)?;
->>>>>>> d6096fb (run: one machine for each number of vCPUs that scenarios want; a suite for 1, 4 and 8)
         let plant = match self.plant(case, session.setting()) {
             Ok(plant) => plant,
             Err(reason) => {
@@ -172,7 +168,12 @@ impl<'a> Suite<'a> {
         match session.run(case, plant) {
             Ok(evidence) => {
                 let after = session.exits().map(|exits| exits.total());
-                self.session = Some(session);
+                if evidence.taint_after == evidence.taint_before {
+                    self.session = Some(session);
+                } else {
+                    // A taint stays, and would be held against every case that comes after.
+                    self.retire(Some(session));
+                }
                 let mut report = self.judged(loaded, &evidence, begun)?;
                 report.exits = after
                     .zip(before)
@@ -208,6 +209,11 @@ impl<'a> Suite<'a> {
                 self.boot(vcpus)
             }
         }
+    }
+
+    /// The same for runs that take one machine for everything.
+    pub(super) fn take_session_at_large(&mut self) -> Result<Session, SessionError> {
+        self.take_session(self.plan.vcpus_at_large())
     }
 
     fn boot(&mut self, vcpus: u32) -> Result<Session, SessionError> {

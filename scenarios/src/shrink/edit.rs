@@ -1,6 +1,6 @@
 //! Changing a case without breaking it: the order that its gates keep stays an order.
 
-use crate::case::{Actor, Case, ChannelIndex, Op};
+use crate::case::{Actor, Case, ChannelIndex, Op, Place};
 use crate::generate::{Step, in_line, is_gate, line_of};
 use crate::lang::canonical;
 use crate::model::order::{At, operations};
@@ -31,7 +31,46 @@ pub(super) fn retain(case: &Case, keep: &dyn Fn(At) -> bool) -> Case {
             })
         });
     }
+    let kept_before = |host: usize, op: usize| {
+        (0..op)
+            .filter(|op| {
+                keep(At {
+                    actor: host,
+                    op: *op,
+                })
+            })
+            .count()
+    };
+    reseat(&mut smaller, |host, op| {
+        keep(At { actor: host, op }).then(|| (host, kept_before(host, op)))
+    });
     smaller
+}
+
+/// Tells nested actors where their host's operation is now; without it they stand alone.
+fn reseat(case: &mut Case, place_of: impl Fn(usize, usize) -> Option<(usize, usize)>) {
+    for actor in &mut case.actors {
+        let Place::Nested {
+            cpu,
+            context,
+            host,
+            op,
+            at,
+        } = actor.place
+        else {
+            continue;
+        };
+        actor.place = match place_of(host, op) {
+            Some((host, op)) => Place::Nested {
+                cpu,
+                context,
+                host,
+                op,
+                at,
+            },
+            None => Place::Kernel { cpu, context },
+        };
+    }
 }
 
 /// All operations that do something, in the order of the run as far as there is one.
@@ -46,15 +85,20 @@ pub(super) fn deeds(case: &Case) -> Vec<At> {
 /// A candidate made fit to be asked about: mended, and without actors that do nothing.
 pub(super) fn finish(case: Case) -> Case {
     let mut case = canonical(case);
-    case.actors
-        .retain(|actor| actor.ops.iter().any(|op| !is_gate(op)));
+    let stays = |actor: &Actor| actor.ops.iter().any(|op| !is_gate(op));
+    let staying: Vec<bool> = case.actors.iter().map(stays).collect();
+    case.actors.retain(stays);
+    reseat(&mut case, |host, op| {
+        let before = staying[..host].iter().filter(|stays| **stays).count();
+        staying[host].then_some((before, op))
+    });
     // Signals of an actor that went are missed now.
     case = canonical(case);
     let used = case.actors.iter().filter_map(Actor::cpu);
     let named = case.actors.iter().flat_map(|actor| &actor.ops);
     let named = named.filter_map(|op| match op {
         Op::Consumed { cpu, .. } | Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } => Some(*cpu),
-        _ => None,
+        op => op.changed_cpu(),
     });
     case.vcpus = used.chain(named).max().map_or(1, |cpu| cpu + 1);
     case

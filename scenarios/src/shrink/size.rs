@@ -11,7 +11,7 @@ const OP: u64 = 1 << 32;
 pub fn size(case: &Case) -> u64 {
     let actors = case.actors.iter().map(|actor| {
         let place = match actor.place {
-            Place::Kernel { cpu, context } => {
+            Place::Kernel { cpu, context } | Place::Nested { cpu, context, .. } => {
                 u64::from(context != Context::Task) * word() + u64::from(cpu)
             }
             Place::User { cpu } => cpu.map_or(0, |cpu| word() + u64::from(cpu)),

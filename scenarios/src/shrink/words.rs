@@ -66,6 +66,8 @@ pub(super) fn actors(case: &Case) -> Vec<Case> {
         match &mut on_zero.actors[actor].place {
             Place::Kernel { cpu, .. } => *cpu = 0,
             Place::User { cpu } => *cpu = None,
+            // It is where its host is.
+            Place::Nested { .. } => {}
         }
         if let Place::Kernel { context, .. } = &mut in_task.actors[actor].place {
             *context = Context::Task;
@@ -84,6 +86,8 @@ fn on_one_cpu(case: &Case) -> Case {
         match &mut actor.place {
             Place::Kernel { cpu, .. } => *cpu = 0,
             Place::User { cpu } => *cpu = None,
+            // It is where its host is.
+            Place::Nested { .. } => {}
         }
         for op in &mut actor.ops {
             if let Op::Consumed { cpu, .. } | Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } =

@@ -4,8 +4,8 @@ use std::mem::offset_of;
 
 use relaybed_abi::{
     Actor, BufMembers, ChanMembers, ChannelSpec, CheckpointArg, DirBuf, DirChannel, Event, FillArg,
-    GateArg, Header, Member, Op, OpResult, RecordHeader, Request, RingHead, Stat, SubbufsArg,
-    TransportArg,
+    GateArg, Header, HoldArg, Member, Op, OpResult, RecordHeader, Request, RingHead, Stat,
+    SubbufsArg, TransportArg,
 };
 
 use crate::c_side::evaluate;
@@ -56,7 +56,7 @@ fn layouts() -> Vec<Layout> {
         layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, flags, reserved }),
         layout!(Op = "rb_op" {
             code, channel, file, flags, arg0, arg1, len_min, len_max, count, seq_first, blob,
-            reserved, len64,
+            nest, len64,
         }),
         layout!(Request = "rb_request" {
             flags, n_channels, n_actors, n_ops, n_gates, n_blob, plant, plant_actor, plant_seq,
@@ -79,6 +79,7 @@ fn layouts() -> Vec<Layout> {
             magic, actor, cpu, seq, len, time_ns, context, channel, reserved, crc,
         }),
         layout!(GateArg = "rb_gate_arg" { gate, count }),
+        layout!(HoldArg = "rb_hold_arg" { cpu, reached, until, reserved }),
         layout!(CheckpointArg = "rb_checkpoint_arg" { label, op }),
         layout!(TransportArg = "rb_transport_arg" { transport, len }),
         layout!(FillArg = "rb_fill_arg" { seq, count, done, reserved, ns }),

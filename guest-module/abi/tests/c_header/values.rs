@@ -75,6 +75,10 @@ fn constants_are_the_same_in_c() {
             RB_OP_PRIVATE,
             RB_OP_NONBLOCK,
             RB_OP_LATE,
+            RB_OP_NEST_CALLBACK,
+            RB_OP_NEST_FILL,
+            RB_OP_IRQS_ON,
+            RB_OP_HOLD,
             RB_REQ_POWER_OFF,
             RB_RECORD_MAGIC,
             RB_RECORD_HEADER,
@@ -156,6 +160,8 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_KLOG" = OpCode::Klog,
         "RB_OP_KLOG_RAW" = OpCode::KlogRaw,
         "RB_OP_TRANSFER" = OpCode::Transfer,
+        "RB_OP_CPU_OFF" = OpCode::CpuOff,
+        "RB_OP_CPU_ON" = OpCode::CpuOn,
     );
     assert_eq!(expected.len(), OpCode::ALL.len(), "a code is missing above");
     assert_same("op_codes", &expected);

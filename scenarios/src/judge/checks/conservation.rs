@@ -283,14 +283,25 @@ fn balance(
     }
 }
 
-/// Records of the actor that the channel refused, as its results say.
+/// Records of the actor that the channel refused, as its results say; an operation that failed did not
+/// even try the rest.
 fn refused(matter: &Matter<'_>, actor: usize, channel: usize) -> u64 {
     let results = matter.evidence.results.get(actor);
     matter.case.actors[actor]
         .ops
         .iter()
         .enumerate()
-        .filter(|(_, op)| matches!(op, Op::Write { .. }) && op.channel() == Some(channel))
-        .filter_map(|(op, _)| results.and_then(|results| results.get(op)))
-        .fold(0u64, |sum, result| sum.saturating_add(result.refused))
+        .filter_map(|(index, op)| match op {
+            Op::Write {
+                channel: to, count, ..
+            } if *to == channel => Some((results?.get(index)?, *count)),
+            _ => None,
+        })
+        .fold(0u64, |sum, (result, count)| {
+            let untried = match result.error {
+                0 => 0,
+                _ => u64::from(count).saturating_sub(result.value),
+            };
+            sum.saturating_add(result.refused).saturating_add(untried)
+        })
 }

@@ -3,8 +3,10 @@
 use relaybed_abi::{ChanState, EventKind};
 
 use crate::case::{FileCall, Op};
+use crate::evidence::BufferSeen;
 use crate::judge::matter::{Matter, Report};
 use crate::judge::words;
+use crate::model::ChannelMoment;
 use crate::verdict::{Location, Property};
 
 /// Checks it.
@@ -49,21 +51,11 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 Some(_) => {}
                 None => report.amount.unspecified += 1,
             }
-            let cpus: Vec<u32> = seen.buffers.iter().map(|buffer| buffer.cpu).collect();
-            let buffers = matter
-                .case
-                .channels
-                .get(channel)
-                .map_or(0, |spec| spec.buffers(matter.prediction.online_cpus));
-            let all: Vec<u32> = (0..buffers).collect();
-            if seen.state == ChanState::Open && cpus != all {
-                report.fail(
-                    Property::Lifetime,
-                    at.clone(),
-                    "an open channel has one buffer a CPU",
-                    format!("CPUs {}", words::list(&all)),
-                    format!("CPUs {}", words::list(&cpus)),
-                );
+            if seen.state == ChanState::Open {
+                let model = moment.and_then(|moment| moment.channels.get(channel));
+                if channel < matter.case.channels.len() {
+                    buffers(matter, report, &at, channel, model, &seen.buffers);
+                }
             }
             for buffer in seen.buffers.iter().filter(|buffer| buffer.finalized != 0) {
                 report.fail(
@@ -81,12 +73,46 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
+/// An open channel has one buffer for every CPU that was online since it was opened.
+fn buffers(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: &Location,
+    channel: usize,
+    model: Option<&ChannelMoment>,
+    seen: &[BufferSeen],
+) {
+    let has: Vec<u32> = seen.iter().map(|buffer| buffer.cpu).collect();
+    // A channel that is open though the model has it closed is told of elsewhere.
+    let there = |cpu: u32| match model.map(|model| model.there.get(cpu as usize)) {
+        Some(Some(there)) => *there,
+        _ => Some(true),
+    };
+    let cpus = 0..matter.case.channels[channel].buffers(matter.prediction.online_cpus);
+    let open = cpus.clone().filter(|cpu| there(*cpu).is_none());
+    report.amount.unspecified += open.count() as u64;
+    let wanted: Vec<u32> = cpus
+        .filter(|cpu| there(*cpu).unwrap_or_else(|| has.contains(cpu)))
+        .collect();
+    if has != wanted {
+        report.fail(
+            Property::Lifetime,
+            at.clone(),
+            "an open channel has one buffer for every CPU that was online since",
+            format!("CPUs {}", words::list(&wanted)),
+            format!("CPUs {}", words::list(&has)),
+        );
+    }
+}
+
 /// What opening and closing returned.
 fn results(matter: &Matter<'_>, report: &mut Report) {
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for (index, op) in script.ops.iter().enumerate() {
             let kind = match op {
                 Op::Open { .. } => "relay_open()",
+                Op::CpuOff { .. } => "putting the CPU offline",
+                Op::CpuOn { .. } => "bringing the CPU online",
                 Op::FileOpen { .. } => "open() of the file",
                 Op::FileClose { .. } => "close() of the file",
                 Op::FileMunmap { .. }

@@ -17,3 +17,4 @@ pub(super) mod padding;
 pub(super) mod placement;
 pub(super) mod polling;
 pub(super) mod reading;
+pub(super) mod safety;

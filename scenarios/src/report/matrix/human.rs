@@ -112,7 +112,7 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
         writeln!(
             out,
             "{name:<8} {style}{} passed, {} failed{style:#}, {} known, {} fixed here, {} skipped, {} not run \
-             in {:.1} s: {} ({}), {} {}, {} vCPUs",
+             in {:.1} s: {} ({}), {} {}, {}",
             summary.passed,
             summary.failed,
             summary.known,
@@ -124,7 +124,7 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
             summary.kernel_origin,
             summary.backend,
             summary.accel,
-            summary.vcpus,
+            summary.vcpus_text(),
         )?;
     }
     let mut why = column.trouble.iter();
