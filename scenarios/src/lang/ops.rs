@@ -113,7 +113,7 @@ const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 40] = [
+pub(super) static OPS: [OpForm; 42] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op(
         "raw_write",

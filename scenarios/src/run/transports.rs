@@ -72,7 +72,7 @@ pub fn transports(
 type Row = (Transport, u32, u32, Timed);
 
 fn on(plan: &Plan, lens: &[u32]) -> Result<Vec<Row>, BenchError> {
-    let mut session = Session::boot(plan)?;
+    let mut session = Session::boot(plan, plan.vcpus_at_large())?;
     let mut rows = Vec::new();
     for len in lens.iter().copied() {
         let records = RECORDS_MAX.min(records_max(len));

@@ -70,6 +70,7 @@ mod tests {
             overwrite: false,
             header_bytes: 0,
             has_file: true,
+            refuse: None,
         };
         let seen = BufferSeen {
             cpu: 0,
