@@ -132,7 +132,7 @@ fn one_vcpu_runs_while_the_other_stands() {
         &Terminal::new(),
     )
     .unwrap();
-    let image = ReadyImage::obtain(&plan, &Terminal::new()).unwrap();
+    let image = ReadyImage::obtain(&plan, 2, &Terminal::new()).unwrap();
     let logs = tempfile::tempdir().unwrap();
     let mut machine = image.fork(&plan, logs.path()).unwrap();
     let mut debugger = machine.pause().unwrap().debug().unwrap();
