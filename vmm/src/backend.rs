@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::deadline::CpuTime;
+use crate::debugger::{Halt, Point, Registers};
 use crate::error::Error;
 use crate::event::Exit;
 use crate::kvm::{ExitCounts, Kvm};
@@ -115,10 +116,43 @@ impl Vm {
         }
     }
 
-    /// The QEMU whose single vCPUs are controlled.
-    pub(crate) fn debugged(&mut self) -> Result<&mut Qemu, Error> {
+    /// Sets a breakpoint or watchpoint of the stopped machine, which is not set.
+    pub(crate) fn set_point(&mut self, point: Point) -> Result<(), Error> {
         match self {
-            Self::Qemu(vm) => Ok(vm),
+            Self::Qemu(vm) => Ok(vm.gdb()?.point(point, true)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// Clears a breakpoint or watchpoint of the stopped machine, which is set.
+    pub(crate) fn clear_point(&mut self, point: Point) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb()?.point(point, false)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// Lets one vCPU of the stopped machine go on until it halts, the doorbell rings, the machine ends
+    /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    pub(crate) fn run_one(&mut self, vcpu: u32, limit: Duration) -> Result<Option<Halt>, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.run_one(vcpu, limit)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// Makes one vCPU of the stopped machine execute one instruction.
+    pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.step_one(vcpu).map(drop)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// The registers of a vCPU of the stopped machine.
+    pub(crate) fn registers(&mut self, vcpu: u32) -> Result<Registers, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb()?.registers(vcpu)?),
             Self::Kvm(_) => Err(NO_DEBUGGER),
         }
     }

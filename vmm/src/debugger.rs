@@ -1,11 +1,12 @@
-//! Control of single vCPUs: breakpoints, one vCPU at a time, steps, registers.
+//! Control of single vCPUs: breakpoints and watchpoints, one vCPU at a time, steps, registers.
+//!
+//! The same for both backends; what they share is [`Point`], [`Halt`] and [`Registers`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::paused::Paused;
-use crate::qemu::{Halt, Registers};
 
 /// Why the vCPU that was let go stands still again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,11 @@ pub enum Halted {
     /// It is about to execute the instruction at this address, where a breakpoint is.
     Breakpoint {
         /// The address.
+        address: u64,
+    },
+    /// The instruction that it has just executed accessed memory that a watchpoint watches.
+    Watchpoint {
+        /// The watchpoint's address.
         address: u64,
     },
     /// It was still running when its budget was spent: it works, sleeps, or waits for a vCPU that stands.
@@ -23,50 +29,139 @@ pub enum Halted {
     Ended,
 }
 
+/// Which accesses a watchpoint watches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Writes.
+    Write,
+    /// Reads and writes.
+    Any,
+}
+
+/// Where vCPUs are to be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Point {
+    /// Before the instruction at this address.
+    Code(u64),
+    /// After an instruction that accesses these bytes.
+    Data {
+        /// First address, a multiple of `len`.
+        address: u64,
+        /// 1, 2, 4 or 8.
+        len: u8,
+        /// The accesses.
+        access: Access,
+    },
+}
+
+/// Why the one vCPU that ran stands still again, as a backend says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// It met a breakpoint, or made its one step.
+    Trap {
+        /// The vCPU.
+        vcpu: u32,
+    },
+    /// It met the watchpoint at this address.
+    Watch {
+        /// The address.
+        address: u64,
+    },
+    /// It was interrupted.
+    Interrupted,
+    /// The machine is gone.
+    Gone,
+}
+
+/// A vCPU's registers, as far as they tell where it is and what a function was called with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, in this order.
+    pub general: [u64; 16],
+    /// Address of the next instruction.
+    pub rip: u64,
+    /// The low half of rflags.
+    pub eflags: u32,
+}
+
+impl Registers {
+    /// First argument of a function, by the x86-64 calling convention.
+    #[must_use]
+    pub fn argument(&self) -> u64 {
+        self.general[5]
+    }
+
+    /// Top of the stack.
+    #[must_use]
+    pub fn stack(&self) -> u64 {
+        self.general[7]
+    }
+}
+
 /// Control of a stopped machine, one vCPU at a time.
 ///
 /// Holding it proves that no vCPU runs, except inside [`Self::run`] and [`Self::step`] the one that was
-/// named. Dropping it clears all breakpoints and lets the guest go on, as dropping [`Paused`] does.
+/// named. Dropping it clears all breakpoints and watchpoints and lets the guest go on, as dropping [`Paused`] does.
 #[derive(Debug)]
 pub struct Debugger<'m> {
     paused: Option<Paused<'m>>,
-    breakpoints: BTreeSet<u64>,
+    points: BTreeSet<Point>,
 }
 
 impl<'m> Debugger<'m> {
     pub(crate) fn new(paused: Paused<'m>) -> Self {
         Self {
             paused: Some(paused),
-            breakpoints: BTreeSet::new(),
+            points: BTreeSet::new(),
         }
     }
 
     /// Sets a breakpoint at a kernel address, for all vCPUs. Setting it again changes nothing.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if it cannot be set.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if it cannot be set. On KVM there are four breakpoints and
+    /// watchpoints in all: as many as the CPU has debug registers, so that guest memory stays as it is.
     pub fn set_breakpoint(&mut self, address: u64) -> Result<(), Error> {
-        if self.breakpoints.insert(address) {
-            self.paused_mut()?
-                .vm()
-                .debugged()?
-                .gdb()?
-                .breakpoint(address, true)?;
-        }
-        Ok(())
+        self.set(Point::Code(address))
     }
 
     /// Clears a breakpoint; one that is not set stays so.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if it cannot be cleared.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if it cannot be cleared.
     pub fn clear_breakpoint(&mut self, address: u64) -> Result<(), Error> {
-        if self.breakpoints.remove(&address) {
-            self.paused_mut()?
-                .vm()
-                .debugged()?
-                .gdb()?
-                .breakpoint(address, false)?;
+        self.clear(Point::Code(address))
+    }
+
+    /// Watches `len` bytes at the kernel address `address`, for all vCPUs. Setting it again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Watchpoint`] unless `len` is 1, 2, 4 or 8 and divides the address; else as
+    /// [`Self::set_breakpoint`].
+    pub fn set_watchpoint(&mut self, address: u64, len: u8, access: Access) -> Result<(), Error> {
+        self.set(data_point(address, len, access)?)
+    }
+
+    /// Clears a watchpoint; one that is not set stays so.
+    ///
+    /// # Errors
+    /// As [`Self::clear_breakpoint`].
+    pub fn clear_watchpoint(&mut self, address: u64, len: u8, access: Access) -> Result<(), Error> {
+        self.clear(data_point(address, len, access)?)
+    }
+
+    fn set(&mut self, point: Point) -> Result<(), Error> {
+        if !self.points.contains(&point) {
+            self.paused_mut()?.vm().set_point(point)?;
+            self.points.insert(point);
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, point: Point) -> Result<(), Error> {
+        if self.points.remove(&point) {
+            self.paused_mut()?.vm().clear_point(point)?;
         }
         Ok(())
     }
@@ -76,42 +171,43 @@ impl<'m> Debugger<'m> {
     /// `budget` is the host's time: how far a vCPU that halts nowhere comes in it is chance.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the machine does not obey.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey.
     pub fn run(&mut self, vcpu: u32, budget: Duration) -> Result<Halted, Error> {
         let at = self.registers(vcpu)?.rip;
-        if self.breakpoints.contains(&at) {
+        if self.points.contains(&Point::Code(at)) {
             self.step(vcpu)?;
             let address = self.registers(vcpu)?.rip;
-            if self.breakpoints.contains(&address) {
+            if self.points.contains(&Point::Code(address)) {
                 return Ok(Halted::Breakpoint { address });
             }
         }
-        let halt = self.paused_mut()?.vm().debugged()?.run_one(vcpu, budget)?;
+        let halt = self.paused_mut()?.vm().run_one(vcpu, budget)?;
         Ok(match halt {
             None => Halted::Budget,
             Some(Halt::Gone) => Halted::Ended,
             Some(Halt::Interrupted) => Halted::Doorbell,
+            Some(Halt::Watch { address }) => Halted::Watchpoint { address },
             Some(Halt::Trap { vcpu }) => Halted::Breakpoint {
                 address: self.registers(vcpu)?.rip,
             },
         })
     }
 
-    /// Makes one vCPU execute one instruction while all others stand.
+    /// Makes one vCPU execute one instruction while all others stand. What a watchpoint would say about
+    /// that instruction is not told.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the machine does not obey.
+    /// As [`Self::run`].
     pub fn step(&mut self, vcpu: u32) -> Result<(), Error> {
-        self.paused_mut()?.vm().debugged()?.step_one(vcpu)?;
-        Ok(())
+        self.paused_mut()?.vm().step_one(vcpu)
     }
 
     /// A vCPU's registers.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the machine does not obey.
+    /// As [`Self::run`].
     pub fn registers(&mut self, vcpu: u32) -> Result<Registers, Error> {
-        Ok(self.paused_mut()?.vm().debugged()?.gdb()?.registers(vcpu)?)
+        self.paused_mut()?.vm().registers(vcpu)
     }
 
     /// The guard of the stopped machine, to look at memory or write to it.
@@ -122,22 +218,18 @@ impl<'m> Debugger<'m> {
         self.paused_mut()
     }
 
-    /// Clears all breakpoints and gives the stopped machine back.
+    /// Clears all breakpoints and watchpoints and gives the stopped machine back.
     ///
     /// # Errors
-    /// [`Error::Qemu`] if the machine does not obey; it goes on then, as when the debugger is dropped.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey; it goes on then, as when the debugger is dropped.
     pub fn release(mut self) -> Result<Paused<'m>, Error> {
         self.clear_all()?;
         self.paused.take().ok_or_else(given_up)
     }
 
     fn clear_all(&mut self) -> Result<(), Error> {
-        for address in std::mem::take(&mut self.breakpoints) {
-            self.paused_mut()?
-                .vm()
-                .debugged()?
-                .gdb()?
-                .breakpoint(address, false)?;
+        for point in std::mem::take(&mut self.points) {
+            self.paused_mut()?.vm().clear_point(point)?;
         }
         Ok(())
     }
@@ -149,7 +241,7 @@ impl<'m> Debugger<'m> {
 
 impl Drop for Debugger<'_> {
     fn drop(&mut self) {
-        // If this fails QEMU is gone or deaf, which the machine's next use will tell.
+        // If this fails the backend is gone or deaf, which the machine's next use will tell.
         let _ = self.clear_all();
     }
 }
@@ -158,5 +250,32 @@ impl Drop for Debugger<'_> {
 fn given_up() -> Error {
     Error::Failed {
         reason: "the debugger was given up".to_owned(),
+    }
+}
+
+fn data_point(address: u64, len: u8, access: Access) -> Result<Point, Error> {
+    if matches!(len, 1 | 2 | 4 | 8) && address.is_multiple_of(u64::from(len)) {
+        return Ok(Point::Data {
+            address,
+            len,
+            access,
+        });
+    }
+    Err(Error::Watchpoint { address, len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watchpoint_is_what_debug_registers_can_watch() {
+        for (address, len) in [(8, 8), (12, 4), (2, 2), (7, 1)] {
+            assert!(data_point(address, len, Access::Any).is_ok());
+        }
+        for (address, len) in [(12, 8), (0, 0), (0, 3), (0, 16), (1, 2)] {
+            let error = data_point(address, len, Access::Write).unwrap_err();
+            assert!(matches!(error, Error::Watchpoint { .. }), "{error}");
+        }
     }
 }

@@ -36,6 +36,16 @@ pub enum Error {
         /// The backend.
         backend: Backend,
     },
+    /// Bytes that no watchpoint can watch.
+    #[error(
+        "a watchpoint watches 1, 2, 4 or 8 bytes at a multiple of that, not {len} at {address:#x}"
+    )]
+    Watchpoint {
+        /// The address asked for.
+        address: u64,
+        /// The number of bytes asked for.
+        len: u8,
+    },
     /// The evidence folder cannot be used.
     #[error("cannot {action} {path}: the evidence folder must be writable")]
     Evidence {

@@ -98,14 +98,14 @@ mod text;
 
 pub use address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};
 pub use deadline::{Deadline, Stall, StallKind};
-pub use debugger::{Debugger, Halted};
+pub use debugger::{Access, Debugger, Halted, Registers};
 pub use error::Error;
 pub use event::{Event, Exit};
 pub use image::{Image, ImageError};
 pub use kvm::{ExitCount, ExitCounts, KvmError};
 pub use machine::{Machine, Stats};
 pub use paused::Paused;
-pub use qemu::{QemuError, Registers, Version};
+pub use qemu::{QemuError, Version};
 pub use ram::{GuestRam, RamError, RamWindow, StillRam};
 pub use spec::{
     Accel, Backend, CMDLINE_MAX_BYTES, Clock, MEMORY_DEFAULT_MIB, MEMORY_MAX_MIB, MEMORY_MIN_MIB,

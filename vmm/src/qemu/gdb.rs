@@ -12,6 +12,7 @@ use rustix::net::SendFlags;
 
 use super::QemuError;
 use super::control::wait_readable;
+use crate::debugger::{Access, Halt, Point, Registers};
 
 /// How long the stub may take for an answer that needs nothing of the guest.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -25,62 +26,6 @@ const INTERRUPT: u8 = 0x03;
 pub(crate) struct Gdb {
     socket: UnixStream,
     received: Vec<u8>,
-}
-
-/// Why a vCPU stands still again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Halt {
-    /// It met a breakpoint, or made its one step.
-    Trap {
-        /// The vCPU.
-        vcpu: u32,
-    },
-    /// It was interrupted by [`Gdb::interrupt`], or by the machine's stop.
-    Interrupted,
-    /// The machine is gone.
-    Gone,
-}
-
-/// The registers that the stub's `g` packet begins with on x86-64.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, in this order.
-    pub general: [u64; 16],
-    /// Address of the next instruction.
-    pub rip: u64,
-    /// The low half of rflags.
-    pub eflags: u32,
-}
-
-impl Registers {
-    /// First argument of a function, by the x86-64 calling convention.
-    #[must_use]
-    pub fn argument(&self) -> u64 {
-        self.general[5]
-    }
-
-    /// Top of the stack.
-    #[must_use]
-    pub fn stack(&self) -> u64 {
-        self.general[7]
-    }
-
-    fn parse(hex: &[u8]) -> Option<Self> {
-        let word = |at: usize, len: usize| -> Option<u64> {
-            (0..len).try_fold(0, |value, i| {
-                let byte = hex.get(at + 2 * i..at + 2 * i + 2)?;
-                let byte = u64::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok()?;
-                Some(value | byte << (8 * i))
-            })
-        };
-        let mut registers = Self::default();
-        for (n, register) in registers.general.iter_mut().enumerate() {
-            *register = word(16 * n, 8)?;
-        }
-        registers.rip = word(256, 8)?;
-        registers.eflags = u32::try_from(word(272, 4)?).ok()?;
-        Some(registers)
-    }
 }
 
 impl Gdb {
@@ -104,10 +49,23 @@ impl Gdb {
         }
     }
 
-    /// Sets or clears a breakpoint at a virtual address of whatever address space runs.
-    pub(crate) fn breakpoint(&mut self, address: u64, set: bool) -> Result<(), QemuError> {
+    /// Sets or clears a breakpoint or watchpoint at virtual addresses of whatever address space runs.
+    pub(crate) fn point(&mut self, point: Point, set: bool) -> Result<(), QemuError> {
         let kind = if set { 'Z' } else { 'z' };
-        self.expect_ok(&format!("{kind}0,{address:x},1"))
+        self.expect_ok(&match point {
+            Point::Code(address) => format!("{kind}0,{address:x},1"),
+            Point::Data {
+                address,
+                len,
+                access,
+            } => {
+                let accesses = match access {
+                    Access::Write => 2,
+                    Access::Any => 4,
+                };
+                format!("{kind}{accesses},{address:x},{len:x}")
+            }
+        })
     }
 
     /// Lets one vCPU go on, or make one step, while the others stand.
@@ -133,7 +91,7 @@ impl Gdb {
     pub(crate) fn registers(&mut self, vcpu: u32) -> Result<Registers, QemuError> {
         self.expect_ok(&format!("Hg{:x}", vcpu + 1))?;
         let answer = self.ask("g")?;
-        Registers::parse(&answer).ok_or_else(|| garbled(&answer))
+        parse_registers(&answer).ok_or_else(|| garbled(&answer))
     }
 
     fn expect_ok(&mut self, command: &str) -> Result<(), QemuError> {
@@ -213,6 +171,24 @@ impl AsFd for Gdb {
     }
 }
 
+/// The registers that the stub's `g` packet begins with on x86-64.
+fn parse_registers(hex: &[u8]) -> Option<Registers> {
+    let word = |at: usize, len: usize| -> Option<u64> {
+        (0..len).try_fold(0, |value, i| {
+            let byte = hex.get(at + 2 * i..at + 2 * i + 2)?;
+            let byte = u64::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok()?;
+            Some(value | byte << (8 * i))
+        })
+    };
+    let mut registers = Registers::default();
+    for (n, register) in registers.general.iter_mut().enumerate() {
+        *register = word(16 * n, 8)?;
+    }
+    registers.rip = word(256, 8)?;
+    registers.eflags = u32::try_from(word(272, 4)?).ok()?;
+    Some(registers)
+}
+
 /// `$`, the command, `#` and its checksum.
 fn frame(command: &str) -> Vec<u8> {
     let sum = command.bytes().fold(0u8, u8::wrapping_add);
@@ -261,10 +237,18 @@ fn halt(packet: &[u8]) -> Option<Halt> {
     if signal != 5 {
         return Some(Halt::Interrupted);
     }
-    let thread = text
-        .get(3..)?
-        .split(';')
-        .find_map(|pair| pair.strip_prefix("thread:"))?;
+    let mut pairs = text.get(3..)?.split(';').map(|pair| pair.split_once(':'));
+    if let Some(watched) = pairs
+        .clone()
+        .flatten()
+        .find_map(|(key, value)| matches!(key, "watch" | "awatch" | "rwatch").then_some(value))
+    {
+        let address = u64::from_str_radix(watched, 16).ok()?;
+        return Some(Halt::Watch { address });
+    }
+    let thread = pairs
+        .find_map(|pair| pair.filter(|(key, _)| *key == "thread"))?
+        .1;
     // With the multiprocess extension it would be p<process>.<thread>.
     let thread = thread.rsplit('.').next()?;
     let vcpu = u32::from_str_radix(thread, 16).ok()?.checked_sub(1)?;
@@ -301,6 +285,9 @@ mod tests {
             halt(b"T05swbreak:;thread:p01.03;"),
             Some(Halt::Trap { vcpu: 2 })
         );
+        let watch = b"T05thread:01;watch:ffffffff81000010;";
+        let address = 0xffff_ffff_8100_0010;
+        assert_eq!(halt(watch), Some(Halt::Watch { address }));
         assert_eq!(halt(b"T02thread:01;"), Some(Halt::Interrupted));
         assert_eq!(halt(b"W00"), Some(Halt::Gone));
         assert_eq!(halt(b"OK"), None);
@@ -316,7 +303,7 @@ mod tests {
             }
         }
         hex += "46020000";
-        let registers = Registers::parse(hex.as_bytes()).unwrap();
+        let registers = parse_registers(hex.as_bytes()).unwrap();
         assert_eq!(
             (
                 registers.general[0],
@@ -326,14 +313,14 @@ mod tests {
             (0x1100, 0x1105, 0x1107)
         );
         assert_eq!((registers.rip, registers.eflags), (0x1110, 0x246));
-        assert_eq!(Registers::parse(b"00"), None);
+        assert_eq!(parse_registers(b"00"), None);
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = halt(&bytes);
-            let _ = Registers::parse(&bytes);
+            let _ = parse_registers(&bytes);
             let mut received = bytes;
             let _ = take_packet(&mut received);
         }

@@ -14,6 +14,4 @@ mod version;
 
 pub(crate) use backend::Qemu;
 pub use error::QemuError;
-pub(crate) use gdb::Halt;
-pub use gdb::Registers;
 pub use version::Version;
