@@ -17,6 +17,7 @@ pub mod observe;
 pub mod program;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod select;
 pub mod shrink;
 pub mod store;

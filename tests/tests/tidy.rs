@@ -116,6 +116,7 @@ fn pure_rooms_touch_no_file_clock_thread_or_environment() {
         "program.rs",
         "report",
         "report.rs",
+        "schedule",
         "shrink",
         "case.rs",
         "evidence.rs",
