@@ -2,18 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
 use super::strategy::{Choice, Strategy};
 use super::trace::Trace;
 
 /// Who goes on unless something else was decided: the vCPU that stopped, else the next enabled one in the
-/// ring of vCPUs.
+/// ring of vCPUs. One that waits for another is asked again only when no other can go on.
 ///
 /// Tokens say only where a run departs from this, so it never changes.
 #[must_use]
 pub fn default_next(choice: &Choice<'_>) -> u32 {
     let stopped = choice.stop.vcpu;
+    let first = match choice.stop.place {
+        Place::Waits => stopped.saturating_add(1),
+        _ => stopped,
+    };
     let from = |least: u32| choice.enabled.iter().copied().find(|vcpu| *vcpu >= least);
-    from(stopped).or_else(|| from(0)).unwrap_or(stopped)
+    from(first).or_else(|| from(0)).unwrap_or(stopped)
 }
 
 /// Somebody other than [`default_next`] goes on after one stop.
@@ -40,41 +45,44 @@ impl Schedule {
     /// The decisions of a run.
     #[must_use]
     pub fn of(trace: &Trace) -> Self {
-        let decisions = trace.steps.iter().zip(0..).filter_map(|(step, index)| {
-            let choice = Choice {
-                index: usize::try_from(index).unwrap_or(usize::MAX),
-                stop: &step.stop,
-                enabled: &step.enabled,
-            };
-            let next = step.next;
-            (next != default_next(&choice)).then_some(Decision { index, next })
+        let decisions = trace.steps.iter().enumerate().filter_map(|(index, step)| {
+            let departs = step.next != default_next(&step.choice(index));
+            departs.then_some(Decision {
+                index: index as u64,
+                next: step.next,
+            })
         });
         Self {
             decisions: decisions.collect(),
         }
     }
 
-    /// A strategy that decides as this schedule says. A vCPU that cannot go on is passed over.
+    /// A strategy that decides as this schedule says. A decision for a vCPU that cannot go on is passed over.
     #[must_use]
-    pub fn strategy(&self) -> impl Strategy + '_ {
+    pub fn strategy(self) -> Decided {
         Decided {
-            rest: &self.decisions,
+            schedule: self,
+            at: 0,
         }
     }
 }
 
-struct Decided<'a> {
-    rest: &'a [Decision],
+/// Decides as a [`Schedule`] says.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    schedule: Schedule,
+    /// The first decision that is not behind.
+    at: usize,
 }
 
-impl Strategy for Decided<'_> {
+impl Strategy for Decided {
     fn choose(&mut self, choice: &Choice<'_>) -> u32 {
         let index = choice.index as u64;
-        while let Some((decision, rest)) = self.rest.split_first() {
+        while let Some(decision) = self.schedule.decisions.get(self.at) {
             if decision.index > index {
                 break;
             }
-            self.rest = rest;
+            self.at += 1;
             if decision.index == index && choice.enabled.contains(&decision.next) {
                 return decision.next;
             }
@@ -90,20 +98,20 @@ mod tests {
 
     #[test]
     fn the_one_that_stopped_goes_on_else_the_next_in_the_ring() {
-        let stop = Stop {
-            vcpu: 1,
-            place: Place::Tick,
-        };
-        let next = |enabled| {
+        let next = |place, enabled| {
+            let stop = Stop { vcpu: 1, place };
             default_next(&Choice {
                 index: 0,
                 stop: &stop,
                 enabled,
             })
         };
-        assert_eq!(next(&[0, 1, 2]), 1);
-        assert_eq!(next(&[0, 2]), 2);
-        assert_eq!(next(&[0]), 0);
+        assert_eq!(next(Place::Tick, &[0, 1, 2]), 1);
+        assert_eq!(next(Place::Idle, &[0, 2]), 2);
+        assert_eq!(next(Place::Idle, &[0]), 0);
+        assert_eq!(next(Place::Waits, &[0, 1, 2]), 2);
+        assert_eq!(next(Place::Waits, &[0, 1]), 0);
+        assert_eq!(next(Place::Waits, &[1]), 1);
     }
 
     #[test]
@@ -130,11 +138,7 @@ mod tests {
         assert_eq!(indices, [0, 3, 4]);
         let mut strategy = schedule.strategy();
         for (index, step) in trace.steps.iter().enumerate() {
-            let choice = Choice {
-                index,
-                stop: &step.stop,
-                enabled: &step.enabled,
-            };
+            let choice = step.choice(index);
             assert_eq!(strategy.choose(&choice), step.next, "step {index}");
         }
         assert_eq!(trace.switches(), 4);

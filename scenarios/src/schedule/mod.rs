@@ -2,17 +2,38 @@
 //!
 //! While a schedule is in control exactly one vCPU runs, up to its next [`Stop`]; then a [`Strategy`] is
 //! asked which of the enabled vCPUs goes on. What was asked and answered is the run's [`Trace`]; the answers
-//! alone are its [`Schedule`], which gives the same run again on the same machine.
+//! alone are its [`Schedule`], which gives the same run again on the same machine, and fits into a [`Token`].
+//!
+//! An [`Explorer`] draws schedules one after another; [`shrink()`] makes one that fails plain.
 //!
 //! Pure: machines and their clocks are the executor's matter (`run`). What comes in are stops, what goes
 //! out are numbers of vCPUs.
 
+mod coverage;
 mod decisions;
+mod explorer;
+mod lot;
+mod pct;
 mod place;
+mod replay;
+mod search;
+mod segments;
+mod shrink;
 mod strategy;
+#[cfg(test)]
+mod tests;
+pub mod token;
 mod trace;
 
-pub use decisions::{Decision, Schedule, default_next};
+pub use coverage::{Coverage, Covered};
+pub use decisions::{Decided, Decision, Schedule, default_next};
+pub use explorer::{Drawn, Explorer, Kind};
+pub use lot::Lot;
+pub use pct::{Pct, PctShape};
 pub use place::{Field, Place, Stop};
+pub use replay::{Checked, Divergence, Marks, Replay};
+pub use search::{Candidate, Search};
+pub use shrink::{Answer, Tried, shrink};
 pub use strategy::{Choice, Strategy};
+pub use token::{Token, TokenError};
 pub use trace::{Step, Trace};

@@ -94,6 +94,18 @@ impl Field {
     }
 }
 
+impl Place {
+    /// Whether control may pass to another vCPU here for no other reason than that it may: what vCPUs
+    /// share lies before or behind. Elsewhere control passes only because a vCPU cannot go on.
+    #[must_use]
+    pub const fn is_switch_point(&self) -> bool {
+        matches!(
+            self,
+            Self::Code { .. } | Self::Data { .. } | Self::Operation { .. }
+        )
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -28,6 +28,16 @@ impl Step {
         }
     }
 
+    /// What was asked at this step, the run's step number `index`.
+    #[must_use]
+    pub fn choice(&self, index: usize) -> Choice<'_> {
+        Choice {
+            index,
+            stop: &self.stop,
+            enabled: &self.enabled,
+        }
+    }
+
     /// Whether control passed to another vCPU although the one that stopped could have gone on.
     #[must_use]
     pub fn preempts(&self) -> bool {

@@ -1,0 +1,8 @@
+//! Strategies, replay, shrinking and tokens, on programs small enough that every answer is known.
+
+mod machine;
+mod plain;
+mod races;
+mod replayed;
+mod seeds;
+mod tokens;
