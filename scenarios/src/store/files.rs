@@ -14,6 +14,7 @@ pub(super) const RESULTS: &str = "results.jsonl";
 pub(super) const EVENTS: &str = "events.jsonl";
 pub(super) const DATA: &str = "data.bin";
 pub(super) const CONSOLE: &str = "console.txt";
+pub(super) const SCHEDULE: &str = "schedule.json";
 
 /// Most bytes of any text file in the folder.
 pub(super) const TEXT_MAX: u64 = 256 << 20;

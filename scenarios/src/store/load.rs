@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use super::check;
 use super::files::{
-    CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, TEXT_MAX, buffer_name, read, verify,
+    CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCHEDULE, TEXT_MAX, buffer_name, read, verify,
 };
 use super::rows::{EventRow, Extra, FORMAT, Index, IndexFormat, ObservationRow, ResultRow, Sum};
+use super::schedule;
 use crate::case::Case;
 use crate::evidence::{Evidence, Observation};
 use crate::program::compile;
@@ -69,12 +70,17 @@ pub fn load(dir: &Path) -> Result<(Case, Evidence, Extra), StoreError> {
     };
     check::shape(&case, &evidence).map_err(misfit)?;
     fill_buffers(&mut folder, &mut evidence)?;
+    let mut extra = index.extra;
+    if folder.unread.contains_key(SCHEDULE) {
+        let (path, text) = folder.read(SCHEDULE, TEXT_MAX)?;
+        extra.schedule = Some(schedule::parse(&path, &text, &case)?);
+    }
     match folder.unread.into_keys().next() {
         Some(name) => Err(StoreError::Strange {
             path: folder.index_path,
             name,
         }),
-        None => Ok((case, evidence, index.extra)),
+        None => Ok((case, evidence, extra)),
     }
 }
 

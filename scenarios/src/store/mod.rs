@@ -9,6 +9,7 @@
 //! | `obsK-chC-cpuN.bin` | bytes of a channel buffer at observation K |
 //! | `data.bin` | what user actors got |
 //! | `console.txt` | console text |
+//! | `schedule.json` | of a run under control: every stop of a vCPU and who went on, one a line |
 //!
 //! A folder is written aside and renamed, so there is never half of one. Loading trusts nothing in
 //! it: names are computed, not taken from the files; sizes are compared with the case before
@@ -20,6 +21,7 @@ mod files;
 mod load;
 mod rows;
 mod save;
+mod schedule;
 #[cfg(test)]
 mod tests;
 

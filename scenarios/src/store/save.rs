@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::StoreError;
-use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, buffer_name, io_error};
+use super::files::{
+    CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE, buffer_name, io_error,
+};
 use super::rows::{EventRow, Extra, FORMAT, Index, ObservationRow, ResultRow, Sum};
+use super::schedule;
 use crate::case::Case;
 use crate::evidence::Evidence;
 
@@ -113,6 +116,14 @@ fn write_all(
                 writer.put(&buffer_name(k, index, buffer.cpu), &buffer.bytes)?;
             }
         }
+    }
+    if let Some(trace) = &extra.schedule {
+        let path = dir.join(SCHEDULE);
+        let text = schedule::text(trace);
+        writer.put(
+            SCHEDULE,
+            &text.map_err(|error| io_error("write", &path)(error.into()))?,
+        )?;
     }
     let index = Index {
         format: FORMAT,

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use relaybed_abi::{ChanState, Event, OpResult};
 use zerocopy::FromZeros;
 
-use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO};
+use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE};
 use super::{Extra, StoreError, load, save};
 use crate::case::{Actor, Case, Channel, Context, Files, Mode, Op, Place};
 use crate::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Setting};
+use crate::schedule::{Field, Place as At, Step, Stop, Trace};
 
 const SOURCE: &str = "summary = \"A case.\"\n";
 const BUFFER: &str = "obs1-ch0-cpu1.bin";
@@ -131,7 +132,36 @@ fn extra() -> Extra {
         seed: 3,
         duration_ms: 12,
         notes,
+        schedule: Some(trace()),
         ..Extra::default()
+    }
+}
+
+fn trace() -> Trace {
+    let code = At::Code {
+        symbol: "relay_switch_subbuf".to_owned(),
+        offset: 0x1a,
+    };
+    let data = At::Data {
+        channel: 0,
+        cpu: 1,
+        field: Field::Produced,
+        write: true,
+    };
+    let places = [
+        At::Operation { actor: 0, op: 2 },
+        code,
+        data,
+        At::Tick,
+        At::Idle,
+    ];
+    let step = |place| Step {
+        stop: Stop { vcpu: 1, place },
+        enabled: vec![0, 1],
+        next: 0,
+    };
+    Trace {
+        steps: places.into_iter().map(step).collect(),
     }
 }
 
@@ -228,7 +258,9 @@ fn index(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
 
 #[test]
 fn files_that_are_not_what_was_saved_are_named() {
-    for name in [INDEX, CASE, RESULTS, EVENTS, DATA, CONSOLE, BUFFER] {
+    for name in [
+        RESULTS, EVENTS, DATA, CONSOLE, BUFFER, SCHEDULE, INDEX, CASE,
+    ] {
         assert_named(
             |dir| fs::remove_file(dir.join(name)).unwrap(),
             &format!("{name}\" is missing"),
@@ -239,7 +271,7 @@ fn files_that_are_not_what_was_saved_are_named() {
         };
         assert_named(replace, &format!("{name}\" is no regular file"));
     }
-    for name in [CASE, RESULTS, EVENTS, DATA, CONSOLE, BUFFER] {
+    for name in [CASE, RESULTS, EVENTS, DATA, CONSOLE, BUFFER, SCHEDULE] {
         let cut = |dir: &Path| {
             let bytes = fs::read(dir.join(name)).unwrap();
             fs::write(dir.join(name), &bytes[..bytes.len() - 1]).unwrap();
@@ -336,6 +368,54 @@ fn forged_files_must_still_fit() {
         |dir| forge(dir, DATA, b""),
         "its bytes end at 11, 2 were taken",
     );
+}
+
+#[test]
+fn a_schedule_is_one_that_the_case_could_have_had() {
+    let with = |change: fn(&mut Step), head: &'static str| {
+        move |dir: &Path| {
+            let mut step = trace().steps.remove(0);
+            change(&mut step);
+            let line = serde_json::to_string(&step).unwrap();
+            forge(dir, SCHEDULE, format!("{head}\n{line}\n").as_bytes());
+        }
+    };
+    let one = "{\"format\": 1, \"steps\": 1}";
+    assert_named(
+        with(|_| {}, ""),
+        "schedule.json\" cannot be understood (line 1)",
+    );
+    assert_named(
+        with(|_| {}, "{\"format\": 2, \"steps\": 1}"),
+        "has format 2",
+    );
+    assert_named(
+        with(|_| {}, "{\"format\": 1, \"steps\": 2}"),
+        "it has 1 steps and says 2",
+    );
+    assert_named(
+        with(|step| step.next = 3, one),
+        "vCPU 3 goes on without work",
+    );
+    assert_named(
+        with(|step| step.enabled = vec![1, 0], one),
+        "no machine has",
+    );
+    assert_named(
+        with(|step| step.stop.vcpu = u32::MAX, one),
+        "no machine has",
+    );
+    let place = |step: &mut Step| step.stop.place = At::Operation { actor: 0, op: 3 };
+    assert_named(with(place, one), "no actor 0 with operation 3");
+    let place = |step: &mut Step| {
+        step.stop.place = At::Data {
+            channel: 1,
+            cpu: 0,
+            field: Field::Data,
+            write: false,
+        };
+    };
+    assert_named(with(place, one), "no channel 1");
 }
 
 proptest! {
