@@ -9,9 +9,11 @@ use crate::deadline::CpuTime;
 use crate::debugger::{Halt, Point, Registers};
 use crate::error::Error;
 use crate::event::Exit;
+use crate::image::Saved;
 use crate::kvm::{ExitCounts, Kvm};
 use crate::qemu::{Qemu, QemuError};
-use crate::ram::{GuestRam, RamFile};
+use crate::ram::GuestRam;
+use crate::ram_file::RamFile;
 use crate::spec::{Backend, MachineSpec};
 
 const NO_DEBUGGER: Error = Error::Unsupported {
@@ -34,25 +36,26 @@ impl Vm {
         match spec.backend {
             Backend::Qemu => Ok(Self::Qemu(Box::new(Qemu::launch(spec, ram)?))),
             Backend::Kvm => {
-                let console = console.try_clone().map_err(|source| Error::Evidence {
-                    action: "open",
-                    path: spec.console_path(),
-                    source,
-                })?;
+                let console = clone_console(spec, console)?;
                 Ok(Self::Kvm(Kvm::launch(spec, ram, console)?))
             }
         }
     }
 
-    /// Makes the machine whose RAM `ram` holds already and whose other state is in `state`; the guest
+    /// Makes the machine whose RAM `ram` holds already and whose other state is in `saved`; the guest
     /// stands still when this returns.
-    pub(crate) fn restore(spec: &MachineSpec, ram: &RamFile, state: &File) -> Result<Self, Error> {
-        match spec.backend {
-            Backend::Qemu => Ok(Self::Qemu(Box::new(Qemu::restore(spec, ram, state)?))),
-            Backend::Kvm => Err(Error::Unsupported {
-                what: "a fork of an image",
-                backend: Backend::Kvm,
-            }),
+    pub(crate) fn restore(
+        spec: &MachineSpec,
+        ram: &RamFile,
+        saved: &Saved,
+        console: &File,
+    ) -> Result<Self, Error> {
+        match saved {
+            Saved::Qemu { state, .. } => Ok(Self::Qemu(Box::new(Qemu::restore(spec, ram, state)?))),
+            Saved::Kvm { state, .. } => {
+                let console = clone_console(spec, console)?;
+                Ok(Self::Kvm(Kvm::restore(spec, ram, console, state)?))
+            }
         }
     }
 
@@ -60,10 +63,7 @@ impl Vm {
     pub(crate) fn save(&mut self, state: &Path) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.save(state)?),
-            Self::Kvm(_) => Err(Error::Unsupported {
-                what: "an image",
-                backend: Backend::Kvm,
-            }),
+            Self::Kvm(vm) => Ok(vm.save(state)?),
         }
     }
 
@@ -207,4 +207,12 @@ impl Vm {
             Self::Kvm(vm) => Some(vm.exit_counts()),
         }
     }
+}
+
+fn clone_console(spec: &MachineSpec, console: &File) -> Result<File, Error> {
+    console.try_clone().map_err(|source| Error::Evidence {
+        action: "open",
+        path: spec.console_path(),
+        source,
+    })
 }

@@ -5,30 +5,30 @@
 //! is written last, so that an interrupted image is no image.
 //!
 //! [`Image::open`] reads every byte once and compares: a damaged image is never run. An image belongs
-//! to one backend of one version and to one shape of machine; it is refused by any other.
+//! to one backend of one version and to one shape of machine; one of KVM's also to the CPU features and the
+//! kernel of the host that it was made on. It is refused by any other.
+//!
+//! QEMU's forks copy RAM; KVM's share what [`Image::open`] has read and copy the pages that they write.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::SeekFrom;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::kvm::{self, KvmError};
 use crate::machine::Machine;
-use crate::ram::RamFile;
-use crate::spec::MachineSpec;
+use crate::pages::{self, RamHash};
+use crate::ram::RamError;
+use crate::ram_file::{RamBase, RamFile};
+use crate::spec::{Backend, MachineSpec};
 
 /// Raised whenever what an image's files contain changes its meaning.
-const FORMAT: u32 = 1;
-const PAGE: usize = 4096;
-/// What a hole reads as.
-const ZEROS: [u8; PAGE] = [0; PAGE];
-/// Bytes moved at once.
-const CHUNK: usize = 256 * PAGE;
+const FORMAT: u32 = 2;
+/// Longest state file that is read: one of 64 vCPUs has a tenth of it.
+const STATE_MAX_BYTES: u64 = 64 << 20;
 
 const RAM: &str = "ram";
 const STATE: &str = "state";
@@ -64,6 +64,20 @@ pub enum ImageError {
         /// What differs.
         what: &'static str,
     },
+    /// The KVM backend's state is not one, although its hash is the recorded one.
+    #[error("{} is not a machine's state ({problem}): remove the image and make it again", path.display())]
+    State {
+        /// The state's path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// KVM cannot be asked what its machines are like.
+    #[error("whether the image fits this host cannot be found out")]
+    Host(#[source] KvmError),
+    /// Its RAM cannot be held.
+    #[error(transparent)]
+    Ram(#[from] RamError),
     /// Its bytes are not those that were written.
     #[error("{} is damaged: its hash is not the recorded one; remove the image and make it again", path.display())]
     Damaged {
@@ -79,6 +93,9 @@ struct Manifest {
     identity: String,
     /// What the spec says about the machine's shape.
     shape: String,
+    /// What the backend says about the host, if the state depends on it.
+    #[serde(default)]
+    host: String,
     ram_bytes: u64,
     ram_sha256: String,
     state_sha256: String,
@@ -87,14 +104,32 @@ struct Manifest {
 
 /// An image whose bytes were found to be those that were written.
 ///
-/// Holding it proves that hash, format, identity and shape matched when it was opened. The files are
-/// kept open, so removing the folder does no harm to it.
+/// Holding it proves that hash, format, identity, shape and host matched when it was opened. The files are
+/// kept open, so removing the folder does no harm to it; what KVM's forks begin with is even a copy.
 #[derive(Debug)]
 pub struct Image {
     dir: PathBuf,
-    ram: File,
-    state: File,
     manifest: Manifest,
+    saved: Saved,
+}
+
+/// An image's machine, as its backend has it.
+#[derive(Debug)]
+pub(crate) enum Saved {
+    /// The files, which each fork reads.
+    Qemu {
+        /// RAM.
+        ram: File,
+        /// QEMU's own stream.
+        state: File,
+    },
+    /// Read and checked already.
+    Kvm {
+        /// RAM.
+        base: RamBase,
+        /// vCPUs and devices.
+        state: Box<kvm::State>,
+    },
 }
 
 impl Image {
@@ -105,30 +140,28 @@ impl Image {
     /// [`ImageError`]: it is not there, not of this machine, or damaged.
     pub fn open(dir: &Path, spec: &MachineSpec, identity: &str) -> Result<Self, ImageError> {
         let path = dir.join(MANIFEST);
-        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        let text = read_capped(&path)?;
         let manifest: Manifest =
             serde_json::from_slice(&text).map_err(|error| ImageError::Manifest {
                 path,
                 problem: error.to_string(),
             })?;
+        let host = host(spec).map_err(ImageError::Host)?;
         manifest
-            .is_of(spec, identity)
+            .is_of(spec, identity, &host)
             .map_err(|what| ImageError::Other {
                 path: dir.to_owned(),
                 what,
             })?;
-        let open = |name: &str| {
-            let path = dir.join(name);
-            File::open(&path).map_err(io_error("open", &path))
+        let saved = match spec.backend {
+            Backend::Qemu => open_qemu(dir, &manifest)?,
+            Backend::Kvm => open_kvm(dir, &manifest, spec)?,
         };
-        let image = Self {
+        Ok(Self {
             dir: dir.to_owned(),
-            ram: open(RAM)?,
-            state: open(STATE)?,
             manifest,
-        };
-        image.check()?;
-        Ok(image)
+            saved,
+        })
     }
 
     /// What [`Paused::snapshot`](crate::Paused::snapshot) was given to keep.
@@ -154,41 +187,118 @@ impl Image {
         Machine::restore(self, spec)
     }
 
-    /// Fills a new machine's RAM.
-    pub(crate) fn fill(&self, into: &RamFile) -> Result<(), ImageError> {
-        let path = self.dir.join(RAM);
-        each_page_run(&self.ram, |offset, bytes| into.fill_at(offset, bytes))
-            .map_err(io_error("copy", &path))
+    /// A new machine's RAM.
+    pub(crate) fn ram(&self) -> Result<RamFile, Error> {
+        match &self.saved {
+            Saved::Kvm { base, .. } => {
+                Ok(RamFile::fork(base, &kvm::slots(self.manifest.ram_bytes))?)
+            }
+            Saved::Qemu { ram, .. } => {
+                let file = RamFile::create(self.manifest.ram_bytes)?;
+                let path = self.dir.join(RAM);
+                pages::each_run(ram, |offset, bytes| file.fill_at(offset, bytes))
+                    .map_err(io_error("copy", &path))?;
+                Ok(file)
+            }
+        }
     }
 
     /// The backend's part.
-    pub(crate) fn state(&self) -> &File {
-        &self.state
+    pub(crate) fn saved(&self) -> &Saved {
+        &self.saved
     }
+}
 
-    fn check(&self) -> Result<(), ImageError> {
-        let damaged = |name: &str| ImageError::Damaged {
-            path: self.dir.join(name),
-        };
-        let ram_path = self.dir.join(RAM);
-        let len = self
-            .ram
-            .metadata()
-            .map_err(io_error("look at", &ram_path))?
-            .len();
-        let ram_sha256 = hash_ram(&self.ram).map_err(io_error("read", &ram_path))?;
-        if len != self.manifest.ram_bytes || ram_sha256 != self.manifest.ram_sha256 {
-            return Err(damaged(RAM));
-        }
-        if hash_file(&self.dir.join(STATE))? != self.manifest.state_sha256 {
-            return Err(damaged(STATE));
-        }
+fn open_file(path: &Path) -> Result<File, ImageError> {
+    File::open(path).map_err(io_error("open", path))
+}
+
+fn damaged(dir: &Path, name: &str) -> ImageError {
+    ImageError::Damaged {
+        path: dir.join(name),
+    }
+}
+
+/// Reads an image of QEMU's to the end once.
+fn open_qemu(dir: &Path, manifest: &Manifest) -> Result<Saved, ImageError> {
+    let (ram, state) = (open_file(&dir.join(RAM))?, open_file(&dir.join(STATE))?);
+    let path = dir.join(RAM);
+    let mut hash = RamHash::default();
+    pages::each_run(&ram, |offset, bytes| {
+        hash.note(offset, bytes);
         Ok(())
+    })
+    .map_err(io_error("read", &path))?;
+    check_ram(dir, &ram, hash, manifest)?;
+    read_state(dir, manifest)?;
+    Ok(Saved::Qemu { ram, state })
+}
+
+/// Reads an image of our own backend's into memory.
+fn open_kvm(dir: &Path, manifest: &Manifest, spec: &MachineSpec) -> Result<Saved, ImageError> {
+    let ram = open_file(&dir.join(RAM))?;
+    let mut hash = RamHash::default();
+    let base = RamBase::create(manifest.ram_bytes, |into| {
+        pages::each_run(&ram, |offset, bytes| {
+            hash.note(offset, bytes);
+            // A damaged file may be longer; it is refused below.
+            match offset + bytes.len() as u64 <= manifest.ram_bytes {
+                true => into.write_all_at(bytes, offset),
+                false => Ok(()),
+            }
+        })
+    })?;
+    check_ram(dir, &ram, hash, manifest)?;
+    let state = kvm::State::parse(&read_state(dir, manifest)?, spec.vcpus).map_err(|problem| {
+        ImageError::State {
+            path: dir.join(STATE),
+            problem,
+        }
+    })?;
+    Ok(Saved::Kvm {
+        base,
+        state: Box::new(state),
+    })
+}
+
+fn check_ram(dir: &Path, ram: &File, hash: RamHash, manifest: &Manifest) -> Result<(), ImageError> {
+    let path = dir.join(RAM);
+    let len = ram.metadata().map_err(io_error("look at", &path))?.len();
+    if len != manifest.ram_bytes || hash.finish() != manifest.ram_sha256 {
+        return Err(damaged(dir, RAM));
+    }
+    Ok(())
+}
+
+/// The state file's bytes, found to be those that were written.
+fn read_state(dir: &Path, manifest: &Manifest) -> Result<Vec<u8>, ImageError> {
+    let bytes = read_capped(&dir.join(STATE))?;
+    if pages::hash(&bytes) != manifest.state_sha256 {
+        return Err(damaged(dir, STATE));
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a file that is not longer than any that we write; of one that is, not all.
+fn read_capped(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Vec::new();
+    open_file(path)?
+        .take(STATE_MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(io_error("read", path))?;
+    Ok(bytes)
+}
+
+/// What an image that `spec`'s backend makes depends on of the host.
+fn host(spec: &MachineSpec) -> Result<String, KvmError> {
+    match spec.backend {
+        Backend::Qemu => Ok(String::new()),
+        Backend::Kvm => kvm::host(spec.vcpus),
     }
 }
 
 impl Manifest {
-    fn is_of(&self, spec: &MachineSpec, identity: &str) -> Result<(), &'static str> {
+    fn is_of(&self, spec: &MachineSpec, identity: &str, host: &str) -> Result<(), &'static str> {
         if self.format != FORMAT {
             return Err("its format is of another version");
         }
@@ -197,6 +307,9 @@ impl Manifest {
         }
         if self.shape != shape(spec) || self.ram_bytes != spec.memory_bytes() {
             return Err("its shape differs");
+        }
+        if self.host != host {
+            return Err("its host has other CPU features, another KVM or another kernel");
         }
         Ok(())
     }
@@ -217,9 +330,10 @@ pub(crate) fn save(
         format: FORMAT,
         identity: identity.to_owned(),
         shape: shape(machine.spec()),
+        host: host(machine.spec())?,
         ram_bytes: machine.ram_file.size(),
         ram_sha256,
-        state_sha256: hash_file(&state)?,
+        state_sha256: pages::hash(&read_capped(&state)?),
         note: note.to_owned(),
     };
     let path = dir.join(MANIFEST);
@@ -247,88 +361,12 @@ fn shape(spec: &MachineSpec) -> String {
 fn save_ram(ram: &RamFile, path: &Path) -> io::Result<String> {
     let file = File::create_new(path)?;
     file.set_len(ram.size())?;
-    let mut hash = Sha256::new();
-    each_page_run(ram.file(), |offset, bytes| {
-        note_run(&mut hash, offset, bytes);
+    let mut hash = RamHash::default();
+    ram.each_page_run(|offset, bytes| {
+        hash.note(offset, bytes);
         file.write_all_at(bytes, offset)
     })?;
-    Ok(hex(hash))
-}
-
-fn hash_ram(ram: &File) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    each_page_run(ram, |offset, bytes| {
-        note_run(&mut hash, offset, bytes);
-        Ok(())
-    })?;
-    Ok(hex(hash))
-}
-
-/// Takes pages into a hash in which holes and zeros are the same, however they are cut into runs.
-fn note_run(hash: &mut Sha256, offset: u64, bytes: &[u8]) {
-    for (index, page) in (0u64..).zip(bytes.chunks(PAGE)) {
-        hash.update((offset + index * PAGE as u64).to_le_bytes());
-        hash.update(page);
-    }
-}
-
-/// Calls `each` for every run of pages that are not all zero, in order of their offsets.
-fn each_page_run(
-    file: &File,
-    mut each: impl FnMut(u64, &[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let size = file.metadata()?.len();
-    let mut buffer = vec![0; CHUNK];
-    let mut at = 0;
-    while at < size {
-        // Reading does not move this position, so sharing the file is no matter.
-        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(Errno::NXIO) => break,
-            Err(error) => return Err(error.into()),
-        };
-        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
-        at = start / PAGE as u64 * PAGE as u64;
-        while at < end {
-            let want = usize::try_from(size - at).map_or(CHUNK, |left| left.min(CHUNK));
-            let chunk = &mut buffer[..want];
-            file.read_exact_at(chunk, at)?;
-            for (offset, run) in runs(chunk) {
-                each(at + offset as u64, run)?;
-            }
-            at += want as u64;
-        }
-    }
-    Ok(())
-}
-
-/// Runs of pages that are not all zero, with their offsets.
-fn runs(chunk: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let used: Vec<bool> = chunk
-        .chunks(PAGE)
-        .map(|page| page != &ZEROS[..page.len()])
-        .collect();
-    let mut page = 0;
-    std::iter::from_fn(move || {
-        while page < used.len() && !used[page] {
-            page += 1;
-        }
-        let first = page;
-        while page < used.len() && used[page] {
-            page += 1;
-        }
-        let (from, to) = (first * PAGE, (page * PAGE).min(chunk.len()));
-        (first < page).then(|| (from, &chunk[from..to]))
-    })
-}
-
-fn hash_file(path: &Path) -> Result<String, ImageError> {
-    let bytes = fs::read(path).map_err(io_error("read", path))?;
-    Ok(hex(Sha256::new_with_prefix(bytes)))
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    Ok(hash.finish())
 }
 
 fn io_error<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> ImageError + 'a {

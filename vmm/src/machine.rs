@@ -13,7 +13,8 @@ use crate::image::Image;
 use crate::kvm::ExitCounts;
 use crate::paused::Paused;
 use crate::process;
-use crate::ram::{GuestRam, RamFile, StillRam};
+use crate::ram::{GuestRam, StillRam};
+use crate::ram_file::RamFile;
 use crate::signals;
 use crate::spec::MachineSpec;
 use crate::text;
@@ -75,10 +76,9 @@ impl Machine {
     pub(crate) fn restore(image: &Image, spec: MachineSpec) -> Result<Self, Error> {
         let console = claim_console(&spec)?;
         let spawned_at = Instant::now();
-        let ram_file = RamFile::create(spec.memory_bytes())?;
-        image.fill(&ram_file)?;
+        let ram_file = image.ram()?;
         let ram = ram_file.map()?;
-        let vm = Vm::restore(&spec, &ram_file, image.state())?;
+        let vm = Vm::restore(&spec, &ram_file, image.saved(), &console)?;
         Ok(Self::new(vm, (ram, ram_file), spec, console, spawned_at))
     }
 

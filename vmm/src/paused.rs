@@ -65,7 +65,8 @@ impl<'m> Paused<'m> {
     /// does not know (kernel and initramfs by their hashes, say); `note` is kept for the caller.
     ///
     /// # Errors
-    /// [`Error::Image`] if it cannot be written, [`Error::Unsupported`] from a backend without images.
+    /// [`Error::Image`] if it cannot be written, [`Error::Qemu`] or [`Error::Kvm`] if the backend does not
+    /// give its state away.
     pub fn snapshot(&mut self, dir: &Path, identity: &str, note: &str) -> Result<(), Error> {
         image::save(self.machine, dir, identity, note)
     }

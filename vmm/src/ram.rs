@@ -2,33 +2,24 @@
 //!
 //! RAM is an anonymous file (memfd) that the virtual machine maps as its memory. The host maps
 //! the same file with `PROT_READ`, so that not even a bug of ours can store through the mapping.
-//! The only way to write is [`RamFile::write_all_at`], a `pwrite` into the file that nobody but
-//! [`Paused`](crate::Paused) can reach.
+//! The only way to write is [`RamFile::write_all_at`](crate::ram_file::RamFile::write_all_at), a
+//! `pwrite` into the file that nobody but [`Paused`](crate::Paused) can reach. The pages of a fork on KVM
+//! are in one private mapping that guest and host share; there it is types alone that keep the host from
+//! writing, see [`crate::ram_file`].
 //!
 //! While the guest runs, its memory changes under the reader's eyes: accesses are volatile, and
 //! what comes out is a copy. Plain `&[u8]` exist only for memory that provably stands still,
 //! see [`StillRam`].
 
-use std::fs::File;
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{MemfdFlags, SealFlags};
-use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{
-    AtomicAccess, Bytes, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap,
-    GuestMemoryRegion, GuestRegionMmap, VolatileSlice,
+    AtomicAccess, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice,
 };
 use zerocopy::FromBytes;
 
-use crate::address::ram_pieces;
+use crate::address::Piece;
 
-/// `PROT_READ` of `mmap(2)`: the ABI value of Linux.
-const PROT_READ: i32 = 1;
-/// `MAP_SHARED | MAP_NORESERVE` of `mmap(2)`: the ABI values of Linux on x86.
-const MAP_SHARED_NORESERVE: i32 = 0x01 | 0x4000;
 /// Objects up to this size are read through the stack.
 const STACK_READ_MAX: usize = 256;
 
@@ -86,12 +77,19 @@ pub enum RamError {
 #[derive(Debug)]
 pub struct GuestRam {
     memory: GuestMemoryMmap,
+    /// What is RAM of it, in address order.
+    pieces: Vec<Piece>,
 }
 
 impl GuestRam {
+    /// A view of the pieces of `memory` that are RAM.
+    pub(crate) fn new(memory: GuestMemoryMmap, pieces: Vec<Piece>) -> Self {
+        Self { memory, pieces }
+    }
+
     /// Size of the RAM that is visible, in bytes (the legacy hole below 1 MiB is left out).
     pub fn size_bytes(&self) -> u64 {
-        self.memory.iter().map(GuestMemoryRegion::len).sum()
+        self.pieces.iter().map(|piece| piece.size).sum()
     }
 
     /// Whether all of `len` bytes from `address` on are in one piece of RAM.
@@ -149,17 +147,33 @@ impl GuestRam {
         })
     }
 
-    fn volatile(&self, address: GuestAddress, len: usize) -> Result<VolatileSlice<'_>, RamError> {
+    /// The range in place, if it is wholly inside one piece of RAM.
+    pub(crate) fn volatile(
+        &self,
+        address: GuestAddress,
+        len: usize,
+    ) -> Result<VolatileSlice<'_>, RamError> {
+        let inside = |piece: &Piece| {
+            let rest = address
+                .0
+                .checked_sub(piece.start)
+                .and_then(|at| piece.size.checked_sub(at));
+            rest.is_some_and(|rest| rest > 0 && len as u64 <= rest)
+        };
+        if !self.pieces.iter().any(inside) {
+            return Err(self.out_of_range(address, len));
+        }
         self.memory
             .get_slice(address, len)
             .map_err(|_| self.out_of_range(address, len))
     }
 
-    fn out_of_range(&self, address: GuestAddress, len: usize) -> RamError {
+    /// The error of a range that is not RAM.
+    pub(crate) fn out_of_range(&self, address: GuestAddress, len: usize) -> RamError {
         let pieces: Vec<String> = self
-            .memory
+            .pieces
             .iter()
-            .map(|r| format!("{:#x}..{:#x}", r.start_addr().0, r.start_addr().0 + r.len()))
+            .map(|piece| format!("{:#x}..{:#x}", piece.start, piece.start + piece.size))
             .collect();
         RamError::OutOfRange {
             address: address.0,
@@ -236,123 +250,3 @@ impl<'a> StillRam<'a> {
         Ok(unsafe { std::slice::from_raw_parts(start, len) })
     }
 }
-
-/// The file that is the guest's RAM. It has no name in any file system, so it cannot be left over.
-#[derive(Debug)]
-pub(crate) struct RamFile {
-    file: Arc<File>,
-    size: u64,
-}
-
-impl RamFile {
-    /// A new file of `size` bytes, all zero, that can neither shrink nor grow.
-    ///
-    /// # Errors
-    /// [`RamError::Map`].
-    pub(crate) fn create(size: u64) -> Result<Self, RamError> {
-        let fail = |action| {
-            move |source: std::io::Error| RamError::Map {
-                action,
-                size_mib: size / crate::address::MIB,
-                source,
-            }
-        };
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = rustix::fs::memfd_create("relaybed-ram", flags)
-            .map_err(|e| fail("create a memory file for")(e.into()))?;
-        let file = File::from(fd);
-        file.set_len(size).map_err(fail("size a memory file for"))?;
-        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&file, seals)
-            .map_err(|e| fail("seal a memory file for")(e.into()))?;
-        Ok(Self {
-            file: Arc::new(file),
-            size,
-        })
-    }
-
-    /// Maps the file for reading, at the addresses where the guest sees it.
-    ///
-    /// # Errors
-    /// [`RamError::Map`].
-    pub(crate) fn map(&self) -> Result<GuestRam, RamError> {
-        let fail = |source| RamError::Map {
-            action: "map",
-            size_mib: self.size / crate::address::MIB,
-            source,
-        };
-        let mut regions = Vec::new();
-        for piece in ram_pieces(self.size) {
-            let size = usize::try_from(piece.size)
-                .map_err(|_| fail(std::io::ErrorKind::FileTooLarge.into()))?;
-            let mapping = MmapRegionBuilder::new(size)
-                .with_mmap_prot(PROT_READ)
-                .with_mmap_flags(MAP_SHARED_NORESERVE)
-                .with_file_offset(FileOffset::from_arc(
-                    Arc::clone(&self.file),
-                    piece.file_offset,
-                ))
-                .build()
-                .map_err(|e| fail(std::io::Error::other(e)))?;
-            let region = GuestRegionMmap::new(mapping, GuestAddress(piece.start))
-                .ok_or_else(|| fail(std::io::ErrorKind::InvalidInput.into()))?;
-            regions.push(region);
-        }
-        let memory =
-            GuestMemoryMmap::from_regions(regions).map_err(|e| fail(std::io::Error::other(e)))?;
-        Ok(GuestRam { memory })
-    }
-
-    /// Writes into guest memory. The machine must be stopped: only `Paused` may call this.
-    ///
-    /// # Errors
-    /// [`RamError::OutOfRange`], and [`RamError::Write`].
-    pub(crate) fn write_all_at(
-        &self,
-        ram: &GuestRam,
-        address: GuestAddress,
-        bytes: &[u8],
-    ) -> Result<(), RamError> {
-        let len = bytes.len();
-        ram.volatile(address, len)?;
-        let piece = ram_pieces(self.size)
-            .into_iter()
-            .find(|p| address.0 >= p.start && address.0 - p.start < p.size)
-            .ok_or_else(|| ram.out_of_range(address, len))?;
-        let offset = piece.file_offset + (address.0 - piece.start);
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(|source| RamError::Write {
-                address: address.0,
-                len,
-                source,
-            })
-    }
-
-    /// Writes a whole page of a machine that does not run yet, without a mapping.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub(crate) fn fill_at(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    /// The file, to be mapped as the memory of a virtual machine in this process.
-    pub(crate) fn file(&self) -> &Arc<File> {
-        &self.file
-    }
-
-    /// Size of RAM in bytes.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The descriptor's number, for handing it to the virtual machine's process.
-    pub(crate) fn raw_fd(&self) -> RawFd {
-        self.file.as_raw_fd()
-    }
-}
-
-#[cfg(test)]
-#[path = "ram_tests.rs"]
-mod tests;

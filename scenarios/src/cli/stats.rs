@@ -1,20 +1,25 @@
 //! `relaybed doctor --stats`: one guest on the chosen backend, and what it costs.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use relaybed_guest::Terminal;
 use relaybed_vmm::ExitCounts;
 
 use super::{MachineArgs, Stop, run, scenarios};
+use crate::case::Case;
 use crate::exit::Exit;
-use crate::run::Session;
+use crate::run::{Plan, Session};
 
 /// The scenario that is run: short, and all of its records can be told in advance.
 const SCENARIO: &str = "hello/hello";
 /// For how long the guest is left to itself.
 const IDLE: Duration = Duration::from_secs(1);
+/// How many machines are forked of an image.
+const FORKS: usize = 5;
 
-/// Boots a guest, leaves it idle, runs a scenario, and prints the figures of each phase.
+/// Boots a guest, leaves it idle, runs a scenario, forks machines of an image, and prints the figures of
+/// each phase.
 ///
 /// # Errors
 /// When the guest cannot be had, or dies.
@@ -55,8 +60,49 @@ pub(super) fn stats(machine: &MachineArgs, out: &mut dyn Write) -> Result<Exit, 
         let hint = "QEMU does not count them; --backend kvm does, where KVM works";
         writeln!(out, "{:<12} {hint}", "exits")?;
     }
+    let boot_ms = session.boot_ms();
     session.close();
+    if let (Exit::Passed, Some(loaded)) = (exit, cases.first()) {
+        forks(&plan, &loaded.case, boot_ms, out)?;
+    }
     Ok(exit)
+}
+
+/// Forks machines of an image, one after the other, and runs the scenario on each: the shortest time and
+/// the median.
+fn forks(plan: &Plan, case: &Case, boot_ms: f64, out: &mut dyn Write) -> Result<(), Stop> {
+    let vcpus = plan.vcpus_at_large();
+    let Some(image) = plan.image(vcpus, &Terminal::new()).map_err(run::stop)? else {
+        return Ok(writeln!(out, "{:<12} none with --no-image", "fork")?);
+    };
+    let mut times = Vec::new();
+    for _ in 0..FORKS {
+        let begun = Instant::now();
+        let mut session = Session::fork(plan, &image).map_err(run::stop)?;
+        let stands_ms = millis(begun);
+        session
+            .run(case, None)
+            .map_err(|ended| Stop::new(ended.cause.exit(), ended.cause))?;
+        times.push((millis(begun), stands_ms));
+    }
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (which, at) in [("best", 0), ("median", FORKS / 2)] {
+        let Some((done_ms, stands_ms)) = times.get(at) else {
+            continue;
+        };
+        writeln!(
+            out,
+            "{:<12} {which} of {FORKS}: {stands_ms:.1} ms to a machine, {done_ms:.1} ms to the end of {SCENARIO}: \
+             1/{:.0} of the boot",
+            "fork",
+            boot_ms / done_ms
+        )?;
+    }
+    Ok(())
+}
+
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }
 
 /// What the process that holds the guest takes up beyond the guest's RAM.

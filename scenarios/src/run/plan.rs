@@ -131,7 +131,7 @@ impl Plan {
     }
 
     /// The image that sessions of `vcpus` vCPUs are forked of, made by one boot if there is none yet; `None` where
-    /// images are not wished for or the backend has none.
+    /// images are not wished for.
     ///
     /// # Errors
     /// [`SessionError`] when there is none and none can be made.
@@ -140,7 +140,7 @@ impl Plan {
         vcpus: u32,
         progress: &dyn Progress,
     ) -> Result<Option<Rc<ReadyImage>>, SessionError> {
-        if !self.wish.images || self.backend == Backend::Kvm {
+        if !self.wish.images {
             return Ok(None);
         }
         if let Some(image) = self.images.borrow().get(&vcpus) {

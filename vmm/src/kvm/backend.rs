@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use rustix::event::{PollFd, PollFlags};
 use super::boot::Boot;
 use super::counts::{Counts, ExitCounts};
 use super::gate::{Gate, Order};
-use super::ports::{CONSOLE_IRQ, DOORBELL_IRQ, IrqLine, Ports};
+use super::ports::{CONSOLE_IRQ, DOORBELL_IRQ, IrqLine, Ports, PortsState};
+use super::state::State;
 use super::vcpu::{End, Shared, Vcpu};
 use super::vm::Vm;
 use super::wake::Wake;
@@ -19,7 +21,8 @@ use super::{KvmError, kernel, layout, registers};
 use crate::address::{REBOOT_MODE, WARM_BOOT};
 use crate::deadline::CpuTime;
 use crate::event::Exit;
-use crate::ram::{GuestRam, RamFile};
+use crate::ram::GuestRam;
+use crate::ram_file::RamFile;
 use crate::spec::MachineSpec;
 
 /// Quiet time after which vCPUs are first asked whether they stand for good, and the longest
@@ -88,44 +91,57 @@ impl Kvm {
             vcpus: spec.vcpus,
         };
         boot.write(vm.memory())?;
-        let log = File::create(spec.machine_log_path())
-            .map_err(KvmError::io("create the machine's log"))?;
-        let mut machine = Self::assemble(vm, spec.vcpus, [console, log], |first| {
-            let mut sregs = first
-                .get_sregs()
-                .map_err(KvmError::io("read a vCPU's registers"))?;
-            registers::special(&mut sregs);
-            first
-                .set_sregs(&sregs)
-                .map_err(KvmError::io("set a vCPU's registers"))?;
-            first
-                .set_regs(&registers::general(kernel.entry))
-                .map_err(KvmError::io("set a vCPU's registers"))
-        })?;
+        let fds = vm.create_vcpus(spec.vcpus)?;
+        if let Some(first) = fds.first() {
+            registers::enter(first, kernel.entry)?;
+        }
+        let files = [console, create_log(spec)?];
+        let mut machine = Self::assemble(vm, fds, files, &PortsState::default())?;
         machine.resume();
         Ok(machine)
     }
 
-    /// Adds devices and vCPUs, all of which stand still. `prepare` sets the first one's registers.
+    /// Makes a machine in a saved state, which stands still. `ram` is the RAM that it had then.
+    pub(crate) fn restore(
+        spec: &MachineSpec,
+        ram: &RamFile,
+        console: File,
+        state: &State,
+    ) -> Result<Self, KvmError> {
+        let vm = Vm::create(ram, spec.vcpus)?;
+        let fds = vm.create_vcpus(spec.vcpus)?;
+        // The clock comes before the vCPUs: it is theirs that follow from it.
+        vm.restore(&state.machine)?;
+        for (fd, state) in fds.iter().zip(&state.vcpus) {
+            state.restore(fd)?;
+        }
+        Self::assemble(vm, fds, [console, create_log(spec)?], &state.ports)
+    }
+
+    /// Writes everything but RAM of the stopped machine into the new file `path`.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), KvmError> {
+        let vm = &self.shared.vm;
+        let vcpus = self.vcpus.iter().map(|vcpu| vcpu.save(vm));
+        let vcpus = vcpus.collect::<Result<Vec<_>, _>>()?;
+        let state = State::new(vcpus, vm.save()?, self.shared.ports.state());
+        std::fs::write(path, state.to_bytes()?)
+            .map_err(KvmError::io("write a machine's state down"))
+    }
+
+    /// Adds devices in a state and the vCPUs' threads. All vCPUs stand still.
     fn assemble(
         vm: Vm,
-        vcpus: u32,
+        fds: Vec<VcpuFd>,
         [console, log]: [File; 2],
-        prepare: impl FnOnce(&VcpuFd) -> Result<(), KvmError>,
+        ports: &PortsState,
     ) -> Result<Self, KvmError> {
         let wake = Arc::new(Wake::new()?);
-        let ports = Ports::new(
-            console,
-            Arc::clone(&wake),
+        let lines = [
             IrqLine(vm.interrupt(CONSOLE_IRQ)?),
             IrqLine(vm.interrupt(DOORBELL_IRQ)?),
-        );
-        let fds = (0..vcpus)
-            .map(|id| vm.create_vcpu(id))
-            .collect::<Result<Vec<_>, _>>()?;
-        if let Some(first) = fds.first() {
-            prepare(first)?;
-        }
+        ];
+        let ports = Ports::new(console, Arc::clone(&wake), lines, ports)?;
+        let vcpus = u32::try_from(fds.len()).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             gate: Gate::new(vcpus),
             ports,
@@ -133,7 +149,7 @@ impl Kvm {
             counts: Counts::new(),
             end: OnceLock::new(),
             wake,
-            _vm: vm,
+            vm,
         });
         // From here on dropping the value ends the threads that have been started.
         let mut machine = Self {
@@ -273,6 +289,10 @@ impl Drop for Kvm {
             tracing::error!("{error}");
         }
     }
+}
+
+fn create_log(spec: &MachineSpec) -> Result<File, KvmError> {
+    File::create(spec.machine_log_path()).map_err(KvmError::io("create the machine's log"))
 }
 
 /// Why a guest reset: the kernel leaves its mark in RAM when it panics.

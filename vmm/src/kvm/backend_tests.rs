@@ -8,6 +8,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 use super::*;
 use crate::address::MIB;
+use crate::ram_file::RamBase;
 
 /// Where guests' code is, and a word that they count in or store to.
 const CODE: u64 = 0x8000;
@@ -36,7 +37,9 @@ fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
     let console = tempfile::tempfile().unwrap();
     let log = tempfile::tempfile().unwrap();
     let files = [console.try_clone().unwrap(), log.try_clone().unwrap()];
-    let kvm = Kvm::assemble(vm, vcpus, files, |first| {
+    let fds = vm.create_vcpus(vcpus).unwrap();
+    {
+        let first = &fds[0];
         let mut sregs = first.get_sregs().unwrap();
         (sregs.cs.base, sregs.cs.selector) = (0, 0);
         // All of memory within reach of 32-bit addresses.
@@ -45,8 +48,8 @@ fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
         let mut regs = first.get_regs().unwrap();
         (regs.rip, regs.rsp, regs.rflags) = (CODE, 0x7000, 2);
         first.set_regs(&regs).unwrap();
-        Ok(())
-    });
+    }
+    let kvm = Kvm::assemble(vm, fds, files, &PortsState::default());
     Some(Guest {
         kvm: kvm.unwrap(),
         ram: file.map().unwrap(),
@@ -279,6 +282,77 @@ fn an_nmi_reaches_the_vcpu() {
 }
 
 #[test]
+fn a_fork_goes_on_where_the_image_was_taken() {
+    let Some(mut first) = guest(2, COUNT) else {
+        return;
+    };
+    first.kvm.resume();
+    first.progress();
+    first.kvm.stop(&first.ram).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    first.kvm.save(&path).unwrap();
+    let state = State::parse(&std::fs::read(&path).unwrap(), 2).unwrap();
+    let base = RamBase::create(64 * MIB, |into| {
+        use std::os::unix::fs::FileExt;
+        first
+            .file
+            .each_page_run(|at, run| into.write_all_at(run, at))
+    })
+    .unwrap();
+    let counted = first.word();
+    first.kvm.resume();
+    first.progress();
+
+    let mut spec = MachineSpec::on_kvm("k".into(), "i".into(), dir.path().to_owned());
+    spec.vcpus = 2;
+    for _ in 0..3 {
+        let file = RamFile::fork(&base, &layout::slots(64 * MIB)).unwrap();
+        let console = tempfile::tempfile().unwrap();
+        let kvm = Kvm::restore(&spec, &file, console.try_clone().unwrap(), &state).unwrap();
+        let ram = file.map().unwrap();
+        let log = tempfile::tempfile().unwrap();
+        let mut fork = Guest {
+            kvm,
+            ram,
+            file,
+            console,
+            log,
+        };
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(
+            fork.word(),
+            counted,
+            "it runs before it is told to, or meets another fork"
+        );
+        fork.kvm.resume();
+        fork.progress();
+        assert_eq!(fork.kvm.stop(&fork.ram).unwrap(), None);
+        assert!(fork.word() > counted);
+    }
+}
+
+#[test]
+fn a_state_that_kvm_does_not_take_is_an_error() {
+    let Some(first) = guest(1, COUNT) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    first.kvm.save(&path).unwrap();
+    let text = std::fs::read(&path).unwrap();
+    let mut state = State::parse(&text, 1).unwrap();
+    // The upper half must be zero.
+    state.vcpus[0].sregs.cr0 |= 1 << 63;
+    let mut spec = MachineSpec::on_kvm("k".into(), "i".into(), dir.path().to_owned());
+    spec.vcpus = 1;
+    let console = tempfile::tempfile().unwrap();
+    let error = Kvm::restore(&spec, &first.file, console, &state).unwrap_err();
+    assert!(
+        matches!(&error, KvmError::Io { action, .. } if action.contains("special")),
+        "{error}"
+    );
+}
+
+#[test]
 fn ram_that_the_host_has_not_got_is_refused() {
     let error = check_available(1 << 60).unwrap_err();
     assert!(
@@ -309,6 +383,6 @@ fn nothing_is_left_of_a_machine() {
     assert_eq!(mappings(), 0);
     for tid in tasks {
         let path = format!("/proc/self/task/{}", tid.as_raw_nonzero());
-        assert!(!std::path::Path::new(&path).exists(), "{path} is left");
+        assert!(!Path::new(&path).exists(), "{path} is left");
     }
 }

@@ -95,6 +95,33 @@ pub enum KvmError {
         /// The room there is.
         room: u64,
     },
+    /// The guest runs guests of its own.
+    #[error(
+        "a vCPU runs a virtual machine of its own, which an image cannot hold: unload the guest's KVM"
+    )]
+    Nested,
+    /// An image's time stamp counter runs at another speed than this host's.
+    #[error(
+        "the image's time stamp counter ran at {saved_khz} kHz, this host's runs at {found_khz}: \
+         make the image again here"
+    )]
+    TscSpeed {
+        /// The image's.
+        saved_khz: u32,
+        /// This host's.
+        found_khz: u32,
+    },
+    /// A register of an image that this KVM does not take.
+    #[error(
+        "KVM does not take {value:#x} for the image's model-specific register {index:#x}: make the \
+         image again here"
+    )]
+    Msr {
+        /// The register's number.
+        index: u32,
+        /// The image's value.
+        value: u64,
+    },
     /// KVM or the system refused something that should work.
     #[error("cannot {action}")]
     Io {

@@ -88,7 +88,7 @@ const _: () = assert!(TSS + 3 * PAGE <= HIGH_RAM_START);
 ///
 /// As [`ram_pieces`], but for the legacy hole, behind which the guest has RAM too: the kernel
 /// searches it for firmware tables, and every read of what is not there would leave the guest.
-pub(super) fn slots(size: u64) -> Vec<Piece> {
+pub(crate) fn slots(size: u64) -> Vec<Piece> {
     let pieces = ram_pieces(size);
     let low_end = pieces
         .iter()

@@ -6,12 +6,16 @@
 //! 16550s, and the register that resets. No firmware, no PCI, no ACPI, no disk, no net. What is not
 //! there reads as all ones and ignores writes, as an empty bus does, and every such access is counted.
 //!
-//! **One `unsafe`.** KVM is given the address of guest RAM once, in `vm.rs`. Everything else goes
-//! through safe interfaces of the `rust-vmm` crates.
+//! **Two `unsafe`.** KVM is given the address of guest RAM once, in `vm.rs`, and a fork's floating-point
+//! state, whose length KVM knows better than its interface, in `vcpu_state.rs`. Everything else goes through
+//! safe interfaces of the `rust-vmm` crates.
 //!
 //! **Pause.** One thread per vCPU. A vCPU's thread owns its vCPU through a lock that it holds
 //! whenever it may be inside `KVM_RUN`; to stop means that every thread has given that lock up
 //! (`gate.rs`, `vcpu.rs`).
+//!
+//! **Images.** `state.rs` is all of a stopped machine but its RAM. A fork is a new machine that is put
+//! into that state, with RAM that is copied page by page when it is written (`ram_file.rs`).
 //!
 //! **Power-off.** There is no ACPI, so Linux turns power-off into a halt with interrupts off. A
 //! machine all of whose vCPUs stand so can never run again, and that is what is reported; see
@@ -28,7 +32,9 @@ mod layout;
 mod mptable;
 mod ports;
 mod registers;
+mod state;
 mod vcpu;
+mod vcpu_state;
 mod vm;
 mod wake;
 
@@ -36,3 +42,5 @@ pub(crate) use backend::Kvm;
 pub use counts::{ExitCount, ExitCounts};
 pub use error::KvmError;
 pub(crate) use kernel::check as check_kernel;
+pub(crate) use layout::slots;
+pub(crate) use state::{State, host};

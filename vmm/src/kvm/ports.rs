@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vm_superio::serial::NoEvents;
+use serde::{Deserialize, Serialize};
+use vm_superio::serial::{NoEvents, SerialState};
 use vm_superio::{Serial, Trigger};
 use vmm_sys_util::eventfd::EventFd;
 
+use super::KvmError;
 use super::counts::Reason;
 use super::vcpu::End;
 use super::wake::Wake;
@@ -83,20 +85,30 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// The console goes to `console`, doorbell bytes to [`Self::take_bell`], which rings `wake`.
+    /// The console goes to `console`, doorbell bytes to [`Self::take_bell`], which rings `wake`; `lines` are
+    /// the interrupts of the two.
     pub(super) fn new(
         console: File,
         wake: Arc<Wake>,
-        console_line: IrqLine,
-        doorbell_line: IrqLine,
-    ) -> Self {
+        lines: [IrqLine; 2],
+        state: &PortsState,
+    ) -> Result<Self, KvmError> {
+        let [console_line, doorbell_line] = lines;
         let bells = Bells {
             queue: VecDeque::new(),
             wake,
         };
-        Self {
-            console: Mutex::new(Serial::new(console_line, console)),
-            doorbell: Mutex::new(Serial::new(doorbell_line, bells)),
+        Ok(Self {
+            console: uart(&state.console, console_line, console)?,
+            doorbell: uart(&state.doorbell, doorbell_line, bells)?,
+        })
+    }
+
+    /// The registers of both UARTs. Doorbell bytes that nobody took belong to this machine alone.
+    pub(super) fn state(&self) -> PortsState {
+        PortsState {
+            console: UartState::of(&lock(&self.console).state()),
+            doorbell: UartState::of(&lock(&self.doorbell).state()),
         }
     }
 
@@ -141,6 +153,82 @@ impl Ports {
         }
         (reason(port), end)
     }
+}
+
+/// The registers of all ports that have any.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortsState {
+    console: UartState,
+    doorbell: UartState,
+}
+
+/// A UART's registers, as `vm-superio` has them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UartState {
+    baud_divisor: [u8; 2],
+    interrupt_enable: u8,
+    interrupt_identification: u8,
+    line_control: u8,
+    line_status: u8,
+    modem_control: u8,
+    modem_status: u8,
+    scratch: u8,
+    in_buffer: Vec<u8>,
+}
+
+impl UartState {
+    fn of(state: &SerialState) -> Self {
+        Self {
+            baud_divisor: [state.baud_divisor_low, state.baud_divisor_high],
+            interrupt_enable: state.interrupt_enable,
+            interrupt_identification: state.interrupt_identification,
+            line_control: state.line_control,
+            line_status: state.line_status,
+            modem_control: state.modem_control,
+            modem_status: state.modem_status,
+            scratch: state.scratch,
+            in_buffer: state.in_buffer.clone(),
+        }
+    }
+
+    fn serial(&self) -> SerialState {
+        let [baud_divisor_low, baud_divisor_high] = self.baud_divisor;
+        SerialState {
+            baud_divisor_low,
+            baud_divisor_high,
+            interrupt_enable: self.interrupt_enable,
+            interrupt_identification: self.interrupt_identification,
+            line_control: self.line_control,
+            line_status: self.line_status,
+            modem_control: self.modem_control,
+            modem_status: self.modem_status,
+            scratch: self.scratch,
+            in_buffer: self.in_buffer.clone(),
+        }
+    }
+}
+
+impl Default for UartState {
+    fn default() -> Self {
+        Self::of(&SerialState::default())
+    }
+}
+
+/// A UART in a state. An interrupt that was due is raised again, which its driver takes for a false alarm.
+fn uart<W: Write>(state: &UartState, line: IrqLine, writer: W) -> Result<Uart<W>, KvmError> {
+    let serial = Serial::from_state(&state.serial(), line, NoEvents, writer);
+    serial.map(Mutex::new).map_err(|error| KvmError::Io {
+        action: "make a UART",
+        source: match error {
+            vm_superio::serial::Error::IOError(error)
+            | vm_superio::serial::Error::Trigger(error) => error,
+            vm_superio::serial::Error::FullFifo => {
+                io::Error::other("its state has more bytes than its buffer")
+            }
+        },
+    })
 }
 
 /// The register of the UART at `base` that `port` is.

@@ -3,9 +3,14 @@
 use super::*;
 
 fn ports() -> Ports {
+    ports_of(&PortsState::default()).unwrap()
+}
+
+fn ports_of(state: &PortsState) -> Result<Ports, KvmError> {
     let line = || IrqLine(EventFd::new(0).unwrap());
     let wake = Arc::new(Wake::new().unwrap());
-    Ports::new(tempfile::tempfile().unwrap(), wake, line(), line())
+    let console = tempfile::tempfile().unwrap();
+    Ports::new(console, wake, [line(), line()], state)
 }
 
 #[test]
@@ -52,4 +57,27 @@ fn every_access_everywhere_is_answered() {
         }
         ports.write(port, &[0; 4]);
     }
+}
+
+#[test]
+fn registers_survive_an_image_and_too_full_a_buffer_is_refused() {
+    let ports = ports();
+    // Divisor latch open, 115200 baud; then the scratch register of the doorbell.
+    ports.write(CONSOLE + 3, &[0x83]);
+    ports.write(CONSOLE, &[1]);
+    ports.write(DOORBELL + 7, &[0x5a]);
+    let mut state = ports.state();
+    let again = ports_of(&state).unwrap();
+    let read = |port| {
+        let mut data = [0];
+        again.read(port, &mut data);
+        data[0]
+    };
+    assert_eq!(
+        (read(CONSOLE + 3), read(CONSOLE), read(DOORBELL + 7)),
+        (0x83, 1, 0x5a)
+    );
+    state.doorbell.in_buffer = vec![0; 65];
+    let error = ports_of(&state).unwrap_err();
+    assert!(error.to_string().contains("make a UART"), "{error}");
 }

@@ -6,6 +6,7 @@
 use kvm_bindings::{Msrs, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs};
 use kvm_ioctls::VcpuFd;
 
+use super::KvmError;
 use super::layout::{GDT, GDT_ENTRIES, IDENTITY_MAPPED, PD, PDPT, PML4, STACK_TOP, ZERO_PAGE};
 use crate::address::MIB;
 
@@ -46,8 +47,19 @@ pub(super) fn tables() -> Vec<(u64, Vec<u64>)> {
     ]
 }
 
+/// Puts a vCPU before the kernel's first instruction, `entry`.
+pub(super) fn enter(vcpu: &VcpuFd, entry: u64) -> Result<(), KvmError> {
+    let mut sregs = vcpu
+        .get_sregs()
+        .map_err(KvmError::io("read a vCPU's registers"))?;
+    special(&mut sregs);
+    vcpu.set_sregs(&sregs)
+        .and_then(|()| vcpu.set_regs(&general(entry)))
+        .map_err(KvmError::io("set a vCPU's registers"))
+}
+
 /// General registers for a kernel entered at `entry`.
-pub(super) fn general(entry: u64) -> kvm_regs {
+fn general(entry: u64) -> kvm_regs {
     kvm_regs {
         rip: entry,
         rsi: ZERO_PAGE,
@@ -59,7 +71,7 @@ pub(super) fn general(entry: u64) -> kvm_regs {
 }
 
 /// Changes the special registers from those after reset to those of the entry.
-pub(super) fn special(sregs: &mut kvm_sregs) {
+fn special(sregs: &mut kvm_sregs) {
     let code = kvm_segment {
         base: 0,
         limit: u32::MAX,

@@ -20,6 +20,7 @@ use super::counts::{Counts, Reason};
 use super::gate::{Gate, Order};
 use super::ports::{EMPTY, Ports};
 use super::registers;
+use super::vcpu_state::VcpuState;
 use super::vm::Vm;
 use super::wake::Wake;
 use crate::deadline::CpuTime;
@@ -54,7 +55,7 @@ pub(super) struct Shared {
     /// Written to when there is something for the host to see.
     pub(super) wake: Arc<Wake>,
     /// The machine and its memory, kept for as long as any vCPU's thread lives.
-    pub(super) _vm: Vm,
+    pub(super) vm: Vm,
 }
 
 impl Shared {
@@ -128,6 +129,11 @@ impl Vcpu {
         };
         let path = format!("/proc/self/task/{}", tid.as_raw_nonzero());
         crate::process::thread_time(Path::new(&path))
+    }
+
+    /// All of the vCPU, which must stand still.
+    pub(super) fn save(&self, vm: &Vm) -> Result<VcpuState, KvmError> {
+        VcpuState::save(&lock(&self.fd), vm.msrs())
     }
 
     /// Interrupts the vCPU by an NMI when it runs again. It must stand still.

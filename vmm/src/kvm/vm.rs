@@ -1,21 +1,21 @@
 //! The virtual machine in KVM: the only place where KVM is told of memory, hence the only `unsafe`.
 
 use std::ffi::CStr;
-use std::sync::Arc;
 
 use kvm_bindings::{
     KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, KVM_PMU_CAP_DISABLE,
-    kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region,
+    kvm_clock_data, kvm_enable_cap, kvm_irqchip, kvm_pit_config, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, VcpuFd, VmFd};
-use vm_memory::{FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
+use vm_memory::{GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
 use super::KvmError;
 use super::cpuid::Template;
 use super::layout::{IDENTITY_MAP_PAGE, TSS, slots};
 use super::registers;
-use crate::ram::{RamError, RamFile};
+use super::state::{IRQCHIPS, MachineState};
+use crate::ram_file::RamFile;
 
 /// Where KVM is.
 const KVM_DEVICE: &CStr = c"/dev/kvm";
@@ -32,8 +32,8 @@ const NEEDED: [(Cap, &str); 7] = [
 ];
 
 /// Guest RAM as the guest has it: mapped for writing, since KVM stores the guest's writes through
-/// this mapping. After the kernel has been loaded nobody in this process writes to it any more; the
-/// host's own view is another mapping, read-only.
+/// this mapping. After the kernel has been loaded nobody in this process writes to it any more but
+/// [`Paused`](crate::Paused); a booted machine's RAM is seen by the host through another mapping, read-only.
 pub(super) type Memory = GuestMemoryMmap<()>;
 
 /// A virtual machine with RAM and interrupt controllers, and no vCPU yet.
@@ -43,6 +43,8 @@ pub(super) struct Vm {
     fd: VmFd,
     memory: Memory,
     cpuid: Template,
+    /// The model-specific registers that KVM knows.
+    msrs: Vec<u32>,
 }
 
 impl Vm {
@@ -64,11 +66,15 @@ impl Vm {
         let fd = kvm
             .create_vm()
             .map_err(KvmError::io("create a virtual machine"))?;
-        let memory = map(ram)?;
+        let memory = ram.map_for_guest(&slots(ram.size()))?;
+        let registers = kvm.get_msr_index_list().map_err(KvmError::io(
+            "ask KVM which model-specific registers it has",
+        ))?;
         let vm = Self {
             fd,
             memory,
             cpuid: Template::new(&supported, vcpus, deadline),
+            msrs: registers.as_slice().to_vec(),
         };
         vm.give_memory()?;
         vm.create_controllers()?;
@@ -80,8 +86,12 @@ impl Vm {
         &self.memory
     }
 
-    /// Creates a vCPU in the state after reset: the first one runs, the others wait to be started.
-    pub(super) fn create_vcpu(&self, id: u32) -> Result<VcpuFd, KvmError> {
+    /// Creates all vCPUs in the state after reset: the first one runs, the others wait to be started.
+    pub(super) fn create_vcpus(&self, vcpus: u32) -> Result<Vec<VcpuFd>, KvmError> {
+        (0..vcpus).map(|id| self.create_vcpu(id)).collect()
+    }
+
+    fn create_vcpu(&self, id: u32) -> Result<VcpuFd, KvmError> {
         let vcpu = self
             .fd
             .create_vcpu(u64::from(id))
@@ -110,6 +120,50 @@ impl Vm {
         Ok(event)
     }
 
+    /// The model-specific registers that KVM knows.
+    pub(super) fn msrs(&self) -> &[u32] {
+        &self.msrs
+    }
+
+    /// Controllers, timer and clock of a machine that stands still.
+    pub(super) fn save(&self) -> Result<MachineState, KvmError> {
+        let mut irqchips = [kvm_irqchip::default(); 3];
+        for (chip, chip_id) in irqchips.iter_mut().zip(IRQCHIPS) {
+            chip.chip_id = chip_id;
+            self.fd
+                .get_irqchip(chip)
+                .map_err(KvmError::io("read the interrupt controllers"))?;
+        }
+        Ok(MachineState {
+            irqchips,
+            pit: self.fd.get_pit2().map_err(KvmError::io("read the timer"))?,
+            clock: self
+                .fd
+                .get_clock()
+                .map_err(KvmError::io("read the machine's clock"))?,
+        })
+    }
+
+    /// Puts controllers, timer and clock of a new machine into a state.
+    pub(super) fn restore(&self, state: &MachineState) -> Result<(), KvmError> {
+        for chip in &state.irqchips {
+            self.fd
+                .set_irqchip(chip)
+                .map_err(KvmError::io("set the interrupt controllers"))?;
+        }
+        self.fd
+            .set_pit2(&state.pit)
+            .map_err(KvmError::io("set the timer"))?;
+        // The guest's time goes on from where it stood, whatever the host's did.
+        let clock = kvm_clock_data {
+            clock: state.clock.clock,
+            ..Default::default()
+        };
+        self.fd
+            .set_clock(&clock)
+            .map_err(KvmError::io("set the machine's clock"))
+    }
+
     fn give_memory(&self) -> Result<(), KvmError> {
         for (slot, region) in (0..).zip(self.memory.iter()) {
             let region = kvm_userspace_memory_region {
@@ -120,10 +174,11 @@ impl Vm {
                 userspace_addr: region.as_ptr() as u64,
             };
             // SAFETY: KVM wants the RAM's address in this process, which no safe interface can
-            // vouch for. It is the start of a shared, writable mapping of exactly this length;
-            // the mapping belongs to `self.memory`, which `Vm` drops after the machine's
+            // vouch for. It is the start of a writable mapping of exactly this length;
+            // `self.memory` keeps the mapping, which `Vm` drops after the machine's
             // descriptor and which nobody else can take out; the file behind it is sealed against
-            // shrinking. Rust holds no reference into it, only volatile accesses.
+            // shrinking. Rust holds no reference into it while a vCPU may run, only volatile
+            // accesses: a fork's `StillRam` borrows the stopped machine.
             unsafe { self.fd.set_user_memory_region(region) }
                 .map_err(KvmError::io("give RAM to the virtual machine"))?;
         }
@@ -166,6 +221,11 @@ impl Vm {
     }
 }
 
+/// Opens the host's KVM.
+pub(super) fn open_default() -> Result<kvm_ioctls::Kvm, KvmError> {
+    open(KVM_DEVICE)
+}
+
 /// Opens KVM and checks that it can do what is needed.
 fn open(device: &CStr) -> Result<kvm_ioctls::Kvm, KvmError> {
     let kvm = kvm_ioctls::Kvm::new_with_path(device).map_err(open_error)?;
@@ -187,24 +247,6 @@ fn open_error(error: kvm_ioctls::Error) -> KvmError {
         std::io::ErrorKind::PermissionDenied => KvmError::Permission,
         _ => KvmError::Open(error),
     }
-}
-
-/// Maps RAM for the guest.
-fn map(ram: &RamFile) -> Result<Memory, KvmError> {
-    let fail = |source| RamError::Map {
-        action: "map",
-        size_mib: ram.size() / crate::address::MIB,
-        source,
-    };
-    let mut ranges = Vec::new();
-    for piece in slots(ram.size()) {
-        let size = usize::try_from(piece.size)
-            .map_err(|_| fail(std::io::ErrorKind::FileTooLarge.into()))?;
-        let file = FileOffset::from_arc(Arc::clone(ram.file()), piece.file_offset);
-        ranges.push((GuestAddress(piece.start), size, Some(file)));
-    }
-    let memory = Memory::from_ranges_with_files(ranges);
-    Ok(memory.map_err(|e| fail(std::io::Error::other(e)))?)
 }
 
 #[cfg(test)]

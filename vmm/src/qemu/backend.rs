@@ -21,7 +21,8 @@ use crate::deadline::CpuTime;
 use crate::debugger::Halt;
 use crate::event::Exit;
 use crate::process;
-use crate::ram::{GuestRam, RamFile};
+use crate::ram::GuestRam;
+use crate::ram_file::RamFile;
 use crate::spec::MachineSpec;
 use crate::text;
 

@@ -1,7 +1,8 @@
 //! Tests of the view of guest RAM; they need no guest, only the memory file.
 
 use super::*;
-use crate::address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START, MIB};
+use crate::address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};
+use crate::ram::StillRam;
 use proptest::prelude::*;
 
 fn ram(mib: u64) -> (RamFile, GuestRam) {
@@ -76,10 +77,85 @@ fn the_file_can_neither_shrink_nor_grow() {
 
 #[test]
 fn the_mapping_has_no_write_permission() {
-    let (_file, ram) = ram(64);
-    for region in ram.memory.iter() {
-        assert_eq!(region.prot(), PROT_READ);
-    }
+    let (file, _ram) = ram(64);
+    let inode = format!(
+        " {} ",
+        std::os::unix::fs::MetadataExt::ino(&file.file.metadata().unwrap())
+    );
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let rights: Vec<&str> = maps
+        .lines()
+        .filter(|line| line.contains(&inode))
+        .map(|line| line.split_ascii_whitespace().nth(1).unwrap())
+        .collect();
+    assert_eq!(rights, ["r--s", "r--s"]);
+}
+
+/// A base whose page 300 is all ones.
+fn base() -> RamBase {
+    RamBase::create(64 * MIB, |file| {
+        file.write_all_at(&[1; pages::PAGE], 300 * 4096)
+    })
+    .unwrap()
+}
+
+#[test]
+fn forks_share_what_they_do_not_write() {
+    let base = base();
+    let slots = crate::kvm::slots(64 * MIB);
+    let forks = [(); 2].map(|()| RamFile::fork(&base, &slots).unwrap());
+    let views = [forks[0].map().unwrap(), forks[1].map().unwrap()];
+    let at = GuestAddress(300 * 4096 + 8);
+    forks[0].write_all_at(&views[0], at, b"own").unwrap();
+    let read = |view: &GuestRam| view.read_obj::<[u8; 4]>(at).unwrap();
+    assert_eq!((&read(&views[0]), read(&views[1])), (b"own\x01", [1; 4]));
+    // The guest's view is the host's.
+    let guest = forks[0].map_for_guest(&slots).unwrap();
+    guest.write_slice(b"guest", at).unwrap();
+    assert_eq!(&read(&views[0]), b"gues");
+    assert_eq!(
+        views[0].size_bytes(),
+        64 * MIB - (LEGACY_HOLE_END - LEGACY_HOLE_START)
+    );
+    assert!(!views[0].contains(GuestAddress(LEGACY_HOLE_START), 1));
+    assert!(
+        forks[0]
+            .write_all_at(&views[0], GuestAddress(LEGACY_HOLE_START), &[1])
+            .is_err()
+    );
+}
+
+#[test]
+fn what_a_fork_holds_can_be_saved_as_what_a_file_holds_is() {
+    let fork = RamFile::fork(&base(), &crate::kvm::slots(64 * MIB)).unwrap();
+    let view = fork.map().unwrap();
+    fork.write_all_at(&view, GuestAddress(5), &[7]).unwrap();
+    let mut runs = Vec::new();
+    fork.each_page_run(|at, run| {
+        runs.push((at, run.len(), run[5]));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(runs, [(0, 4096, 7), (300 * 4096, 4096, 1)]);
+}
+
+#[test]
+fn nobody_changes_what_forks_begin_with() {
+    let base = base();
+    assert!(base.file.write_all_at(&[2], 0).is_err());
+    assert!(base.file.set_len(0).is_err());
+    let flags = MAP_SHARED | MAP_NORESERVE;
+    let pieces = crate::kvm::slots(64 * MIB);
+    assert!(
+        map_pieces(
+            &base.file,
+            base.size,
+            &pieces,
+            PROT_READ | PROT_WRITE,
+            flags
+        )
+        .is_err()
+    );
 }
 
 proptest! {
