@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::deadline::CpuTime;
-use crate::debugger::{Halt, Point, Registers};
+use crate::debugger::{Halt, Interrupts, Point, Registers};
 use crate::error::Error;
 use crate::event::Exit;
 use crate::image::Saved;
@@ -134,9 +134,15 @@ impl Vm {
 
     /// Lets one vCPU of the stopped machine go on until it halts, the doorbell rings, the machine ends
     /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
-    pub(crate) fn run_one(&mut self, vcpu: u32, limit: Duration) -> Result<Option<Halt>, Error> {
+    /// When a ring is heard is chance: a `deaf` call leaves them for later.
+    pub(crate) fn run_one(
+        &mut self,
+        vcpu: u32,
+        limit: Duration,
+        deaf: bool,
+    ) -> Result<Option<Halt>, Error> {
         match self {
-            Self::Qemu(vm) => Ok(vm.run_one(vcpu, limit)?),
+            Self::Qemu(vm) => Ok(vm.run_one(vcpu, limit, deaf)?),
             Self::Kvm(_) => Err(NO_DEBUGGER),
         }
     }
@@ -145,6 +151,22 @@ impl Vm {
     pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.step_one(vcpu).map(drop)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// All registers of a vCPU of the stopped machine, in the backend's own form.
+    pub(crate) fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb()?.dump(vcpu)?),
+            Self::Kvm(_) => Err(NO_DEBUGGER),
+        }
+    }
+
+    /// What the interrupt controller of a vCPU of the stopped machine has in store for it.
+    pub(crate) fn interrupts(&mut self, vcpu: u32) -> Result<Interrupts, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.interrupts(vcpu)?),
             Self::Kvm(_) => Err(NO_DEBUGGER),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The same for both backends; what they share is [`Point`], [`Halt`] and [`Registers`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -73,6 +73,16 @@ pub(crate) enum Halt {
     Gone,
 }
 
+/// What a standing vCPU's interrupt controller has in store for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interrupts {
+    /// An interrupt waits to be taken: a vCPU that has halted goes on when it is let go.
+    pub pending: bool,
+    /// Guest time until its timer interrupts it, in the controller's own unit, which all vCPUs share;
+    /// `None` while the timer is off.
+    pub timer: Option<u64>,
+}
+
 /// A vCPU's registers, as far as they tell where it is and what a function was called with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
@@ -106,6 +116,9 @@ impl Registers {
 pub struct Debugger<'m> {
     paused: Option<Paused<'m>>,
     points: BTreeSet<Point>,
+    /// Where vCPUs stand, as far as it is known.
+    at: BTreeMap<u32, u64>,
+    deaf: bool,
 }
 
 impl<'m> Debugger<'m> {
@@ -113,7 +126,15 @@ impl<'m> Debugger<'m> {
         Self {
             paused: Some(paused),
             points: BTreeSet::new(),
+            at: BTreeMap::new(),
+            deaf: false,
         }
+    }
+
+    /// From now on a ring of the doorbell halts nobody: when it is heard is chance, so whoever wants the
+    /// same run again must not act on it. The bytes are kept for [`Machine::next_event`](crate::Machine::next_event).
+    pub fn ignore_doorbell(&mut self) {
+        self.deaf = true;
     }
 
     /// Sets a breakpoint at a kernel address, for all vCPUs. Setting it again changes nothing.
@@ -173,24 +194,38 @@ impl<'m> Debugger<'m> {
     /// # Errors
     /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey.
     pub fn run(&mut self, vcpu: u32, budget: Duration) -> Result<Halted, Error> {
-        let at = self.registers(vcpu)?.rip;
-        if self.points.contains(&Point::Code(at)) {
+        if self.stands_at_breakpoint(vcpu)? {
             self.step(vcpu)?;
-            let address = self.registers(vcpu)?.rip;
-            if self.points.contains(&Point::Code(address)) {
+            if self.stands_at_breakpoint(vcpu)? {
+                let address = self.standing(vcpu)?;
                 return Ok(Halted::Breakpoint { address });
             }
         }
-        let halt = self.paused_mut()?.vm().run_one(vcpu, budget)?;
+        self.at.remove(&vcpu);
+        let deaf = self.deaf;
+        let halt = self.paused_mut()?.vm().run_one(vcpu, budget, deaf)?;
         Ok(match halt {
             None => Halted::Budget,
             Some(Halt::Gone) => Halted::Ended,
             Some(Halt::Interrupted) => Halted::Doorbell,
             Some(Halt::Watch { address }) => Halted::Watchpoint { address },
             Some(Halt::Trap { vcpu }) => Halted::Breakpoint {
-                address: self.registers(vcpu)?.rip,
+                address: self.standing(vcpu)?,
             },
         })
+    }
+
+    /// Address of the instruction that a vCPU will execute next.
+    fn standing(&mut self, vcpu: u32) -> Result<u64, Error> {
+        match self.at.get(&vcpu) {
+            Some(at) => Ok(*at),
+            None => Ok(self.registers(vcpu)?.rip),
+        }
+    }
+
+    fn stands_at_breakpoint(&mut self, vcpu: u32) -> Result<bool, Error> {
+        let at = self.standing(vcpu)?;
+        Ok(self.points.contains(&Point::Code(at)))
     }
 
     /// Makes one vCPU execute one instruction while all others stand. What a watchpoint would say about
@@ -199,6 +234,7 @@ impl<'m> Debugger<'m> {
     /// # Errors
     /// As [`Self::run`].
     pub fn step(&mut self, vcpu: u32) -> Result<(), Error> {
+        self.at.remove(&vcpu);
         self.paused_mut()?.vm().step_one(vcpu)
     }
 
@@ -207,7 +243,25 @@ impl<'m> Debugger<'m> {
     /// # Errors
     /// As [`Self::run`].
     pub fn registers(&mut self, vcpu: u32) -> Result<Registers, Error> {
-        self.paused_mut()?.vm().registers(vcpu)
+        let registers = self.paused_mut()?.vm().registers(vcpu)?;
+        self.at.insert(vcpu, registers.rip);
+        Ok(registers)
+    }
+
+    /// All registers that the backend tells of a vCPU, in its own form: to be compared, not read.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, Error> {
+        self.paused_mut()?.vm().dump(vcpu)
+    }
+
+    /// What a vCPU's interrupt controller has in store for it.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn interrupts(&mut self, vcpu: u32) -> Result<Interrupts, Error> {
+        self.paused_mut()?.vm().interrupts(vcpu)
     }
 
     /// The guard of the stopped machine, to look at memory or write to it.

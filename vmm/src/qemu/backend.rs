@@ -14,11 +14,12 @@ use super::argv::{self, InheritedFds};
 use super::child::Child;
 use super::control::{Control, wait_readable};
 use super::gdb::Gdb;
+use super::lapic;
 use super::message::{GuestEnd, Message};
 use super::{QemuError, Version};
 use crate::address::{REBOOT_MODE, WARM_BOOT};
 use crate::deadline::CpuTime;
-use crate::debugger::Halt;
+use crate::debugger::{Halt, Interrupts};
 use crate::event::Exit;
 use crate::process;
 use crate::ram::GuestRam;
@@ -220,10 +221,12 @@ impl Qemu {
 
     /// Lets one vCPU go on while the others stand, until it halts, the doorbell rings, the machine ends
     /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    /// When a ring is heard is chance: a `deaf` call leaves them for later.
     pub(crate) fn run_one(
         &mut self,
         vcpu: u32,
         limit: Duration,
+        deaf: bool,
     ) -> Result<Option<Halt>, QemuError> {
         self.gdb()?.go(vcpu, false)?;
         let until = Instant::now() + limit;
@@ -232,7 +235,7 @@ impl Qemu {
                 return Ok(Some(halt));
             }
             let (rang, left) = (
-                self.rings()?,
+                !deaf && self.rings()?,
                 until.saturating_duration_since(Instant::now()),
             );
             if rang || left.is_zero() {
@@ -247,9 +250,20 @@ impl Qemu {
                 return Ok((!timed_out).then_some(halt));
             }
             let gdb = self.gdb.as_ref().ok_or(QemuError::NoDebugger)?;
-            let fds = [gdb.as_fd(), self.bell.as_fd(), self.child.pidfd()];
+            let mut fds = vec![gdb.as_fd(), self.child.pidfd()];
+            fds.extend((!deaf).then(|| self.bell.as_fd()));
             wait_readable(&fds, left)?;
         }
+    }
+
+    /// What a standing vCPU's interrupt controller has in store for it.
+    pub(crate) fn interrupts(&mut self, vcpu: u32) -> Result<Interrupts, QemuError> {
+        let line = serde_json::json!({"command-line": format!("info lapic {vcpu}")});
+        let answer = self.control.execute_with("human-monitor-command", &line)?;
+        let text = answer.as_str().unwrap_or_default();
+        lapic::parse(text).ok_or_else(|| QemuError::Garbled {
+            line: text.chars().take(200).collect(),
+        })
     }
 
     /// Makes one step of one vCPU while the others stand.

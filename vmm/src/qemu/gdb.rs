@@ -26,6 +26,8 @@ const INTERRUPT: u8 = 0x03;
 pub(crate) struct Gdb {
     socket: UnixStream,
     received: Vec<u8>,
+    /// The vCPU whose registers and memory the stub tells now.
+    selected: Option<u32>,
 }
 
 impl Gdb {
@@ -41,6 +43,7 @@ impl Gdb {
         let mut gdb = Self {
             socket,
             received: Vec::new(),
+            selected: None,
         };
         let answer = gdb.ask("?")?;
         match halt(&answer) {
@@ -70,6 +73,7 @@ impl Gdb {
 
     /// Lets one vCPU go on, or make one step, while the others stand.
     pub(super) fn go(&mut self, vcpu: u32, step: bool) -> Result<(), QemuError> {
+        self.selected = None;
         let action = if step { 's' } else { 'c' };
         self.command(&format!("vCont;{action}:{:x}", vcpu + 1))
     }
@@ -84,14 +88,27 @@ impl Gdb {
         let Some(packet) = self.packet(limit)? else {
             return Ok(None);
         };
-        halt(&packet).map(Some).ok_or_else(|| garbled(&packet))
+        let halt = halt(&packet).ok_or_else(|| garbled(&packet))?;
+        if let Halt::Trap { vcpu } = halt {
+            // The stub goes on to talk about the vCPU that has just halted.
+            self.selected = Some(vcpu);
+        }
+        Ok(Some(halt))
     }
 
     /// A standing vCPU's registers.
     pub(crate) fn registers(&mut self, vcpu: u32) -> Result<Registers, QemuError> {
-        self.expect_ok(&format!("Hg{:x}", vcpu + 1))?;
-        let answer = self.ask("g")?;
+        let answer = self.dump(vcpu)?;
         parse_registers(&answer).ok_or_else(|| garbled(&answer))
+    }
+
+    /// All registers of a standing vCPU that the stub knows, in its own form.
+    pub(crate) fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, QemuError> {
+        if self.selected != Some(vcpu) {
+            self.expect_ok(&format!("Hg{:x}", vcpu + 1))?;
+            self.selected = Some(vcpu);
+        }
+        self.ask("g")
     }
 
     fn expect_ok(&mut self, command: &str) -> Result<(), QemuError> {

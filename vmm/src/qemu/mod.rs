@@ -9,6 +9,7 @@ mod child;
 mod control;
 mod error;
 mod gdb;
+mod lapic;
 mod message;
 mod version;
 
