@@ -286,6 +286,8 @@ static int bed_check_user_op(const struct rb_request *request,
 		return bed_check_hotplug(request, op);
 	if (op->flags & ~bed_user_flags(op->code))
 		return -EINVAL;
+	if (op->code == RB_OP_SYMBOLS)
+		return op->arg1 <= RB_DATA_SIZE ? 0 : -EINVAL;
 	if (op->code == RB_OP_STAT || op->code == RB_OP_LIST)
 		return bed_check_path_op(request, op);
 	if (op->file >= RB_MAX_FILES)
@@ -374,7 +376,7 @@ static int bed_check_actors(const struct rb_request *request, u32 *refusal_op)
 
 static int bed_check_request(const struct rb_request *request)
 {
-	if (request->flags & ~RB_REQ_POWER_OFF)
+	if (request->flags & ~(RB_REQ_POWER_OFF | RB_REQ_STEPS))
 		return -EINVAL;
 	if (request->n_channels > RB_MAX_CHANNELS ||
 	    request->n_actors > RB_MAX_ACTORS ||

@@ -58,6 +58,7 @@ static void bed_describe_kernel(struct rb_header *header)
 	header->abi_version = RB_ABI_VERSION;
 	header->mailbox_size = RB_MAILBOX_SIZE;
 	header->mailbox_pa = page_to_phys(bed.pages);
+	header->direct_map = PAGE_OFFSET;
 	header->linux_version = LINUX_VERSION_CODE;
 	header->page_size = PAGE_SIZE;
 	header->cpus_possible = nr_cpu_ids;

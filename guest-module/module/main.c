@@ -89,6 +89,16 @@ static int bed_ioctl_hold(unsigned long arg)
 	return 0;
 }
 
+static int bed_ioctl_step(unsigned long arg)
+{
+	struct rb_step_arg step;
+
+	if (copy_from_user(&step, (void __user *)arg, sizeof(step)))
+		return -EFAULT;
+	bed_step(step.actor, step.op);
+	return 0;
+}
+
 static long bed_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	int err = 0;
@@ -118,6 +128,8 @@ static long bed_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return 0;
 	case RB_IOC_HOLD:
 		return bed_ioctl_hold(arg);
+	case RB_IOC_STEP:
+		return bed_ioctl_step(arg);
 	case RB_IOC_SIGNAL:
 	case RB_IOC_GATE:
 		return bed_ioctl_gate(cmd, arg);

@@ -179,6 +179,13 @@ static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
 	}
 }
 
+/* Where a debugger of the machine finds an actor between two operations. */
+noinline void bed_step(u32 actor, u32 op)
+{
+	/* Neither the call nor its arguments are optimised away. */
+	asm volatile("" : : "r" (actor), "r" (op) : "memory");
+}
+
 void bed_op_run(struct bed_actor *a, u32 index)
 {
 	struct rb_result *result = &bed.results[index];

@@ -205,6 +205,7 @@ void bed_klog_fire(struct bed_actor *a, const struct bed_shot *shot);
 
 /* ops.c */
 void bed_op_run(struct bed_actor *a, u32 index);
+void bed_step(u32 actor, u32 op);
 
 /* nest.c */
 void bed_nest_begin(struct bed_actor *a, const struct rb_op *op);

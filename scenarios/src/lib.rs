@@ -21,5 +21,6 @@ pub mod schedule;
 pub mod select;
 pub mod shrink;
 pub mod store;
+pub mod symbols;
 pub mod transports;
 pub mod verdict;

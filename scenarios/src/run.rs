@@ -3,9 +3,11 @@
 //! This is where the pure rooms meet machines, files and clocks.
 
 mod console;
+mod drive;
 mod error;
 mod fuzz;
 mod image;
+mod landmarks;
 pub mod matrix;
 mod memory;
 mod plan;
@@ -15,8 +17,10 @@ mod repeat;
 mod session;
 mod shrink;
 mod suite;
+mod symbols;
 pub mod transports;
 
+pub use drive::{Controlled, Driven, NoControl, Stuck, Undriven};
 pub use error::{Cause, Ended, SessionError};
 pub use fuzz::{Fuzz, Telling, fuzz};
 pub use image::ReadyImage;

@@ -256,6 +256,17 @@ impl<'m> Debugger<'m> {
         self.paused_mut()?.vm().dump(vcpu)
     }
 
+    /// One word for all of RAM and all registers of all vCPUs: equal exactly when they are equal, as far
+    /// as a hash of 256 bits can tell.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and [`Error::Image`] if RAM cannot be read.
+    pub fn digest(&mut self) -> Result<String, Error> {
+        let vcpus = self.paused_mut()?.vcpus();
+        let dumps: Result<Vec<_>, _> = (0..vcpus).map(|vcpu| self.dump(vcpu)).collect();
+        Ok(self.paused_mut()?.digest(&dumps?)?)
+    }
+
     /// What a vCPU's interrupt controller has in store for it.
     ///
     /// # Errors

@@ -170,6 +170,12 @@ impl Image {
         &self.manifest.note
     }
 
+    /// The hash of its RAM, which tells two images of one machine apart.
+    #[must_use]
+    pub fn ram_sha256(&self) -> &str {
+        &self.manifest.ram_sha256
+    }
+
     /// A new machine in the image's state, with its logs in `spec.dir`. It stands still: what is written
     /// through the first [`Machine::pause`] is there when the guest goes on, which it does when that
     /// guard is given up.
@@ -342,6 +348,21 @@ pub(crate) fn save(
         problem: error.to_string(),
     })?;
     Ok(fs::write(&path, text).map_err(io_error("write", &path))?)
+}
+
+/// One word for RAM and what else is given.
+pub(crate) fn digest(ram: &RamFile, parts: &[Vec<u8>]) -> Result<String, ImageError> {
+    let mut hash = Sha256::new();
+    each_page_run(ram.file(), |offset, bytes| {
+        note_run(&mut hash, offset, bytes);
+        Ok(())
+    })
+    .map_err(io_error("read", Path::new("RAM")))?;
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    Ok(hex(hash))
 }
 
 /// Everything in a spec that a machine's state depends on.

@@ -81,6 +81,15 @@ impl<'m> Paused<'m> {
         Ok(Debugger::new(self))
     }
 
+    /// One word for RAM and what else is given.
+    pub(crate) fn digest(&self, parts: &[Vec<u8>]) -> Result<String, image::ImageError> {
+        image::digest(&self.machine.ram_file, parts)
+    }
+
+    pub(crate) fn vcpus(&self) -> u32 {
+        self.machine.spec().vcpus
+    }
+
     pub(crate) fn vm(&mut self) -> &mut Vm {
         &mut self.machine.vm
     }

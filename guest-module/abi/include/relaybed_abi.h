@@ -132,6 +132,7 @@ struct rb_header {
 	__u32 plant_done;		/* the planted defect happened so often */
 	__u64 taint_ready;		/* kernel taint mask when made ready */
 	__u64 taint_now;		/* the same when phase became DONE */
+	__u64 direct_map;		/* where the kernel sees guest-physical 0 */
 };
 
 enum rb_mode {
@@ -258,6 +259,8 @@ enum rb_op_code {
 	RB_OP_LIST = 57,	/* names in the channel's directory, a line each; value: how many */
 	RB_OP_FILE_SPLICE = 58,	/* to a pipe that is drained; as FILE_READ; value: sum of results */
 	RB_OP_FILE_SENDFILE = 59, /* arg0 bytes to a file of our own; value: result */
+	RB_OP_SYMBOLS = 60,	/* the kernel's text symbols, lines of "address name": up to arg1
+				 * bytes from byte arg0 on; value: bytes of all; no file */
 	/* kernel actors: logging that needs no channel; value: records that were taken */
 	RB_OP_KLOG_REGISTER = 64, /* from now on klog goes to this channel */
 	RB_OP_KLOG_UNREGISTER = 65, /* if it goes to this channel: no longer */
@@ -333,6 +336,7 @@ enum rb_plant {
 };
 
 #define RB_REQ_POWER_OFF	0x1	/* release everything, ring "D", power off */
+#define RB_REQ_STEPS		0x2	/* user actors announce each operation by STEP */
 
 struct rb_request {
 	__u32 flags;		/* RB_REQ_* */
@@ -476,7 +480,7 @@ struct rb_directory {
 
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
-_Static_assert(sizeof(struct rb_header) == 280, "rb_header");
+_Static_assert(sizeof(struct rb_header) == 288, "rb_header");
 _Static_assert(sizeof(struct rb_channel_spec) == 344, "rb_channel_spec");
 _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");

@@ -11,6 +11,7 @@
  * WAIT sleeps until the host has asked for something new; RELEASE lets go what
  * the last request left; BEGIN does so too, checks the new one and opens its
  * channels; HOLD stops the next way up of a CPU half way (RB_OP_HOLD);
+ * STEP does nothing: a debugger of the machine sees it (bed_step());
  * RUN lets the kernel actors go and returns when all are through; DONE
  * publishes the end and rings the doorbell.
  *
@@ -35,6 +36,12 @@ struct rb_hold_arg {
 	__u32 reserved;
 };
 
+/* Before operation op of the actor, counted from its first; behind its last: n_ops. */
+struct rb_step_arg {
+	__u32 actor;
+	__u32 op;
+};
+
 #define RB_IOC_READY		_IO('b', 1)
 #define RB_IOC_WAIT		_IO('b', 2)
 #define RB_IOC_BEGIN		_IO('b', 3)
@@ -45,5 +52,6 @@ struct rb_hold_arg {
 #define RB_IOC_CHECKPOINT	_IOW('b', 8, struct rb_checkpoint_arg)
 #define RB_IOC_RELEASE		_IO('b', 9)
 #define RB_IOC_HOLD		_IOW('b', 10, struct rb_hold_arg)
+#define RB_IOC_STEP		_IOW('b', 11, struct rb_step_arg)
 
 #endif /* RELAYBED_ABI_IOCTL_H */

@@ -187,6 +187,9 @@ coded! {
         FileSplice = 58,
         /// `sendfile()` of `arg0` bytes to a file of the agent's; value: its result.
         FileSendfile = 59,
+        /// The kernel's text symbols, lines of "address name": up to `arg1` bytes from byte `arg0` on;
+        /// value: bytes of all.
+        Symbols = 60,
         /// From now on klog goes to this channel.
         KlogRegister = 64,
         /// If klog goes to this channel: no longer.

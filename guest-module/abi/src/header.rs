@@ -138,4 +138,6 @@ pub struct Header {
     pub taint_ready: u64,
     /// The same when the request was finished.
     pub taint_now: u64,
+    /// Where the kernel sees guest-physical 0: begin of its direct mapping of RAM.
+    pub direct_map: u64,
 }

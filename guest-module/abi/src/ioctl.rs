@@ -36,6 +36,16 @@ pub struct HoldArg {
     pub reserved: u32,
 }
 
+/// Argument of [`RB_IOC_STEP`]. Mirror of `struct rb_step_arg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct StepArg {
+    /// The actor.
+    pub actor: u32,
+    /// Its operation, counted from its first; behind its last their number.
+    pub op: u32,
+}
+
 /// Announces the mailbox on the doorbell.
 pub const RB_IOC_READY: u32 = 0x6201;
 /// Sleeps until the host has asked for something new.
@@ -56,3 +66,5 @@ pub const RB_IOC_CHECKPOINT: u32 = 0x4008_6208;
 pub const RB_IOC_RELEASE: u32 = 0x6209;
 /// Has the next way up of a CPU held half way.
 pub const RB_IOC_HOLD: u32 = 0x4010_620a;
+/// Does nothing: a debugger of the machine sees an actor before an operation.
+pub const RB_IOC_STEP: u32 = 0x4008_620b;

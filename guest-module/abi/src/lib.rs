@@ -26,7 +26,8 @@ pub use doorbell::{Decoder, Ring};
 pub use header::{BufMembers, ChanMembers, Header, Member};
 pub use ioctl::{
     CheckpointArg, GateArg, HoldArg, RB_IOC_BEGIN, RB_IOC_CHECKPOINT, RB_IOC_DONE, RB_IOC_GATE,
-    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_WAIT,
+    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_STEP, RB_IOC_WAIT,
+    StepArg,
 };
 pub use record::{
     HeaderFault, RecordHeader, fill_pattern, mix, pattern_mismatch, pattern_seed, record_len,
@@ -38,7 +39,7 @@ pub use transport::*;
 const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
-    assert!(size_of::<Header>() == 280);
+    assert!(size_of::<Header>() == 288);
     assert!(size_of::<ChannelSpec>() == 344);
     assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);

@@ -9,7 +9,8 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use relaybed_abi::{
-    Actor, Context, Event, EventKind, Op, OpResult, RB_NONE32, RB_NONE64, Request, State,
+    Actor, Context, Event, EventKind, Op, OpResult, RB_NONE32, RB_NONE64, RB_REQ_STEPS, Request,
+    State,
 };
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
@@ -155,9 +156,18 @@ impl UserActor {
     }
 
     fn go(&self) {
-        let first = self.actor.first_op;
-        for index in first..first.saturating_add(self.actor.n_ops) {
-            self.step(index);
+        for op in 0..self.actor.n_ops {
+            self.announce(op);
+            self.step(self.actor.first_op.saturating_add(op));
+        }
+        self.announce(self.actor.n_ops);
+    }
+
+    /// For a host that asked to see it.
+    fn announce(&self, op: u32) {
+        if self.request.flags & RB_REQ_STEPS != 0 {
+            // The module has nothing to refuse here.
+            let _ = self.mailbox.step(self.index, op);
         }
     }
 

@@ -138,7 +138,7 @@ impl UserActor {
     }
 
     /// A value, and bytes in the data area.
-    fn give(&self, value: u64, bytes: &[u8]) -> Outcome {
+    pub(crate) fn give(&self, value: u64, bytes: &[u8]) -> Outcome {
         let (data_offset, data_bytes) = self.mailbox.append(bytes);
         Outcome {
             value,

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use relaybed_abi::{
     CheckpointArg, Event, FillArg, GateArg, Header, HoldArg, Op, OpResult, RB_DATA_SIZE,
     RB_IOC_BEGIN, RB_IOC_CHECKPOINT, RB_IOC_CONSUMED, RB_IOC_DONE, RB_IOC_FILL, RB_IOC_GATE,
-    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_SUBBUFS,
-    RB_IOC_TRANSPORT, RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_BLOB, RB_MAX_EVENTS, RB_MAX_OPS,
-    RB_NONE32, RB_OFF_BLOB, RB_OFF_DATA, RB_OFF_EVENTS, RB_OFF_OPS, RB_OFF_REQUEST, RB_OFF_RESULTS,
-    Request, SubbufsArg, TransportArg,
+    RB_IOC_HOLD, RB_IOC_READY, RB_IOC_RELEASE, RB_IOC_RUN, RB_IOC_SIGNAL, RB_IOC_STEP,
+    RB_IOC_SUBBUFS, RB_IOC_TRANSPORT, RB_IOC_WAIT, RB_MAILBOX_SIZE, RB_MAX_BLOB, RB_MAX_EVENTS,
+    RB_MAX_OPS, RB_NONE32, RB_OFF_BLOB, RB_OFF_DATA, RB_OFF_EVENTS, RB_OFF_OPS, RB_OFF_REQUEST,
+    RB_OFF_RESULTS, Request, StepArg, SubbufsArg, TransportArg,
 };
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, IntegerSetter, NoArg, Setter, Updater, ioctl};
@@ -237,6 +237,11 @@ impl Mailbox {
     /// Waits at a gate.
     pub(crate) fn gate(&self, gate: u32, count: u32) -> Result<(), Errno> {
         self.call_with::<RB_IOC_GATE, _>(GateArg { gate, count })
+    }
+
+    /// Shows a debugger of the machine that the actor is before its operation `op`.
+    pub(crate) fn step(&self, actor: u32, op: u32) -> Result<(), Errno> {
+        self.call_with::<RB_IOC_STEP, _>(StepArg { actor, op })
     }
 
     /// Reaches a checkpoint; returns when the host has looked.

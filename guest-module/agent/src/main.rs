@@ -18,6 +18,7 @@ mod ops;
 mod pipes;
 mod reads;
 mod serve;
+mod symbols;
 mod transport;
 mod watch;
 

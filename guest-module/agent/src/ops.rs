@@ -112,6 +112,7 @@ impl UserActor {
             OpCode::FileStat => self.stat_file(op),
             OpCode::Stat => self.stat_path(op),
             OpCode::List => self.list(op),
+            OpCode::Symbols => self.symbols(op),
             OpCode::FileSendfile => self.sendfile(index, op),
             _ => Err(Errno::NOSYS),
         }

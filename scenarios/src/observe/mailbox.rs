@@ -21,6 +21,7 @@ pub struct Mailbox {
     release: String,
     linux_version: u32,
     cpus_online: u32,
+    direct_map: u64,
     pub(super) cpus_possible: u32,
     pub(super) buf: BufLayout,
     pub(super) chan: ChanLayout,
@@ -125,6 +126,7 @@ impl Mailbox {
             release: String::from_utf8_lossy(&header.release[..end]).into_owned(),
             linux_version: header.linux_version,
             cpus_online: online,
+            direct_map: header.direct_map,
             cpus_possible: possible,
             buf: BufLayout::check(&header.buf)?,
             chan: ChanLayout::check(&header.chan)?,
@@ -153,6 +155,12 @@ impl Mailbox {
     #[must_use]
     pub fn cpus_online(&self) -> u32 {
         self.cpus_online
+    }
+
+    /// Kernel address of guest-physical 0, as the guest says: good for stopping vCPUs at, not for reading.
+    #[must_use]
+    pub fn direct_map(&self) -> u64 {
+        self.direct_map
     }
 
     /// The header as it is now; magic number and version are checked again, nothing else.

@@ -1,5 +1,6 @@
 //! A whole case as a request.
 
+use std::mem::offset_of;
 use std::ops::Range;
 
 use relaybed_abi::{
@@ -8,7 +9,7 @@ use relaybed_abi::{
     RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START,
     RB_CHAN_ROOT, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS,
     RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
-    RB_REQ_POWER_OFF, Request,
+    RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -31,6 +32,22 @@ pub struct Program {
     pub ops_of_actor: Vec<Range<usize>>,
     /// What the number in `Header::checkpoint_label` stands for.
     pub checkpoints: Vec<Checkpoint>,
+}
+
+impl Program {
+    /// Has user actors announce each operation, so that whoever controls the vCPUs can stop them there.
+    pub fn announce_steps(&mut self) {
+        let at_flags = offset_of!(Request, flags)..offset_of!(Request, flags) + size_of::<u32>();
+        for (at, bytes) in &mut self.writes {
+            if *at == narrow(RB_OFF_REQUEST)
+                && let Some(flags) = bytes.get_mut(at_flags.clone())
+            {
+                for (byte, more) in flags.iter_mut().zip(RB_REQ_STEPS.to_le_bytes()) {
+                    *byte |= more;
+                }
+            }
+        }
+    }
 }
 
 /// One checkpoint operation of a case.

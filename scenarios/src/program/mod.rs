@@ -9,6 +9,7 @@ mod calls;
 mod compile;
 mod error;
 mod ops;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -16,4 +17,5 @@ mod transfer;
 pub(crate) use compile::alloc_size;
 pub use compile::{Checkpoint, Program, compile, power_off};
 pub use error::ProgramError;
+pub use symbols::symbols;
 pub use transfer::{lengths, records_max, transfer};

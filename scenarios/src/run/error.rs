@@ -53,6 +53,18 @@ pub enum SessionError {
     /// What the guest announced is no mailbox of this version.
     #[error("the guest's mailbox cannot be used")]
     Mailbox(#[from] ObserveError),
+    /// The guest did not tell its symbol table.
+    #[error("the guest did not tell its symbol table: {0}")]
+    NoSymbols(String),
+    /// What it told is none.
+    #[error(transparent)]
+    Symbols(#[from] crate::symbols::SymbolError),
+    /// The kernel cannot be run under control.
+    #[error(transparent)]
+    Landmark(#[from] super::landmarks::NoLandmark),
+    /// The machine cannot be run under control.
+    #[error(transparent)]
+    Control(#[from] super::drive::NoControl),
     /// Evidence could not be saved.
     #[error("the evidence could not be saved")]
     Store(#[from] StoreError),
@@ -103,6 +115,9 @@ pub enum Cause {
     /// The case does not fit into a request.
     #[error("the scenario cannot be sent to the guest: {0}")]
     Program(#[from] ProgramError),
+    /// A run under control does not go on.
+    #[error("{0}")]
+    Stuck(super::drive::Stuck),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -130,7 +145,7 @@ impl Cause {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::Stalled(_) => Exit::Deadline,
+            Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
             Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
             Self::Machine(_) | Self::Program(_) => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,

@@ -62,6 +62,17 @@ impl ReadyImage {
         self.note.mailbox
     }
 
+    /// Number of vCPUs of its forks.
+    #[must_use]
+    pub fn vcpus(&self) -> u32 {
+        self.vcpus
+    }
+
+    /// The hash of the image's RAM.
+    pub(super) fn ram_sha256(&self) -> &str {
+        self.image.ram_sha256()
+    }
+
     /// From spawning to ready, in milliseconds, of the boot that the image was taken of.
     #[must_use]
     pub fn boot_ms(&self) -> f64 {

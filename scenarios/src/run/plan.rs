@@ -151,6 +151,15 @@ impl Plan {
         Ok(Some(image))
     }
 
+    /// Whether machines of this plan can be run under control: see [`Controlled`](super::Controlled).
+    #[must_use]
+    pub fn is_controllable(&self) -> bool {
+        self.backend == Backend::Qemu
+            && self.choice.accel == Accel::Tcg
+            && self.wish.clock == Clock::Instructions
+            && self.wish.debug
+    }
+
     /// The cache that images are kept in.
     #[must_use]
     pub fn cache(&self) -> &Cache {

@@ -79,14 +79,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let boot = machine.stats().spawned_at.elapsed();
         let mailbox = Mailbox::attach(&View(machine.ram()), address)?;
-        let setting = Setting {
-            release: mailbox.release().to_owned(),
-            linux_version: mailbox.linux_version(),
-            vcpus: mailbox.cpus_online(),
-            backend: plan.backend().to_owned(),
-            accel: plan.accel().to_owned(),
-            plant: None,
-        };
+        let setting = setting(plan, &mailbox);
         let deadline = plan.deadline();
         Ok(Self {
             machine,
@@ -304,22 +297,12 @@ impl Session {
         observations: &mut Vec<Observation>,
     ) -> Result<(), Cause> {
         let mut paused = self.machine.pause()?;
-        let (mut seen, address, bytes) = {
-            let view = View(paused.ram());
-            let now = self.mailbox.handshake(&view)?;
-            let reached = program.checkpoints.get(now.checkpoint_label as usize);
-            let label = reached.map(|reached| reached.label.clone());
-            let at = reached.map(|reached| (reached.actor, reached.op));
-            let seen = observe::observation(&view, &self.mailbox, case, label, at)?;
-            let (address, bytes) = self.mailbox.acknowledge(&now);
-            (seen, address, bytes)
-        };
-        if seen.label.is_none() {
-            // The guest named a checkpoint that this program does not have; the judge will see it.
-            seen.label = Some("unknown checkpoint".to_owned());
-        }
-        observations.push(seen);
-        write(&mut paused, address, &bytes)?;
+        observations.push(look_at_checkpoint(
+            &mut paused,
+            &self.mailbox,
+            case,
+            program,
+        )?);
         Ok(paused.resume()?)
     }
 
@@ -368,8 +351,45 @@ impl Session {
     }
 }
 
+/// What a guest is, as evidence will say.
+pub(super) fn setting(plan: &Plan, mailbox: &Mailbox) -> Setting {
+    Setting {
+        release: mailbox.release().to_owned(),
+        linux_version: mailbox.linux_version(),
+        vcpus: mailbox.cpus_online(),
+        backend: plan.backend().to_owned(),
+        accel: plan.accel().to_owned(),
+        plant: None,
+    }
+}
+
+/// Observes all buffers while an actor waits at a checkpoint, which may go on when the machine does.
+pub(super) fn look_at_checkpoint(
+    paused: &mut Paused<'_>,
+    mailbox: &Mailbox,
+    case: &Case,
+    program: &Program,
+) -> Result<Observation, Cause> {
+    let (mut seen, address, bytes) = {
+        let view = View(paused.ram());
+        let now = mailbox.handshake(&view)?;
+        let reached = program.checkpoints.get(now.checkpoint_label as usize);
+        let label = reached.map(|reached| reached.label.clone());
+        let at = reached.map(|reached| (reached.actor, reached.op));
+        let seen = observe::observation(&view, mailbox, case, label, at)?;
+        let (address, bytes) = mailbox.acknowledge(&now);
+        (seen, address, bytes)
+    };
+    if seen.label.is_none() {
+        // The guest named a checkpoint that this program does not have; the judge will see it.
+        seen.label = Some("unknown checkpoint".to_owned());
+    }
+    write(paused, address, &bytes)?;
+    Ok(seen)
+}
+
 /// The module's refusal of a request, if that is how it ended.
-fn refusal(now: &Handshake) -> Result<(), Cause> {
+pub(super) fn refusal(now: &Handshake) -> Result<(), Cause> {
     if now.phase != Phase::Refused {
         return Ok(());
     }
@@ -389,7 +409,8 @@ pub struct Sent {
     plant: Option<Planted>,
 }
 
-fn evidence(
+/// Puts evidence together.
+pub(super) fn evidence(
     setting: &Setting,
     plant: Option<Planted>,
     observations: Vec<Observation>,
@@ -416,14 +437,18 @@ fn evidence(
 }
 
 /// A folder for a machine's console and log.
-fn logs() -> std::io::Result<tempfile::TempDir> {
+pub(super) fn logs() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new()
         .prefix("relaybed-machine-")
         .tempdir()
 }
 
 /// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
-fn put(paused: &mut Paused<'_>, mailbox: &Mailbox, program: &Program) -> Result<(), Cause> {
+pub(super) fn put(
+    paused: &mut Paused<'_>,
+    mailbox: &Mailbox,
+    program: &Program,
+) -> Result<(), Cause> {
     let now = mailbox.handshake(&View(paused.ram()))?;
     for (address, bytes) in mailbox.program(program) {
         write(paused, address, bytes)?;

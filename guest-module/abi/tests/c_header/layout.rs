@@ -4,7 +4,7 @@ use std::mem::offset_of;
 
 use relaybed_abi::{
     Actor, BufMembers, ChanMembers, ChannelSpec, CheckpointArg, DirBuf, DirChannel, Event, FillArg,
-    GateArg, Header, HoldArg, Member, Op, OpResult, RecordHeader, Request, RingHead, Stat,
+    GateArg, Header, HoldArg, Member, Op, OpResult, RecordHeader, Request, RingHead, Stat, StepArg,
     SubbufsArg, TransportArg,
 };
 
@@ -46,7 +46,7 @@ fn layouts() -> Vec<Layout> {
             magic, abi_version, mailbox_size, mailbox_pa, linux_version, page_size, cpus_possible,
             cpus_online, cpus_online_mask, release, buf, chan, request_seq, done_seq, phase,
             refusal, refusal_op, checkpoint_seq, checkpoint_ack, checkpoint_label, checkpoint_op,
-            n_events, n_data, n_pfns, order, plant_done, taint_ready, taint_now,
+            n_events, n_data, n_pfns, order, plant_done, taint_ready, taint_now, direct_map,
         }),
         layout!(ChannelSpec = "rb_channel_spec" {
             base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,
@@ -79,6 +79,7 @@ fn layouts() -> Vec<Layout> {
             magic, actor, cpu, seq, len, time_ns, context, channel, reserved, crc,
         }),
         layout!(GateArg = "rb_gate_arg" { gate, count }),
+        layout!(StepArg = "rb_step_arg" { actor, op }),
         layout!(HoldArg = "rb_hold_arg" { cpu, reached, until, reserved }),
         layout!(CheckpointArg = "rb_checkpoint_arg" { label, op }),
         layout!(TransportArg = "rb_transport_arg" { transport, len }),
