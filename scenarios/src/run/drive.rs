@@ -29,6 +29,8 @@ use crate::symbols::Symbols;
 
 /// Timer interrupts without anything else after which a run is stuck: some 20 s of the guest's time.
 const TICKS_MAX: u32 = 5000;
+/// Timer interrupts in a row that a vCPU may take while others have work: after that it waits for them.
+const TICKS_IN_A_ROW: u32 = 4;
 /// Turns of a spinning loop, with nobody else to go on, before its end is awaited without stops.
 const TURNS_MAX: u32 = 3;
 
@@ -181,6 +183,7 @@ impl<'a> Controlled<'a> {
                 observations: Vec::new(),
                 limit: self.plan.deadline().idle,
                 ticks: 0,
+                in_a_row: (0, 0),
             };
             let driven = run.drive(strategy, &mut trace);
             console.show();
@@ -222,8 +225,10 @@ struct Run<'a, 'm> {
     observations: Vec<Observation>,
     /// Longest time of the host's that a vCPU may run without coming anywhere.
     limit: Duration,
-    /// Timer interrupts since anything else happened.
+    /// Timer interrupts since an actor came to an operation.
     ticks: u32,
+    /// Timer interrupts of one vCPU without another stop between.
+    in_a_row: (u32, u32),
 }
 
 /// What a vCPU that went on has come to.
@@ -304,14 +309,7 @@ impl Run<'_, '_> {
             let place = match landmark {
                 Landmark::Bell => return Ok(Seen::Bell),
                 Landmark::Idle => Place::Idle,
-                Landmark::Tick => {
-                    self.ticks += 1;
-                    if self.ticks > TICKS_MAX {
-                        let stands = self.stands();
-                        return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
-                    }
-                    Place::Tick
-                }
+                Landmark::Tick => self.tick(vcpu)?,
                 Landmark::Step => {
                     self.ticks = 0;
                     let registers = self.debugger.registers(vcpu)?;
@@ -336,8 +334,29 @@ impl Run<'_, '_> {
             if turns >= TURNS_MAX {
                 self.spin_out(false)?;
             }
+            if landmark != Landmark::Tick {
+                self.in_a_row = (vcpu, 0);
+            }
             return Ok(Seen::Place(place));
         }
+    }
+
+    /// A timer interrupt: of a vCPU that works, or of one that waits in a loop that is not known to.
+    fn tick(&mut self, vcpu: u32) -> Result<Place, Cause> {
+        self.ticks += 1;
+        if self.ticks > TICKS_MAX {
+            let stands = self.stands();
+            return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
+        }
+        let (of, count) = self.in_a_row;
+        let count = if of == vcpu { count + 1 } else { 1 };
+        if count < TICKS_IN_A_ROW {
+            self.in_a_row = (vcpu, count);
+            return Ok(Place::Tick);
+        }
+        self.in_a_row = (vcpu, 0);
+        self.state(vcpu).spins = true;
+        Ok(Place::Waits)
     }
 
     /// Clears the breakpoints in spinning loops, or sets them again.

@@ -20,3 +20,29 @@ pub(super) fn parse(text: &str) -> Option<Interrupts> {
         timer: Some(left).filter(|left| *left > 0),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: &str = "dumping local APIC state for CPU 1 \n\nLVTT\t 0x000000ec active-hi edge one-shot\n\
+        Timer\t DCR=0x3 (divide by 16) initial_count = 148496 current_count = 47194\nISR\t 236 \n\
+        IRR\t (none)\n\nAPR 0x01 TPR 0x10 DFR 0x0f LDR 0x02 PPR 0xe0\n";
+
+    #[test]
+    fn what_waits_and_how_long_the_timer_runs() {
+        let told = |text: &str| parse(text).unwrap();
+        let (pending, timer) = (false, Some(47194));
+        assert_eq!(told(IDLE), Interrupts { pending, timer });
+        let text = IDLE.replace("(none)", "236 251 ").replace("47194", "0");
+        let (pending, timer) = (true, None);
+        assert_eq!(told(&text), Interrupts { pending, timer });
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["", "IRR (none)", "No APIC", "IRR 1\ncurrent_count = x"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
