@@ -352,17 +352,16 @@ pub(crate) fn save(
 
 /// One word for RAM and what else is given.
 pub(crate) fn digest(ram: &RamFile, parts: &[Vec<u8>]) -> Result<String, ImageError> {
-    let mut hash = Sha256::new();
-    each_page_run(ram.file(), |offset, bytes| {
-        note_run(&mut hash, offset, bytes);
+    let mut hash = RamHash::default();
+    ram.each_page_run(|offset, bytes| {
+        hash.note(offset, bytes);
         Ok(())
     })
     .map_err(io_error("read", Path::new("RAM")))?;
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+    for (part, behind) in parts.iter().zip(ram.size()..) {
+        hash.note(behind, part);
     }
-    Ok(hex(hash))
+    Ok(hash.finish())
 }
 
 /// Everything in a spec that a machine's state depends on.
