@@ -15,6 +15,7 @@ pub mod parse;
 mod checks;
 mod claims;
 mod gap;
+mod history;
 mod identify;
 mod known;
 mod pick;

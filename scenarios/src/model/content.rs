@@ -18,6 +18,12 @@ use super::buffer::{Piece, Source};
 /// Bytes of the header that hold `time_ns` and `crc`.
 const UNKNOWN: [std::ops::Range<usize>; 2] = [16..24, 28..32];
 
+/// Whether byte `at` of a record's header is known before the record is written.
+#[must_use]
+pub fn is_told(at: usize) -> bool {
+    !UNKNOWN.iter().any(|range| range.contains(&at))
+}
+
 /// What the bytes of a source are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuff<'a> {
@@ -165,8 +171,7 @@ fn header_mismatch(known: &RecordHeader, from: usize, bytes: &[u8]) -> Option<us
     let expected = known.as_bytes();
     let differs = bytes.iter().enumerate().find_map(|(i, byte)| {
         let at = from + i;
-        let unknown = UNKNOWN.iter().any(|range| range.contains(&at));
-        (!unknown && expected.get(at) != Some(byte)).then_some(i)
+        (is_told(at) && expected.get(at) != Some(byte)).then_some(i)
     });
     if differs.is_none() && from == 0 && bytes.len() == RB_RECORD_HEADER {
         let crc = crc32fast::hash(&bytes[..RB_RECORD_HEADER - 4]);
