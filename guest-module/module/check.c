@@ -15,7 +15,7 @@
 #define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY |	\
 			 RB_CHAN_GLOBAL | RB_CHAN_ROOT |		\
 			 RB_CHAN_NO_CALLBACKS | RB_CHAN_NO_CREATE |	\
-			 RB_CHAN_NO_REMOVE)
+			 RB_CHAN_NO_REMOVE | RB_CHAN_STALL_LATE)
 #define BED_NEST_FLAGS	(RB_OP_NEST_CALLBACK | RB_OP_NEST_FILL)
 #define BED_DELAY_MAX_US	10000000
 
@@ -30,6 +30,9 @@ static int bed_check_client(const struct rb_request *request,
 		return -EINVAL;
 	if (spec->stall_at && (spec->stall_signal >= request->n_gates ||
 			       spec->stall_wait >= request->n_gates))
+		return -EINVAL;
+	if (spec->flags & RB_CHAN_STALL_LATE &&
+	    (!spec->stall_at || !spec->header_bytes))
 		return -EINVAL;
 	return 0;
 }

@@ -66,6 +66,17 @@ static void bed_stall(struct bed_channel *ch, struct rchan_buf *buf)
 	bed_event_file(ch, buf->cpu, RB_EVENT_STALL, opened, 0);
 }
 
+static bool bed_stalls(const struct bed_channel *ch, const struct rchan_buf *buf,
+		       bool late)
+{
+	const struct rb_channel_spec *spec = ch->spec;
+
+	return spec->stall_at && buf->cpu < RB_MAX_CPUS &&
+	       spec->stall_at == ch->calls[buf->cpu] &&
+	       spec->stall_cpu == buf->cpu &&
+	       late == !!(spec->flags & RB_CHAN_STALL_LATE);
+}
+
 /* Whether this call, which is one of a switch, refuses whatever the mode says. */
 static bool bed_refuses(struct bed_channel *ch, struct rchan_buf *buf)
 {
@@ -76,7 +87,7 @@ static bool bed_refuses(struct bed_channel *ch, struct rchan_buf *buf)
 		return false;
 	/* Whoever switches the buffer is alone with it, or nothing is specified. */
 	call = ++ch->calls[buf->cpu];
-	if (spec->stall_at == call && spec->stall_cpu == buf->cpu)
+	if (bed_stalls(ch, buf, false))
 		bed_stall(ch, buf);
 	return spec->refuse_from && call >= spec->refuse_from &&
 	       call - spec->refuse_from < spec->refuse_count;
@@ -100,6 +111,8 @@ static int bed_subbuf_start(struct rchan_buf *buf, void *subbuf, void *prev,
 		subbuf_start_reserve(buf, header_bytes);
 		bed_pattern(subbuf, RB_HEADER_ACTOR, buf->subbufs_produced, 0,
 			    header_bytes);
+		if (prev && bed_stalls(ch, buf, true))
+			bed_stall(ch, buf);
 	}
 	if (frame && prev)
 		bed_nest_reached(&bed.actors[frame->actor], RB_OP_NEST_CALLBACK);

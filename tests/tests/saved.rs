@@ -33,3 +33,33 @@ fn a_torn_record_is_found_with_its_place() {
         (&Value::from(3), &Value::from(15665))
     );
 }
+
+/// The evidence with the last byte of its data area changed: one of a record that was read.
+fn judge_with_a_wrong_byte(name: &str) -> Call {
+    let from = format!("{}/../fixtures/evidence/{name}", env!("CARGO_MANIFEST_DIR"));
+    let to = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(from).expect("the evidence") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), to.path().join(file.file_name())).expect("a copy");
+    }
+    let data = to.path().join("data.bin");
+    let mut bytes = std::fs::read(&data).expect("the data area");
+    *bytes.last_mut().expect("bytes were read") ^= 0x20;
+    std::fs::write(&data, bytes).expect("the spoilt data area");
+    let folder = to.path().display().to_string();
+    call(RELAYBED, &["judge", "--format", "json", &folder])
+}
+
+#[test]
+fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
+    for (name, id) in [
+        ("reader-starts-over", "K31"),
+        ("unwritten-in-the-switch", "K32"),
+    ] {
+        let judged = judge(name).expect_code(0);
+        assert_eq!(row(&judged)["outcome"], "known", "{name}");
+        assert_eq!(row(&judged)["known"], id);
+        let spoilt = judge_with_a_wrong_byte(name).expect_code(1);
+        assert_eq!(row(&spoilt)["outcome"], "failed", "{name}");
+    }
+}

@@ -160,6 +160,7 @@ enum rb_create {
 #define RB_CHAN_NO_CALLBACKS	0x10	/* relay_open() is given no callbacks */
 #define RB_CHAN_NO_CREATE	0x20	/* callbacks without create_buf_file */
 #define RB_CHAN_NO_REMOVE	0x40	/* callbacks without remove_buf_file */
+#define RB_CHAN_STALL_LATE	0x80	/* the stall comes once the header is reserved */
 
 /*
  * A channel, and what its client's callbacks do beyond the mode. Calls of
@@ -168,7 +169,9 @@ enum rb_create {
  *
  * The calls refuse_from to refuse_from + refuse_count - 1 refuse whatever the
  * mode says. Call stall_at of CPU stall_cpu's buffer signals gate stall_signal
- * and spins until gate stall_wait has been signalled, at most RB_STALL_MAX_US.
+ * and spins until gate stall_wait has been signalled, at most RB_STALL_MAX_US:
+ * before it decides, or with RB_CHAN_STALL_LATE when it has accepted and
+ * reserved its header.
  * Of the calls of create_buf_file for create_cpu, from the start of the request
  * on, the first create_skip make the file and the next create_times answer
  * create_answer.

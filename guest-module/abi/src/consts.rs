@@ -74,6 +74,8 @@ pub const RB_CHAN_NO_CALLBACKS: u32 = 0x10;
 pub const RB_CHAN_NO_CREATE: u32 = 0x20;
 /// Channel flag: callbacks without `remove_buf_file`.
 pub const RB_CHAN_NO_REMOVE: u32 = 0x40;
+/// Channel flag: the callback that stalls does so once its header is reserved.
+pub const RB_CHAN_STALL_LATE: u32 = 0x80;
 /// Operation flag: the payload is `len_min` literal bytes at `blob` of the blob area.
 pub const RB_OP_BLOB: u16 = 0x1;
 /// Operation flag: a read into memory that must not be touched.

@@ -78,6 +78,9 @@ pub struct Stall {
     pub signal: GateIndex,
     /// Gate that it then waits for.
     pub wait: GateIndex,
+    /// It does so once it has accepted and reserved its header; else before it decides.
+    #[serde(default)]
+    pub late: bool,
 }
 
 /// Files that `create_buf_file` does not make.

@@ -125,12 +125,7 @@ impl History {
     }
 
     /// The headers of the sub-buffers that began.
-    fn switched(
-        &mut self,
-        case: &Case,
-        buffer: &Buffer,
-        log: &mut Vec<crate::model::SwitchCall>,
-    ) {
+    fn switched(&mut self, case: &Case, buffer: &Buffer, log: &mut Vec<crate::model::SwitchCall>) {
         for call in log.drain(..).filter(|call| call.accepted) {
             self.begun(case, buffer, call.new);
         }
@@ -181,17 +176,27 @@ impl History {
             .map(|held| held.write.max(from))
     }
 
-    /// Follows a reader: gives the first of `bytes`, which one call gave, that the buffer did not hold
-    /// anywhere a reader may have been by then. `since` is the write behind which the reader is by now,
-    /// and moves on. `None` within: too much to be looked at.
-    pub(super) fn follow(&self, bytes: &[u8], since: &mut u32, budget: &mut u64) -> Option<usize> {
-        // A reader goes forward, or on to the beginning of a sub-buffer; it sees no place twice in a
-        // call that was not written in between, and time runs in one direction.
-        let mut states: Vec<(usize, u32)> = (0..self.places.len()).map(|at| (at, *since)).collect();
+    /// Every place.
+    pub(super) fn anywhere(&self) -> Vec<usize> {
+        (0..self.places.len()).collect()
+    }
+
+    /// Follows a reader through the bytes that one call gave. It starts at one of `starts` or where a
+    /// sub-buffer does, behind write `since`. Gives where it may be then; the first byte that the buffer
+    /// did not hold wherever the reader may have been; or that this is too much to be looked at.
+    pub(super) fn follow(
+        &self,
+        bytes: &[u8],
+        (starts, since): (&[usize], u32),
+        budget: &mut u64,
+    ) -> Followed {
+        // A reader goes forward, or on to the beginning of a sub-buffer; time runs in one direction.
+        let mut states: Vec<(usize, u32)> = starts.iter().map(|at| (*at, since)).collect();
+        self.advance_to_starts(&mut states, since);
         for (index, byte) in bytes.iter().enumerate() {
             *budget = budget.saturating_sub(states.len() as u64);
             if *budget == 0 {
-                return None;
+                return Followed::TooMuch;
             }
             states.retain_mut(|(place, time)| match self.shows(*place, *byte, *time) {
                 Some(seen) => {
@@ -201,22 +206,22 @@ impl History {
                 None => false,
             });
             let Some(earliest) = states.iter().map(|(_, time)| *time).min() else {
-                return Some(index);
+                return Followed::Lost { at: index };
             };
-            if index + 1 == bytes.len() {
-                *since = earliest;
-                break;
+            for (place, _) in &mut states {
+                *place += 1;
             }
-            self.advance(&mut states, earliest);
+            self.advance_to_starts(&mut states, earliest);
         }
-        None
+        let since = states.iter().map(|(_, time)| *time).min();
+        Followed::Through {
+            places: states.into_iter().map(|(place, _)| place).collect(),
+            since: since.unwrap_or(0),
+        }
     }
 
-    /// Each reader that is possible goes on by a byte, or to the beginning of any sub-buffer.
-    fn advance(&self, states: &mut Vec<(usize, u32)>, earliest: u32) {
-        for (place, _) in states.iter_mut() {
-            *place += 1;
-        }
+    /// Whoever reads may go on at the beginning of any sub-buffer.
+    fn advance_to_starts(&self, states: &mut Vec<(usize, u32)>, earliest: u32) {
         states.retain(|(place, _)| !place.is_multiple_of(self.subbuf_size));
         states.extend(
             (0..self.places.len())
@@ -224,6 +229,25 @@ impl History {
                 .map(|start| (start, earliest)),
         );
     }
+}
+
+/// What came of following a reader through one call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Every byte is explained.
+    Through {
+        /// Where the reader may be now.
+        places: Vec<usize>,
+        /// It has seen this write.
+        since: u32,
+    },
+    /// This byte is not.
+    Lost {
+        /// Which of the call.
+        at: usize,
+    },
+    /// The budget is used up.
+    TooMuch,
 }
 
 /// Whether an operation changes what the buffer holds; `None`: in a way that is not followed here.
@@ -243,9 +267,12 @@ fn changes(
         }
         Op::CpuOff { .. } | Op::CpuOn { .. } => None,
         Op::Flush { channel: of } => Some(*of == channel),
-        Op::Write { channel: of, .. } | Op::Switch { channel: of, .. } if *of == channel && here => {
+        Op::Write { channel: of, .. } | Op::Switch { channel: of, .. }
+            if *of == channel && here =>
+        {
             // What is nested lies in the middle of another write.
-            let nested = actor.is_nested() || case.actors.iter().any(|other| is_guest(other, actor));
+            let nested =
+                actor.is_nested() || case.actors.iter().any(|other| is_guest(other, actor));
             (!nested).then_some(true)
         }
         _ => Some(false),
@@ -255,4 +282,101 @@ fn changes(
 /// Whether `other` may be nested on a write of `actor`: on its CPU, at least.
 fn is_guest(other: &Actor, actor: &Actor) -> bool {
     other.is_nested() && other.cpu() == actor.cpu()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Mode;
+    use crate::judge::tests::cases::{case, channel, producer, records};
+    use crate::model::{Behaviour, behaviour::version, predict};
+
+    /// Three laps of a small ring, and its history.
+    fn laps() -> (Case, History) {
+        let writer = producer("writer", 0, vec![records(40, 90, 40)]);
+        let case = case(channel(200, 4, Mode::Overwrite), vec![writer], 0);
+        let prediction = predict(&case, &Behaviour::of(version(6, 1)), 2);
+        let history = History::of(&case, &prediction, (0, 0)).expect("one writer is in order");
+        (case, history)
+    }
+
+    /// What `len` places from `start` on showed behind a write.
+    fn shown(history: &History, start: usize, len: usize, write: u32) -> Vec<u8> {
+        (start..start + len)
+            .map(|place| {
+                let held = &history.places[place];
+                let last = held.partition_point(|held| held.write <= write) - 1;
+                held[last].byte.unwrap_or(0x5a)
+            })
+            .collect()
+    }
+
+    fn follow_from(history: &History, bytes: &[u8], since: u32) -> Followed {
+        history.follow(bytes, (&history.anywhere(), since), &mut (1 << 24))
+    }
+
+    fn lost_at(history: &History, bytes: &[u8]) -> Option<usize> {
+        match follow_from(history, bytes, 0) {
+            Followed::Lost { at } => Some(at),
+            Followed::Through { .. } => None,
+            Followed::TooMuch => panic!("it is not much"),
+        }
+    }
+
+    #[test]
+    fn what_was_there_is_followed_however_it_is_torn() {
+        let (_, history) = laps();
+        assert_eq!(lost_at(&history, &[]), None);
+        for write in [1, 5, 20, history.writes] {
+            let whole = shown(&history, 30, 500, write);
+            assert_eq!(lost_at(&history, &whole), None, "write {write}");
+        }
+        // Overtaken in the middle, then on to another sub-buffer; never-written zeroes are what pages have.
+        let mut torn = shown(&history, 30, 101, 4);
+        torn.extend(shown(&history, 131, 300, 25));
+        torn.extend(shown(&history, 0, 150, 33));
+        assert_eq!(lost_at(&history, &torn), None);
+        assert_eq!(lost_at(&history, &[0; 64]), None);
+    }
+
+    #[test]
+    fn foreign_bytes_older_bytes_and_too_many_are_found() {
+        let (_, history) = laps();
+        let early = shown(&history, 10, 120, 3);
+        let mut foreign = early.clone();
+        foreign.extend((0..40u8).map(|at| at.wrapping_mul(37) ^ 0xa5));
+        let at = lost_at(&history, &foreign).expect("nobody wrote those");
+        assert!((120..140).contains(&at), "{at}");
+
+        // Time does not run backwards: an old lap behind the newest.
+        let mut older = shown(&history, 10, 150, history.writes);
+        older.extend(shown(&history, 160, 40, 3));
+        assert!(lost_at(&history, &older).is_some());
+
+        // Nor does what a reader saw in an earlier call.
+        let late = shown(&history, 10, 150, history.writes);
+        let Followed::Through { since, places } = follow_from(&history, &late, 0) else {
+            panic!("it is there");
+        };
+        assert!(since > 20 && places.contains(&160), "{since} {places:?}");
+        assert!(matches!(
+            follow_from(&history, &early, since),
+            Followed::Lost { .. }
+        ));
+
+        let beyond: Vec<u8> = shown(&history, 600, 200, history.writes)
+            .into_iter()
+            .chain(std::iter::repeat_n(0, 64))
+            .collect();
+        assert!(lost_at(&history, &beyond).is_some());
+    }
+
+    #[test]
+    fn what_is_not_in_one_order_has_no_history() {
+        let writers = (0..2).map(|i| producer(&format!("w{i}"), 0, vec![records(40, 90, 3)]));
+        let racing = case(channel(200, 4, Mode::Overwrite), writers.collect(), 0);
+        let prediction = predict(&racing, &Behaviour::of(version(6, 1)), 2);
+        assert!(History::of(&racing, &prediction, (0, 0)).is_none());
+        assert!(History::of(&racing, &prediction, (0, 1)).is_some());
+    }
 }

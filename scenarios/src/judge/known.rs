@@ -15,10 +15,13 @@ mod open_while_coming_up;
 mod range;
 mod read_nowhere;
 mod reader_during_switch;
+mod reader_starts_over;
 mod refused_after_a_lap;
 mod short_read_in_the_switch;
 mod splice;
 mod two_empty_flushes;
+mod unwritten_in_the_switch;
+mod without;
 
 use crate::case::{Channel, Op};
 use crate::verdict::{Failure, Verdict};
@@ -103,6 +106,14 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "open_while_coming_up",
         explains: open_while_coming_up::explains,
+    },
+    Recogniser {
+        name: "reader_starts_over",
+        explains: reader_starts_over::explains,
+    },
+    Recogniser {
+        name: "unwritten_in_the_switch",
+        explains: unwritten_in_the_switch::explains,
     },
 ];
 

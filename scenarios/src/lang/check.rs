@@ -167,6 +167,21 @@ impl Resolver<'_> {
                 "an actor must do { signal = GATE } while the callback waits",
             );
         }
+        let forms = self.file.channels.iter().zip(&self.case.channels);
+        let headless: Vec<_> = forms
+            .filter(|(_, channel)| channel.client.stall.is_some_and(|stall| stall.late))
+            .filter(|(_, channel)| channel.header_bytes == 0)
+            .filter_map(|(form, _)| form.client.stall.as_ref()?.after.as_ref())
+            .map(|after| after.span.clone())
+            .collect();
+        for place in headless {
+            self.report(
+                "a callback without a header cannot wait behind it".to_owned(),
+                place,
+                "needs a header",
+                "say how long it is: header_bytes = 8",
+            );
+        }
     }
 
     fn check_table_sizes(&mut self) {

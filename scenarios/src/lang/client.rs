@@ -16,7 +16,7 @@ use crate::case::{Answer, Callbacks, Client, Denied, Mode, Need, Refuse, Stall};
 type Value<'t> = Spanned<DeValue<'t>>;
 
 pub(super) const REFUSE_KEYS: [&str; 2] = ["from", "count"];
-pub(super) const STALL_KEYS: [&str; 4] = ["cpu", "at", "signal", "wait"];
+pub(super) const STALL_KEYS: [&str; 5] = ["cpu", "at", "signal", "wait", "after"];
 pub(super) const CREATE_KEYS: [&str; 4] = ["cpu", "answer", "skip", "times"];
 
 /// Longest base filename in bytes.
@@ -91,11 +91,13 @@ impl<'t> Walker<'t> {
         let at = self.needed_num(&fields, "at");
         let signal = self.needed_string(&fields, "signal");
         let wait = self.needed_string(&fields, "wait");
+        let after = self.optional_string(&fields, "after");
         Some(StallForm {
             cpu: cpu?,
             at: at?,
             signal: signal?,
             wait: wait?,
+            after,
         })
     }
 
@@ -197,6 +199,7 @@ impl Resolver<'_> {
             at: narrow(at?),
             signal: self.gate(&form.signal),
             wait: self.gate(&form.wait),
+            late: self.word(form.after.as_ref(), &[("nothing", false), ("header", true)]),
         })
     }
 
@@ -274,12 +277,16 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
         at,
         signal,
         wait,
+        late,
     }) = stall
     {
         let (signal, wait) = (quoted(&gates[*signal]), quoted(&gates[*wait]));
+        let after = if *late { ", after = \"header\"" } else { "" };
         line(
             text,
-            format_args!("stall = {{ cpu = {cpu}, at = {at}, signal = {signal}, wait = {wait} }}"),
+            format_args!(
+                "stall = {{ cpu = {cpu}, at = {at}, signal = {signal}, wait = {wait}{after} }}"
+            ),
         );
     }
     if let Some(Denied {

@@ -79,6 +79,7 @@ pub(super) struct StallForm {
     pub(super) at: Num,
     pub(super) signal: Sp<String>,
     pub(super) wait: Sp<String>,
+    pub(super) after: Option<Word>,
 }
 
 #[derive(Debug)]

@@ -81,7 +81,7 @@
 //! | `callbacks` | `all`, `none` (a NULL pointer), `no-create`, `no-remove`. `all` if left out |
 //! | `base_bytes` | bytes of the base filename: NAME, drawn out with `x` |
 //! | `refuse` | `{ from, count }`: calls of `subbuf_start` that refuse whatever the mode says |
-//! | `stall` | `{ cpu, at, signal, wait }`: that call of `subbuf_start` of that CPU's buffer signals a gate and waits for another, for 3 s at most |
+//! | `stall` | `{ cpu, at, signal, wait }`: that call of `subbuf_start` of that CPU's buffer signals a gate and waits for another, for 3 s at most: before it decides, or with `after = "header"` once it has reserved its header |
 //! | `create` | `{ cpu, answer, skip, times }`: `create_buf_file` answers `null` or an `error` pointer for that CPU, so many times after `skip` calls |
 //!
 //! Calls of `subbuf_start` are counted by buffer, from 1, from the opening on, without those that opening

@@ -143,6 +143,9 @@ struct Stall {
     signal: String,
     /// Gate that it then waits for.
     wait: String,
+    /// When it waits: `nothing` (the default): before it decides; `header`: once it has accepted and reserved its header.
+    #[schemars(example = &"header")]
+    after: Option<String>,
 }
 
 /// What create_buf_file answers in place of a file.

@@ -7,8 +7,8 @@ use relaybed_abi::{
     Actor as AbiActor, ChannelSpec, Context as AbiContext, Create, Files as AbiFiles,
     Mode as AbiMode, Op as AbiOp, Plant, RB_BASE_SIZE, RB_CHAN_BUFFER_ONLY, RB_CHAN_GLOBAL,
     RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START,
-    RB_CHAN_ROOT, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS,
-    RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
+    RB_CHAN_ROOT, RB_CHAN_STALL_LATE, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES,
+    RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
     RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -231,6 +231,9 @@ fn client(client: &Client, spec: &mut ChannelSpec) -> Result<(), ProgramError> {
             stall.signal.max(stall.wait) as u64 + 1,
             RB_MAX_GATES,
         )?;
+        if stall.late {
+            spec.flags |= RB_CHAN_STALL_LATE;
+        }
         (spec.stall_cpu, spec.stall_at) = (stall.cpu, stall.at);
         (spec.stall_signal, spec.stall_wait) = (narrow(stall.signal), narrow(stall.wait));
     }

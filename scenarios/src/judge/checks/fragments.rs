@@ -6,10 +6,10 @@
 //! finds older bytes behind newer ones. So wherever the order of all writes is determined, a reader can be
 //! followed through what the buffer held: what cannot be followed came from somewhere else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::case::{FileCall, Op};
-use crate::judge::history::History;
+use crate::judge::history::{Followed, History};
 use crate::judge::matter::{Matter, Report, is_no_overwrite};
 use crate::judge::streams::{Got, reads};
 use crate::judge::words;
@@ -20,28 +20,66 @@ const BUDGET: u64 = 1 << 28;
 
 /// Checks it.
 pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
-    let mut histories: HashMap<(usize, u32), Option<History>> = HashMap::new();
-    // By reader and buffer: the write that it has seen so far.
-    let mut seen: HashMap<(usize, (usize, u32)), u32> = HashMap::new();
+    let all = reads(matter.case, matter.evidence);
+    let mut live: BTreeMap<(usize, u32), Vec<&Got<'_>>> = BTreeMap::new();
+    for got in all.iter().filter(|got| is_live(matter, got)) {
+        live.entry((got.channel, got.cpu)).or_default().push(got);
+    }
     let mut budget = BUDGET;
-    for got in &reads(matter.case, matter.evidence) {
-        if !is_live(matter, got) {
-            continue;
-        }
-        let key = (got.channel, got.cpu);
-        let history = histories
-            .entry(key)
-            .or_insert_with(|| History::of(matter.case, matter.prediction, key));
-        let Some(history) = history.as_ref().filter(|_| reads_plainly(matter, got)) else {
-            report.amount.unspecified += 1;
+    for (key, calls) in live {
+        let history = History::of(matter.case, matter.prediction, key);
+        let Some(history) = history.filter(|_| calls.iter().all(|got| reads_plainly(matter, got)))
+        else {
+            report.amount.unspecified += calls.len() as u64;
             continue;
         };
-        report.amount.bytes += got.bytes.len() as u64;
-        let since = seen.entry((got.actor, key)).or_default();
-        if let Some(at) = history.follow(got.bytes, since, &mut budget) {
-            fail(matter, report, got, at);
+        report.amount.bytes += calls.iter().map(|got| got.bytes.len() as u64).sum::<u64>();
+        // Most calls go on where the one before ended: only where that does not explain all of them
+        // every place is tried.
+        if !follow(&history, &calls, Start::WhereTheLastEnded, &mut budget).is_empty() {
+            for (got, at) in follow(&history, &calls, Start::Anywhere, &mut budget) {
+                fail(matter, report, got, at);
+            }
         }
     }
+}
+
+/// Where a call may begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    WhereTheLastEnded,
+    Anywhere,
+}
+
+/// The calls that cannot be followed, each with its first byte that cannot.
+fn follow<'a, 'b>(
+    history: &History,
+    calls: &[&'b Got<'a>],
+    start: Start,
+    budget: &mut u64,
+) -> Vec<(&'b Got<'a>, usize)> {
+    let mut lost = Vec::new();
+    let mut places = history.anywhere();
+    // By reader: the write that it has seen so far.
+    let mut seen: HashMap<usize, u32> = HashMap::new();
+    for got in calls {
+        if start == Start::Anywhere {
+            places = history.anywhere();
+        }
+        let since = seen.entry(got.actor).or_default();
+        match history.follow(got.bytes, (&places, *since), budget) {
+            Followed::Through {
+                places: ends,
+                since: now,
+            } => {
+                places = ends;
+                *since = now;
+            }
+            Followed::Lost { at } => lost.push((*got, at)),
+            Followed::TooMuch => break,
+        }
+    }
+    lost
 }
 
 /// Whether writers may be at work on the buffer, which is in overwrite mode.

@@ -8,10 +8,10 @@ use crate::judge::judge;
 use crate::model::behaviour::version;
 use crate::verdict::{Property, Verdict};
 
-pub(super) const OLD: u32 = version(6, 1);
-pub(super) const NEW: u32 = version(7, 2);
+pub(in crate::judge) const OLD: u32 = version(6, 1);
+pub(in crate::judge) const NEW: u32 = version(7, 2);
 
-pub(super) fn channel(subbuf_size: u64, n_subbufs: u64, mode: Mode) -> Channel {
+pub(in crate::judge) fn channel(subbuf_size: u64, n_subbufs: u64, mode: Mode) -> Channel {
     Channel {
         name: "cpu".to_owned(),
         subbuf_size,
@@ -24,7 +24,7 @@ pub(super) fn channel(subbuf_size: u64, n_subbufs: u64, mode: Mode) -> Channel {
     }
 }
 
-pub(super) fn records(len_min: u32, len_max: u32, count: u32) -> Op {
+pub(in crate::judge) fn records(len_min: u32, len_max: u32, count: u32) -> Op {
     Op::Write {
         channel: 0,
         via: Via::Write,
@@ -33,7 +33,7 @@ pub(super) fn records(len_min: u32, len_max: u32, count: u32) -> Op {
     }
 }
 
-pub(super) fn producer(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
+pub(in crate::judge) fn producer(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
     Actor {
         name: name.to_owned(),
         place: Place::Kernel {
@@ -44,7 +44,7 @@ pub(super) fn producer(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
     }
 }
 
-pub(super) fn case(channel: Channel, actors: Vec<Actor>, gates: usize) -> Case {
+pub(in crate::judge) fn case(channel: Channel, actors: Vec<Actor>, gates: usize) -> Case {
     Case {
         name: "test/case".to_owned(),
         summary: "A case of a test.".to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn case(channel: Channel, actors: Vec<Actor>, gates: usize) -> Case {
 }
 
 /// A read-only mapping of the first file.
-pub(super) fn map(len: u64) -> Op {
+pub(in crate::judge) fn map(len: u64) -> Op {
     Op::File {
         file: 0,
         call: FileCall::Map(Map {
@@ -72,13 +72,13 @@ pub(super) fn map(len: u64) -> Op {
 }
 
 /// One producer a CPU, several laps.
-pub(super) fn laps(mode: Mode) -> Case {
+pub(in crate::judge) fn laps(mode: Mode) -> Case {
     let each = |cpu| producer(&format!("p{cpu}"), cpu, vec![records(64, 200, 100)]);
     case(channel(1000, 4, mode), vec![each(0), each(1)], 0)
 }
 
 /// A writer and a user that reads everything after it.
-pub(super) fn read_after(mode: Mode) -> Case {
+pub(in crate::judge) fn read_after(mode: Mode) -> Case {
     let reader = Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: None },
@@ -125,7 +125,7 @@ pub(super) fn read_after(mode: Mode) -> Case {
 }
 
 /// Two producers in one buffer and a reader beside them: nothing is determined.
-pub(super) fn race() -> Case {
+pub(in crate::judge) fn race() -> Case {
     let softirq = Actor {
         place: Place::Kernel {
             cpu: 0,
@@ -160,7 +160,7 @@ pub(super) fn race() -> Case {
     )
 }
 
-pub(super) fn all_cases() -> Vec<Case> {
+pub(in crate::judge) fn all_cases() -> Vec<Case> {
     let mut headers = laps(Mode::Overwrite);
     headers.channels[0].header_bytes = 24;
     let mut short = laps(Mode::Overwrite);
@@ -185,7 +185,7 @@ pub(super) fn all_cases() -> Vec<Case> {
     ]
 }
 
-pub(super) fn first(case: &Case, evidence: &Evidence) -> Option<Property> {
+pub(in crate::judge) fn first(case: &Case, evidence: &Evidence) -> Option<Property> {
     match judge(case, evidence).0 {
         Verdict::Failed { failures } => failures.first().map(|failure| failure.property),
         _ => None,

@@ -1,7 +1,7 @@
 //! Checkers are tested with forged evidence: clean evidence passes, each planted defect is found
 //! under its own name.
 
-mod cases;
+pub(super) mod cases;
 mod clients;
 mod files;
 mod known;

@@ -1,0 +1,67 @@
+//! Evidence with some bytes of one buffer's reads left out, to see whether anything else is wrong.
+
+use std::ops::Range;
+
+use relaybed_abi::EventKind;
+
+use crate::evidence::Evidence;
+use crate::judge::matter::{Matter, ParsedStream};
+use crate::judge::run::failures_under;
+use crate::judge::streams::reads;
+use crate::verdict::Failure;
+
+/// What the buffer's readers got, in the order of their calls.
+pub(super) fn bytes_read(matter: &Matter<'_>, (channel, cpu): (usize, u32)) -> Vec<u8> {
+    let got = reads(matter.case, matter.evidence);
+    got.iter()
+        .filter(|got| (got.channel, got.cpu) == (channel, cpu))
+        .flat_map(|got| got.bytes.iter().copied())
+        .collect()
+}
+
+/// The buffer's stream, if it was parsed.
+pub(super) fn stream<'m>(
+    matter: &'m Matter<'_>,
+    (channel, cpu): (usize, u32),
+) -> Option<&'m ParsedStream> {
+    let mut streams = matter.streams.iter();
+    streams.find(|stream| (stream.channel, stream.cpu) == (channel, cpu))
+}
+
+/// What would fail if the readers had not got this range of their bytes.
+pub(super) fn failures(
+    matter: &Matter<'_>,
+    key: (usize, u32),
+    range: Range<usize>,
+) -> Vec<Failure> {
+    let left = evidence(matter, key, range);
+    failures_under(matter.case, &left, &matter.prediction.behaviour)
+}
+
+fn evidence(matter: &Matter<'_>, key: (usize, u32), range: Range<usize>) -> Evidence {
+    let mut left = matter.evidence.clone();
+    let mut position = 0;
+    for got in reads(matter.case, matter.evidence) {
+        if (got.channel, got.cpu) != key {
+            continue;
+        }
+        let own = position..position + got.bytes.len();
+        position = own.end;
+        let cut = range.start.max(own.start)..range.end.min(own.end);
+        if cut.is_empty() {
+            continue;
+        }
+        let start = left.data.len() as u64;
+        left.data.extend(&got.bytes[..cut.start - own.start]);
+        left.data.extend(&got.bytes[cut.end - own.start..]);
+        let end = left.data.len() as u64;
+        let event = left
+            .events
+            .iter_mut()
+            .find(|event| event.kind == EventKind::Read.code() && event.order == got.order());
+        if let Some(event) = event {
+            (event.consumed, event.produced) = (start, end - start);
+        }
+    }
+    left
+}
