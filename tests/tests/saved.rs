@@ -44,8 +44,13 @@ fn judge_with_a_wrong_byte(name: &str) -> Call {
     }
     let data = to.path().join("data.bin");
     let mut bytes = std::fs::read(&data).expect("the data area");
+    let saved = crc32fast::hash(&bytes).to_string();
     *bytes.last_mut().expect("bytes were read") ^= 0x20;
-    std::fs::write(&data, bytes).expect("the spoilt data area");
+    std::fs::write(&data, &bytes).expect("the spoilt data area");
+    let index = to.path().join("evidence.json");
+    let text = std::fs::read_to_string(&index).expect("the index");
+    let text = text.replace(&saved, &crc32fast::hash(&bytes).to_string());
+    std::fs::write(&index, text).expect("the index of the spoilt data area");
     let folder = to.path().display().to_string();
     call(RELAYBED, &["judge", "--format", "json", &folder])
 }
