@@ -4,12 +4,14 @@ mod bench;
 mod capture;
 mod check;
 mod doctor;
+mod explore;
 mod fuzz;
 mod judge;
 mod known;
 mod list;
 mod machine;
 mod matrix;
+mod replay;
 mod run;
 mod scenarios;
 mod stats;
@@ -47,6 +49,18 @@ enum Command {
     /// nothing behind; a failure is saved, run again and shrunk to a minimal scenario file.
     #[command(after_long_help = exit::HELP)]
     Fuzz(fuzz::FuzzArgs),
+    /// Look for races: run a scenario again and again, each time with another schedule of its vCPUs.
+    ///
+    /// One vCPU runs at a time; at each place where one comes by what vCPUs share, a strategy says which goes
+    /// on. A finding is made small, saved, and named by a token that `replay` takes. Known issues
+    /// count as findings.
+    #[command(after_help = EXPLORE_EXAMPLES, after_long_help = format!("{EXPLORE_EXAMPLES}\n\n{}", exit::HELP))]
+    Explore(explore::ExploreArgs),
+    /// Run exactly one schedule again, given by its token or by saved evidence.
+    ///
+    /// Ends with 3 where the run is not the recorded one, and names the first step that differs.
+    #[command(after_long_help = exit::HELP)]
+    Replay(replay::ReplayArgs),
     /// Run scenarios on several kernels and show them side by side, differences first.
     #[command(after_long_help = exit::HELP)]
     Matrix(matrix::MatrixArgs),
@@ -120,6 +134,13 @@ Examples:
   relaybed run --format json | jq .              for programs
   relaybed run --plant torn ordering             spoil a record on purpose: must end red";
 
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  relaybed explore no-overwrite/reader-races-writer      up to 1000 schedules, until one finds something
+  relaybed explore my-case.toml --strategy dfs           all with up to two preemptions, in order
+  relaybed explore my-case.toml --seeds 0..200 --keep-going   count what 200 schedules find
+  relaybed replay rbs1…                                   one of them again";
+
 /// Which machine to run on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MachineArgs {
@@ -127,7 +148,7 @@ pub(crate) struct MachineArgs {
     #[arg(
         long,
         env = "RELAYBED_KERNEL",
-        default_value = "bookworm:6.1",
+        default_value = machine::DEFAULT_KERNEL,
         value_name = "KERNEL"
     )]
     pub kernel: String,
@@ -258,6 +279,8 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Explore(args) => explore::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Matrix(args) => matrix::matrix(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),

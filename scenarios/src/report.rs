@@ -11,6 +11,7 @@ pub mod matrix;
 pub mod transports;
 
 pub use excerpt::excerpt;
+pub(crate) use human::property as property_name;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -107,6 +108,37 @@ pub struct Summary {
     /// Of generated scenarios only: how many, how fast, and what the time went to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuzz: Option<Fuzzed>,
+    /// Of explored schedules only: how many, how fast, and what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explored: Option<Explored>,
+}
+
+/// Figures of explored schedules, over all scenarios of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Explored {
+    /// Schedules run, those that make a finding small not counted.
+    pub schedules: u64,
+    /// Of them, those that came to different stops or decisions than all others.
+    pub distinct: u64,
+    /// Pairs of a switch point and a vCPU that reached it.
+    pub places: u64,
+    /// Of them, those at which control passed to another vCPU.
+    pub switched: u64,
+    /// Schedules a second.
+    pub per_second: f64,
+    /// Time spent on them.
+    pub busy_ms: f64,
+    /// What was found, by what it is.
+    pub findings: std::collections::BTreeMap<String, Found>,
+}
+
+/// How often something was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// How often.
+    pub times: u64,
+    /// By which schedule first, counted from 1.
+    pub first: u64,
 }
 
 /// Figures of a run of generated scenarios.

@@ -48,6 +48,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         exits: None,
         own_rss_kib: 0,
         fuzz: None,
+        explored: None,
     };
     let exit = if summary.failed > 0 {
         Exit::Failed

@@ -11,6 +11,9 @@ use crate::run::{BackendWish, Plan, Wish};
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
+/// The kernel where none is asked for.
+pub(super) const DEFAULT_KERNEL: &str = "bookworm:6.1";
+
 /// A kernel that the options do not name fully.
 #[derive(Debug, thiserror::Error)]
 enum KernelError {
@@ -89,13 +92,38 @@ impl MachineArgs {
         Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
     }
 
+    /// A plan whose machines can be run under control.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub(super) fn controlled_plan(&self) -> Result<Plan, Stop> {
+        let mut wish = self.wish()?;
+        wish.clock = Clock::Instructions;
+        wish.debug = true;
+        // What is left to us is what can be controlled; what was asked for is refused where it cannot.
+        if wish.backend == BackendWish::Auto && wish.accel == AccelRequest::Auto {
+            wish.backend = BackendWish::Qemu;
+            wish.accel = AccelRequest::Tcg;
+        }
+        let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
+        Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
+    }
+
+    /// Takes the kernel and number of vCPUs of a recorded run, where none is asked for.
+    pub(super) fn recorded(&mut self, kernel: &str, vcpus: u32) {
+        if self.kernel == DEFAULT_KERNEL {
+            kernel.clone_into(&mut self.kernel);
+        }
+        self.vcpus.get_or_insert(vcpus);
+    }
+
     /// The options that a line to paste must repeat: those that differ from the defaults.
     pub(super) fn again(&self) -> String {
         use std::fmt::Write as _;
         let mut line = String::new();
         // Writing to a string cannot fail.
         let mut add = |text: std::fmt::Arguments<'_>| line.write_fmt(text).unwrap_or_default();
-        if self.kernel != "bookworm:6.1" {
+        if self.kernel != DEFAULT_KERNEL {
             add(format_args!(" --kernel {}", self.kernel));
         }
         if let Some(tree) = &self.build_dir {

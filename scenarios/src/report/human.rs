@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{CaseReport, Detail, Fuzzed, Summary};
+use super::{CaseReport, Detail, Explored, Fuzzed, Summary};
 use crate::verdict::{Failure, Location, Property, Verdict};
 
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();
@@ -41,7 +41,8 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     writeln!(out, "{line}")?;
     match &report.verdict {
         Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
-        _ => Ok(()),
+        // Whoever looked for it wants to see it again.
+        _ => details(out, &report.detail),
     }
 }
 
@@ -71,6 +72,10 @@ pub(super) fn failures(
             detail.console_tail.iter().map(String::as_str),
         )?;
     }
+    details(out, detail)
+}
+
+fn details(out: &mut impl Write, detail: &Detail) -> io::Result<()> {
     for note in &detail.notes {
         writeln!(out, "        note:     {note}")?;
     }
@@ -164,6 +169,9 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     if let Some(fuzz) = &summary.fuzz {
         fuzzed(out, fuzz)?;
     }
+    if let Some(explored) = &summary.explored {
+        self::explored(out, explored)?;
+    }
     let style = if summary.failed > 0 { RED } else { GREEN };
     writeln!(
         out,
@@ -204,8 +212,28 @@ fn fuzzed(out: &mut impl Write, fuzz: &Fuzzed) -> io::Result<()> {
     Ok(())
 }
 
+fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
+    writeln!(
+        out,
+        "explored  {} schedules, {} of them distinct, {:.1} a second; {} places, control passed at {}",
+        explored.schedules,
+        explored.distinct,
+        explored.per_second,
+        explored.places,
+        explored.switched,
+    )?;
+    for (what, found) in &explored.findings {
+        writeln!(
+            out,
+            "found     {YELLOW}{what}{YELLOW:#} {} times, first by schedule {}",
+            found.times, found.first
+        )?;
+    }
+    Ok(())
+}
+
 /// Name of a property as in JSON.
-pub(super) fn property(property: Property) -> String {
+pub(crate) fn property(property: Property) -> String {
     match serde_json::to_value(property) {
         Ok(serde_json::Value::String(name)) => name,
         _ => format!("{property:?}"),

@@ -34,6 +34,10 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
         Verdict::Known { id, failures } => {
             put("known", json!(id));
             blame(&mut put, failures);
+            if !report.detail.rerun.is_empty() {
+                put("evidence", json!(report.detail.evidence));
+                put("rerun", json!(report.detail.rerun));
+            }
         }
         Verdict::Fixed { id } => {
             put("known", json!(id));

@@ -92,6 +92,7 @@ pub(super) fn summary() -> Summary {
         exits: Some([("console".to_owned(), 400), ("other".to_owned(), 0)].into()),
         own_rss_kib: 20000,
         fuzz: None,
+        explored: None,
     }
 }
 

@@ -281,6 +281,7 @@ impl Plan {
             exits: None,
             own_rss_kib: 0,
             fuzz: None,
+            explored: None,
         }
     }
 }

@@ -192,7 +192,7 @@ fn kind_of(verdict: &Verdict) -> Option<Kind> {
 }
 
 /// What is wrong without the numbers in it: a smaller scenario has fewer records and actors.
-fn unnumbered(what: &str) -> String {
+pub(super) fn unnumbered(what: &str) -> String {
     let words = what.split_whitespace().map(|word| {
         if word.contains(|c: char| c.is_ascii_digit()) {
             "#"

@@ -33,6 +33,7 @@ pub use pct::{Pct, PctShape};
 pub use place::{Field, Place, Stop};
 pub use replay::{Checked, Divergence, Marks, Replay};
 pub use search::{Candidate, Search};
+pub use segments::Alike;
 pub use shrink::{Answer, Tried, shrink};
 pub use strategy::{Choice, Strategy};
 pub use token::{Token, TokenError};

@@ -44,15 +44,21 @@ pub(super) fn merged(segments: &[Segment]) -> Vec<Segment> {
 
 /// Decides so that the run has these stretches, as far as it can; by default behind them.
 #[derive(Clone, Debug)]
-pub(super) struct Stretched {
+pub struct Alike {
     segments: Vec<Segment>,
     at: usize,
     /// Stops seen of the stretch at `at`.
     seen: usize,
 }
 
-impl Stretched {
-    pub(super) fn new(segments: Vec<Segment>) -> Self {
+impl Alike {
+    /// Has the stretches of a run, perhaps of another program.
+    #[must_use]
+    pub fn new(trace: &Trace) -> Self {
+        Self::of(of(trace))
+    }
+
+    pub(super) fn of(segments: Vec<Segment>) -> Self {
         Self {
             segments,
             at: 0,
@@ -61,7 +67,7 @@ impl Stretched {
     }
 }
 
-impl Strategy for Stretched {
+impl Strategy for Alike {
     fn choose(&mut self, choice: &Choice<'_>) -> u32 {
         let segment = |at: usize| self.segments.get(at).copied();
         if let Some(current) = segment(self.at)

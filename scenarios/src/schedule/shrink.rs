@@ -1,7 +1,7 @@
 //! Making a failing schedule plain: fewer switches first, then earlier ones.
 
 use super::decisions::Schedule;
-use super::segments::{self, Segment, Stretched};
+use super::segments::{self, Alike, Segment};
 use super::strategy::Strategy;
 use super::trace::Trace;
 pub use crate::shrink::Answer;
@@ -13,6 +13,17 @@ pub struct Tried {
     pub answer: Answer,
     /// What happened.
     pub trace: Trace,
+}
+
+impl Tried {
+    /// Nothing was run: it is to end.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self {
+            answer: Answer::Stop,
+            trace: Trace::default(),
+        }
+    }
 }
 
 /// The plainest failing run that was found, `failing` itself if there is none plainer.
@@ -30,7 +41,7 @@ pub fn shrink(failing: &Trace, asks: &mut dyn FnMut(&mut dyn Strategy) -> Tried)
                     break;
                 };
                 at += 1;
-                let tried = asks(&mut Stretched::new(candidate.clone()));
+                let tried = asks(&mut Alike::of(candidate.clone()));
                 match tried.answer {
                     Answer::Stop => return best,
                     Answer::Fails if plainness(&tried.trace) < plainness(&best) => {

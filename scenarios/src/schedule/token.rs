@@ -9,6 +9,7 @@ mod bytes;
 use super::decisions::{Decision, Schedule};
 use super::place::Fnv;
 use super::replay::Marks;
+use crate::case::Case;
 use bytes::{Reader, put_number, put_text};
 
 /// What a token begins with: relaybed's schedules, version 1.
@@ -29,7 +30,7 @@ const VCPUS_MAX: u64 = 1024;
 pub struct Token {
     /// Name of the case.
     pub scenario: String,
-    /// Digest of what the case says, by [`digest`]: a file may have changed since.
+    /// Digest of what the case does, by [`case_digest`]: a file may have changed since.
     pub scenario_digest: u64,
     /// The kernel, as `--kernel` takes it.
     pub kernel: String,
@@ -84,6 +85,19 @@ pub fn digest(text: &str) -> u64 {
     let mut hash = Fnv::default();
     hash.write(text.as_bytes());
     hash.0
+}
+
+/// Digest of what a case does: its name and what its author says of it are no part of that.
+#[must_use]
+pub fn case_digest(case: &Case) -> u64 {
+    let bare = Case {
+        name: String::new(),
+        summary: String::new(),
+        expect: Vec::new(),
+        ..case.clone()
+    };
+    // A case of strings and numbers always has its text.
+    digest(&serde_json::to_string(&bare).unwrap_or_default())
 }
 
 impl std::fmt::Display for Token {

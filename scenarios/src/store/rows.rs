@@ -11,6 +11,9 @@ use crate::schedule::Trace;
 /// Version of everything in an evidence folder; grows with any change of meaning.
 pub(super) const FORMAT: u32 = 1;
 
+/// Name of the note with a schedule's token.
+pub const TOKEN_NOTE: &str = "token";
+
 /// How the run came about: for people and for repeating it, not for the judge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {

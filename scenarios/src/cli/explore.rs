@@ -1,0 +1,153 @@
+//! `relaybed explore`.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::run::{DEFAULT_OUT, stop};
+use super::{MachineArgs, Stop, say, scenarios, within};
+use crate::exit::Exit;
+use crate::report::{Format, Reporter};
+use crate::run::{Explore, Options, explore};
+use crate::schedule::Kind;
+
+/// Arguments of `explore`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+    #[arg(required = true, value_name = "SCENARIO")]
+    patterns: Vec<String>,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// How schedules are drawn.
+    #[arg(long, value_enum, default_value_t = StrategyArg::Pct)]
+    strategy: StrategyArg,
+    /// One schedule for each seed from A up to, but without, B.
+    #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Depth of the races that `pct` looks for: how many orders between two places it takes.
+    #[arg(long, default_value_t = 3, value_parser = within(1, 100))]
+    depth: u32,
+    /// Most preemptions of a schedule that `dfs` runs.
+    #[arg(long, default_value_t = 2, value_parser = within(0, 60))]
+    preemptions: u32,
+    /// Count what is found instead of stopping at the first finding.
+    #[arg(long)]
+    keep_going: bool,
+    /// Longest time in seconds spent on making a finding small; 0: leave it as it is.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    shrink_for: u64,
+    /// Draws record lengths; the same seed gives the same records.
+    #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+    seed: u64,
+    /// Folder for the evidence of findings [default: ./relaybed-evidence].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// Ways to draw schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// Random priorities with few changes: finds races of small depth with a known least chance.
+    Pct,
+    /// Lots at every place.
+    Random,
+    /// All in a fixed order, those with the fewest preemptions first.
+    Dfs,
+}
+
+/// `A..B`, or `N` for `0..N`.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| {
+        let parsed = text.trim().parse::<u64>();
+        parsed.map_err(|_| format!("'{text}' is no number; seeds are given as 0..1000"))
+    };
+    let (first, end) = match text.split_once("..") {
+        Some((first, end)) => (number(first)?, number(end)?),
+        None => (0, number(text)?),
+    };
+    if first >= end {
+        return Err(format!(
+            "there is no seed from {first} up to, but without, {end}"
+        ));
+    }
+    Ok(first..end)
+}
+
+/// `dfs` has no seeds to begin in the middle of.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "dfs runs schedules in their order, each known by the ones before: --seeds must begin with 0"
+)]
+struct FromTheBeginning;
+
+pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let kind = match args.strategy {
+        StrategyArg::Pct => Kind::Pct { depth: args.depth },
+        StrategyArg::Random => Kind::Random,
+        StrategyArg::Dfs if args.seeds.start != 0 => {
+            return Err(Stop::new(Exit::Usage, FromTheBeginning));
+        }
+        StrategyArg::Dfs => Kind::Dfs {
+            preemptions: args.preemptions,
+        },
+    };
+    let mut cases = scenarios::load(&args.patterns)?;
+    for loaded in &mut cases {
+        loaded.case.seed = args.seed;
+    }
+    let plan = args.machine.controlled_plan()?;
+    if args.format == Format::Human {
+        say(&format!(
+            "schedules {} to {} of {} scenarios on {} ({})\n",
+            args.seeds.start,
+            args.seeds.end - 1,
+            cases.len(),
+            plan.guest().release,
+            plan.kernel_origin(),
+        ));
+    }
+    let options = Options {
+        fail_fast: !args.keep_going,
+        out: args
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        keep_all: false,
+        plant: None,
+        again: args.machine.again(),
+        seed: args.seed,
+        repeat: 1,
+    };
+    let wish = Explore {
+        kind,
+        seeds: args.seeds.clone(),
+        keep_going: args.keep_going,
+        shrink_for: Duration::from_secs(args.shrink_for),
+    };
+    let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
+    let mut tell = |text: &str| say(&format!("{text}\n"));
+    let end = explore(&plan, &options, &wish, &cases, &mut reporter, &mut tell).map_err(stop)?;
+    reporter.end(&end.summary)?;
+    Ok(end.exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seeds;
+
+    #[test]
+    fn seeds_are_a_range_or_a_count() {
+        assert_eq!(seeds("3..20"), Ok(3..20));
+        assert_eq!(seeds("50"), Ok(0..50));
+        for bad in ["", "..", "5..5", "7..3", "a..b", "-1..3", "0"] {
+            assert!(seeds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `relaybed replay`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::run::{DEFAULT_OUT, stop};
+use super::{MachineArgs, Stop, say, scenarios};
+use crate::exit::Exit;
+use crate::report::{Format, Reporter};
+use crate::run::{Options, Recording, replay};
+use crate::schedule::{Divergence, Token, Trace, token};
+use crate::select::Loaded;
+use crate::store;
+
+/// Arguments of `replay`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A schedule's token, or a folder of evidence that holds a schedule.
+    #[arg(value_name = "TOKEN|EVIDENCE")]
+    what: String,
+    /// The scenario that a token was made of, where it is no built-in one: a file ending in .toml.
+    scenario: Option<String>,
+    /// The kernel is the one recorded, unless another is asked for here.
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Keep the evidence of this run below this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// Why nothing can be replayed.
+#[derive(Debug, thiserror::Error)]
+enum ReplayError {
+    #[error("the evidence in {0} holds no schedule: it is of a run that was not under control")]
+    NoSchedule(String),
+    #[error(
+        "the scenario {name} is not the one that the token was made of: it does something else now; give \
+         the file that it was made of"
+    )]
+    Changed { name: String },
+    #[error("'{0}' names several scenarios; a token is of one")]
+    Several(String),
+}
+
+/// What was recorded.
+enum Recorded {
+    Token(Token),
+    Trace(Trace),
+}
+
+pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let usage = |error: ReplayError| Stop::new(Exit::Usage, error);
+    let (loaded, recorded, token) = if Path::new(&args.what).is_dir() {
+        evidence(&args.what)?
+    } else {
+        let token: Token = args
+            .what
+            .parse()
+            .map_err(|error| Stop::new(Exit::Usage, Misread::new(&args.what, error)))?;
+        let loaded = scenario(&token, args.scenario.as_deref())?;
+        (loaded, Recorded::Token(token.clone()), Some(token))
+    };
+    if let Some(token) = &token
+        && token::case_digest(&loaded.case) != token.scenario_digest
+    {
+        let name = loaded.origin;
+        return Err(usage(ReplayError::Changed { name }));
+    }
+    let mut machine = args.machine.clone();
+    if let Some(token) = &token {
+        machine.recorded(&token.kernel, token.vcpus);
+    }
+    let plan = machine.controlled_plan()?;
+    if let Some(token) = &token
+        && token.release != plan.guest().release
+    {
+        say(&format!(
+            "recorded on {}, replayed on {}: it may well diverge\n",
+            token.release,
+            plan.guest().release
+        ));
+    }
+    let options = Options {
+        fail_fast: false,
+        out: args
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        keep_all: args.out.is_some(),
+        plant: None,
+        again: machine.again(),
+        seed: loaded.case.seed,
+        repeat: 1,
+    };
+    let recording = match &recorded {
+        Recorded::Token(token) => Recording::Token(token),
+        Recorded::Trace(trace) => Recording::Trace(trace),
+    };
+    let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), 1)?;
+    let (end, diverged) =
+        replay(&plan, &options, &loaded, recording, &mut reporter).map_err(stop)?;
+    reporter.end(&end.summary)?;
+    match diverged {
+        None => Ok(end.exit),
+        Some(divergence) => Err(Stop::new(Exit::SetUp, Diverged { divergence })),
+    }
+}
+
+/// The run was another one.
+#[derive(Debug, thiserror::Error)]
+#[error("this was not the recorded run: {divergence}; is it the same kernel, relaybed and QEMU?")]
+struct Diverged {
+    divergence: Divergence,
+}
+
+/// Neither a folder nor a token.
+#[derive(Debug, thiserror::Error)]
+#[error("'{what}' is no folder and no token")]
+struct Misread {
+    what: String,
+    source: crate::schedule::TokenError,
+}
+
+impl Misread {
+    /// Tokens are long; the beginning tells which one it is.
+    fn new(what: &str, source: crate::schedule::TokenError) -> Self {
+        let what = what.chars().take(24).collect();
+        Self { what, source }
+    }
+}
+
+fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
+    let loaded = store::load(Path::new(folder));
+    let (case, _, extra) = loaded.map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let token = extra.notes.get(store::TOKEN_NOTE);
+    let token = token.and_then(|token| token.parse::<Token>().ok());
+    let Some(trace) = extra.schedule else {
+        let error = ReplayError::NoSchedule(folder.to_owned());
+        return Err(Stop::new(Exit::Usage, error));
+    };
+    let source = std::fs::read_to_string(Path::new(folder).join("scenario.toml"));
+    let loaded = Loaded {
+        source: Arc::from(source.unwrap_or_default()),
+        origin: case.name.clone(),
+        case,
+    };
+    Ok((loaded, Recorded::Trace(trace), token))
+}
+
+/// The scenario of a token: the one named at the command line, or the built-in one of its name.
+fn scenario(token: &Token, named: Option<&str>) -> Result<Loaded, Stop> {
+    let pattern = named.unwrap_or(&token.scenario).to_owned();
+    let mut cases = scenarios::load(std::slice::from_ref(&pattern))?;
+    if cases.len() > 1 {
+        cases.retain(|loaded| loaded.case.name == token.scenario);
+    }
+    let Some(mut loaded) = cases.pop().filter(|_| cases.is_empty()) else {
+        return Err(Stop::new(Exit::Usage, ReplayError::Several(pattern)));
+    };
+    if let Some(seed) = token.seed {
+        loaded.case.seed = seed;
+    }
+    Ok(loaded)
+}

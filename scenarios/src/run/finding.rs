@@ -1,0 +1,251 @@
+//! What is done about a schedule that found something: scenario and schedule made small, both saved, and the
+//! run done once more as its token says it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::drive::Controlled;
+use super::error::SessionError;
+use super::explore::{Finding, Run};
+use super::plan::Plan;
+use super::shown::{Shown, label};
+use super::suite::{folder_name, quoted};
+use crate::case::Case;
+use crate::lang;
+use crate::report::{Detail, excerpt};
+use crate::schedule::{
+    Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
+};
+use crate::select::Loaded;
+use crate::store::{self, Extra};
+use crate::verdict::Verdict;
+
+/// Schedules drawn for a smaller scenario before it is taken to hold.
+const TRIES: u64 = 8;
+/// Depth of the races that they look for.
+const DEPTH: u32 = 3;
+
+impl Run<'_> {
+    /// Makes a finding small within the time given for it, saves it, and says how to see it again.
+    pub(super) fn kept(
+        &mut self,
+        loaded: &Loaded,
+        guest: &Controlled<'_>,
+        finding: Finding,
+    ) -> Result<Detail, SessionError> {
+        let mut small = Small {
+            guest,
+            until: Instant::now() + self.wish.shrink_for,
+            wanted: label(&finding.shown.verdict),
+            case: loaded.case.clone(),
+            shown: finding.shown,
+            stopped: None,
+        };
+        if !self.wish.shrink_for.is_zero() {
+            let before = small.shown.trace.switches();
+            (self.tell)("found; making scenario and schedule small");
+            small.scenario()?;
+            small.schedule()?;
+            let after = small.shown.trace.switches();
+            (self.tell)(&format!("{before} switches made {after}"));
+        }
+        let shrunk = small.case != loaded.case;
+        let source: Arc<str> = match lang::write(&small.case) {
+            Ok(text) if shrunk => text.into(),
+            _ => Arc::clone(&loaded.source),
+        };
+        let token = token_of(self.plan, guest.vcpus(), &small.case, &small.shown);
+        let folder = self.options.out.join(folder_name(&loaded.case.name));
+        let mut detail = Detail {
+            console_tail: small.shown.console.clone(),
+            ..Detail::default()
+        };
+        detail.notes.push(small.again(&token)?);
+        let file = folder.join("scenario.toml").display().to_string();
+        let scenario = match (shrunk, loaded.origin == loaded.case.name) {
+            (true, _) => format!(" {}", quoted(&file)),
+            (false, true) => String::new(),
+            (false, false) => format!(" {}", quoted(&loaded.origin)),
+        };
+        detail.rerun = format!("relaybed replay {token}{scenario}{}", self.options.again);
+        detail.notes.push(switches(&small.shown));
+        if let Verdict::Failed { failures } = &small.shown.verdict
+            && let (Some(first), Some(evidence)) = (failures.first(), &small.shown.evidence)
+        {
+            detail.excerpt = excerpt(evidence, &small.case, first);
+        }
+        self.save(&folder, &small, &source, &token, &detail)?;
+        detail.evidence = Some(folder);
+        Ok(detail)
+    }
+
+    fn save(
+        &self,
+        folder: &Path,
+        small: &Small<'_>,
+        source: &str,
+        token: &Token,
+        detail: &Detail,
+    ) -> Result<(), SessionError> {
+        let Some(evidence) = &small.shown.evidence else {
+            std::fs::create_dir_all(folder)?;
+            std::fs::write(folder.join("scenario.toml"), source)?;
+            return Ok(());
+        };
+        let extra = Extra {
+            relaybed: env!("CARGO_PKG_VERSION").to_owned(),
+            repeat: detail.rerun.clone(),
+            kernel: self.plan.kernel_origin(),
+            seed: small.case.seed,
+            notes: [(store::TOKEN_NOTE.to_owned(), token.to_string())].into(),
+            schedule: Some(small.shown.trace.clone()),
+            ..Extra::default()
+        };
+        Ok(store::save(folder, &small.case, source, evidence, &extra)?)
+    }
+}
+
+/// A finding on its way to be small.
+struct Small<'a> {
+    guest: &'a Controlled<'a>,
+    until: Instant,
+    /// What it must go on to show.
+    wanted: Option<String>,
+    case: Case,
+    shown: Shown,
+    /// Why nothing more can be tried.
+    stopped: Option<SessionError>,
+}
+
+impl Small<'_> {
+    /// Fewer operations, smaller numbers: each candidate is given the schedule of the last that failed, as far
+    /// as it fits, and a few others.
+    fn scenario(&mut self) -> Result<(), SessionError> {
+        let case = self.case.clone();
+        let mut best: Option<(Case, Shown)> = None;
+        let small = crate::shrink::shrink(&case, &mut |candidate| {
+            let trace = best
+                .as_ref()
+                .map_or(&self.shown.trace, |(_, shown)| &shown.trace);
+            let shape = PctShape {
+                vcpus: candidate.vcpus,
+                places: trace.steps.len() as u64,
+                depth: DEPTH,
+            };
+            let alike: Box<dyn Strategy> = Box::new(Alike::new(trace));
+            let drawn =
+                (0..TRIES).map(|seed| Box::new(Pct::new(seed, &shape)) as Box<dyn Strategy>);
+            for mut strategy in std::iter::once(alike).chain(drawn) {
+                match self.guest_shows(candidate, strategy.as_mut()) {
+                    None => return Answer::Stop,
+                    Some(shown) if label(&shown.verdict) == self.wanted => {
+                        best = Some((candidate.clone(), shown));
+                        return Answer::Fails;
+                    }
+                    Some(_) => {}
+                }
+            }
+            Answer::Holds
+        });
+        if let Some((case, shown)) = best.filter(|(case, _)| *case == small) {
+            (self.case, self.shown) = (case, shown);
+        }
+        self.stopped.take().map_or(Ok(()), Err)
+    }
+
+    /// Fewer and earlier switches.
+    fn schedule(&mut self) -> Result<(), SessionError> {
+        let (case, failing) = (self.case.clone(), self.shown.trace.clone());
+        let mut best = None;
+        let plain = shrink(&failing, &mut |strategy| {
+            let Some(shown) = self.guest_shows(&case, strategy) else {
+                return Tried::stopped();
+            };
+            let trace = shown.trace.clone();
+            let fails = label(&shown.verdict) == self.wanted;
+            if fails {
+                best = Some(shown);
+            }
+            let answer = if fails { Answer::Fails } else { Answer::Holds };
+            Tried { answer, trace }
+        });
+        // The last that failed need not be the plainest.
+        match best {
+            Some(shown) if shown.trace == plain => self.shown = shown,
+            _ => self.shown.trace = plain,
+        }
+        self.stopped.take().map_or(Ok(()), Err)
+    }
+
+    /// Runs one more, unless the time is up.
+    fn guest_shows(&mut self, case: &Case, strategy: &mut dyn Strategy) -> Option<Shown> {
+        if Instant::now() > self.until {
+            return None;
+        }
+        match Shown::of(self.guest, case, strategy) {
+            Ok(shown) => shown,
+            Err(error) => {
+                self.stopped = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Runs it as its token says, and tells what came of that. What is saved is that run.
+    fn again(&mut self, token: &Token) -> Result<String, SessionError> {
+        let mut checked = Checked::new(token.schedule.clone(), &token.marks);
+        let Some(shown) = Shown::of(self.guest, &self.case, &mut checked)? else {
+            return Ok("interrupted before it was run again".to_owned());
+        };
+        let same = label(&shown.verdict) == self.wanted;
+        Ok(match (checked.end(), same) {
+            (None, true) => {
+                self.shown = shown;
+                "run again by its token: the same".to_owned()
+            }
+            (None, false) => "run again by its token: the same stops, another verdict".to_owned(),
+            (Some(divergence), _) => format!("run again by its token it diverged: {divergence}"),
+        })
+    }
+}
+
+/// The token of a run.
+fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
+    Token {
+        scenario: case.name.clone(),
+        scenario_digest: token::case_digest(case),
+        kernel: plan.guest().request.to_string(),
+        release: plan.guest().release.clone(),
+        vcpus,
+        seed: Some(case.seed),
+        schedule: Schedule::of(&shown.trace),
+        marks: Marks::of(&shown.trace),
+    }
+}
+
+/// Where control passes, for a person: at most a few of the places.
+fn switches(shown: &Shown) -> String {
+    const TOLD: usize = 6;
+    let preempting = shown
+        .trace
+        .steps
+        .iter()
+        .zip(0..)
+        .filter(|(step, _)| step.preempts());
+    let mut told: Vec<String> = preempting
+        .map(|(step, index): (_, usize)| {
+            format!("stop {index}: {}, then vCPU {}", step.stop, step.next)
+        })
+        .collect();
+    let more = told.len().saturating_sub(TOLD);
+    told.truncate(TOLD);
+    let more = match more {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    match told.is_empty() {
+        true => "control passes only where a vCPU cannot go on".to_owned(),
+        false => format!("control passes at {}{more}", told.join("; ")),
+    }
+}

@@ -1,0 +1,107 @@
+//! One recorded schedule once more.
+
+use std::time::Instant;
+
+use relaybed_guest::Terminal;
+
+use super::drive::Controlled;
+use super::error::SessionError;
+use super::plan::Plan;
+use super::shown::Shown;
+use super::suite::{Options, Suite, SuiteEnd, folder_name, millis};
+use crate::exit::Exit;
+use crate::report::{CaseReport, Listener, excerpt};
+use crate::schedule::{Checked, Divergence, Replay, Token, Trace};
+use crate::select::Loaded;
+use crate::store::{self, Extra};
+use crate::verdict::Verdict;
+
+/// What tells the schedule.
+#[derive(Clone, Copy, Debug)]
+pub enum Recording<'a> {
+    /// A token: a divergence is located to a stretch.
+    Token(&'a Token),
+    /// The trace of saved evidence: a divergence is named to the step.
+    Trace(&'a Trace),
+}
+
+/// Runs a case as recorded and reports it; with the first divergence, if it went otherwise.
+///
+/// # Errors
+/// As [`explore`](super::explore()).
+pub fn replay(
+    plan: &Plan,
+    options: &Options,
+    loaded: &Loaded,
+    recording: Recording<'_>,
+    listener: &mut impl Listener,
+) -> Result<(SuiteEnd, Option<Divergence>), SessionError> {
+    let mut suite = Suite::new(plan, options);
+    suite.summary.kernel.clone_from(&plan.guest().release);
+    let guest = Controlled::obtain(plan, plan.vcpus_for(&loaded.case), &Terminal::new())?;
+    let begun = Instant::now();
+    let (shown, diverged) = match recording {
+        Recording::Token(token) => {
+            let mut checked = Checked::new(token.schedule.clone(), &token.marks);
+            let shown = Shown::of(&guest, &loaded.case, &mut checked)?;
+            (shown, checked.end())
+        }
+        Recording::Trace(trace) => {
+            let mut replay = Replay::new(trace);
+            let shown = Shown::of(&guest, &loaded.case, &mut replay)?;
+            (shown, replay.end())
+        }
+    };
+    suite.summary.boots = 1;
+    let Some(shown) = shown else {
+        suite.exit = Exit::Interrupted;
+        let report = suite.not_run(loaded, "interrupted".to_owned());
+        suite.count(&report);
+        listener.case(report)?;
+        return Ok((suite.end(), None));
+    };
+    suite.exit = suite.exit.worse(shown.exit);
+    let mut report = suite.report(loaded, shown.verdict.clone(), shown.amount, millis(begun));
+    report.detail.notes.push(match &diverged {
+        None => format!("{} stops, as recorded", shown.trace.steps.len()),
+        Some(divergence) => format!("it diverged: {divergence}"),
+    });
+    detailed(&mut report, plan, options, loaded, &shown)?;
+    suite.count(&report);
+    listener.case(report)?;
+    Ok((suite.end(), diverged))
+}
+
+/// Adds what a failure's reader needs, and saves the evidence where it is wanted.
+fn detailed(
+    report: &mut CaseReport,
+    plan: &Plan,
+    options: &Options,
+    loaded: &Loaded,
+    shown: &Shown,
+) -> Result<(), SessionError> {
+    let detail = &mut report.detail;
+    detail.rerun = String::new();
+    detail.console_tail.clone_from(&shown.console);
+    let Some(evidence) = shown.evidence.as_deref() else {
+        return Ok(());
+    };
+    if let Verdict::Failed { failures } = &shown.verdict {
+        let first = failures.first();
+        detail.excerpt = first.and_then(|first| excerpt(evidence, &loaded.case, first));
+    }
+    if options.keep_all {
+        let folder = options.out.join(folder_name(&loaded.case.name));
+        let extra = Extra {
+            relaybed: env!("CARGO_PKG_VERSION").to_owned(),
+            repeat: options.again.clone(),
+            kernel: plan.kernel_origin(),
+            seed: loaded.case.seed,
+            schedule: Some(shown.trace.clone()),
+            ..Extra::default()
+        };
+        store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
+        detail.evidence = Some(folder);
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What one run under control showed, judged; whether it came to its end or not.
+
+use super::drive::{Controlled, Driven, Undriven};
+use super::error::SessionError;
+use super::explore::is_interrupt;
+use super::shrink::unnumbered;
+use crate::case::Case;
+use crate::evidence::Evidence;
+use crate::exit::Exit;
+use crate::judge;
+use crate::report::property_name;
+use crate::schedule::{Strategy, Trace};
+use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+
+/// One run and what is said of it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) verdict: Verdict,
+    pub(super) amount: Amount,
+    pub(super) trace: Trace,
+    /// None where nothing could be read any more.
+    pub(super) evidence: Option<Box<Evidence>>,
+    /// The console's last lines, of a run that did not come to its end.
+    pub(super) console: Vec<String>,
+    /// The exit code that belongs to it.
+    pub(super) exit: Exit,
+}
+
+impl Shown {
+    /// Runs a case on a fork of its own and judges it. `None` when interrupted.
+    pub(super) fn of(
+        guest: &Controlled<'_>,
+        case: &Case,
+        strategy: &mut dyn Strategy,
+    ) -> Result<Option<Self>, SessionError> {
+        match guest.run(case, None, false, strategy)? {
+            Ok(driven) => Ok(Some(Self::judged(case, driven))),
+            Err(undriven) if is_interrupt(&undriven.ended.cause) => Ok(None),
+            Err(undriven) => Ok(Some(Self::ended(undriven))),
+        }
+    }
+
+    fn judged(case: &Case, driven: Driven) -> Self {
+        let (verdict, amount) = judge::judge(case, &driven.evidence);
+        let exit = match verdict {
+            Verdict::Failed { .. } => Exit::Failed,
+            _ => Exit::Passed,
+        };
+        Self {
+            verdict,
+            amount,
+            trace: driven.trace,
+            evidence: Some(Box::new(driven.evidence)),
+            console: Vec::new(),
+            exit,
+        }
+    }
+
+    fn ended(undriven: Undriven) -> Self {
+        let Undriven {
+            ended,
+            trace,
+            console,
+        } = undriven;
+        let failure = Failure {
+            property: Property::Health,
+            at: Location::default(),
+            what: ended.cause.to_string(),
+            expected: "every operation done and the doorbell rung".to_owned(),
+            seen: ended.seen(),
+        };
+        Self {
+            verdict: Verdict::Failed {
+                failures: vec![failure],
+            },
+            amount: Amount::default(),
+            trace,
+            exit: ended.cause.exit(),
+            evidence: ended.evidence,
+            console,
+        }
+    }
+
+    /// `LINUX_VERSION_CODE` of its kernel, as far as the evidence has it.
+    pub(super) fn linux_version(&self) -> Option<u32> {
+        let evidence = self.evidence.as_deref()?;
+        Some(evidence.setting.linux_version)
+    }
+}
+
+/// What a verdict has found, in words that are the same for every run that finds the same; `None` for
+/// one that found nothing.
+pub(super) fn label(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Known { id, .. } => Some(id.clone()),
+        Verdict::Failed { failures } => {
+            let first = failures.first()?;
+            let what = unnumbered(&first.what);
+            Some(format!("{}: {what}", property_name(first.property)))
+        }
+        Verdict::Passed
+        | Verdict::Fixed { .. }
+        | Verdict::Skipped { .. }
+        | Verdict::NotRun { .. } => None,
+    }
+}
