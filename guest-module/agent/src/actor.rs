@@ -46,24 +46,57 @@ struct Worker {
     actors: Sender<UserActor>,
     /// One word an actor that is through.
     through: Receiver<()>,
+    /// The CPU that its last actor was bound to; `RB_NONE32`: none.
+    cpu: u32,
+}
+
+/// Threads that wait, beyond which one is bound anew rather than another made.
+const IDLE_MAX: usize = 16;
+
+/// What a thread is bound to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Binding {
+    /// The CPU; `RB_NONE32`: none.
+    cpu: u32,
+    /// CPUs had changed so often by then.
+    changes: u32,
+}
+
+impl Default for Binding {
+    fn default() -> Self {
+        Self {
+            cpu: RB_NONE32,
+            changes: 0,
+        }
+    }
 }
 
 /// Threads that wait for their next actor.
 static IDLE: Mutex<Vec<Worker>> = Mutex::new(Vec::new());
 
 impl Worker {
-    fn idle() -> io::Result<Self> {
-        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(Self::new, Ok)
+    /// Rather one that is bound already as `cpu` says: binding one moves it from CPU to CPU.
+    fn idle(cpu: u32) -> io::Result<Self> {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = idle.iter().position(|worker| worker.cpu == cpu);
+        let worker = match same {
+            Some(at) => Some(idle.swap_remove(at)),
+            None if idle.len() < IDLE_MAX => None,
+            None => idle.pop(),
+        };
+        drop(idle);
+        let mut worker = worker.map_or_else(Self::new, Ok)?;
+        worker.cpu = cpu;
+        Ok(worker)
     }
 
     fn new() -> io::Result<Self> {
         let (actors, next) = channel::<UserActor>();
         let (tell, through) = channel();
         Builder::new().stack_size(STACK_BYTES).spawn(move || {
-            let mut bound = false;
+            let mut bound = Binding::default();
             for actor in next {
-                bound = actor.bind(bound);
+                actor.bind(&mut bound);
                 actor.go();
                 // What the actor holds goes before anybody hears that it is through.
                 drop(actor);
@@ -72,7 +105,11 @@ impl Worker {
                 }
             }
         })?;
-        Ok(Self { actors, through })
+        Ok(Self {
+            actors,
+            through,
+            cpu: RB_NONE32,
+        })
     }
 }
 
@@ -88,7 +125,7 @@ impl Crew {
     /// # Errors
     /// When the thread cannot be made.
     pub(crate) fn start(&mut self, actor: UserActor) -> io::Result<()> {
-        let worker = Worker::idle()?;
+        let worker = Worker::idle(actor.actor.cpu)?;
         // A worker ends only with the agent, so somebody takes the actor.
         let _ = worker.actors.send(actor);
         self.workers.push(worker);
@@ -171,21 +208,25 @@ impl UserActor {
         }
     }
 
-    /// Binds the thread to the actor's CPU, or frees it for all of them if the last actor was `bound`;
-    /// whether it is bound now. That can fail only for a CPU that went away; the events then show
-    /// another CPU.
-    fn bind(&self, bound: bool) -> bool {
+    /// Binds the thread to the actor's CPU, or frees it for all of them, unless it is so already. That can
+    /// fail only for a CPU that went away; the events then show another CPU.
+    fn bind(&self, bound: &mut Binding) {
+        let wanted = Binding {
+            cpu: self.actor.cpu,
+            changes: self.cpus.changes(),
+        };
+        // A CPU that went off has set free whoever was bound to it.
+        if *bound == wanted || (bound.cpu == RB_NONE32 && wanted.cpu == RB_NONE32) {
+            return;
+        }
         let mut cpus = CpuSet::new();
-        let binds = self.actor.cpu != RB_NONE32;
-        if binds {
-            cpus.set(self.actor.cpu as usize);
-        } else {
+        if wanted.cpu == RB_NONE32 {
             (0..CpuSet::MAX_CPU).for_each(|cpu| cpus.set(cpu));
+        } else {
+            cpus.set(wanted.cpu as usize);
         }
-        if binds || bound {
-            let _ = sched_setaffinity(None, &cpus);
-        }
-        binds
+        let _ = sched_setaffinity(None, &cpus);
+        *bound = wanted;
     }
 
     fn step(&self, index: u32) {

@@ -1,6 +1,7 @@
 //! CPUs that go offline and online, through sysfs as an administrator would do it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, open};
@@ -10,6 +11,7 @@ use rustix::io::{Errno, write};
 #[derive(Default)]
 pub(crate) struct Cpus {
     changed: Mutex<BTreeSet<u32>>,
+    changes: AtomicU32,
 }
 
 impl Cpus {
@@ -24,7 +26,14 @@ impl Cpus {
     pub(crate) fn set(&self, cpu: u32, online: bool) -> Result<(), Errno> {
         // Not held while the kernel is at work: that can wait for other actors.
         self.lock().insert(cpu);
-        put(cpu, online)
+        let result = put(cpu, online);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        result
+    }
+
+    /// How often a CPU went off or on so far: each time threads may have lost what they were bound to.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Whether any CPU may be offline.
@@ -39,6 +48,7 @@ impl Cpus {
     pub(crate) fn restore(&self) -> Result<(), Errno> {
         for cpu in std::mem::take(&mut *self.lock()) {
             put(cpu, true)?;
+            self.changes.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }

@@ -20,9 +20,10 @@ enum Kind {
     Nowhere,
     Splice,
     Sendfile,
+    Truncate,
 }
 
-const KINDS: [(u64, Kind); 8] = [
+const KINDS: [(u64, Kind); 9] = [
     (20, Kind::Pread),
     (30, Kind::Readv),
     (8, Kind::Write),
@@ -31,14 +32,16 @@ const KINDS: [(u64, Kind); 8] = [
     (2, Kind::Nowhere),
     (6, Kind::Splice),
     (4, Kind::Sendfile),
+    (5, Kind::Truncate),
 ];
 
-/// One call on the file of `cpu`'s buffer, on a kernel of this `LINUX_VERSION_CODE`.
+/// One call on the file of `cpu`'s buffer, on a kernel of this `LINUX_VERSION_CODE`. `in_order`: nothing
+/// happens beside it.
 pub(super) fn draw(
     random: &mut Random,
-    shadow: &mut Shadow,
-    cpu: u32,
+    (shadow, cpu): (&mut Shadow, u32),
     linux_version: u32,
+    in_order: bool,
 ) -> FileCall {
     let (size, _) = lengths::read(random, shadow, cpu);
     let offset = random.below(5000);
@@ -58,6 +61,7 @@ pub(super) fn draw(
             late: random.chance(50),
         },
         Kind::Sendfile if linux_version >= NO_SPLICE => FileCall::Sendfile { size },
+        Kind::Truncate if in_order => FileCall::Truncate { len: offset },
         Kind::Pread => FileCall::Pread { size, offset },
         _ => seek(random, offset),
     }

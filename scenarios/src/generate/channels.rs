@@ -1,7 +1,7 @@
-//! Drawing channels.
+//! Drawing channels and their clients.
 
 use super::random::Random;
-use crate::case::{Channel, Files, Mode};
+use crate::case::{Answer, Callbacks, Channel, Client, Denied, Files, Mode, Refuse};
 
 /// Sub-buffer sizes: tiny, odd, around powers of two and around a page.
 const SIZES: [u64; 26] = [
@@ -69,8 +69,42 @@ fn channel(random: &mut Random, name: &str) -> Channel {
         header_bytes,
         files: random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]),
         open_at_start: !random.chance(if refused { 80 } else { 12 }),
-        client: crate::case::Client::default(),
+        client: client(random, mode),
     }
+}
+
+/// What the client does beyond the ordinary, seldom.
+fn client(random: &mut Random, mode: Mode) -> Client {
+    let mut client = Client::default();
+    if random.chance(72) {
+        return client;
+    }
+    client.global = random.chance(25);
+    client.root = random.chance(15);
+    if mode == Mode::Default {
+        client.callbacks = random.weighted(&[
+            (90, Callbacks::All),
+            (4, Callbacks::None),
+            (3, Callbacks::NoCreate),
+            (3, Callbacks::NoRemove),
+        ]);
+    } else if random.chance(60) {
+        client.refuse = Some(Refuse {
+            from: random.between32(1, 6),
+            count: random.weighted(&[(50, 1), (30, 2), (20, 7)]),
+        });
+    }
+    // Only for the first CPU: what an opening leaves that fails for a later one (K3) would be in the way
+    // of all that comes after it.
+    if random.chance(8) {
+        client.create = Some(Denied {
+            cpu: 0,
+            answer: random.pick(&[Answer::Null, Answer::Error]),
+            skip: random.between32(0, 1),
+            times: random.between32(1, 2),
+        });
+    }
+    client
 }
 
 fn sizes(random: &mut Random) -> (u64, u64) {

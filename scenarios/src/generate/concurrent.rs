@@ -4,12 +4,13 @@
 //! What relay leaves to its client to keep apart is kept apart: flush, reset and close come when all
 //! writers are through, and nobody counts sub-buffers as consumed where somebody reads.
 
+use super::Limits;
 use super::files::Desk;
+use super::kernel_ops::{self, Who};
 use super::random::Random;
 use super::sequential::{anyones_op, blank, kernel_actor, user_actor};
 use super::shadow::Shadow;
-use super::{Limits, kernel_ops};
-use crate::case::{Case, Op};
+use crate::case::{Case, Context, Op};
 
 /// Gate that everybody signals at the end.
 const OVER: usize = 0;
@@ -46,6 +47,9 @@ fn writers(random: &mut Random, case: &mut Case, shadows: &mut [Shadow]) {
     for i in 0..count {
         let cpu = random.between32(0, case.vcpus - 1);
         let mut actor = kernel_actor(random, format!("w{i}"), cpu);
+        let is_nmi = actor
+            .producer()
+            .is_some_and(|(_, context)| context == Context::Nmi);
         for _ in 0..random.between(1, 5) {
             let channel = random.index(shadows.len());
             let op = match random.below(12) {
@@ -53,6 +57,7 @@ fn writers(random: &mut Random, case: &mut Case, shadows: &mut [Shadow]) {
                 1 => Op::Delay {
                     microseconds: random.between32(0, 200),
                 },
+                _ if is_nmi && shadows[channel].global => Op::BufFull { channel, cpu },
                 _ => kernel_ops::write_telling(random, channel, &mut shadows[channel], cpu),
             };
             actor.ops.push(op);
@@ -72,7 +77,7 @@ fn readers(
     let count = random.weighted(&[(25, 0), (55, 1), (20, 2)]);
     for i in 0..count {
         let mut actor = user_actor(random, format!("r{i}"), case.vcpus);
-        let mut desk = Desk::new(limits);
+        let mut desk = Desk::new(limits, false);
         for _ in 0..random.between(2, 7) {
             actor.ops.push(desk.draw(random, shadows, slots));
         }
@@ -108,13 +113,22 @@ fn aftermath(
     };
     let cpu = random.between32(0, case.vcpus - 1);
     let mut after = kernel_actor(random, "after".to_owned(), cpu);
+    let context = after
+        .producer()
+        .map_or(Context::Task, |(_, context)| context);
     let mut labels = 0;
     after.ops.push(wait);
     for _ in 0..random.between(0, 4) {
         let op = if random.chance(15) {
             anyones_op(random, &mut labels)
         } else {
-            kernel_ops::draw(random, &case.channels, shadows, cpu)
+            let who = Who {
+                cpu,
+                context,
+                limits,
+                in_order: false,
+            };
+            kernel_ops::draw(random, &case.channels, shadows, who)
         };
         // A second flush could leave two empty sub-buffers in a row, whose issue (K1) can be told from
         // others only where every byte is predicted: in the other family.
@@ -132,7 +146,7 @@ fn aftermath(
         gate: LOOKED,
         count: 1,
     });
-    let mut desk = Desk::new(limits);
+    let mut desk = Desk::new(limits, false);
     for _ in 0..random.between(2, 5) {
         last.ops.push(desk.draw(random, shadows, slots));
     }

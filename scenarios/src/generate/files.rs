@@ -15,6 +15,8 @@ struct Descriptor {
     cpu: Cpu,
     open: bool,
     mapped: bool,
+    /// Open for reading and writing.
+    is_both: bool,
     /// Bytes that may be stored through the mapping.
     storable: u64,
 }
@@ -24,6 +26,8 @@ struct Descriptor {
 pub(super) struct Desk {
     descriptors: Vec<Descriptor>,
     linux_version: u32,
+    /// All operations are in one order: what users write has a place in it.
+    in_order: bool,
 }
 
 /// The kinds, before their arguments are drawn.
@@ -50,7 +54,7 @@ const KINDS: [(u64, Kind); 11] = [
     (7, Kind::Map),
     (8, Kind::Copy),
     (4, Kind::Unmap),
-    (3, Kind::Store),
+    (8, Kind::Store),
     (12, Kind::Call),
     (3, Kind::Dup),
     (3, Kind::Path),
@@ -58,10 +62,11 @@ const KINDS: [(u64, Kind); 11] = [
 
 impl Desk {
     /// Nothing open yet.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, in_order: bool) -> Self {
         Self {
             descriptors: Vec::new(),
             linux_version: limits.linux_version,
+            in_order,
         }
     }
 
@@ -83,6 +88,7 @@ impl Desk {
             open,
             mapped,
             storable,
+            ..
         } = self.descriptors[at];
         match random.weighted(&KINDS) {
             Kind::Copy if mapped => Op::FileCopy { file },
@@ -97,10 +103,11 @@ impl Desk {
             }
             Kind::Map if open && !mapped => self.map(random, shadows, at),
             Kind::Store if storable > 0 => store(random, file, storable),
-            Kind::Call if open => Op::File {
-                file,
-                call: calls::draw(random, &mut shadows[channel], cpu, self.linux_version),
-            },
+            Kind::Call if open => {
+                let of = (&mut shadows[channel], cpu);
+                let call = calls::draw(random, of, self.linux_version, self.in_order);
+                Op::File { file, call }
+            }
             Kind::Dup if open => {
                 let to = self.place(channel, cpu, slots);
                 Op::File {
@@ -114,7 +121,9 @@ impl Desk {
                 file,
                 timeout_ms: Some(random.weighted(&[(95, 0), (5, 1)])),
             },
-            Kind::Read if open => self.read(random, shadows, at),
+            Kind::Read | Kind::Copy | Kind::Unmap | Kind::Store if open => {
+                self.read(random, shadows, at)
+            }
             _ => self.open(random, shadows, slots),
         }
     }
@@ -141,7 +150,12 @@ impl Desk {
         let file = self.place(channel, cpu, slots);
         match random.below(30) {
             0 => opened_for(file, channel, cpu, Access::Write),
-            1..=4 => opened_for(file, channel, cpu, Access::Both),
+            1..=6 => {
+                if let Some(new) = self.descriptors.iter_mut().find(|d| d.file == file) {
+                    new.is_both = true;
+                }
+                opened_for(file, channel, cpu, Access::Both)
+            }
             _ => Op::FileOpen { file, channel, cpu },
         }
     }
@@ -154,6 +168,7 @@ impl Desk {
             cpu,
             open: true,
             mapped: false,
+            is_both: false,
             storable: 0,
         };
         // A slot whose descriptor was closed is used again, perhaps for another channel.
@@ -187,13 +202,18 @@ impl Desk {
         };
         // Where that fails there is no mapping; the language cannot know, and the slot gets no second.
         descriptor.mapped = true;
+        let writable = self.in_order && descriptor.is_both && random.chance(60);
+        let private = random.chance(8);
+        if writable {
+            descriptor.storable = len.min(whole);
+        }
         Op::File {
             file: descriptor.file,
             call: FileCall::Map(Map {
                 len,
                 offset: 0,
-                writable: false,
-                private: false,
+                writable,
+                private,
             }),
         }
     }

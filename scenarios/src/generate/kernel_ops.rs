@@ -1,9 +1,14 @@
 //! Drawing operations of kernel actors.
 
+use super::Limits;
 use super::lengths;
 use super::random::Random;
 use super::shadow::Shadow;
-use crate::case::{Channel, ChannelIndex, Cpu, Op, Payload, Via};
+use crate::case::{Channel, ChannelIndex, Context, Cpu, Op, Payload, Via};
+use crate::model::behaviour::version;
+
+/// First release without `relay_late_setup_files()`.
+const NO_LATE_SETUP: u32 = version(6, 16);
 
 /// The kinds, before their arguments are drawn.
 #[derive(Clone, Copy)]
@@ -13,43 +18,82 @@ enum Kind {
     Reset,
     Consumed,
     BufFull,
+    Switch,
+    LateSetup,
+    Klog,
+    KlogRegister,
+    KlogUnregister,
     Close,
     Open,
 }
 
 /// How often each is drawn on an open channel.
-const KINDS: [(u64, Kind); 7] = [
+const KINDS: [(u64, Kind); 12] = [
     (58, Kind::Write),
     (12, Kind::Flush),
     (3, Kind::Reset),
     (10, Kind::Consumed),
     (7, Kind::BufFull),
+    (5, Kind::Switch),
+    (4, Kind::LateSetup),
+    (3, Kind::Klog),
+    (2, Kind::KlogRegister),
+    (1, Kind::KlogUnregister),
     (3, Kind::Close),
     (0, Kind::Open),
 ];
 /// And on one that is not.
-const KINDS_CLOSED: [(u64, Kind); 7] = [
+const KINDS_CLOSED: [(u64, Kind); 12] = [
     (8, Kind::Write),
     (2, Kind::Flush),
     (1, Kind::Reset),
     (2, Kind::Consumed),
     (2, Kind::BufFull),
+    (1, Kind::Switch),
+    (1, Kind::LateSetup),
+    (1, Kind::Klog),
+    (1, Kind::KlogRegister),
+    (1, Kind::KlogUnregister),
     (1, Kind::Close),
     (84, Kind::Open),
 ];
 
-/// One operation of an actor on `cpu`.
+/// Who does it, and what may be drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) cpu: Cpu,
+    pub(super) context: Context,
+    pub(super) limits: &'a Limits,
+    /// All operations are in one order: klog, whose records go wherever the last handler says, may be used.
+    pub(super) in_order: bool,
+}
+
+/// One operation of an actor in the kernel.
 pub(super) fn draw(
     random: &mut Random,
     channels: &[Channel],
     shadows: &mut [Shadow],
-    cpu: Cpu,
+    who: Who<'_>,
 ) -> Op {
     let channel = random.index(channels.len());
     let shadow = &mut shadows[channel];
     let kinds = if shadow.open { &KINDS } else { &KINDS_CLOSED };
+    let cpu = who.cpu;
     match random.weighted(kinds) {
-        Kind::Write => write(random, channel, shadow, cpu),
+        Kind::Switch if !shadow.plain || random.chance(50) => switch(random, channel, shadow, cpu),
+        Kind::LateSetup if !shadow.has_files && who.limits.linux_version < NO_LATE_SETUP => {
+            shadow.has_files = true;
+            Op::LateSetup { channel }
+        }
+        Kind::Klog if who.in_order && who.context != Context::Nmi => klog(random),
+        Kind::KlogRegister if who.in_order => Op::KlogRegister { channel },
+        Kind::KlogUnregister if who.in_order => Op::KlogUnregister { channel },
+        Kind::Write
+        | Kind::Switch
+        | Kind::LateSetup
+        | Kind::Klog
+        | Kind::KlogRegister
+        | Kind::KlogUnregister => write_from(random, channel, shadow, who),
         Kind::Flush => {
             shadow.flush();
             Op::Flush { channel }
@@ -72,6 +116,42 @@ pub(super) fn draw(
             Op::Open { channel }
         }
     }
+}
+
+/// A write, unless the lock of a global channel is nothing for an NMI.
+fn write_from(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, who: Who<'_>) -> Op {
+    if who.context == Context::Nmi && shadow.global {
+        let cpu = any_cpu(random, shadow);
+        return Op::BufFull { channel, cpu };
+    }
+    write(random, channel, shadow, who.cpu)
+}
+
+fn switch(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, cpu: Cpu) -> Op {
+    let size = shadow.subbuf_size.min(1 << 20);
+    let len = match random.below(5) {
+        0 => 0,
+        1 => size,
+        2 => size + 1,
+        3 => size.saturating_sub(shadow.header),
+        _ => random.between(0, size),
+    };
+    shadow.switched(cpu);
+    Op::Switch { channel, len }
+}
+
+fn klog(random: &mut Random) -> Op {
+    let len = random.weighted(&[(70, 12), (20, 60), (10, 250)]);
+    let len = random.between(1, len);
+    let letters = |random: &mut Random| b'a' + u8::try_from(random.below(26)).unwrap_or(0);
+    let bytes: Vec<u8> = (0..len).map(|_| letters(random)).collect();
+    let payload = match String::from_utf8(bytes) {
+        Ok(text) if random.chance(60) => Payload::Formatted(text),
+        Ok(text) => Payload::Bytes(text.into_bytes()),
+        Err(error) => Payload::Bytes(error.into_bytes()),
+    };
+    let count = random.between32(1, 4);
+    Op::Klog { payload, count }
 }
 
 /// Records to the buffer of `cpu` that any order of writers leaves told apart, most times.

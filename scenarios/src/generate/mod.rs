@@ -2,7 +2,8 @@
 //!
 //! Sizes, counts, modes, headers, files, contexts, operations, readers and gates are all drawn, weighted
 //! towards boundaries: exact fits and one byte beside them, a single sub-buffer, sub-buffers of one byte,
-//! full channels, flush, reset, consumed, close and reopen in odd places.
+//! full channels, flush, reset, consumed, close and reopen in odd places. Seldom the client refuses, fails
+//! to make a file or shares one buffer, a CPU goes off and on, or an actor interrupts another one's write.
 //!
 //! There are two families. In a *sequential* case gates put all operations in one order, so the model
 //! predicts every byte. In a *concurrent* one writers and readers meet as relay allows, and what the order
@@ -15,8 +16,10 @@ mod calls;
 mod channels;
 mod concurrent;
 mod files;
+mod hotplug;
 mod kernel_ops;
 mod lengths;
+mod nest;
 mod order;
 pub(crate) mod random;
 mod sequential;
@@ -30,7 +33,7 @@ use crate::case::Case;
 use random::Random;
 
 /// Version of the generator: with it, a seed and limits mean the same cases for ever.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The two families of generated cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,9 @@ pub fn case(seed: u64, index: u64, limits: &Limits) -> Case {
         };
         // Whom no step fell to does nothing.
         case.actors.retain(|actor| !actor.ops.is_empty());
+        if family == Family::Sequential && random.chance(8) {
+            nest::draw(&mut random, &mut case);
+        }
         case.name = format!("fuzz/{seed}-{index}");
         case.summary = format!("Number {index} of seed {seed}, {}.", family.word());
         let case = crate::lang::canonical(case);

@@ -1,10 +1,12 @@
 //! Sequential cases: many actors, one order.
 
 use super::files::Desk;
+use super::hotplug::Cpus;
+use super::kernel_ops::{self, Who};
 use super::order::{Step, in_line};
 use super::random::Random;
 use super::shadow::Shadow;
-use super::{Limits, channels, kernel_ops};
+use super::{Limits, channels};
 use crate::case::{Actor, Case, Context, Cpu, Op, Place};
 
 /// Gates that a request has room for, and so hand-overs with one of their own.
@@ -33,9 +35,10 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
 /// A kernel actor without operations.
 pub(super) fn kernel_actor(random: &mut Random, name: String, cpu: Cpu) -> Actor {
     let context = random.weighted(&[
-        (60, Context::Task),
-        (20, Context::Softirq),
-        (20, Context::Hardirq),
+        (57, Context::Task),
+        (19, Context::Softirq),
+        (19, Context::Hardirq),
+        (5, Context::Nmi),
     ]);
     Actor {
         name,
@@ -81,8 +84,14 @@ fn steps(random: &mut Random, case: &Case, limits: &Limits) -> Vec<Step> {
         .iter()
         .map(|channel| Shadow::new(channel, case.vcpus))
         .collect();
-    let mut desks: Vec<Desk> = case.actors.iter().map(|_| Desk::new(limits)).collect();
+    let mut desks: Vec<Desk> = case
+        .actors
+        .iter()
+        .map(|_| Desk::new(limits, true))
+        .collect();
     let (mut slots, mut labels, mut handovers) = (0, 0, 0);
+    let hotplug = case.vcpus > 1 && random.chance(2);
+    let mut cpus = Cpus::all(case.vcpus);
     let mut steps: Vec<Step> = Vec::new();
     let mut actor = 0;
     for _ in 0..count {
@@ -91,10 +100,18 @@ fn steps(random: &mut Random, case: &Case, limits: &Limits) -> Vec<Step> {
             actor = other;
             handovers += 1;
         }
-        let op = if random.chance(4) {
+        let op = if random.chance(2) {
             anyones_op(random, &mut labels)
-        } else if let Place::Kernel { cpu, .. } = case.actors[actor].place {
-            kernel_ops::draw(random, &case.channels, &mut shadows, cpu)
+        } else if let Place::Kernel { cpu, context } = case.actors[actor].place {
+            let who = Who {
+                cpu,
+                context,
+                limits,
+                in_order: true,
+            };
+            kernel_ops::draw(random, &case.channels, &mut shadows, who)
+        } else if hotplug && random.chance(25) {
+            cpus.draw(random)
         } else {
             desks[actor].draw(random, &mut shadows, &mut slots)
         };

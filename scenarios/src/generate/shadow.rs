@@ -26,6 +26,10 @@ pub(super) struct Shadow {
     pub(super) open: bool,
     pub(super) has_files: bool,
     pub(super) accepted: bool,
+    /// One buffer for all CPUs.
+    pub(super) global: bool,
+    /// Its callback is relay's own.
+    pub(super) plain: bool,
     pub(super) rings: Vec<Ring>,
 }
 
@@ -43,6 +47,8 @@ impl Shadow {
             open: false,
             has_files: channel.files != crate::case::Files::None,
             accepted,
+            global: channel.client.global,
+            plain: channel.mode == Mode::Default,
             rings: vec![Ring::default(); cpus as usize],
         };
         if channel.open_at_start {
@@ -74,12 +80,20 @@ impl Shadow {
 
     /// What is thought of a CPU's buffer.
     pub(super) fn ring(&self, cpu: u32) -> &Ring {
-        &self.rings[cpu as usize % self.rings.len()]
+        &self.rings[self.index(cpu)]
     }
 
     fn ring_mut(&mut self, cpu: u32) -> &mut Ring {
-        let len = self.rings.len();
-        &mut self.rings[cpu as usize % len]
+        let index = self.index(cpu);
+        &mut self.rings[index]
+    }
+
+    fn index(&self, cpu: u32) -> usize {
+        if self.global {
+            0
+        } else {
+            cpu as usize % self.rings.len()
+        }
     }
 
     /// `count` records of `len` bytes.
@@ -95,6 +109,11 @@ impl Shadow {
             ring.offset += len;
             ring.unread += len;
         }
+    }
+
+    /// `relay_switch_subbuf()`.
+    pub(super) fn switched(&mut self, cpu: u32) {
+        self.switch(cpu);
     }
 
     /// `relay_flush()`.

@@ -29,7 +29,7 @@ proptest! {
         prop_assert_eq!(&again[..], std::slice::from_ref(&drawn));
         prop_assert!(crate::program::compile(&drawn, None).is_ok());
         prop_assert!(Order::of(&drawn).stuck.is_empty());
-        if family == Family::Sequential {
+        if family == Family::Sequential && !drawn.actors.iter().any(crate::case::Actor::is_nested) {
             prop_assert!(line_of(&drawn).is_some(), "{}", text);
         }
     }
@@ -53,6 +53,13 @@ fn everything_is_drawn_at_some_time() {
     any(|op| matches!(op, Op::Reset { .. }));
     any(|op| matches!(op, Op::Consumed { n, .. } if *n > 1000));
     any(|op| matches!(op, Op::BufFull { .. }));
+    any(|op| matches!(op, Op::Switch { .. }));
+    any(|op| matches!(op, Op::LateSetup { .. }));
+    any(|op| matches!(op, Op::KlogRegister { .. }));
+    any(|op| matches!(op, Op::KlogUnregister { .. }));
+    any(|op| matches!(op, Op::Klog { .. }));
+    any(|op| matches!(op, Op::CpuOff { .. }));
+    any(|op| matches!(op, Op::CpuOn { .. }));
     any(|op| matches!(op, Op::Checkpoint { .. }));
     any(|op| {
         matches!(
@@ -74,6 +81,8 @@ fn everything_is_drawn_at_some_time() {
     any(|op| matches!(op, Op::FileCopy { .. }));
     any(|op| matches!(op, Op::FileMunmap { .. }));
     any_call(|call| matches!(call, FileCall::Seek { .. }));
+    any_call(|call| matches!(call, FileCall::Truncate { .. }));
+    any_call(|call| matches!(call, FileCall::Store { .. }));
     any(|op| matches!(op, Op::FileClose { .. }));
     assert!(channels().any(|c| c.n_subbufs == 1 && c.subbuf_size == 1));
     assert!(
@@ -86,7 +95,21 @@ fn everything_is_drawn_at_some_time() {
     for files in [Files::Direct, Files::Proxy, Files::None] {
         assert!(channels().any(|c| c.files == files));
     }
-    for context in [Context::Task, Context::Softirq, Context::Hardirq] {
+    assert!(channels().any(|c| c.client.global));
+    assert!(channels().any(|c| c.client.refuse.is_some()));
+    assert!(channels().any(|c| c.client.create.is_some()));
+    assert!(
+        all.iter()
+            .flat_map(|case| &case.actors)
+            .any(crate::case::Actor::is_nested)
+    );
+    let contexts = [
+        Context::Task,
+        Context::Softirq,
+        Context::Hardirq,
+        Context::Nmi,
+    ];
+    for context in contexts {
         let mut places = all.iter().flat_map(|case| &case.actors).map(|a| a.place);
         assert!(places.any(|p| matches!(p, Place::Kernel { context: c, .. } if c == context)));
     }

@@ -267,11 +267,14 @@ impl Simulation<'_> {
         }
         let live = &self.live[channel];
         let spec = &self.case.channels[channel];
+        if spec.client.root {
+            // The file system's root, where others have files too.
+            return OpPrediction::default();
+        }
         let mut names = Vec::new();
         match live.state {
             ChanState::Never => return OpPrediction::failed(ENOENT),
-            // Files in the file system's root are not in the channel's directory.
-            ChanState::Open if (live.late || spec.files != Files::None) && !spec.client.root => {
+            ChanState::Open if live.late || spec.files != Files::None => {
                 names.extend((0..live.buffers.len()).map(|cpu| format!("{}{cpu}", spec.base())));
             }
             _ => {}

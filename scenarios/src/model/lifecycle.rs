@@ -124,8 +124,9 @@ impl Simulation<'_> {
         }
     }
 
-    pub(super) fn op_late_setup(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
-        if !self.all_certain(keys, at) {
+    pub(super) fn op_late_setup(&mut self, channel: usize, at: At) -> OpPrediction {
+        // Whether there are files does not depend on what writers and readers have done by then.
+        if !self.lifecycle_certain(channel, at) {
             self.done.files[channel] = None;
             return OpPrediction::default();
         }
@@ -224,10 +225,11 @@ impl Simulation<'_> {
             .filter(|other| {
                 matches!(
                     self.case.actors[other.actor].ops[other.op],
-                    Op::Open { channel } | Op::Close { channel } if channel == of
+                    Op::Open { channel } | Op::Close { channel } | Op::LateSetup { channel }
+                        if channel == of
                 )
             })
-            .all(|other| self.done.order.is_ordered(other, at))
+            .all(|other| other == at || self.done.order.is_ordered(other, at))
     }
 
     pub(super) fn moment(&mut self, at: Option<At>) {

@@ -229,7 +229,7 @@ impl<'a> Simulation<'a> {
             Op::Flush { channel } => self.op_each(channel, &keys, at, Buffer::flush),
             Op::Reset { channel } => self.op_each(channel, &keys, at, Buffer::reset),
             Op::Switch { channel, len } => self.op_switch(at, channel, len),
-            Op::LateSetup { channel } => self.op_late_setup(channel, &keys, at),
+            Op::LateSetup { channel } => self.op_late_setup(channel, at),
             Op::Consumed { channel, cpu, n } => {
                 let buffer = self.buffer_index(channel, cpu);
                 let live = &mut self.live[channel];
@@ -374,9 +374,17 @@ impl<'a> Simulation<'a> {
         let own = self.case.actors[at.actor].cpu();
         let index = own.map_or(usize::MAX, |cpu| self.buffer_index(channel, cpu));
         let mode = self.case.channels[channel].mode;
-        let Some(buffer) = self.live[channel].buffers.get_mut(index) else {
+        let is_offline = self.is_offline(at);
+        let live = &mut self.live[channel];
+        let Some(buffer) = live.buffers.get_mut(index) else {
             return OpPrediction::default();
         };
+        if is_offline {
+            return OpPrediction::failed(ENXIO);
+        }
+        if !live.there[index] {
+            return OpPrediction::failed(ENODEV);
+        }
         let mut log = Vec::new();
         let (value, fate) = buffer.switch_for(len, &mut log);
         record_calls(&mut self.done, mode, (channel, index), log);

@@ -2,6 +2,7 @@
 
 use relaybed_abi::State;
 
+use crate::case::{Actor, Place};
 use crate::judge::matter::{Matter, Report};
 use crate::judge::words;
 use crate::verdict::{Location, Property};
@@ -43,6 +44,9 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for op in 0..script.ops.len() {
             let result = evidence.results.get(actor).and_then(|ops| ops.get(op));
+            if is_missed(matter, script) {
+                continue;
+            }
             if result.is_none_or(|result| result.state != State::Done.code()) {
                 report.fail(
                     Property::Evidence,
@@ -55,6 +59,22 @@ pub(in crate::judge) fn check(matter: &Matter<'_>, report: &mut Report) {
         }
     }
     checkpoints(matter, report);
+}
+
+/// Whether the actor was to be nested on a write that was not to be: its channel was not open, or its CPU
+/// offline.
+fn is_missed(matter: &Matter<'_>, script: &Actor) -> bool {
+    let Place::Nested { host, op, .. } = script.place else {
+        return false;
+    };
+    let result = matter
+        .evidence
+        .results
+        .get(host)
+        .and_then(|ops| ops.get(op));
+    let error = result.map_or(0, |result| result.error);
+    let expected = matter.prediction.op(host, op).and_then(|op| op.error);
+    error != 0 && expected.is_none_or(|expected| expected == error.unsigned_abs())
 }
 
 /// Every checkpoint that the case has was observed once.
