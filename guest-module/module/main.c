@@ -95,7 +95,7 @@ static int bed_ioctl_step(unsigned long arg)
 
 	if (copy_from_user(&step, (void __user *)arg, sizeof(step)))
 		return -EFAULT;
-	bed_step(step.actor, step.op);
+	bed_step_at(step.actor, step.op);
 	return 0;
 }
 
@@ -208,6 +208,7 @@ static int __init bed_module_init(void)
 	mutex_init(&bed.lock);
 	mutex_init(&bed.directory_lock);
 	init_waitqueue_head(&bed.idle);
+	init_waitqueue_head(&bed.line);
 
 	err = bed_alloc_request();
 	if (err)

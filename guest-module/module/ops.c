@@ -179,11 +179,29 @@ static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
 	}
 }
 
+/* Nobody begins before the last has come: so all begin together. */
+static void bed_line_up(void)
+{
+	if (atomic_dec_and_test(&bed.to_come))
+		wake_up_all(&bed.line);
+	else
+		wait_event_interruptible(bed.line,
+					 atomic_read(&bed.to_come) <= 0 ||
+					 READ_ONCE(bed.stopping));
+}
+
 /* Where a debugger of the machine finds an actor between two operations. */
 noinline void bed_step(u32 actor, u32 op)
 {
 	/* Neither the call nor its arguments are optimised away. */
 	asm volatile("" : : "r" (actor), "r" (op) : "memory");
+}
+
+void bed_step_at(u32 actor, u32 op)
+{
+	if (!op && bed.request->flags & RB_REQ_STEPS)
+		bed_line_up();
+	bed_step(actor, op);
 }
 
 void bed_op_run(struct bed_actor *a, u32 index)

@@ -164,10 +164,10 @@ static void bed_work(struct bed_actor *a)
 	u32 i;
 
 	for (i = 0; i < a->spec->n_ops && !READ_ONCE(bed.stopping); i++) {
-		bed_step(a->index, i);
+		bed_step_at(a->index, i);
 		bed_op_run(a, a->spec->first_op + i);
 	}
-	bed_step(a->index, i);
+	bed_step_at(a->index, i);
 	bed_flush_held(a);
 }
 

@@ -115,6 +115,8 @@ struct bed {
 	struct bed_worker workers[RB_MAX_ACTORS];
 	atomic_t running;		/* kernel actors still at work */
 	wait_queue_head_t idle;
+	atomic_t to_come;		/* actors that are not at the line yet */
+	wait_queue_head_t line;
 	bool begun;
 	bool stopping;
 	u32 seq;			/* of the request in work */
@@ -206,6 +208,7 @@ void bed_klog_fire(struct bed_actor *a, const struct bed_shot *shot);
 /* ops.c */
 void bed_op_run(struct bed_actor *a, u32 index);
 void bed_step(u32 actor, u32 op);
+void bed_step_at(u32 actor, u32 op);
 
 /* nest.c */
 void bed_nest_begin(struct bed_actor *a, const struct rb_op *op);

@@ -14,6 +14,7 @@ void bed_request_release(void)
 
 	WRITE_ONCE(bed.stopping, true);
 	bed_gate_release();
+	wake_up_all(&bed.line);
 	wait_event(bed.idle, !atomic_read(&bed.running));
 	for (i = bed.n_actors; i-- > 0;)
 		bed_producer_destroy(&bed.actors[i]);
@@ -87,6 +88,8 @@ int bed_request_begin(void)
 		bed_request_release();
 		return bed_refuse(err, RB_NONE32);
 	}
+	atomic_set(&bed.to_come, bed.n_actors -
+			bitmap_weight(bed.nested, RB_MAX_ACTORS));
 	bed.begun = true;
 	WRITE_ONCE(bed.header->phase, RB_PHASE_RUNNING);
 	return 0;

@@ -13,6 +13,7 @@ mod channel;
 mod client;
 mod expect;
 mod op;
+mod schedule;
 mod turns;
 
 pub use actor::{Actor, Context, NestPoint, Place};
@@ -21,6 +22,7 @@ pub use channel::{Channel, Files, Mode};
 pub use client::{Answer, Callbacks, Client, Denied, Need, Refuse, Stall};
 pub use expect::Expect;
 pub use op::{Hold, Op, Payload, Via, formatted};
+pub use schedule::{Turn, Until};
 pub use turns::take_turns;
 
 /// Index of a channel in [`Case::channels`].
@@ -59,6 +61,9 @@ pub struct Case {
     /// What the author claims beyond the model; checked against the observation, and at check time
     /// against the model where that is exact.
     pub expect: Vec<Expect>,
+    /// Whose turn it is, and until where; empty: nobody says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Turn>,
 }
 
 impl Case {

@@ -255,6 +255,10 @@ pub(crate) struct RunArgs {
     /// Run each scenario so often; verdicts that differ are a failure.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1, 1_000_000))]
     repeat: u32,
+    /// The same machine every time, to the bit: one vCPU runs at a time, clocks count instructions, and the
+    /// seed says who goes on. Prints a hash of RAM and registers at the end; QEMU's translator only.
+    #[arg(long)]
+    deterministic: bool,
     /// Spoil the output on purpose, to see that the judge notices.
     #[arg(long, value_enum, value_name = "KIND")]
     plant: Option<PlantKind>,

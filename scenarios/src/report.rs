@@ -37,6 +37,8 @@ pub struct CaseReport {
     pub duration_ms: f64,
     /// vCPU exits into our own process while it ran; `None` where nobody counts them.
     pub exits: Option<u64>,
+    /// One word for the machine at its end, RAM and registers, of a run under control.
+    pub digest: Option<String>,
     /// What helps to understand a failure; empty for the rest.
     pub detail: Detail,
 }

@@ -4,6 +4,7 @@
 
 mod console;
 mod drive;
+mod driven;
 mod error;
 mod explore;
 mod finding;
@@ -20,6 +21,7 @@ mod replay;
 mod session;
 mod shown;
 mod shrink;
+mod stops;
 mod suite;
 mod symbols;
 pub mod transports;
@@ -33,4 +35,5 @@ pub use memory::own_rss_kib;
 pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
 pub use replay::{Recording, replay};
 pub use session::{Sent, Session};
+pub use stops::{CodeStop, DataStop, Stops};
 pub use suite::{Options, SuiteEnd, run_all};

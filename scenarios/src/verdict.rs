@@ -40,6 +40,8 @@ pub enum Property {
     Expectation,
     /// The same scenario comes to the same verdict every time (`run --repeat`).
     Repetition,
+    /// The scenario's schedule could be kept: every turn came to its end.
+    Schedule,
 }
 
 /// One thing that is not as it must be.

@@ -339,7 +339,7 @@ enum rb_plant {
 };
 
 #define RB_REQ_POWER_OFF	0x1	/* release everything, ring "D", power off */
-#define RB_REQ_STEPS		0x2	/* user actors announce each operation by STEP */
+#define RB_REQ_STEPS		0x2	/* user actors announce each operation by STEP; all actors begin together */
 
 struct rb_request {
 	__u32 flags;		/* RB_REQ_* */

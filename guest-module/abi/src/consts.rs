@@ -98,7 +98,7 @@ pub const RB_OP_IRQS_ON: u16 = 0x8;
 pub const RB_OP_HOLD: u16 = 0x10;
 /// Request flag: release everything, then power off.
 pub const RB_REQ_POWER_OFF: u32 = 0x1;
-/// User actors announce each operation by [`RB_IOC_STEP`](crate::RB_IOC_STEP).
+/// All actors begin together; those of user space announce each operation by [`RB_IOC_STEP`](crate::RB_IOC_STEP).
 pub const RB_REQ_STEPS: u32 = 0x2;
 /// First word of a record with a header: "RECR".
 pub const RB_RECORD_MAGIC: u32 = 0x5243_4552;

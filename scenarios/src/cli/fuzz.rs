@@ -109,6 +109,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         again: again(args),
         seed,
         repeat: 1,
+        deterministic: false,
     };
     let wish = Fuzz {
         seed,

@@ -64,6 +64,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         kernel: evidence.setting.release,
         duration_ms: judge_ms,
         exits: None,
+        digest: None,
         detail,
     })?;
     reporter.end(&summary)?;

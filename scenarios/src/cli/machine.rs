@@ -28,6 +28,14 @@ enum KernelError {
     Name(#[from] relaybed_guest::RequestError),
 }
 
+/// A deterministic run was asked of what has none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no run is deterministic on KVM: its vCPUs run at once and by the host's clock. The same seed gives the same \
+     records there and nothing more; leave --backend kvm and --accel kvm out for a deterministic run"
+)]
+struct NoDeterminism;
+
 impl MachineArgs {
     /// The wish that these options express.
     ///
@@ -87,7 +95,22 @@ impl MachineArgs {
     /// # Errors
     /// As [`Self::wish`]; [`Exit::SetUp`] when something cannot be had.
     pub(super) fn plan(&self) -> Result<Plan, Stop> {
-        let wish = self.wish()?;
+        self.plan_as(false)
+    }
+
+    /// The same, for runs that their seed determines if it is to be `deterministic`.
+    ///
+    /// # Errors
+    /// As [`Self::plan`], and [`Exit::SetUp`] where another backend or accelerator is demanded.
+    pub(super) fn plan_as(&self, deterministic: bool) -> Result<Plan, Stop> {
+        let mut wish = self.wish()?;
+        if deterministic {
+            if wish.backend == BackendWish::Kvm || wish.accel == AccelRequest::Kvm {
+                return Err(Stop::new(Exit::SetUp, NoDeterminism));
+            }
+            (wish.backend, wish.accel) = (BackendWish::Qemu, AccelRequest::Tcg);
+            (wish.clock, wish.debug, wish.images) = (Clock::Instructions, true, true);
+        }
         let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
         Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
     }

@@ -152,6 +152,7 @@ pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
             again: again.clone(),
             seed: args.seed,
             repeat: 1,
+            deterministic: false,
         };
         let column = column(kernel, &options, &cases, &cache, &Terminal::new());
         say(&format!("  {}\n", came_to(&column)));

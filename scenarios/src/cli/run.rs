@@ -19,11 +19,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
-    let plan = args.machine.plan()?;
+    let plan = args.machine.plan_as(args.deterministic)?;
     if args.format == Format::Human {
         let machines: BTreeSet<u32> = cases.iter().map(|c| plan.vcpus_for(&c.case)).collect();
         say(&format!(
-            "{} scenarios on {} ({}), {} {}, {}, seed {}\n",
+            "{} scenarios on {} ({}), {} {}, {}, seed {}{}\n",
             cases.len(),
             plan.guest().release,
             plan.kernel_origin(),
@@ -31,6 +31,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
             plan.accel(),
             vcpus_text(machines.into_iter()),
             args.seed,
+            if args.deterministic {
+                ", deterministic"
+            } else {
+                ""
+            },
         ));
     }
     let options = Options {
@@ -44,6 +49,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         again: again(args),
         seed: args.seed,
         repeat: args.repeat,
+        deterministic: args.deterministic,
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;
@@ -68,6 +74,9 @@ fn again(args: &RunArgs) -> String {
     let mut line = args.machine.again();
     if args.seed != 1 {
         line.push_str(&format!(" --seed {}", args.seed));
+    }
+    if args.deterministic {
+        line.push_str(" --deterministic");
     }
     if let Some(name) = args.plant.and_then(|kind| kind.to_possible_value()) {
         line.push_str(&format!(" --plant {}", name.get_name()));

@@ -29,6 +29,7 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
         actors: Vec::new(),
         gates: Vec::new(),
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 

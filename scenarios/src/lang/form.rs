@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::expr::Expr;
 use super::ops::OpForm;
+use super::schedule::TurnForm;
 
 /// Byte range in the file.
 pub(super) type Span = Range<usize>;
@@ -212,6 +213,7 @@ pub(super) struct File {
     pub(super) channels: Vec<ChannelForm>,
     pub(super) actors: Vec<ActorForm>,
     pub(super) expects: Vec<ExpectForm>,
+    pub(super) schedule: Vec<TurnForm>,
     /// Names of channels that are in the file but could not be understood.
     pub(super) broken_channels: Vec<String>,
     /// Something is missing here because it was wrong in the file: what refers to it is not wrong.

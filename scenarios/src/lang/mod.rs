@@ -57,6 +57,7 @@
 //! | `[channel.NAME]` | a channel; NAME is the base filename, its files are NAME + CPU |
 //! | `[[actor]]` | an actor with its script |
 //! | `[[expect]]` | a claim of the author |
+//! | `[[schedule]]` | a turn: whose CPU goes on, and until where |
 //!
 //! ## Numbers and words
 //!
@@ -130,6 +131,20 @@
 //! | of an actor | `actor`, `refused` = records not accepted, `text` = all bytes it read |
 //! | of an open | `open_refused` = channel |
 //!
+//! ## Schedules
+//!
+//! Without `[[schedule]]` all actors run at once. With it, one CPU runs at a time: every actor that has a turn
+//! comes to its first operation, then the turns are taken one after the other, and when all are over CPUs take
+//! turns by themselves. A turn that does not end, because its actor waits for somebody who stands, fails the
+//! scenario. Such a scenario runs on QEMU's translator only, with clocks that count instructions; elsewhere it
+//! is skipped.
+//!
+//! | key | is |
+//! |---|---|
+//! | `run` | the actor, which has a `cpu` to itself |
+//! | `until` | `"end"`: behind its last operation; `{ before = 2 }`: before its operation 2, from 0; `{ symbol, offset, instruction }`: before that instruction of the kernel, or so many executed instructions later; `{ writes, channel, cpu }` or `{ reads, channel, cpu }`: behind an instruction that accesses `data`, `offset`, `produced`, `consumed`, `padding`, `bytes_consumed` or `finalized` of that channel buffer |
+//! | `hit` | at the how manieth time it comes there in this turn; 1 if left out |
+//!
 //! # What is checked
 //!
 //! All of it in one pass, each with its place: unknown keys and words (with the near one), types, CPUs that
@@ -154,6 +169,7 @@ mod nest;
 mod ops;
 mod parse;
 mod resolve;
+mod schedule;
 mod schema;
 mod script;
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::walk::{Fields, Walker};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-pub(super) const FILE_KEYS: [&str; 8] = [
-    "summary", "vcpus", "seed", "needs", "params", "channel", "actor", "expect",
+pub(super) const FILE_KEYS: [&str; 9] = [
+    "summary", "vcpus", "seed", "needs", "params", "channel", "actor", "expect", "schedule",
 ];
 pub(super) const CHANNEL_KEYS: [&str; 13] = [
     "subbuf_size",
@@ -70,6 +70,7 @@ impl<'t> Walker<'t> {
             .map_or_else(Default::default, |v| self.channels(v));
         let actors = self.tables(&top, "actor", Self::actor);
         let expects = self.tables(&top, "expect", Self::expect);
+        let schedule = self.tables(&top, "schedule", Self::turn);
         // Without the parameters and the CPUs, what follows would be guesses.
         (!guessing).then(|| File {
             summary: summary.unwrap_or_default(),
@@ -80,6 +81,7 @@ impl<'t> Walker<'t> {
             channels,
             actors,
             expects,
+            schedule,
             broken_channels,
             broken: !self.problems.is_empty(),
         })

@@ -63,6 +63,7 @@ pub(super) fn resolve<'f>(
             actors: Vec::new(),
             gates: Vec::new(),
             expect: Vec::new(),
+            schedule: Vec::new(),
         },
         places: Vec::new(),
         families: Vec::new(),
@@ -79,6 +80,7 @@ pub(super) fn resolve<'f>(
     resolver.actors();
     resolver.seat_nested();
     resolver.expectations();
+    resolver.schedule();
     if resolver.problems.is_empty() && !file.broken {
         resolver.check();
     }

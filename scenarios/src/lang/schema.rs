@@ -5,6 +5,7 @@
 //! deserialize into these types, and their keys must be those that the parser knows.
 
 mod claims;
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -64,6 +65,9 @@ struct Scenario {
     /// What the author claims beyond the model.
     #[serde(default)]
     expect: Vec<Expectation>,
+    /// Whose CPU goes on, and until where; without it all run at once.
+    #[serde(default)]
+    schedule: Vec<schedule::Turn>,
 }
 
 /// One value of a parameter.

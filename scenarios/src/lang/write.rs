@@ -1,6 +1,7 @@
 //! From a case back to a scenario file that means it.
 
 mod calls;
+mod schedule;
 
 use std::fmt::Write as _;
 
@@ -56,6 +57,13 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
     }
     for claim in &case.expect {
         expect(&mut text, case, claim)?;
+    }
+    for turn in &case.schedule {
+        let name = case
+            .actors
+            .get(turn.actor)
+            .map_or(String::new(), |a| actor_name(&a.name));
+        schedule::turn(&mut text, case, turn, &name);
     }
     Ok(text)
 }

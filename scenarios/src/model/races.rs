@@ -143,6 +143,7 @@ mod tests {
             actors,
             gates: vec!["g".to_owned()],
             expect: Vec::new(),
+            schedule: Vec::new(),
         }
     }
 

@@ -15,6 +15,13 @@ pub(super) struct Slot {
     wide: bool,
 }
 
+impl Slot {
+    /// Offset in the structure, and size.
+    pub(super) fn place(self) -> (u64, u8) {
+        (self.offset as u64, if self.wide { 8 } else { 4 })
+    }
+}
+
 /// Bytes of one structure of the kernel, as long as the table says.
 pub(super) struct Structure {
     bytes: Vec<u8>,

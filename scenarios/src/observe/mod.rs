@@ -12,6 +12,7 @@
 mod buffer;
 mod channel;
 mod error;
+mod fields;
 mod layout;
 mod mailbox;
 mod parts;
@@ -22,6 +23,7 @@ mod tests;
 pub use buffer::BufferView;
 pub use channel::observation;
 pub use error::{ObserveError, Where};
+pub use fields::{FieldPlace, field_places, field_value};
 pub use mailbox::{Handshake, Mailbox};
 pub use parts::{Parts, evidence_parts, parts};
 pub use ram::{OutOfRam, Ram};

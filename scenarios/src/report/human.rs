@@ -38,7 +38,11 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         name = report.name,
         ms = report.duration_ms,
     );
-    writeln!(out, "{line}")?;
+    let digest = report.digest.as_deref().and_then(|digest| digest.get(..16));
+    let digest = digest.map_or(String::new(), |start| {
+        format!("  {DIM}machine {start}{DIM:#}")
+    });
+    writeln!(out, "{line}{digest}")?;
     match &report.verdict {
         Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
         // Whoever looked for it wants to see it again.

@@ -25,6 +25,9 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     if let Some(exits) = report.exits {
         put("exits", json!(exits));
     }
+    if let Some(digest) = &report.digest {
+        put("machine_sha256", json!(digest));
+    }
     match &report.verdict {
         Verdict::Failed { failures } => {
             blame(&mut put, failures);

@@ -17,6 +17,7 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,
         exits: Some(7),
+        digest: None,
         detail: Detail::default(),
     }
 }

@@ -10,11 +10,13 @@ use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
 use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
 use relaybed_vmm::{Accel, Backend, Clock, Deadline, MachineSpec, QemuProgram};
 
+use super::drive::NoControl;
 use super::error::SessionError;
 use super::image::ReadyImage;
 use super::remembered;
 use crate::case::Case;
 use crate::report::Summary;
+use crate::symbols::Symbols;
 
 /// Which virtual machine monitor is wished for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct Plan {
     cache: Cache,
     /// By number of vCPUs.
     images: RefCell<BTreeMap<u32, Rc<ReadyImage>>>,
+    /// Of the kernels of those images.
+    symbols: RefCell<BTreeMap<u32, Rc<Symbols>>>,
 }
 
 impl Plan {
@@ -104,6 +108,7 @@ impl Plan {
             backend,
             cache: cache.clone(),
             images: RefCell::default(),
+            symbols: RefCell::default(),
         })
     }
 
@@ -149,6 +154,46 @@ impl Plan {
         let image = Rc::new(ReadyImage::obtain(self, vcpus, progress)?);
         self.images.borrow_mut().insert(vcpus, Rc::clone(&image));
         Ok(Some(image))
+    }
+
+    /// The same for machines that can be run under control, which QEMU's translator only can.
+    ///
+    /// # Errors
+    /// [`NoControl`] where this plan is for something else.
+    pub fn controllable(&self) -> Result<Self, NoControl> {
+        if self.backend != Backend::Qemu || self.choice.accel != Accel::Tcg {
+            return Err(NoControl {
+                backend: self.backend(),
+                accel: self.accel(),
+            });
+        }
+        let mut wish = self.wish.clone();
+        (wish.clock, wish.debug, wish.images) = (Clock::Instructions, true, true);
+        Ok(Self {
+            wish,
+            guest: self.guest.clone(),
+            qemu: self.qemu.clone(),
+            choice: self.choice.clone(),
+            backend: self.backend,
+            cache: self.cache.clone(),
+            images: RefCell::default(),
+            symbols: RefCell::default(),
+        })
+    }
+
+    /// The symbols of an image's kernel, from the cache or asked of a fork.
+    pub(super) fn symbols(
+        &self,
+        image: &ReadyImage,
+        progress: &dyn Progress,
+    ) -> Result<Rc<Symbols>, SessionError> {
+        let vcpus = image.vcpus();
+        if let Some(symbols) = self.symbols.borrow().get(&vcpus) {
+            return Ok(Rc::clone(symbols));
+        }
+        let symbols = Rc::new(super::symbols::obtain(self, image, progress)?);
+        self.symbols.borrow_mut().insert(vcpus, Rc::clone(&symbols));
+        Ok(symbols)
     }
 
     /// Whether machines of this plan can be run under control: see [`Controlled`](super::Controlled).

@@ -6,6 +6,7 @@ use std::time::Instant;
 use relaybed_abi::Plant;
 use relaybed_guest::Terminal;
 
+use super::driven::LastTrace;
 use super::repeat::Tally;
 use super::{Cause, Ended, Plan, Session, SessionError};
 use crate::case::Case;
@@ -36,6 +37,8 @@ pub struct Options {
     pub seed: u64,
     /// How often each case is run; verdicts that differ are a failure.
     pub repeat: u32,
+    /// Every case under control, so that its seed determines the machine to the bit.
+    pub deterministic: bool,
 }
 
 /// What a run came to.
@@ -63,6 +66,7 @@ pub fn run_all(
     for loaded in by_machine(plan, cases) {
         let report = match &suite.stopped {
             Some(reason) => suite.not_run(loaded, reason.clone()),
+            None if suite.is_driven(loaded) => suite.driven(loaded)?,
             None => suite.repeated(loaded)?,
         };
         suite.count(&report);
@@ -85,8 +89,12 @@ fn by_machine<'a>(plan: &Plan, cases: &'a [Loaded]) -> Vec<&'a Loaded> {
 }
 
 pub(super) struct Suite<'a> {
-    plan: &'a Plan,
-    options: &'a Options,
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a Options,
+    /// The plan of machines under control, once one was needed.
+    pub(super) control: Option<std::rc::Rc<Plan>>,
+    /// Who went on at each stop of the case whose evidence is saved next.
+    pub(super) trace: LastTrace,
     pub(super) session: Option<Session>,
     begun: Instant,
     pub(super) exit: Exit,
@@ -100,6 +108,8 @@ impl<'a> Suite<'a> {
         Self {
             plan,
             options,
+            control: None,
+            trace: None,
             session: None,
             begun: Instant::now(),
             exit: Exit::Passed,
@@ -259,6 +269,24 @@ impl<'a> Suite<'a> {
         ended: Ended,
         begun: Instant,
     ) -> Result<CaseReport, SessionError> {
+        let console = session.console_tail(20);
+        let report = self.ended_without(loaded, ended, console, begun)?;
+        if let Some(folder) = &report.detail.evidence {
+            session.keep_logs(folder)?;
+        }
+        // The machine is of no more use; dropping the session ends it.
+        drop(session);
+        Ok(report)
+    }
+
+    /// The same of a machine that is gone already; `console` is the end of what it printed.
+    pub(super) fn ended_without(
+        &mut self,
+        loaded: &Loaded,
+        ended: Ended,
+        console: Vec<String>,
+        begun: Instant,
+    ) -> Result<CaseReport, SessionError> {
         if matches!(ended.cause, Cause::Interrupted) {
             self.stopped = Some("interrupted".to_owned());
             self.exit = self.exit.worse(Exit::Interrupted);
@@ -277,18 +305,13 @@ impl<'a> Suite<'a> {
             failures: vec![failure],
         };
         let mut report = self.report(loaded, verdict, Amount::default(), millis(begun));
-        report.detail.console_tail = session.console_tail(20);
+        report.detail.console_tail = console;
         self.keep(loaded, ended.evidence.as_deref(), true, &mut report)?;
-        if let Some(folder) = &report.detail.evidence {
-            session.keep_logs(folder)?;
-        }
-        // The machine is of no more use; dropping the session ends it.
-        drop(session);
         Ok(report)
     }
 
     /// Saves evidence where it is wanted and fills in what a failure's reader needs.
-    fn keep(
+    pub(super) fn keep(
         &self,
         loaded: &Loaded,
         evidence: Option<&Evidence>,
@@ -316,6 +339,7 @@ impl<'a> Suite<'a> {
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
+                schedule: self.trace.clone(),
                 ..Extra::default()
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
@@ -329,7 +353,7 @@ impl<'a> Suite<'a> {
     }
 
     /// A line to paste that runs just this again.
-    fn rerun(&self, loaded: &Loaded) -> String {
+    pub(super) fn rerun(&self, loaded: &Loaded) -> String {
         let origin = quoted(&loaded.origin);
         format!("relaybed run {origin}{}", self.options.again)
     }
@@ -357,6 +381,7 @@ impl<'a> Suite<'a> {
             kernel: self.summary.kernel.clone(),
             duration_ms,
             exits: None,
+            digest: None,
             detail: Detail {
                 rerun,
                 ..Detail::default()

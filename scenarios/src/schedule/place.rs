@@ -15,6 +15,13 @@ pub enum Place {
         /// Bytes from the function's begin to the instruction.
         offset: u64,
     },
+    /// Inside a function or its callees, so many instructions after its first.
+    Instruction {
+        /// The function.
+        symbol: String,
+        /// How many.
+        nth: u32,
+    },
     /// After an access to relay's own data.
     Data {
         /// The channel's slot in the case.
@@ -101,7 +108,10 @@ impl Place {
     pub const fn is_switch_point(&self) -> bool {
         matches!(
             self,
-            Self::Code { .. } | Self::Data { .. } | Self::Operation { .. }
+            Self::Code { .. }
+                | Self::Instruction { .. }
+                | Self::Data { .. }
+                | Self::Operation { .. }
         )
     }
 }
@@ -111,6 +121,7 @@ impl fmt::Display for Place {
         match self {
             Self::Code { symbol, offset: 0 } => write!(f, "{symbol}"),
             Self::Code { symbol, offset } => write!(f, "{symbol}+{offset:#x}"),
+            Self::Instruction { symbol, nth } => write!(f, "{symbol} after {nth} instructions"),
             Self::Data {
                 channel,
                 cpu,

@@ -51,6 +51,7 @@ fn case() -> Case {
         }],
         gates: Vec::new(),
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 

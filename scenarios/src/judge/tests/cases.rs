@@ -55,6 +55,7 @@ pub(in crate::judge) fn case(channel: Channel, actors: Vec<Actor>, gates: usize)
         actors,
         gates: (0..gates).map(|gate| format!("g{gate}")).collect(),
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::lang::ops::OPS;
-use crate::lang::{client, parse};
+use crate::lang::{client, parse, schedule};
 
 fn keys(schema: &serde_json::Value, name: &str) -> BTreeSet<String> {
     let properties = if name.is_empty() {
@@ -31,6 +31,8 @@ fn tables_have_the_keys_that_the_parser_knows() {
     assert_eq!(keys(&schema, "Actor"), set(&parse::ACTOR_KEYS));
     assert_eq!(keys(&schema, "BufferClaim"), set(&parse::BUFFER_KEYS));
     assert_eq!(keys(&schema, "ActorClaim"), set(&parse::CLAIM_KEYS));
+    assert_eq!(keys(&schema, "Turn"), set(&schedule::TURN_KEYS));
+    assert_eq!(keys(&schema, "UntilPlace"), set(&schedule::UNTIL_KEYS));
     assert_eq!(keys(&schema, "OpenRefused"), set(&parse::OPEN_REFUSED_KEYS));
 }
 

@@ -282,6 +282,7 @@ pub(super) fn case() -> Case {
         ],
         gates: Vec::new(),
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 

@@ -71,6 +71,7 @@ fn case(actors: Vec<Actor>) -> Case {
         actors,
         gates: vec!["go".to_owned()],
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 

@@ -1,0 +1,184 @@
+//! Cases under control in a run: deterministic ones, and those that have a schedule.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use relaybed_guest::Terminal;
+
+use super::repeat::Tally;
+use super::stops::Stops;
+use super::suite::{Suite, millis};
+use super::{Controlled, Ended, Plan, SessionError};
+use crate::evidence::Evidence;
+use crate::model::Behaviour;
+use crate::report::CaseReport;
+use crate::schedule::{InTurn, Script, Strategy, Trace};
+use crate::select::Loaded;
+use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+
+impl Suite<'_> {
+    /// Whether a case needs control of single vCPUs.
+    pub(super) fn is_driven(&self, loaded: &Loaded) -> bool {
+        self.options.deterministic || !loaded.case.schedule.is_empty()
+    }
+
+    /// Runs a case under control as often as wished for. All runs must come to the same verdict, and to the
+    /// same machine: each vCPU's registers and all of RAM.
+    pub(super) fn driven(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
+        let mut tally = Tally::default();
+        let mut report = self.drive(loaded)?;
+        tally.add(&report.verdict);
+        let (first, mut duration_ms) = (report.digest.clone(), report.duration_ms);
+        let mut differs = None;
+        for number in 2..=self.options.repeat {
+            if self.stopped.is_some() || report.digest.is_none() {
+                break;
+            }
+            let next = self.drive(loaded)?;
+            duration_ms += next.duration_ms;
+            if self.stopped.is_none() && tally.add(&next.verdict) {
+                report = next;
+            } else if next.digest != first && differs.is_none() {
+                differs = Some((number, next.digest));
+            }
+        }
+        report.duration_ms = duration_ms;
+        let differs = differs.map(|(number, digest)| Failure {
+            property: Property::Repetition,
+            at: Location::default(),
+            what: "repetitions of the same run came to different machines".to_owned(),
+            expected: first.unwrap_or_default(),
+            seen: format!(
+                "{} at repetition {number}",
+                digest.unwrap_or("no digest".to_owned())
+            ),
+        });
+        let failures: Vec<Failure> = tally.failure().into_iter().chain(differs).collect();
+        if !failures.is_empty() {
+            self.fail(&mut report.verdict, failures);
+            report.detail.rerun =
+                format!("{} --repeat {}", self.rerun(loaded), self.options.repeat);
+        }
+        Ok(report)
+    }
+
+    /// Failures that come on top of a verdict.
+    fn fail(&mut self, verdict: &mut Verdict, mut failures: Vec<Failure>) {
+        self.exit = self.exit.worse(crate::exit::Exit::Failed);
+        if let Verdict::Failed { failures: more } | Verdict::Known { failures: more, .. } = verdict
+        {
+            failures.append(more);
+        }
+        *verdict = Verdict::Failed { failures };
+    }
+
+    /// The plan for machines under control: this run's own if it is one.
+    fn control_plan(&mut self) -> Result<Rc<Plan>, String> {
+        if let Some(plan) = &self.control {
+            return Ok(Rc::clone(plan));
+        }
+        let plan = Rc::new(self.plan.controllable().map_err(|no| no.to_string())?);
+        self.control = Some(Rc::clone(&plan));
+        Ok(plan)
+    }
+
+    fn drive(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
+        let skipped = |suite: &Self, reason| {
+            let verdict = Verdict::Skipped { reason };
+            Ok(suite.report(loaded, verdict, Amount::default(), 0.0))
+        };
+        let case = &loaded.case;
+        let plan = match self.control_plan() {
+            Ok(plan) => plan,
+            Err(reason) => return skipped(self, reason),
+        };
+        let vcpus = plan.vcpus_for(case);
+        if let Some(reason) = Behaviour::of(linux_version(&plan)).lacks(&case.needs) {
+            return skipped(self, reason);
+        }
+        if self.options.plant.is_some() {
+            let reason = "no defect is planted in a run under control".to_owned();
+            return skipped(self, reason);
+        }
+        let changes = (0..vcpus).any(|cpu| case.changes_cpu(cpu));
+        if changes {
+            let reason = "CPUs that go off or on are not run under control".to_owned();
+            return skipped(self, reason);
+        }
+        let controlled = Controlled::obtain(&plan, vcpus, &Terminal::new())?;
+        let stops = Stops::of(case);
+        if let Some(reason) = controlled.lacks(&stops) {
+            return skipped(self, reason);
+        }
+        if self.summary.kernel.is_empty() {
+            self.summary.kernel.clone_from(&plan.guest().release);
+        }
+        self.summary.vcpus = self.summary.vcpus.max(vcpus);
+        let begun = Instant::now();
+        let mut turns = InTurn::new(case.seed);
+        let mut script = Script::new(case);
+        let strategy: &mut dyn Strategy = if case.schedule.is_empty() {
+            &mut turns
+        } else {
+            &mut script
+        };
+        let outcome = controlled.run(case, None, (&stops, true), strategy)?;
+        self.summary.boots += 1;
+        *self.summary.machines.entry(vcpus).or_default() += 1;
+        let missed = script.not_reached().map(|missed| Failure {
+            property: Property::Schedule,
+            at: Location::default(),
+            what: missed.to_string(),
+            expected: "every turn comes to its end while the others stand".to_owned(),
+            seen: missed.text,
+        });
+        match outcome {
+            Ok(driven) => {
+                self.trace = Some(driven.trace);
+                let mut report = self.judged_driven(loaded, &driven.evidence, missed, begun)?;
+                report.digest = driven.digest;
+                Ok(report)
+            }
+            Err(undriven) => {
+                self.trace = Some(undriven.trace);
+                let Ended { cause, evidence } = undriven.ended;
+                let seen = Ended { cause, evidence };
+                self.ended_without(loaded, seen, undriven.console, begun)
+            }
+        }
+    }
+
+    /// Judges what a case left; a turn that did not come to its end is a failure of its own.
+    fn judged_driven(
+        &mut self,
+        loaded: &Loaded,
+        evidence: &Evidence,
+        missed: Option<Failure>,
+        begun: Instant,
+    ) -> Result<CaseReport, SessionError> {
+        let Some(missed) = missed else {
+            return self.judged(loaded, evidence, begun);
+        };
+        let judging = Instant::now();
+        let (mut verdict, amount) = crate::judge::judge(&loaded.case, evidence);
+        self.summary.judge_ms += millis(judging);
+        self.fail(&mut verdict, vec![missed]);
+        let mut report = self.report(loaded, verdict, amount, millis(begun));
+        self.keep(loaded, Some(evidence), true, &mut report)?;
+        Ok(report)
+    }
+}
+
+/// The trace that belongs to the evidence that is about to be saved.
+pub(super) type LastTrace = Option<Trace>;
+
+/// The kernel's version as a number, as far as its release says it.
+fn linux_version(plan: &Plan) -> u32 {
+    let mut numbers = plan
+        .guest()
+        .release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0).min(255);
+    (next() << 16) | (next() << 8) | next()
+}
