@@ -124,6 +124,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         again: args.machine.again(),
         seed: args.seed,
         repeat: 1,
+        deterministic: false,
     };
     let wish = Explore {
         kind,

@@ -97,6 +97,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         again: machine.again(),
         seed: loaded.case.seed,
         repeat: 1,
+        deterministic: false,
     };
     let recording = match &recorded {
         Recorded::Token(token) => Recording::Token(token),

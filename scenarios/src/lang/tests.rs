@@ -55,6 +55,7 @@ bad_files! {
     nestings_and_cpus_that_cannot_be: "contexts",
     nestings_that_lack_something: "nesting",
     a_cpu_that_never_comes_up: "held-cpu",
+    schedules_that_nobody_can_keep: "schedule",
 }
 
 fn one(text: &str) -> Case {

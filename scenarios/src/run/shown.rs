@@ -4,6 +4,7 @@ use super::drive::{Controlled, Driven, Undriven};
 use super::error::SessionError;
 use super::explore::is_interrupt;
 use super::shrink::unnumbered;
+use super::stops::Stops;
 use crate::case::Case;
 use crate::evidence::Evidence;
 use crate::exit::Exit;
@@ -33,7 +34,7 @@ impl Shown {
         case: &Case,
         strategy: &mut dyn Strategy,
     ) -> Result<Option<Self>, SessionError> {
-        match guest.run(case, None, false, strategy)? {
+        match guest.run(case, None, (&Stops::accesses(), false), strategy)? {
             Ok(driven) => Ok(Some(Self::judged(case, driven))),
             Err(undriven) if is_interrupt(&undriven.ended.cause) => Ok(None),
             Err(undriven) => Ok(Some(Self::ended(undriven))),
