@@ -57,6 +57,7 @@ fn full_buffers() -> Case {
         actors: (0..CPUS).map(producer).collect(),
         gates: Vec::new(),
         expect: Vec::new(),
+        schedule: Vec::new(),
     }
 }
 
