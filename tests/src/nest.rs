@@ -11,12 +11,14 @@ mod initramfs;
 mod outside;
 pub mod parity;
 
-pub use outside::{Inside, NestError, run};
+pub use outside::{Inside, Job, NestError, run};
 
 /// Where the cache lies in the nest.
 const CACHE: &str = "/cache";
 /// Where the modules lie in the nest.
 const MODULES: &str = "/modules";
+/// The program that is run in the nest, if it is not the one that is PID 1.
+const PROGRAM: &str = "/program";
 /// The arguments of the command inside, one a line.
 const ARGUMENTS: &str = "/arguments";
 /// Where the command inside keeps its evidence.

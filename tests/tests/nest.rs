@@ -4,9 +4,11 @@
 //! backend outside, and every channel buffer that the model predicts must hold the same. Both run forks of images.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use relaybed_tests::nest::{self, parity};
+use relaybed_tests::nest::{self, Job, parity};
 use relaybed_tests::{Call, call};
 use serde_json::Value;
 
@@ -20,6 +22,48 @@ const SUITES: [&str; 6] = [
     "overwrite",
     "readers",
 ];
+
+/// The command with these arguments.
+fn job<'a>(arguments: &'a [&'a str]) -> Job<'a> {
+    Job {
+        init: Path::new(RELAYBED),
+        program: None,
+        arguments,
+    }
+}
+
+/// The unit tests of `relaybed-vmm`, as `cargo test` would run them.
+fn unit_tests() -> Result<PathBuf, Box<dyn Error>> {
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
+    let arguments = "test --package relaybed-vmm --lib --no-run --locked --message-format json";
+    let output = Command::new(cargo).args(arguments.split(' ')).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut messages = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.find_map(|message| Some(message.get("executable")?.as_str()?.into()));
+    program.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into())
+}
+
+#[test]
+fn the_backend_s_unit_tests_pass_where_kvm_works() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), unit_tests().unwrap());
+    let job = Job {
+        program: Some(&program),
+        ..job(&[
+            "kvm::backend",
+            "kvm::vm",
+            "kvm::state",
+            "--test-threads",
+            "1",
+            "--nocapture",
+        ])
+    };
+    let inside = nest::run(&job, dir.path()).unwrap();
+    let said = inside.lines.join("\n");
+    assert_eq!(inside.code, 0, "{said}\n{}", inside.console.join("\n"));
+    assert!(said.contains("a_triple_fault_is_the_end"), "{said}");
+}
 
 /// Outcome by scenario.
 fn outcomes(rows: &[Value]) -> BTreeMap<&str, &str> {
@@ -38,7 +82,7 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
     // Emulated on a busy host, a boot may well be silent for longer than on any hardware.
     let patient = ["/evidence", "--backend", "kvm", "--deadline", "120"];
     let arguments = [&run[..], &patient, &SUITES].concat();
-    let inside = nest::run(Path::new(RELAYBED), &arguments, &nest_dir).unwrap();
+    let inside = nest::run(&job(&arguments), &nest_dir).unwrap();
     let (buffers, said): (Vec<&str>, Vec<&str>) = inside
         .lines
         .iter()
@@ -98,7 +142,7 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
 fn what_a_guest_on_our_backend_costs() {
     let dir = tempfile::tempdir().unwrap();
     let arguments = ["doctor", "--stats", "--backend", "kvm"];
-    let inside = nest::run(Path::new(RELAYBED), &arguments, dir.path()).unwrap();
+    let inside = nest::run(&job(&arguments), dir.path()).unwrap();
     println!("{}", inside.lines.join("\n"));
     assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
 }

@@ -71,8 +71,11 @@ fn run(spec: MachineSpec) -> Result<(), relaybed_vmm::Error> {
     let mut event = machine.await_boot()?;
     let stats = machine.stats();
     println!("first event {event:?} after {:?}", stats.first_doorbell);
-    if let (Some(all), Some(shared)) = (stats.resident_bytes, stats.resident_shared_bytes) {
-        println!("memory beyond guest RAM: {} KiB", (all - shared) / 1024);
+    if let Some(own) = stats.resident_own_bytes {
+        println!(
+            "memory beyond guest RAM and program files: {} KiB",
+            own / 1024
+        );
     }
     if let Some(counts) = machine.exit_counts() {
         println!("{counts}");

@@ -13,13 +13,8 @@ use crate::image::Saved;
 use crate::kvm::{ExitCounts, Kvm};
 use crate::qemu::{Qemu, QemuError};
 use crate::ram::GuestRam;
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 use crate::spec::{Backend, MachineSpec};
-
-const NO_DEBUGGER: Error = Error::Unsupported {
-    what: "control of single vCPUs",
-    backend: Backend::Kvm,
-};
 
 /// A running virtual machine, whichever backend it has.
 #[derive(Debug)]
@@ -32,7 +27,11 @@ pub(crate) enum Vm {
 
 impl Vm {
     /// Starts the machine; the guest runs when this returns. `console` is the console's file.
-    pub(crate) fn launch(spec: &MachineSpec, ram: &RamFile, console: &File) -> Result<Self, Error> {
+    pub(crate) fn launch(
+        spec: &MachineSpec,
+        ram: &RamStore,
+        console: &File,
+    ) -> Result<Self, Error> {
         match spec.backend {
             Backend::Qemu => Ok(Self::Qemu(Box::new(Qemu::launch(spec, ram)?))),
             Backend::Kvm => {
@@ -46,7 +45,7 @@ impl Vm {
     /// stands still when this returns.
     pub(crate) fn restore(
         spec: &MachineSpec,
-        ram: &RamFile,
+        ram: &RamStore,
         saved: &Saved,
         console: &File,
     ) -> Result<Self, Error> {
@@ -112,7 +111,7 @@ impl Vm {
     pub(crate) fn check_debugger(&mut self) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.gdb().map(drop)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(_) => Ok(()),
         }
     }
 
@@ -120,7 +119,7 @@ impl Vm {
     pub(crate) fn set_point(&mut self, point: Point) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.gdb()?.point(point, true)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.set_point(point)?),
         }
     }
 
@@ -128,7 +127,10 @@ impl Vm {
     pub(crate) fn clear_point(&mut self, point: Point) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.gdb()?.point(point, false)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => {
+                vm.clear_point(point);
+                Ok(())
+            }
         }
     }
 
@@ -143,7 +145,7 @@ impl Vm {
     ) -> Result<Option<Halt>, Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.run_one(vcpu, limit, deaf)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.run_one(vcpu, limit, deaf)?),
         }
     }
 
@@ -151,7 +153,7 @@ impl Vm {
     pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.step_one(vcpu).map(drop)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.step_one(vcpu)?),
         }
     }
 
@@ -159,7 +161,7 @@ impl Vm {
     pub(crate) fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.gdb()?.dump(vcpu)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.dump(vcpu)?),
         }
     }
 
@@ -167,7 +169,7 @@ impl Vm {
     pub(crate) fn interrupts(&mut self, vcpu: u32) -> Result<Interrupts, Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.interrupts(vcpu)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.interrupts(vcpu)?),
         }
     }
 
@@ -175,7 +177,7 @@ impl Vm {
     pub(crate) fn registers(&mut self, vcpu: u32) -> Result<Registers, Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.gdb()?.registers(vcpu)?),
-            Self::Kvm(_) => Err(NO_DEBUGGER),
+            Self::Kvm(vm) => Ok(vm.registers(vcpu)?),
         }
     }
 

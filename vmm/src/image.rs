@@ -22,7 +22,7 @@ use crate::kvm::{self, KvmError};
 use crate::machine::Machine;
 use crate::pages::{self, RamHash};
 use crate::ram::RamError;
-use crate::ram_file::{RamBase, RamFile};
+use crate::ram_store::{RamBase, RamStore};
 use crate::spec::{Backend, MachineSpec};
 
 /// Raised whenever what an image's files contain changes its meaning.
@@ -194,13 +194,13 @@ impl Image {
     }
 
     /// A new machine's RAM.
-    pub(crate) fn ram(&self) -> Result<RamFile, Error> {
+    pub(crate) fn ram(&self) -> Result<RamStore, Error> {
         match &self.saved {
             Saved::Kvm { base, .. } => {
-                Ok(RamFile::fork(base, &kvm::slots(self.manifest.ram_bytes))?)
+                Ok(RamStore::fork(base, kvm::slots(self.manifest.ram_bytes))?)
             }
             Saved::Qemu { ram, .. } => {
-                let file = RamFile::create(self.manifest.ram_bytes)?;
+                let file = RamStore::create(self.manifest.ram_bytes)?;
                 let path = self.dir.join(RAM);
                 pages::each_run(ram, |offset, bytes| file.fill_at(offset, bytes))
                     .map_err(io_error("copy", &path))?;
@@ -331,13 +331,13 @@ pub(crate) fn save(
     let state = dir.join(STATE);
     machine.vm.save(&state)?;
     let path = dir.join(RAM);
-    let ram_sha256 = save_ram(&machine.ram_file, &path).map_err(io_error("write", &path))?;
+    let ram_sha256 = save_ram(&machine.ram_store, &path).map_err(io_error("write", &path))?;
     let manifest = Manifest {
         format: FORMAT,
         identity: identity.to_owned(),
         shape: shape(machine.spec()),
         host: host(machine.spec())?,
-        ram_bytes: machine.ram_file.size(),
+        ram_bytes: machine.ram_store.size(),
         ram_sha256,
         state_sha256: pages::hash(&read_capped(&state)?),
         note: note.to_owned(),
@@ -351,7 +351,7 @@ pub(crate) fn save(
 }
 
 /// One word for RAM and what else is given.
-pub(crate) fn digest(ram: &RamFile, parts: &[Vec<u8>]) -> Result<String, ImageError> {
+pub(crate) fn digest(ram: &RamStore, parts: &[Vec<u8>]) -> Result<String, ImageError> {
     let mut hash = RamHash::default();
     ram.each_page_run(|offset, bytes| {
         hash.note(offset, bytes);
@@ -378,7 +378,7 @@ fn shape(spec: &MachineSpec) -> String {
 }
 
 /// Copies RAM into a new sparse file; gives its hash.
-fn save_ram(ram: &RamFile, path: &Path) -> io::Result<String> {
+fn save_ram(ram: &RamStore, path: &Path) -> io::Result<String> {
     let file = File::create_new(path)?;
     file.set_len(ram.size())?;
     let mut hash = RamHash::default();

@@ -1,13 +1,13 @@
 //! Images without a machine: how RAM is kept, and what an image refuses.
 
 use super::*;
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 use crate::spec::QemuProgram;
 use std::os::unix::fs::FileExt;
 
 /// A memory file with these pages set; the rest is a hole.
-fn ram(pages: &[(u64, u8)]) -> RamFile {
-    let ram = RamFile::create(64 * 1024 * 1024).unwrap();
+fn ram(pages: &[(u64, u8)]) -> RamStore {
+    let ram = RamStore::create(64 * 1024 * 1024).unwrap();
     for &(page, byte) in pages {
         ram.fill_at(page * pages::PAGE as u64, &[byte; pages::PAGE])
             .unwrap();
@@ -64,6 +64,7 @@ fn what_was_saved_comes_back_and_zeros_take_no_room() {
         (16383, 4),
     ] {
         fork.file()
+            .unwrap()
             .read_exact_at(&mut page, at * pages::PAGE as u64)
             .unwrap();
         assert!(page.iter().all(|&b| b == byte), "page {at}");

@@ -5,9 +5,9 @@
 //! pause whose guard is the only way to write, and an [`Exit`] that names every way to end. What the
 //! guest is for is not known here.
 //!
-//! Two rules hold everything together. *The host observes*: RAM is mapped `PROT_READ`, and only
-//! [`Paused`], which exists only while every vCPU is confirmed stopped, can write. *Nothing is left
-//! behind*: RAM is a file without a name, the sockets are pairs without names, and the backend's
+//! Two rules hold everything together. *The host observes*: [`GuestRam`] has no way to write (QEMU's is
+//! even mapped `PROT_READ`), and only [`Paused`], which exists only while every vCPU is confirmed stopped, can.
+//! *Nothing is left behind*: RAM has no name, the sockets are pairs without names, and the backend's
 //! process dies with the machine, with the process, and with a process that is killed by force.
 //!
 //! # Boot time
@@ -93,7 +93,7 @@ pub mod probe;
 mod process;
 mod qemu;
 mod ram;
-mod ram_file;
+mod ram_store;
 pub mod signals;
 mod spec;
 mod text;

@@ -10,13 +10,13 @@ use crate::deadline::{Deadline, Meter};
 use crate::error::Error;
 use crate::event::{Event, Exit};
 use crate::image::Image;
-use crate::kvm::ExitCounts;
+use crate::kvm::{self, ExitCounts};
 use crate::paused::Paused;
 use crate::process;
 use crate::ram::{GuestRam, StillRam};
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 use crate::signals;
-use crate::spec::MachineSpec;
+use crate::spec::{Backend, MachineSpec};
 use crate::text;
 
 /// How often progress is looked at while nothing happens.
@@ -31,7 +31,7 @@ pub struct Machine {
     // Dropped before the RAM it uses.
     pub(crate) vm: Vm,
     ram: GuestRam,
-    pub(crate) ram_file: RamFile,
+    pub(crate) ram_store: RamStore,
     spec: MachineSpec,
     console: File,
     spawned_at: Instant,
@@ -49,8 +49,10 @@ pub struct Stats {
     pub first_doorbell: Option<Duration>,
     /// Resident memory of the backend's process in bytes, while it lives.
     pub resident_bytes: Option<u64>,
-    /// The part of it that is shared memory, which is the guest's RAM.
-    pub resident_shared_bytes: Option<u64>,
+    /// The part of it that is the guest's RAM.
+    pub resident_ram_bytes: Option<u64>,
+    /// The part of it that is neither RAM nor backed by files, as programs and libraries are.
+    pub resident_own_bytes: Option<u64>,
     /// The backend's process id.
     pub pid: u32,
 }
@@ -64,11 +66,17 @@ impl Machine {
     pub fn boot(spec: MachineSpec) -> Result<Self, Error> {
         spec.validate()?;
         let console = claim_console(&spec)?;
-        let ram_file = RamFile::create(spec.memory_bytes())?;
-        let ram = ram_file.map()?;
+        let ram_store = match spec.backend {
+            Backend::Qemu => RamStore::create(spec.memory_bytes())?,
+            Backend::Kvm => {
+                let slots = kvm::slots(spec.memory_bytes());
+                RamStore::in_process(spec.memory_bytes(), slots)?
+            }
+        };
+        let ram = ram_store.map()?;
         let spawned_at = Instant::now();
-        let vm = Vm::launch(&spec, &ram_file, &console)?;
-        Ok(Self::new(vm, (ram, ram_file), spec, console, spawned_at))
+        let vm = Vm::launch(&spec, &ram_store, &console)?;
+        Ok(Self::new(vm, (ram, ram_store), spec, console, spawned_at))
     }
 
     /// A machine in the state that `image` holds. It stands still until the first [`Paused`] is given
@@ -76,15 +84,15 @@ impl Machine {
     pub(crate) fn restore(image: &Image, spec: MachineSpec) -> Result<Self, Error> {
         let console = claim_console(&spec)?;
         let spawned_at = Instant::now();
-        let ram_file = image.ram()?;
-        let ram = ram_file.map()?;
-        let vm = Vm::restore(&spec, &ram_file, image.saved(), &console)?;
-        Ok(Self::new(vm, (ram, ram_file), spec, console, spawned_at))
+        let ram_store = image.ram()?;
+        let ram = ram_store.map()?;
+        let vm = Vm::restore(&spec, &ram_store, image.saved(), &console)?;
+        Ok(Self::new(vm, (ram, ram_store), spec, console, spawned_at))
     }
 
     fn new(
         vm: Vm,
-        (ram, ram_file): (GuestRam, RamFile),
+        (ram, ram_store): (GuestRam, RamStore),
         spec: MachineSpec,
         console: File,
         spawned_at: Instant,
@@ -92,7 +100,7 @@ impl Machine {
         Self {
             vm,
             ram,
-            ram_file,
+            ram_store,
             spec,
             console,
             spawned_at,
@@ -230,15 +238,16 @@ impl Machine {
     /// Figures so far.
     pub fn stats(&self) -> Stats {
         let resident = if self.ended.is_none() {
-            process::resident(self.vm.pid())
+            process::resident(self.vm.pid(), &self.ram_store.places())
         } else {
             None
         };
         Stats {
             spawned_at: self.spawned_at,
             first_doorbell: self.first_doorbell,
-            resident_bytes: resident.map(|(all, _)| all),
-            resident_shared_bytes: resident.map(|(_, shared)| shared),
+            resident_bytes: resident.map(|resident| resident.all),
+            resident_ram_bytes: resident.map(|resident| resident.ram),
+            resident_own_bytes: resident.map(|resident| resident.own),
             pid: self.vm.pid(),
         }
     }

@@ -38,7 +38,7 @@ impl<'m> Paused<'m> {
     /// [`RamError::OutOfRange`] with nothing written, or [`RamError::Write`].
     pub fn write_all_at(&mut self, address: GuestAddress, bytes: &[u8]) -> Result<(), RamError> {
         self.machine
-            .ram_file
+            .ram_store
             .write_all_at(self.machine.ram(), address, bytes)
     }
 
@@ -74,8 +74,7 @@ impl<'m> Paused<'m> {
     /// Takes control of single vCPUs. The guest stands still until the debugger is told otherwise.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] from a backend without it, [`Error::Qemu`] from a machine whose spec did
-    /// not ask for it.
+    /// [`Error::Qemu`] from a machine of QEMU's whose spec did not ask for it.
     pub fn debug(self) -> Result<Debugger<'m>, Error> {
         self.machine.vm.check_debugger()?;
         Ok(Debugger::new(self))
@@ -83,7 +82,7 @@ impl<'m> Paused<'m> {
 
     /// One word for RAM and what else is given.
     pub(crate) fn digest(&self, parts: &[Vec<u8>]) -> Result<String, image::ImageError> {
-        image::digest(&self.machine.ram_file, parts)
+        image::digest(&self.machine.ram_store, parts)
     }
 
     pub(crate) fn vcpus(&self) -> u32 {

@@ -1,11 +1,9 @@
 //! Guest RAM as the host sees it: one shared mapping, read-only by construction.
 //!
-//! RAM is an anonymous file (memfd) that the virtual machine maps as its memory. The host maps
-//! the same file with `PROT_READ`, so that not even a bug of ours can store through the mapping.
-//! The only way to write is [`RamFile::write_all_at`](crate::ram_file::RamFile::write_all_at), a
-//! `pwrite` into the file that nobody but [`Paused`](crate::Paused) can reach. The pages of a fork on KVM
-//! are in one private mapping that guest and host share; there it is types alone that keep the host from
-//! writing, see [`crate::ram_file`].
+//! Where a machine's RAM is a file (QEMU's), the host maps it with `PROT_READ`, so that not even a bug of ours
+//! can store through the mapping. The only way to write is a `pwrite` into the file. Where the virtual machine is
+//! in this process, RAM is one mapping that guest and host share, and types keep the host from
+//! writing. In both cases nobody but [`Paused`](crate::Paused) can; see [`crate::ram_store`].
 //!
 //! While the guest runs, its memory changes under the reader's eyes: accesses are volatile, and
 //! what comes out is a copy. Plain `&[u8]` exist only for memory that provably stands still,

@@ -183,7 +183,7 @@ pub enum SpecError {
         /// The path.
         path: PathBuf,
     },
-    /// An instruction clock or a debugger that the backend or the accelerator does not have.
+    /// An instruction clock, or a debugger of QEMU's, that the accelerator does not have.
     #[error(
         "{what} needs QEMU's translator (the qemu backend with tcg), not {backend} with {accel}"
     )]
@@ -288,11 +288,18 @@ impl MachineSpec {
             });
         }
         let translated = self.backend == Backend::Qemu && self.accel == Accel::Tcg;
+        let ours = self.backend == Backend::Kvm;
         let special = [
-            (self.clock == Clock::Instructions, "an instruction clock"),
-            (self.debug, "control of single vCPUs"),
+            (
+                self.clock == Clock::Instructions && !translated,
+                "an instruction clock",
+            ),
+            (
+                self.debug && !translated && !ours,
+                "control of single vCPUs",
+            ),
         ];
-        if let Some((_, what)) = special.iter().find(|(asked, _)| *asked && !translated) {
+        if let Some((_, what)) = special.iter().find(|(lacking, _)| *lacking) {
             return Err(SpecError::NeedsTcg {
                 what,
                 backend: self.backend,

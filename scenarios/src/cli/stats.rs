@@ -108,16 +108,20 @@ fn millis(since: Instant) -> f64 {
 /// What the process that holds the guest takes up beyond the guest's RAM.
 fn memory(session: &Session, out: &mut dyn Write) -> io::Result<()> {
     let stats = session.machine_stats();
-    let beyond = stats
-        .resident_bytes
-        .zip(stats.resident_shared_bytes)
-        .map(|(all, shared)| all.saturating_sub(shared) / 1024);
+    let beyond = stats.resident_bytes.zip(stats.resident_ram_bytes);
+    let parts = beyond
+        .zip(stats.resident_own_bytes)
+        .map(|((all, ram), own)| (all.saturating_sub(ram) / 1024, own / 1024));
     let whose = match session.exits() {
         Some(_) => "this command with the machine in it",
         None => "QEMU",
     };
-    match beyond {
-        Some(kib) => writeln!(out, "{:<12} {kib} KiB beyond guest RAM ({whose})", "memory"),
+    match parts {
+        Some((kib, own)) => writeln!(
+            out,
+            "{:<12} {kib} KiB beyond guest RAM, {own} of them not program files ({whose})",
+            "memory"
+        ),
         None => writeln!(out, "{:<12} not told by this host", "memory"),
     }
 }

@@ -9,7 +9,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::system::RebootCommand;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-use super::{ARGUMENTS, CACHE, END, EVIDENCE, MODULES, parity};
+use super::{ARGUMENTS, CACHE, END, EVIDENCE, MODULES, PROGRAM, parity};
 
 /// What is mounted, and of which type.
 const MOUNTS: [(&str, &str); 5] = [
@@ -60,9 +60,10 @@ fn converse(bell: &mut File) -> io::Result<i32> {
     Ok(child.wait()?.code().unwrap_or(-1))
 }
 
-/// The command under test is this very program by another name.
+/// What is to be run: this very program by another name, if there is no other.
 fn command() -> io::Result<Command> {
-    let mut command = Command::new("/proc/self/exe");
+    let other = Path::new(PROGRAM).exists();
+    let mut command = Command::new(if other { PROGRAM } else { "/proc/self/exe" });
     let arguments = fs::read_to_string(ARGUMENTS)?;
     command.args(arguments.lines());
     command

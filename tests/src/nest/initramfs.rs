@@ -8,13 +8,14 @@ use std::process::Command;
 use cpio::newc::{Builder, ModeFileType, trailer};
 use relaybed_guest::{Cache, Guest};
 
-use super::{ARGUMENTS, CACHE, MODULES};
+use super::{ARGUMENTS, CACHE, Job, MODULES, PROGRAM};
 
 /// An archive being made: a file's folders come before it.
 #[derive(Default)]
 struct Archive {
     bytes: Vec<u8>,
     folders: BTreeSet<PathBuf>,
+    libraries: BTreeSet<PathBuf>,
     entries: u32,
 }
 
@@ -49,6 +50,27 @@ impl Archive {
         self.add(to, &content)
     }
 
+    /// Adds a program without its symbols, and what it is linked to.
+    fn program(&mut self, from: &Path, to: &str) -> io::Result<()> {
+        let stripped = tempfile::NamedTempFile::new()?;
+        let strip = Command::new("strip")
+            .arg("-o")
+            .arg(stripped.path())
+            .arg(from)
+            .status()?;
+        if !strip.success() {
+            let from = from.display();
+            return Err(io::Error::other(format!("cannot strip {from}")));
+        }
+        self.file(stripped.path(), Path::new(to))?;
+        for library in libraries(from)? {
+            if self.libraries.insert(library.clone()) {
+                self.file(&library, &library)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies a folder of the cache to the same place in the nest's cache.
     fn cached(&mut self, cache: &Cache, folder: &Path) -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
@@ -64,10 +86,9 @@ impl Archive {
     }
 }
 
-/// The archive: `program` as init with what it is linked to, modules, a part of the cache, arguments.
+/// The archive: init and program with what they are linked to, modules, a part of the cache, arguments.
 pub(super) fn build(
-    program: &Path,
-    arguments: &[&str],
+    job: &Job<'_>,
     modules: &[PathBuf],
     guest: &Guest,
     cache: &Cache,
@@ -85,21 +106,9 @@ pub(super) fn build(
         .write(std::mem::take(&mut archive.bytes), 0)
         .finish()?;
 
-    let stripped = tempfile::NamedTempFile::new()?;
-    let strip = Command::new("strip")
-        .arg("-o")
-        .arg(stripped.path())
-        .arg(program)
-        .status()?;
-    if !strip.success() {
-        return Err(io::Error::other(format!(
-            "cannot strip {}",
-            program.display()
-        )));
-    }
-    archive.file(stripped.path(), Path::new("/init"))?;
-    for library in libraries(program)? {
-        archive.file(&library, &library)?;
+    archive.program(job.init, "/init")?;
+    if let Some(program) = job.program {
+        archive.program(program, PROGRAM)?;
     }
     for (number, module) in modules.iter().enumerate() {
         archive.file(module, &Path::new(MODULES).join(format!("{number}.ko")))?;
@@ -110,7 +119,7 @@ pub(super) fn build(
         }
     }
     archive.cached(cache, &cache.root().join("resolved"))?;
-    archive.add(Path::new(ARGUMENTS), arguments.join("\n").as_bytes())?;
+    archive.add(Path::new(ARGUMENTS), job.arguments.join("\n").as_bytes())?;
     trailer(archive.bytes)
 }
 

@@ -10,6 +10,9 @@ use super::{END, emulator, initramfs};
 
 /// RAM of the nest: initramfs twice while it is unpacked, the guest inside, and the rest.
 const MEMORY_MIB: u32 = 1024;
+/// Kernels clear and copy pages by string instructions where the CPU says that these are fast. The translator
+/// makes a loop over bytes of them.
+const CMDLINE: &str = "clearcpuid=erms,fsrm";
 /// Longest time without a word from the nest.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -47,22 +50,29 @@ pub enum NestError {
     },
 }
 
-/// Runs `program`, which calls [`super::init::main`] as PID 1, with `arguments` in a nest of the
-/// default kernel. Logs go to `dir`.
+/// What is to be done in a nest.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// PID 1: a program that calls [`super::init::main`] then.
+    pub init: &'a Path,
+    /// What is run; `None`: the same program again, which is no PID 1 then.
+    pub program: Option<&'a Path>,
+    /// Its arguments.
+    pub arguments: &'a [&'a str],
+}
+
+/// Does a job in a nest of the default kernel. Logs go to `dir`.
 ///
 /// # Errors
 /// [`NestError`].
-pub fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<Inside, NestError> {
+pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
     let cache = Cache::open(None).map_err(relaybed_guest::Error::from)?;
     let (progress, request) = (Terminal::new(), KernelRequest::default());
     let modules = relaybed_guest::kvm_modules(&request, &cache, &progress)?;
     let guest = relaybed_guest::prepare(&request, &cache, &progress)?;
     let qemu = relaybed_guest::qemu(&cache, &progress).map_err(relaybed_guest::Error::from)?;
     let archive: PathBuf = dir.join("nest.cpio");
-    std::fs::write(
-        &archive,
-        initramfs::build(program, arguments, &modules, &guest, &cache)?,
-    )?;
+    std::fs::write(&archive, initramfs::build(job, &modules, &guest, &cache)?)?;
     let mut argv0 = qemu.argv0;
     if let Some(program) = argv0.last_mut() {
         *program = emulator::mended(Path::new(&program), dir)?.into();
@@ -73,6 +83,7 @@ pub fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<Inside, Nes
     };
     let mut spec = MachineSpec::new(guest.vmlinux, archive, program, dir.to_owned());
     spec.memory_mib = MEMORY_MIB;
+    spec.cmdline_extra = CMDLINE.to_owned();
     listen(Machine::boot(spec)?)
 }
 

@@ -1,9 +1,10 @@
 //! One machine under control: launch, events, stop and continue, end.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use kvm_ioctls::VcpuFd;
@@ -12,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::boot::Boot;
 use super::counts::{Counts, ExitCounts};
 use super::gate::{Gate, Order};
+use super::points::Points;
 use super::ports::{CONSOLE_IRQ, DOORBELL_IRQ, IrqLine, Ports, PortsState};
 use super::state::State;
 use super::vcpu::{End, Shared, Vcpu};
@@ -22,7 +24,7 @@ use crate::address::{REBOOT_MODE, WARM_BOOT};
 use crate::deadline::CpuTime;
 use crate::event::Exit;
 use crate::ram::GuestRam;
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 use crate::spec::MachineSpec;
 
 /// Quiet time after which vCPUs are first asked whether they stand for good, and the longest
@@ -36,8 +38,12 @@ const BUSY_PART: u32 = 4;
 /// A running machine.
 #[derive(Debug)]
 pub(crate) struct Kvm {
-    vcpus: Vec<Vcpu>,
-    shared: Arc<Shared>,
+    pub(super) vcpus: Vec<Vcpu>,
+    pub(super) shared: Arc<Shared>,
+    /// Where vCPUs under control halt.
+    pub(super) points: Points,
+    /// vCPUs that KVM was told to control.
+    pub(super) debugged: BTreeSet<u32>,
     look: Look,
 }
 
@@ -75,7 +81,7 @@ impl Kvm {
     /// Makes the machine and lets it run.
     pub(crate) fn launch(
         spec: &MachineSpec,
-        ram: &RamFile,
+        ram: &RamStore,
         console: File,
     ) -> Result<Self, KvmError> {
         check_available(ram.size())?;
@@ -104,7 +110,7 @@ impl Kvm {
     /// Makes a machine in a saved state, which stands still. `ram` is the RAM that it had then.
     pub(crate) fn restore(
         spec: &MachineSpec,
-        ram: &RamFile,
+        ram: &RamStore,
         console: File,
         state: &State,
     ) -> Result<Self, KvmError> {
@@ -148,6 +154,7 @@ impl Kvm {
             log,
             counts: Counts::new(),
             end: OnceLock::new(),
+            trap: Mutex::new(None),
             wake,
             vm,
         });
@@ -155,6 +162,8 @@ impl Kvm {
         let mut machine = Self {
             vcpus: Vec::new(),
             shared,
+            points: Points::default(),
+            debugged: BTreeSet::new(),
             look: Look::soon(Duration::ZERO),
         };
         for (id, fd) in (0..).zip(fds) {
@@ -211,6 +220,7 @@ impl Kvm {
 
     /// Lets the vCPUs run again.
     pub(crate) fn resume(&mut self) {
+        self.undebug();
         self.look = Look::soon(self.cpu_time().run);
         self.shared.gate.give(Order::Run);
     }
@@ -248,7 +258,7 @@ impl Kvm {
         sum
     }
 
-    fn halt(&mut self) -> Result<(), KvmError> {
+    pub(super) fn halt(&mut self) -> Result<(), KvmError> {
         self.shared.gate.give(Order::Park);
         self.await_still()
     }
@@ -304,7 +314,7 @@ fn reset_kind(ram: &GuestRam) -> Exit {
 }
 
 /// Waits until `wake` or `also` is readable, or the time is over; empties `wake`.
-fn wait_readable(
+pub(super) fn wait_readable(
     wake: &Wake,
     also: Option<BorrowedFd<'_>>,
     limit: Duration,

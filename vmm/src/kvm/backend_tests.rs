@@ -2,13 +2,13 @@
 //! and say so.
 
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 
 use vm_memory::{Bytes, GuestAddress};
 
 use super::*;
 use crate::address::MIB;
-use crate::ram_file::RamBase;
+use crate::debugger::{Halt, Point};
+use crate::ram_store::RamBase;
 
 /// Where guests' code is, and a word that they count in or store to.
 const CODE: u64 = 0x8000;
@@ -18,14 +18,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 struct Guest {
     kvm: Kvm,
     ram: GuestRam,
-    file: RamFile,
+    file: RamStore,
     console: File,
     log: File,
 }
 
 /// A stopped guest with `vcpus` vCPUs, the first of them before `code`; `None` to skip.
 fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
-    let file = RamFile::create(64 * MIB).unwrap();
+    let file = RamStore::in_process(64 * MIB, layout::slots(64 * MIB)).unwrap();
     let vm = match Vm::create(&file, vcpus) {
         Err(error @ (KvmError::Absent | KvmError::Permission | KvmError::Open(_))) => {
             eprintln!("skipped: {error}");
@@ -96,6 +96,17 @@ fn text(file: &mut File) -> String {
     text
 }
 
+/// Whether the CPU helps KVM to run guests; says so where it does not, and that KVM `lacks` something then.
+fn cpu_helps(lacks: &str) -> bool {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    let mut flags = cpu.split_ascii_whitespace();
+    let helps = flags.any(|flag| matches!(flag, "vmx" | "svm"));
+    if !helps {
+        eprintln!("skipped: KVM without the CPU's help {lacks}");
+    }
+    helps
+}
+
 /// Counts in the word for ever.
 const COUNT: &[u8] = &[0x66, 0xff, 0x06, 0x00, 0x50, 0xeb, 0xf9];
 
@@ -163,12 +174,7 @@ fn resets_and_a_panic_are_told_apart() {
 
 #[test]
 fn a_triple_fault_is_the_end() {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap();
-    if !cpu
-        .split_ascii_whitespace()
-        .any(|flag| matches!(flag, "vmx" | "svm"))
-    {
-        eprintln!("skipped: KVM without the CPU's help does not see triple faults in real mode");
+    if !cpu_helps("does not see triple faults in real mode") {
         return;
     }
     // lidt [0x6000], which is empty; int3
@@ -281,6 +287,100 @@ fn an_nmi_reaches_the_vcpu() {
     assert_eq!(guest.finish(), (Exit::PowerOff, b"N".to_vec()));
 }
 
+/// Two vCPUs, of which the first counts in a loop: `inc dword [0x5000]` at [`CODE`], then the jump back.
+const JUMP: u64 = CODE + 5;
+
+#[test]
+fn one_vcpu_runs_to_a_breakpoint_again_and_again() {
+    let Some(mut guest) = guest(2, COUNT) else {
+        return;
+    };
+    guest.kvm.set_point(Point::Code(JUMP)).unwrap();
+    for round in 1..5 {
+        let halt = guest.kvm.run_one(0, LIMIT, false).unwrap();
+        assert_eq!(halt, Some(Halt::Trap { vcpu: 0 }));
+        assert_eq!(
+            (guest.kvm.registers(0).unwrap().rip, guest.word()),
+            (JUMP, round)
+        );
+        // The breakpoint would be met again at once.
+        guest.kvm.step_one(0).unwrap();
+        assert_eq!(guest.kvm.registers(0).unwrap().rip, CODE);
+    }
+    guest.kvm.clear_point(Point::Code(JUMP));
+    let halt = guest
+        .kvm
+        .run_one(0, Duration::from_millis(50), false)
+        .unwrap();
+    assert_eq!(halt, None, "its time is over");
+    let stands = guest.word();
+    assert!(stands > 10);
+    std::thread::sleep(Duration::from_millis(5));
+    assert_eq!(guest.word(), stands);
+    guest.kvm.resume();
+    guest.progress();
+}
+
+#[test]
+fn a_watchpoint_halts_behind_the_write() {
+    if !cpu_helps("does not heed watchpoints in real mode") {
+        return;
+    }
+    let Some(mut guest) = guest(1, COUNT) else {
+        return;
+    };
+    let point = Point::Data {
+        address: WORD.0,
+        len: 4,
+        access: crate::debugger::Access::Write,
+    };
+    guest.kvm.set_point(point).unwrap();
+    for round in 1..4 {
+        let halt = guest.kvm.run_one(0, LIMIT, false).unwrap();
+        assert_eq!(halt, Some(Halt::Watch { address: WORD.0 }));
+        assert_eq!(
+            (guest.kvm.registers(0).unwrap().rip, guest.word()),
+            (JUMP, round)
+        );
+    }
+}
+
+#[test]
+fn a_ring_halts_the_one_vcpu_unless_it_is_to_be_ignored() {
+    // mov dx, 0x2f8; out dx, al; and again: out dx, al; jmp to itself
+    let Some(mut guest) = guest(1, b"\xba\xf8\x02\xee\xee\xeb\xfe") else {
+        return;
+    };
+    let halt = guest.kvm.run_one(0, LIMIT, false).unwrap();
+    assert_eq!(halt, Some(Halt::Interrupted));
+    let halt = guest
+        .kvm
+        .run_one(0, Duration::from_millis(50), true)
+        .unwrap();
+    assert_eq!((halt, guest.kvm.shared.ports.bells()), (None, 2));
+}
+
+#[test]
+fn the_machine_s_end_and_a_step_that_cannot_be_made_are_told() {
+    let Some(mut guest) = guest(1, b"\xf4") else {
+        return;
+    };
+    guest.kvm.step_one(0).unwrap();
+    if cpu_helps("wakes a vCPU that is to make a step") {
+        let error = guest.kvm.step_one(0).unwrap_err();
+        assert!(matches!(error, KvmError::NoStep { vcpu: 0 }), "{error}");
+    }
+    let error = guest.kvm.registers(1).unwrap_err();
+    assert!(matches!(error, KvmError::NoVcpu { vcpu: 1 }), "{error}");
+    let Some(mut guest) = self::guest(1, b"\xb0\xfe\xe6\x64\xeb\xfe") else {
+        return;
+    };
+    assert_eq!(
+        guest.kvm.run_one(0, LIMIT, false).unwrap(),
+        Some(Halt::Gone)
+    );
+}
+
 #[test]
 fn a_fork_goes_on_where_the_image_was_taken() {
     let Some(mut first) = guest(2, COUNT) else {
@@ -307,7 +407,7 @@ fn a_fork_goes_on_where_the_image_was_taken() {
     let mut spec = MachineSpec::on_kvm("k".into(), "i".into(), dir.path().to_owned());
     spec.vcpus = 2;
     for _ in 0..3 {
-        let file = RamFile::fork(&base, &layout::slots(64 * MIB)).unwrap();
+        let file = RamStore::fork(&base, layout::slots(64 * MIB)).unwrap();
         let console = tempfile::tempfile().unwrap();
         let kvm = Kvm::restore(&spec, &file, console.try_clone().unwrap(), &state).unwrap();
         let ram = file.map().unwrap();
@@ -369,18 +469,15 @@ fn nothing_is_left_of_a_machine() {
     let Guest {
         mut kvm, file, ram, ..
     } = guest;
-    let inode = format!(" {} ", file.file().metadata().unwrap().ino());
-    let mappings = || {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        maps.lines().filter(|line| line.contains(&inode)).count()
-    };
+    let region = vm_memory::GuestMemoryBackend::iter(file.for_guest().unwrap()).next();
+    let mapping = Arc::downgrade(&region.unwrap().get_mmap());
     kvm.stop(&ram).unwrap();
     let tasks: Vec<_> = kvm.vcpus.iter().map(|v| v.tid().unwrap()).collect();
     kvm.resume();
-    drop(ram);
-    assert_eq!(mappings(), 1);
+    drop((ram, file));
+    assert!(mapping.upgrade().is_some(), "the vCPUs still need it");
     drop(kvm);
-    assert_eq!(mappings(), 0);
+    assert!(mapping.upgrade().is_none(), "guest RAM is left");
     for tid in tasks {
         let path = format!("/proc/self/task/{}", tid.as_raw_nonzero());
         assert!(!Path::new(&path).exists(), "{path} is left");

@@ -33,6 +33,8 @@ reasons! {
     EmptyPort = "other empty port",
     /// An address at which there is neither RAM nor a device.
     EmptyMemory = "empty memory",
+    /// A debug register was met, or a step made.
+    Debug = "debugger",
     /// A signal of ours.
     Kick = "kicked by the host",
     /// Anything else.

@@ -58,6 +58,9 @@ pub enum KvmError {
     /// Guest memory.
     #[error(transparent)]
     Ram(#[from] RamError),
+    /// RAM that was made for a machine of QEMU's.
+    #[error("the RAM is in a file, as QEMU's machines have it; ours is in memory of this process")]
+    RamInFile,
     /// A file cannot be read.
     #[error("cannot read {path}")]
     File {
@@ -94,6 +97,29 @@ pub enum KvmError {
         size: u64,
         /// The room there is.
         room: u64,
+    },
+    /// All debug registers are in use.
+    #[error(
+        "{most} breakpoints and watchpoints are set, which is all that the CPU's debug registers \
+         hold: clear one first"
+    )]
+    TooManyPoints {
+        /// How many there can be.
+        most: usize,
+    },
+    /// A vCPU that there is not.
+    #[error("the machine has no vCPU {vcpu}")]
+    NoVcpu {
+        /// Its number.
+        vcpu: u32,
+    },
+    /// A vCPU made no step.
+    #[error(
+        "vCPU {vcpu} makes no step: it has halted and waits for an interrupt, so let it run instead"
+    )]
+    NoStep {
+        /// Its number.
+        vcpu: u32,
     },
     /// The guest runs guests of its own.
     #[error(

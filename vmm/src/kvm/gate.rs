@@ -21,6 +21,8 @@ const KICK_INTERVAL: Duration = Duration::from_millis(1);
 pub(super) enum Order {
     /// Run the guest.
     Run,
+    /// Run this vCPU; all others stand still.
+    RunOne(u32),
     /// Stand still outside the guest.
     Park,
     /// Leave for good.
@@ -34,6 +36,16 @@ struct State {
     parked: u32,
     /// Threads that have left.
     gone: u32,
+}
+
+impl State {
+    fn order_of(&self, id: u32) -> Order {
+        match self.order {
+            Order::RunOne(one) if one == id => Order::Run,
+            Order::RunOne(_) => Order::Park,
+            order => order,
+        }
+    }
 }
 
 /// The gate of one machine.
@@ -68,24 +80,24 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// vCPU: the order now.
-    pub(super) fn order(&self) -> Order {
-        self.lock().order
+    /// vCPU: what vCPU `id` is to do now; [`Order::RunOne`] is not among it.
+    pub(super) fn order(&self, id: u32) -> Order {
+        self.lock().order_of(id)
     }
 
-    /// vCPU: stands still until there is another order, and returns it.
-    pub(super) fn park(&self) -> Order {
+    /// vCPU: stands still until there is another order for vCPU `id`, and returns it.
+    pub(super) fn park(&self, id: u32) -> Order {
         let mut state = self.lock();
         state.parked += 1;
         self.changed.notify_all();
-        while state.order == Order::Park {
+        while state.order_of(id) == Order::Park {
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.parked -= 1;
-        state.order
+        state.order_of(id)
     }
 
     /// vCPU: has left the guest for good.
@@ -137,13 +149,13 @@ mod tests {
         let gate = Arc::new(Gate::new(3));
         let rounds = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..3)
-            .map(|_| {
+            .map(|id| {
                 let (gate, rounds) = (Arc::clone(&gate), Arc::clone(&rounds));
                 std::thread::spawn(move || {
                     loop {
-                        match gate.order() {
+                        match gate.order(id) {
                             Order::Run => drop(rounds.fetch_add(1, Ordering::SeqCst)),
-                            Order::Park => drop(gate.park()),
+                            Order::Park | Order::RunOne(_) => drop(gate.park(id)),
                             Order::Leave => return gate.gone(),
                         }
                     }
@@ -162,7 +174,17 @@ mod tests {
         gate.give(Order::Leave);
         gate.give(Order::Run);
         gate.await_still(|| {}).unwrap();
-        assert_eq!(gate.order(), Order::Leave, "leaving is final");
+        assert_eq!(gate.order(0), Order::Leave, "leaving is final");
         threads.into_iter().for_each(|t| t.join().unwrap());
+    }
+
+    #[test]
+    fn one_runs_while_the_others_stand() {
+        let gate = Gate::new(3);
+        let orders = |gate: &Gate| [0, 1, 2].map(|id| gate.order(id));
+        gate.give(Order::RunOne(1));
+        assert_eq!(orders(&gate), [Order::Park, Order::Run, Order::Park]);
+        gate.give(Order::Run);
+        assert_eq!(orders(&gate), [Order::Run; 3]);
     }
 }

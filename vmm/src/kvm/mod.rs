@@ -14,8 +14,11 @@
 //! whenever it may be inside `KVM_RUN`; to stop means that every thread has given that lock up
 //! (`gate.rs`, `vcpu.rs`).
 //!
+//! **Control.** The gate can let one vCPU go alone; KVM's guest debug makes it halt itself at what the CPU's
+//! debug registers hold (`control.rs`, `points.rs`).
+//!
 //! **Images.** `state.rs` is all of a stopped machine but its RAM. A fork is a new machine that is put
-//! into that state, with RAM that is copied page by page when it is written (`ram_file.rs`).
+//! into that state, with RAM that is copied page by page when it is written (`ram_store.rs`).
 //!
 //! **Power-off.** There is no ACPI, so Linux turns power-off into a halt with interrupts off. A
 //! machine all of whose vCPUs stand so can never run again, and that is what is reported; see
@@ -23,13 +26,16 @@
 
 mod backend;
 mod boot;
+mod control;
 mod counts;
 mod cpuid;
 mod error;
 mod gate;
 mod kernel;
+mod lapic;
 mod layout;
 mod mptable;
+mod points;
 mod ports;
 mod registers;
 mod state;

@@ -104,6 +104,11 @@ impl Ports {
         })
     }
 
+    /// Doorbell bytes not yet taken.
+    pub(super) fn bells(&self) -> usize {
+        lock(&self.doorbell).writer().queue.len()
+    }
+
     /// The registers of both UARTs. Doorbell bytes that nobody took belong to this machine alone.
     pub(super) fn state(&self) -> PortsState {
         PortsState {

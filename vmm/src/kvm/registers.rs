@@ -9,6 +9,7 @@ use kvm_ioctls::VcpuFd;
 use super::KvmError;
 use super::layout::{GDT, GDT_ENTRIES, IDENTITY_MAPPED, PD, PDPT, PML4, STACK_TOP, ZERO_PAGE};
 use crate::address::MIB;
+use crate::debugger::Registers;
 
 /// Selectors of the boot protocol (`__BOOT_CS`, `__BOOT_DS`).
 const CODE_SELECTOR: u16 = 0x10;
@@ -116,6 +117,37 @@ pub(super) fn msrs() -> Option<Msrs> {
         entry(MTRR_DEF_TYPE, MTRRS_ON_WRITE_BACK),
     ])
     .ok()
+}
+
+/// The registers that both backends tell.
+pub(super) fn common(regs: &kvm_regs) -> Registers {
+    let kvm_regs {
+        rax,
+        rbx,
+        rcx,
+        rdx,
+        rsi,
+        rdi,
+        rsp,
+        rbp,
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        rip,
+        rflags,
+    } = *regs;
+    Registers {
+        general: [
+            rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15,
+        ],
+        rip,
+        eflags: u32::try_from(rflags & u64::from(u32::MAX)).unwrap_or_default(),
+    }
 }
 
 /// The registers that tell where a vCPU is and what it was about, as lines for a log.

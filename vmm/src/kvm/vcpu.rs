@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use kvm_bindings::{KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED};
+use kvm_bindings::{
+    KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED, kvm_guest_debug,
+};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use rustix::thread::Pid;
 use vmm_sys_util::signal::{Killable, SIGRTMIN};
@@ -18,12 +20,14 @@ use vmm_sys_util::signal::{Killable, SIGRTMIN};
 use super::KvmError;
 use super::counts::{Counts, Reason};
 use super::gate::{Gate, Order};
+use super::lapic;
 use super::ports::{EMPTY, Ports};
 use super::registers;
 use super::vcpu_state::VcpuState;
 use super::vm::Vm;
 use super::wake::Wake;
 use crate::deadline::CpuTime;
+use crate::debugger::{Interrupts, Registers};
 
 /// RFLAGS: maskable interrupts are on.
 const INTERRUPTS_ON: u64 = 1 << 9;
@@ -52,6 +56,8 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     /// How the machine ended; set once.
     pub(super) end: OnceLock<End>,
+    /// DR6 of the vCPU that is under control and has halted itself.
+    pub(super) trap: Mutex<Option<u64>>,
     /// Written to when there is something for the host to see.
     pub(super) wake: Arc<Wake>,
     /// The machine and its memory, kept for as long as any vCPU's thread lives.
@@ -65,6 +71,29 @@ impl Shared {
         let _ = self.end.set(end);
         self.gate.give(Order::Leave);
         self.wake.ring();
+    }
+}
+
+impl Shared {
+    /// The one vCPU that ran met a debug register or made its step: it stands still, and the host is told.
+    fn halt(&self, dr6: u64) {
+        *self.trap() = Some(dr6);
+        self.gate.give(Order::Park);
+        self.wake.ring();
+    }
+
+    /// Whether it has.
+    pub(super) fn trapped(&self) -> bool {
+        self.trap().is_some()
+    }
+
+    /// What it met, which is forgotten then.
+    pub(super) fn take_trap(&self) -> Option<u64> {
+        self.trap().take()
+    }
+
+    fn trap(&self) -> MutexGuard<'_, Option<u64>> {
+        self.trap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,7 +117,7 @@ impl Vcpu {
             .spawn(move || {
                 let _gone = Gone(&shared.gate);
                 their_tid.get_or_init(rustix::thread::gettid);
-                live(&shared, &their_fd);
+                live(id, &shared, &their_fd);
             })
             .map_err(KvmError::io("start a vCPU's thread"))?;
         Ok(Self {
@@ -141,6 +170,45 @@ impl Vcpu {
         lock(&self.fd).nmi().map_err(KvmError::io("inject an NMI"))
     }
 
+    /// Sets what the vCPU, which must stand still, is to halt itself at.
+    pub(super) fn debug(&self, debug: &kvm_guest_debug) -> Result<(), KvmError> {
+        lock(&self.fd)
+            .set_guest_debug(debug)
+            .map_err(KvmError::io("take control of a vCPU"))
+    }
+
+    /// Registers of the vCPU, which must stand still.
+    pub(super) fn registers(&self) -> Result<Registers, KvmError> {
+        let regs = lock(&self.fd)
+            .get_regs()
+            .map_err(KvmError::io("read a vCPU's registers"))?;
+        Ok(registers::common(&regs))
+    }
+
+    /// General and special registers of the vCPU, which must stand still, as bytes to be compared.
+    pub(super) fn dump(&self) -> Result<Vec<u8>, KvmError> {
+        let fd = lock(&self.fd);
+        let all = fd.get_regs().and_then(|regs| Ok((regs, fd.get_sregs()?)));
+        let all = all.map_err(KvmError::io("read a vCPU's registers"))?;
+        serde_json::to_vec(&all).map_err(|error| KvmError::Io {
+            action: "write a vCPU's registers down",
+            source: error.into(),
+        })
+    }
+
+    /// What the local APIC of the vCPU, which must stand still, has in store for it.
+    pub(super) fn interrupts(&self) -> Result<Interrupts, KvmError> {
+        lapic::interrupts(&lock(&self.fd))
+    }
+
+    /// Whether the vCPU, which must stand still, waits for an interrupt.
+    pub(super) fn has_halted(&self) -> Result<bool, KvmError> {
+        let state = lock(&self.fd)
+            .get_mp_state()
+            .map_err(KvmError::io("ask for a vCPU's state"))?;
+        Ok(state.mp_state == KVM_MP_STATE_HALTED)
+    }
+
     /// Whether this vCPU, which must stand still, can never run again by itself: it was never
     /// started, or it halted with interrupts off and no NMI is under way.
     pub(super) fn stands_for_good(&self) -> Result<bool, KvmError> {
@@ -180,22 +248,23 @@ impl Drop for Gone<'_> {
 }
 
 /// The thread's life.
-fn live(shared: &Shared, vcpu: &Mutex<VcpuFd>) {
+fn live(id: u32, shared: &Shared, vcpu: &Mutex<VcpuFd>) {
     loop {
-        match shared.gate.order() {
-            Order::Run => run(shared, &mut lock(vcpu)),
-            Order::Park => drop(shared.gate.park()),
+        match shared.gate.order(id) {
+            Order::Run => run(id, shared, &mut lock(vcpu)),
+            Order::Park | Order::RunOne(_) => drop(shared.gate.park(id)),
             Order::Leave => return,
         }
     }
 }
 
 /// Runs the guest until there is another order or it ends.
-fn run(shared: &Shared, vcpu: &mut VcpuFd) {
-    while shared.gate.order() == Order::Run {
+fn run(id: u32, shared: &Shared, vcpu: &mut VcpuFd) {
+    while shared.gate.order(id) == Order::Run {
         match step(shared, vcpu) {
             Step::Go => {}
             Step::Kicked => shared.counts.add(Reason::Kick),
+            Step::Trapped(dr6) => shared.halt(dr6),
             Step::End(end) => return shared.finish(end),
         }
     }
@@ -206,6 +275,8 @@ fn run(shared: &Shared, vcpu: &mut VcpuFd) {
     let end = loop {
         match step(shared, vcpu) {
             Step::Go => {}
+            // An access that is finished ends a step too.
+            Step::Trapped(dr6) => shared.halt(dr6),
             Step::Kicked => break None,
             Step::End(end) => break Some(end),
         }
@@ -220,6 +291,7 @@ fn run(shared: &Shared, vcpu: &mut VcpuFd) {
 enum Step {
     Go,
     Kicked,
+    Trapped(u64),
     End(End),
 }
 
@@ -234,6 +306,10 @@ fn step(shared: &Shared, vcpu: &mut VcpuFd) -> Step {
         }
         Ok(VcpuExit::MmioWrite(..)) => (Reason::EmptyMemory, None),
         Ok(VcpuExit::Intr) => return Step::Kicked,
+        Ok(VcpuExit::Debug(debug)) => {
+            shared.counts.add(Reason::Debug);
+            return Step::Trapped(debug.dr6);
+        }
         Ok(VcpuExit::Shutdown) => {
             log(shared, vcpu, "a vCPU had a triple fault");
             (Reason::Other, Some(End::TripleFault))

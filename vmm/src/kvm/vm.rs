@@ -3,8 +3,9 @@
 use std::ffi::CStr;
 
 use kvm_bindings::{
-    KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, KVM_PMU_CAP_DISABLE,
-    kvm_clock_data, kvm_enable_cap, kvm_irqchip, kvm_pit_config, kvm_userspace_memory_region,
+    KVM_API_VERSION, KVM_CAP_SET_GUEST_DEBUG2, KVM_GUESTDBG_BLOCKIRQ, KVM_MAX_CPUID_ENTRIES,
+    KVM_PIT_SPEAKER_DUMMY, KVM_PMU_CAP_DISABLE, kvm_clock_data, kvm_enable_cap, kvm_irqchip,
+    kvm_pit_config, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, VcpuFd, VmFd};
 use vm_memory::{GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
@@ -12,10 +13,10 @@ use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
 use super::KvmError;
 use super::cpuid::Template;
-use super::layout::{IDENTITY_MAP_PAGE, TSS, slots};
+use super::layout::{IDENTITY_MAP_PAGE, TSS};
 use super::registers;
 use super::state::{IRQCHIPS, MachineState};
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 
 /// Where KVM is.
 const KVM_DEVICE: &CStr = c"/dev/kvm";
@@ -33,7 +34,7 @@ const NEEDED: [(Cap, &str); 7] = [
 
 /// Guest RAM as the guest has it: mapped for writing, since KVM stores the guest's writes through
 /// this mapping. After the kernel has been loaded nobody in this process writes to it any more but
-/// [`Paused`](crate::Paused); a booted machine's RAM is seen by the host through another mapping, read-only.
+/// [`Paused`](crate::Paused).
 pub(super) type Memory = GuestMemoryMmap<()>;
 
 /// A virtual machine with RAM and interrupt controllers, and no vCPU yet.
@@ -49,11 +50,11 @@ pub(super) struct Vm {
 
 impl Vm {
     /// Makes a machine for `vcpus` vCPUs whose RAM is `ram`.
-    pub(super) fn create(ram: &RamFile, vcpus: u32) -> Result<Self, KvmError> {
+    pub(super) fn create(ram: &RamStore, vcpus: u32) -> Result<Self, KvmError> {
         Self::create_on(KVM_DEVICE, ram, vcpus)
     }
 
-    fn create_on(device: &CStr, ram: &RamFile, vcpus: u32) -> Result<Self, KvmError> {
+    fn create_on(device: &CStr, ram: &RamStore, vcpus: u32) -> Result<Self, KvmError> {
         let kvm = open(device)?;
         let most = kvm.get_max_vcpus();
         if usize::try_from(vcpus).is_ok_and(|asked| asked > most) {
@@ -66,7 +67,7 @@ impl Vm {
         let fd = kvm
             .create_vm()
             .map_err(KvmError::io("create a virtual machine"))?;
-        let memory = ram.map_for_guest(&slots(ram.size()))?;
+        let memory = ram.for_guest().cloned().ok_or(KvmError::RamInFile)?;
         let registers = kvm.get_msr_index_list().map_err(KvmError::io(
             "ask KVM which model-specific registers it has",
         ))?;
@@ -125,6 +126,14 @@ impl Vm {
         &self.msrs
     }
 
+    /// Whether a step can leave interrupts alone.
+    pub(super) fn can_block_interrupts(&self) -> bool {
+        let flags = self
+            .fd
+            .check_extension_raw(u64::from(KVM_CAP_SET_GUEST_DEBUG2));
+        u32::try_from(flags).is_ok_and(|flags| flags & KVM_GUESTDBG_BLOCKIRQ != 0)
+    }
+
     /// Controllers, timer and clock of a machine that stands still.
     pub(super) fn save(&self) -> Result<MachineState, KvmError> {
         let mut irqchips = [kvm_irqchip::default(); 3];
@@ -176,9 +185,9 @@ impl Vm {
             // SAFETY: KVM wants the RAM's address in this process, which no safe interface can
             // vouch for. It is the start of a writable mapping of exactly this length;
             // `self.memory` keeps the mapping, which `Vm` drops after the machine's
-            // descriptor and which nobody else can take out; the file behind it is sealed against
+            // descriptor and which nobody else can take out; a file behind it is sealed against
             // shrinking. Rust holds no reference into it while a vCPU may run, only volatile
-            // accesses: a fork's `StillRam` borrows the stopped machine.
+            // accesses: a `StillRam` borrows the stopped machine.
             unsafe { self.fd.set_user_memory_region(region) }
                 .map_err(KvmError::io("give RAM to the virtual machine"))?;
         }

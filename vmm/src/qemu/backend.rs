@@ -23,7 +23,7 @@ use crate::debugger::{Halt, Interrupts};
 use crate::event::Exit;
 use crate::process;
 use crate::ram::GuestRam;
-use crate::ram_file::RamFile;
+use crate::ram_store::RamStore;
 use crate::spec::MachineSpec;
 use crate::text;
 
@@ -47,7 +47,7 @@ pub(crate) struct Qemu {
 
 impl Qemu {
     /// Starts QEMU and waits until it can be talked to. The guest is running then.
-    pub(crate) fn launch(spec: &MachineSpec, ram: &RamFile) -> Result<Self, QemuError> {
+    pub(crate) fn launch(spec: &MachineSpec, ram: &RamStore) -> Result<Self, QemuError> {
         Self::start(spec, ram, None)
     }
 
@@ -55,7 +55,7 @@ impl Qemu {
     /// still then.
     pub(crate) fn restore(
         spec: &MachineSpec,
-        ram: &RamFile,
+        ram: &RamStore,
         state: &File,
     ) -> Result<Self, QemuError> {
         let mut qemu = Self::start(spec, ram, Some(state.as_raw_fd()))?;
@@ -89,8 +89,10 @@ impl Qemu {
         self.control.await_migration()
     }
 
-    fn start(spec: &MachineSpec, ram: &RamFile, state: Option<RawFd>) -> Result<Self, QemuError> {
+    fn start(spec: &MachineSpec, ram: &RamStore, state: Option<RawFd>) -> Result<Self, QemuError> {
         let io = |action| move |source| QemuError::Io { action, source };
+        let no_file = || io("hand over RAM, which is in no file")(ErrorKind::InvalidInput.into());
+        let file = ram.file().ok_or_else(no_file)?;
         let (qmp, their_qmp) = UnixStream::pair().map_err(io("make the control socket"))?;
         let (bell, their_bell) = UnixStream::pair().map_err(io("make the doorbell socket"))?;
         bell.set_nonblocking(true)
@@ -102,7 +104,7 @@ impl Qemu {
             .map_err(io("make the debugger's socket"))?;
         let (gdb, their_gdb) = debugger.unzip();
         let fds = InheritedFds {
-            ram: ram.raw_fd(),
+            ram: file.as_raw_fd(),
             qmp: their_qmp.as_raw_fd(),
             bell: their_bell.as_raw_fd(),
             gdb: their_gdb.as_ref().map(AsRawFd::as_raw_fd),

@@ -210,6 +210,6 @@ mod tests {
         std::thread::sleep(Duration::from_millis(200));
         let after = cpu_time(child.pid());
         assert!(after.run - before.run < Duration::from_millis(50));
-        assert!(resident(child.pid()).unwrap().0 > 0);
+        assert!(resident(child.pid(), &[]).unwrap().all > 0);
     }
 }

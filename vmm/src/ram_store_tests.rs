@@ -5,8 +5,8 @@ use crate::address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};
 use crate::ram::StillRam;
 use proptest::prelude::*;
 
-fn ram(mib: u64) -> (RamFile, GuestRam) {
-    let file = RamFile::create(mib * MIB).unwrap();
+fn ram(mib: u64) -> (RamStore, GuestRam) {
+    let file = RamStore::create(mib * MIB).unwrap();
     let map = file.map().unwrap();
     (file, map)
 }
@@ -30,7 +30,10 @@ fn ram_above_the_hole_is_the_rest_of_the_file() {
     file.write_all_at(&ram, at, &7u64.to_le_bytes()).unwrap();
     assert_eq!(ram.load::<u64>(at).unwrap(), 7);
     let mut raw = [0; 8];
-    file.file.read_exact_at(&mut raw, 2048 * MIB + 8).unwrap();
+    file.file()
+        .unwrap()
+        .read_exact_at(&mut raw, 2048 * MIB + 8)
+        .unwrap();
     assert_eq!(u64::from_le_bytes(raw), 7);
     assert!(!ram.contains(GuestAddress(2048 * MIB), 1));
     assert!(ram.contains(GuestAddress(HIGH_RAM_START), 1024 * 1024 * 1024));
@@ -71,8 +74,8 @@ fn a_misaligned_atomic_load_is_named() {
 #[test]
 fn the_file_can_neither_shrink_nor_grow() {
     let (file, _ram) = ram(64);
-    assert!(file.file.set_len(0).is_err());
-    assert!(file.file.set_len(65 * MIB).is_err());
+    assert!(file.file().unwrap().set_len(0).is_err());
+    assert!(file.file().unwrap().set_len(65 * MIB).is_err());
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn the_mapping_has_no_write_permission() {
     let (file, _ram) = ram(64);
     let inode = format!(
         " {} ",
-        std::os::unix::fs::MetadataExt::ino(&file.file.metadata().unwrap())
+        std::os::unix::fs::MetadataExt::ino(&file.file().unwrap().metadata().unwrap())
     );
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let rights: Vec<&str> = maps
@@ -89,6 +92,26 @@ fn the_mapping_has_no_write_permission() {
         .map(|line| line.split_ascii_whitespace().nth(1).unwrap())
         .collect();
     assert_eq!(rights, ["r--s", "r--s"]);
+}
+
+#[test]
+fn memory_of_this_process_begins_at_a_large_page_and_holds_what_is_written() {
+    let slots = crate::kvm::slots(3072 * MIB);
+    let store = RamStore::in_process(3072 * MIB, slots).unwrap();
+    // Other tests' mappings may come in between, so only one is sure to be where it should.
+    assert!(
+        store
+            .places()
+            .iter()
+            .any(|p| p.start.is_multiple_of(LARGE_PAGE as u64))
+    );
+    let ram = store.map().unwrap();
+    for at in [0x10_0000, HIGH_RAM_START] {
+        let at = GuestAddress(at);
+        store.write_all_at(&ram, at, b"relay").unwrap();
+        assert_eq!(StillRam::new(&ram).slice(at, 5).unwrap(), b"relay");
+    }
+    assert!(store.file().is_none());
 }
 
 /// A base whose page 300 is all ones.
@@ -102,15 +125,15 @@ fn base() -> RamBase {
 #[test]
 fn forks_share_what_they_do_not_write() {
     let base = base();
-    let slots = crate::kvm::slots(64 * MIB);
-    let forks = [(); 2].map(|()| RamFile::fork(&base, &slots).unwrap());
+    let slots = || crate::kvm::slots(64 * MIB);
+    let forks = [(); 2].map(|()| RamStore::fork(&base, slots()).unwrap());
     let views = [forks[0].map().unwrap(), forks[1].map().unwrap()];
     let at = GuestAddress(300 * 4096 + 8);
     forks[0].write_all_at(&views[0], at, b"own").unwrap();
     let read = |view: &GuestRam| view.read_obj::<[u8; 4]>(at).unwrap();
     assert_eq!((&read(&views[0]), read(&views[1])), (b"own\x01", [1; 4]));
     // The guest's view is the host's.
-    let guest = forks[0].map_for_guest(&slots).unwrap();
+    let guest = forks[0].for_guest().unwrap();
     guest.write_slice(b"guest", at).unwrap();
     assert_eq!(&read(&views[0]), b"gues");
     assert_eq!(
@@ -127,7 +150,7 @@ fn forks_share_what_they_do_not_write() {
 
 #[test]
 fn what_a_fork_holds_can_be_saved_as_what_a_file_holds_is() {
-    let fork = RamFile::fork(&base(), &crate::kvm::slots(64 * MIB)).unwrap();
+    let fork = RamStore::fork(&base(), crate::kvm::slots(64 * MIB)).unwrap();
     let view = fork.map().unwrap();
     fork.write_all_at(&view, GuestAddress(5), &[7]).unwrap();
     let mut runs = Vec::new();
@@ -144,18 +167,10 @@ fn nobody_changes_what_forks_begin_with() {
     let base = base();
     assert!(base.file.write_all_at(&[2], 0).is_err());
     assert!(base.file.set_len(0).is_err());
-    let flags = MAP_SHARED | MAP_NORESERVE;
-    let pieces = crate::kvm::slots(64 * MIB);
-    assert!(
-        map_pieces(
-            &base.file,
-            base.size,
-            &pieces,
-            PROT_READ | PROT_WRITE,
-            flags
-        )
-        .is_err()
-    );
+    let shared = mapping(4096)
+        .with_mmap_flags(MAP_SHARED)
+        .with_file_offset(FileOffset::from_arc(Arc::clone(&base.file), 0));
+    assert!(shared.build().is_err());
 }
 
 proptest! {
