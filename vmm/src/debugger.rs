@@ -119,6 +119,8 @@ pub struct Debugger<'m> {
     /// Where vCPUs stand, as far as it is known.
     at: BTreeMap<u32, u64>,
     deaf: bool,
+    /// vCPUs that halted last at a watchpoint.
+    watched: BTreeSet<u32>,
 }
 
 impl<'m> Debugger<'m> {
@@ -128,6 +130,7 @@ impl<'m> Debugger<'m> {
             points: BTreeSet::new(),
             at: BTreeMap::new(),
             deaf: false,
+            watched: BTreeSet::new(),
         }
     }
 
@@ -194,7 +197,9 @@ impl<'m> Debugger<'m> {
     /// # Errors
     /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey.
     pub fn run(&mut self, vcpu: u32, budget: Duration) -> Result<Halted, Error> {
-        if self.stands_at_breakpoint(vcpu)? {
+        // A breakpoint right behind a watched access has not been met yet.
+        let met = !self.watched.remove(&vcpu) && self.stands_at_breakpoint(vcpu)?;
+        if met {
             self.step(vcpu)?;
             if self.stands_at_breakpoint(vcpu)? {
                 let address = self.standing(vcpu)?;
@@ -208,7 +213,10 @@ impl<'m> Debugger<'m> {
             None => Halted::Budget,
             Some(Halt::Gone) => Halted::Ended,
             Some(Halt::Interrupted) => Halted::Doorbell,
-            Some(Halt::Watch { address }) => Halted::Watchpoint { address },
+            Some(Halt::Watch { address }) => {
+                self.watched.insert(vcpu);
+                Halted::Watchpoint { address }
+            }
             Some(Halt::Trap { vcpu }) => Halted::Breakpoint {
                 address: self.standing(vcpu)?,
             },

@@ -260,10 +260,8 @@ impl Qemu {
 
     /// What a standing vCPU's interrupt controller has in store for it.
     pub(crate) fn interrupts(&mut self, vcpu: u32) -> Result<Interrupts, QemuError> {
-        let line = serde_json::json!({"command-line": format!("info lapic {vcpu}")});
-        let answer = self.control.execute_with("human-monitor-command", &line)?;
-        let text = answer.as_str().unwrap_or_default();
-        lapic::parse(text).ok_or_else(|| QemuError::Garbled {
+        let text = self.gdb()?.monitor(&format!("info lapic {vcpu}"))?;
+        lapic::parse(&text).ok_or_else(|| QemuError::Garbled {
             line: text.chars().take(200).collect(),
         })
     }

@@ -111,6 +111,27 @@ impl Gdb {
         self.ask("g")
     }
 
+    /// What QEMU's monitor answers to a line, through the stub: the control socket is read a byte at a time
+    /// there, each of them by a turn of QEMU's main loop.
+    pub(super) fn monitor(&mut self, line: &str) -> Result<String, QemuError> {
+        self.command(&format!("qRcmd,{}", hex(line.as_bytes())))?;
+        let mut text = Vec::new();
+        loop {
+            let packet = self.packet(ANSWER_LIMIT)?.ok_or(QemuError::Silent {
+                command: "the debugger's",
+                limit: ANSWER_LIMIT,
+            })?;
+            if packet == b"OK" {
+                return Ok(String::from_utf8_lossy(&text).into_owned());
+            }
+            let more = packet.strip_prefix(b"O").and_then(unhex);
+            text.extend(more.ok_or_else(|| garbled(&packet))?);
+            if text.len() > PACKET_MAX {
+                return Err(garbled(&text));
+            }
+        }
+    }
+
     fn expect_ok(&mut self, command: &str) -> Result<(), QemuError> {
         let answer = self.ask(command)?;
         if answer == b"OK" {
@@ -206,6 +227,18 @@ fn parse_registers(hex: &[u8]) -> Option<Registers> {
     Some(registers)
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len().is_multiple_of(2))?;
+    let byte = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
 /// `$`, the command, `#` and its checksum.
 fn frame(command: &str) -> Vec<u8> {
     let sum = command.bytes().fold(0u8, u8::wrapping_add);
@@ -293,6 +326,15 @@ mod tests {
         received.push(b'7');
         assert_eq!(take_packet(&mut received).unwrap().unwrap(), b"g");
         assert!(take_packet(&mut b"$OK#00".to_vec()).is_err());
+    }
+
+    #[test]
+    fn the_monitors_text_is_in_hexadecimal_digits() {
+        assert_eq!(hex(b"info lapic 1"), "696e666f206c617069632031");
+        assert_eq!(unhex(b"4952520a"), Some(b"IRR\n".to_vec()));
+        for bad in [&b"495"[..], b"4x", b"\xff\xff", "é".as_bytes()] {
+            assert_eq!(unhex(bad), None);
+        }
     }
 
     #[test]
