@@ -45,7 +45,6 @@ fn everything_is_drawn_at_some_time() {
             .flat_map(|case| &case.actors)
             .flat_map(|a| &a.ops)
     };
-    let channels = || all.iter().flat_map(|case| &case.channels);
     let any = |wanted: fn(&Op) -> bool| assert!(ops().any(wanted));
     any(|op| matches!(op, Op::Open { .. }));
     any(|op| matches!(op, Op::Close { .. }));
@@ -84,6 +83,14 @@ fn everything_is_drawn_at_some_time() {
     any_call(|call| matches!(call, FileCall::Truncate { .. }));
     any_call(|call| matches!(call, FileCall::Store { .. }));
     any(|op| matches!(op, Op::FileClose { .. }));
+}
+
+#[test]
+fn every_kind_of_channel_and_actor_is_drawn_at_some_time() {
+    let all: Vec<Case> = (0..2000)
+        .map(|index| case(1, index, &limits(2, Family::Sequential)))
+        .collect();
+    let channels = || all.iter().flat_map(|case| &case.channels);
     assert!(channels().any(|c| c.n_subbufs == 1 && c.subbuf_size == 1));
     assert!(
         channels().any(|c| c.header_bytes > 0 && u64::from(c.header_bytes) + 2 == c.subbuf_size)

@@ -220,7 +220,8 @@ pub struct Buffer {
     /// False once `relay_subbufs_consumed()` moved past a partly read sub-buffer: where the next
     /// read starts is then documented nowhere.
     pub position_known: bool,
-    /// Two sub-buffers in a row were completed empty.
+    /// Two sub-buffers in a row were completed empty; in overwrite mode, where a lap may leave an empty one
+    /// the oldest, one was.
     pub two_empty: bool,
     /// A user wrote into it through a mapping, so that it need not hold whole records.
     pub stored: bool,
@@ -394,8 +395,8 @@ impl Buffer {
         let padding = self.geometry.subbuf_size - self.offset;
         let slot = self.produced.slot(self.geometry.n_subbufs);
         let empty = self.offset == 0;
-        self.two_empty |=
-            empty && self.produced.0 > 0 && self.prev_padding == self.geometry.subbuf_size;
+        let again = self.produced.0 > 0 && self.prev_padding == self.geometry.subbuf_size;
+        self.two_empty |= empty && (again || self.geometry.overwrite);
         self.prev_padding = padding;
         self.padding[slot.0] = padding;
         self.produced.0 += 1;

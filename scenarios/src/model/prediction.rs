@@ -26,7 +26,7 @@ pub struct Prediction {
     /// By channel and CPU: operations may meet in the buffer that relay leaves to its client to keep
     /// apart, so that nothing about it is specified.
     pub unsafe_races: Vec<Vec<bool>>,
-    /// Some buffer, of a closed channel perhaps, had two empty sub-buffers in a row.
+    /// Some buffer, of a closed channel perhaps, had two empty sub-buffers in a row, or in overwrite mode one.
     pub two_empty: bool,
     /// By channel: how its files come and go, by CPU; `None` where not determined.
     pub files: Vec<Option<Vec<FileCalls>>>,

@@ -350,7 +350,9 @@ impl<'a> Simulation<'a> {
             };
             if let Some((guest, _)) = guest.take_if(|guest| reached(guest)) {
                 self.flush_calls(channel, mode, &mut logs);
+                let before = self.live[channel].buffers[cpu].produced;
                 self.run_guest(guest);
+                self.lapped_its_host((channel, cpu), before.0);
             }
         }
         let buffer = &self.live[channel].buffers[cpu];
@@ -367,6 +369,19 @@ impl<'a> Simulation<'a> {
             refused: Some(refused(&fates, via, mode)),
             fates: Some(fates),
             ..OpPrediction::ok(None)
+        }
+    }
+
+    /// What is nested may come round to the very slot that its host is filling: whose bytes are where is then
+    /// documented nowhere.
+    fn lapped_its_host(&mut self, (channel, cpu): Key, before: u64) {
+        let buffer = &self.live[channel].buffers[cpu];
+        let switches = buffer.produced.0.saturating_sub(before);
+        if buffer.geometry.overwrite && switches >= buffer.geometry.n_subbufs {
+            self.touch.lose((channel, cpu));
+            if !self.touch.is_assumed() {
+                self.done.unsafe_races[channel][cpu] = true;
+            }
         }
     }
 

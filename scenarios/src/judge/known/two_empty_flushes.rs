@@ -5,7 +5,7 @@ use crate::judge::run::failures_under;
 use crate::model::Behaviour;
 use crate::verdict::Failure;
 
-/// Exact: some buffer had two empty sub-buffers in a row, and where the model reads as all releases so
+/// Exact: some buffer had two empty sub-buffers in a row, or one that a lap may have left the oldest, and where the model reads as all releases so
 /// far do, this failure is none and no other comes instead.
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
     if !matter.prediction.two_empty {
