@@ -38,7 +38,8 @@ pub struct DataStop {
 /// Where vCPUs stop besides operations, idleness, timer interrupts and waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stops {
-    /// At every access to what writers and readers of a channel share.
+    /// At accesses to what writers and readers of a channel share, and at no timer interrupt: each stop
+    /// lets QEMU's clock leap to the next one, which would be a stop again.
     pub accesses: bool,
     /// At some of them.
     pub data: Vec<DataStop>,
@@ -47,7 +48,7 @@ pub struct Stops {
 }
 
 impl Stops {
-    /// Every access to shared data: what an explorer switches at.
+    /// Accesses to shared data: what an explorer switches at.
     #[must_use]
     pub fn accesses() -> Self {
         Self {
@@ -116,7 +117,7 @@ impl Stops {
         };
         let mut named = self.data.iter().filter(same).peekable();
         if self.accesses {
-            return Some(Access::Any);
+            return shared(place.field);
         }
         named.peek()?;
         Some(if named.all(|stop| stop.writes) {
@@ -124,6 +125,19 @@ impl Stops {
         } else {
             Access::Any
         })
+    }
+}
+
+/// Which accesses to a member are places for an explorer. Of the counts that each side decides by, what the
+/// other wrote, reads are too; the rest matters only once it was written.
+fn shared(field: Field) -> Option<Access> {
+    match field {
+        Field::Produced | Field::Consumed => Some(Access::Any),
+        // Written beside the count of produced sub-buffers, and read beside that.
+        Field::Padding => None,
+        Field::Data | Field::Offset | Field::BytesConsumed | Field::Finalized | Field::ReadWait => {
+            Some(Access::Write)
+        }
     }
 }
 

@@ -105,8 +105,10 @@ impl<'a, 'm> Course<'a, 'm> {
         strategy: &mut dyn Strategy,
         trace: &mut Trace,
     ) -> Result<(), Cause> {
-        for (address, _) in self.landmarks.iter() {
-            self.debugger.set_breakpoint(address)?;
+        for (address, landmark) in self.landmarks.iter() {
+            if landmark != Landmark::Tick || !self.stops.accesses {
+                self.debugger.set_breakpoint(address)?;
+            }
         }
         for address in self.code.keys().copied().collect::<Vec<_>>() {
             self.debugger.set_breakpoint(address)?;
@@ -213,6 +215,10 @@ impl<'a, 'm> Course<'a, 'm> {
             Landmark::Bell => return Ok(Some(Seen::Bell)),
             Landmark::Idle => {
                 self.state(vcpu).idle = true;
+                if self.stops.accesses {
+                    // It goes on at a timer interrupt, or because somebody woke it.
+                    self.count_tick(vcpu)?;
+                }
                 Place::Idle
             }
             Landmark::Tick => self.tick(vcpu)?,
@@ -278,11 +284,7 @@ impl<'a, 'm> Course<'a, 'm> {
 
     /// A timer interrupt: of a vCPU that works, or of one that waits in a loop that is not known to.
     fn tick(&mut self, vcpu: u32) -> Result<Place, Cause> {
-        self.ticks += 1;
-        if self.ticks > TICKS_MAX {
-            let stands = self.stands();
-            return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
-        }
+        self.count_tick(vcpu)?;
         let (of, count) = self.in_a_row;
         let count = if of == vcpu { count + 1 } else { 1 };
         if count < TICKS_IN_A_ROW {
@@ -292,6 +294,15 @@ impl<'a, 'm> Course<'a, 'm> {
         self.in_a_row = (vcpu, 0);
         self.state(vcpu).spins = true;
         Ok(Place::Waits)
+    }
+
+    fn count_tick(&mut self, vcpu: u32) -> Result<(), Cause> {
+        self.ticks += 1;
+        if self.ticks > TICKS_MAX {
+            let stands = self.stands();
+            return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
+        }
+        Ok(())
     }
 
     /// Clears the breakpoints in spinning loops, or sets them again.
