@@ -40,12 +40,17 @@ fn judge_record(
         return;
     };
     let name = || matter.record((found.actor, found.seq));
-    if writer.buffer != cpu {
+    // Who logs names no channel, which may be a global one.
+    let home = match matter.case.channels.get(channel) {
+        Some(spec) if writer.channel == NO_CHANNEL => spec.buffer_cpu(writer.cpu),
+        _ => writer.buffer,
+    };
+    if home != cpu {
         report.fail(
             Property::Affinity,
             place(),
             format!("{} is in the buffer of another CPU", name()),
-            format!("buffer of CPU {}", writer.buffer),
+            format!("buffer of CPU {home}"),
             format!("buffer of CPU {cpu}"),
         );
     } else if writer.channel != channel && writer.channel != NO_CHANNEL {
