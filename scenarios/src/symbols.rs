@@ -2,6 +2,8 @@
 //!
 //! In comes the text that the guest's agent made of the kernel's own list, hostile until checked. Pure.
 
+pub mod elf;
+
 use std::collections::BTreeMap;
 
 /// Longest function that an address is taken to be inside of, where no later symbol ends it.

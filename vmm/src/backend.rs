@@ -181,6 +181,33 @@ impl Vm {
         }
     }
 
+    /// Opens a port on the loopback interface where gdb controls the stopped machine.
+    pub(crate) fn open_gdb(&mut self) -> Result<std::net::SocketAddr, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.open_gdb()?),
+            Self::Kvm(_) => Err(Error::Unsupported {
+                what: "a port for gdb",
+                backend: Backend::Kvm,
+            }),
+        }
+    }
+
+    /// Whether vCPUs run, by the backend's own word.
+    pub(crate) fn is_running(&mut self) -> Result<bool, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.run_state()? == "running"),
+            Self::Kvm(_) => Ok(false),
+        }
+    }
+
+    /// Whether a gdb is connected to that port.
+    pub(crate) fn is_gdb_attached(&mut self) -> Result<bool, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.is_gdb_attached()?),
+            Self::Kvm(_) => Ok(false),
+        }
+    }
+
     /// Interrupts a stopped machine's vCPU by an NMI.
     pub(crate) fn inject_nmi(&mut self, vcpu: u32) -> Result<(), Error> {
         match self {

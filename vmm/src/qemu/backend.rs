@@ -36,7 +36,7 @@ const DEATH_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Qemu {
     child: Child,
-    control: Control,
+    pub(super) control: Control,
     gdb: Option<Gdb>,
     bell: UnixStream,
     bells: VecDeque<u8>,
@@ -310,7 +310,8 @@ impl Qemu {
         self.child.pid()
     }
 
-    fn run_state(&mut self) -> Result<String, QemuError> {
+    /// QEMU's word for whether vCPUs run.
+    pub(crate) fn run_state(&mut self) -> Result<String, QemuError> {
         let status = self.control.execute("query-status")?;
         let state = status["status"].as_str().unwrap_or("unknown");
         Ok(state.to_owned())

@@ -9,6 +9,7 @@ mod child;
 mod control;
 mod error;
 mod gdb;
+mod gdb_port;
 mod lapic;
 mod message;
 mod version;
