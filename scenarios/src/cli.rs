@@ -12,9 +12,12 @@ mod list;
 mod machine;
 mod matrix;
 mod replay;
+mod report;
 mod run;
 mod scenarios;
 mod stats;
+mod taken;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +28,7 @@ use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
 use crate::exit::{self, Exit};
 use crate::report::Format;
+use crate::run::Isolate;
 
 /// A testbed for the Linux kernel's relay interface.
 ///
@@ -80,6 +84,13 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Show a run as a table: operations, callbacks and checkpoints in their order, a column for each CPU, with
+    /// relay's counters behind each.
+    #[command(after_long_help = exit::HELP)]
+    Trace(trace::TraceArgs),
+    /// Write saved evidence as one page of HTML: what each CPU did, the sub-buffers, what readers got, and what
+    /// failed. The page needs nothing else to be read.
+    Report(report::ReportArgs),
     /// Judge saved evidence again, without a machine.
     Judge {
         /// Folder that `run --out` or a failure wrote.
@@ -130,9 +141,11 @@ Examples:
   relaybed run my-case.toml --console            a file of your own, with the guest's console
   relaybed run --kernel trixie-backports:7.3     another kernel of Debian
   relaybed run --repeat 200 ordering             the same verdict 200 times in a row
+  relaybed run --isolate per-scenario --jobs 4   every scenario on a fork of its own, four at a time
   relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
   relaybed run --format json | jq .              for programs
-  relaybed run --plant torn ordering             spoil a record on purpose: must end red";
+  relaybed run --plant torn ordering             spoil a record on purpose: must end red
+  relaybed run --gdb my-case.toml                hold the machine at the failure, for gdb";
 
 const EXPLORE_EXAMPLES: &str = "\
 Examples:
@@ -228,6 +241,18 @@ pub(crate) enum PlantKind {
     WrongCpu,
 }
 
+/// Which scenarios share a machine, and how many machines there are at a time.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SideArgs {
+    /// What shares a machine [default: per-suite where machines are forked off an image, else none].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub isolate: Option<Isolate>,
+    /// Machines that run side by side; reports are the same for every number [default: half of the host's
+    /// cores where machines are forked off an image, else 1].
+    #[arg(long, value_name = "N", value_parser = within(1, 256))]
+    pub jobs: Option<u32>,
+}
+
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
@@ -236,6 +261,8 @@ pub(crate) struct RunArgs {
     patterns: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    side: SideArgs,
     /// Draws record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
@@ -262,6 +289,10 @@ pub(crate) struct RunArgs {
     /// Spoil the output on purpose, to see that the judge notices.
     #[arg(long, value_enum, value_name = "KIND")]
     plant: Option<PlantKind>,
+    /// Hold the machine at a failure with a port for gdb, and print the line to paste. Not for guests that died:
+    /// of them nothing is left to hold.
+    #[arg(long, conflicts_with = "jobs")]
+    gdb: bool,
 }
 
 /// Parses the command line and does what it says.
@@ -289,6 +320,8 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
+        Command::Report(args) => report::report(&args),
+        Command::Trace(args) => trace::trace(&args),
         Command::Check { files } => check::check(&files),
         Command::Judge { evidence, format } => judge::judge(&evidence, format),
         Command::Capture {

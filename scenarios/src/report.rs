@@ -8,6 +8,9 @@ mod json;
 mod junit;
 mod ktap;
 pub mod matrix;
+pub mod page;
+pub mod timeline;
+pub mod trace;
 pub mod transports;
 
 pub use excerpt::excerpt;
@@ -89,10 +92,12 @@ pub struct Summary {
     pub machines: std::collections::BTreeMap<u32, u32>,
     /// Seed that draws record lengths.
     pub seed: u64,
-    /// From spawning the machine to "ready", of the first boot.
+    /// From spawning the machine to "ready", of the first.
     pub boot_ms: f64,
-    /// Boots in this run, of all machines.
+    /// Machines of this run, each booted or forked.
     pub boots: u32,
+    /// Whether machines are forked off the image of an earlier boot.
+    pub forked: bool,
     /// Records judged.
     pub records: u64,
     /// Bytes judged.

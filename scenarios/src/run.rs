@@ -2,6 +2,7 @@
 //!
 //! This is where the pure rooms meet machines, files and clocks.
 
+mod batches;
 mod console;
 mod drive;
 mod driven;
@@ -9,10 +10,13 @@ mod error;
 mod explore;
 mod finding;
 mod fuzz;
+mod hold;
 mod image;
 mod landmarks;
 pub mod matrix;
 mod memory;
+mod names;
+mod options;
 mod plan;
 mod ram;
 mod remembered;
@@ -25,15 +29,18 @@ mod stops;
 mod suite;
 mod symbols;
 pub mod transports;
+mod warm;
 
+pub use batches::{Isolate, run_all};
 pub use drive::{Controlled, Driven, NoControl, Stuck, Undriven};
 pub use error::{Cause, Ended, SessionError};
 pub use explore::{Explore, explore};
 pub use fuzz::{Fuzz, Telling, fuzz};
 pub use image::ReadyImage;
 pub use memory::own_rss_kib;
+pub use options::Options;
 pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
 pub use replay::{Recording, replay};
 pub use session::{Sent, Session};
 pub use stops::{CodeStop, DataStop, Stops};
-pub use suite::{Options, SuiteEnd, run_all};
+pub use suite::SuiteEnd;

@@ -50,6 +50,17 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|&c| c == b'*')
 }
 
+/// A word for a shell, quoted where it must be.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +91,12 @@ mod tests {
             proptest::prop_assert!(glob(pattern.as_bytes(), name.as_bytes()));
             proptest::prop_assert!(glob(name.as_bytes(), name.as_bytes()));
         }
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(quoted("a/b"), "a/b");
+        assert_eq!(quoted("a[x=1]"), "'a[x=1]'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

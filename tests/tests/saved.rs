@@ -68,3 +68,26 @@ fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
         assert_eq!(row(&spoilt)["outcome"], "failed", "{name}");
     }
 }
+
+#[test]
+fn saved_evidence_is_shown_as_a_table_and_as_a_page() {
+    for (name, word, code) in [
+        ("two-empty-flushes", "known issue K1", 0),
+        ("torn-record", "failed", 1),
+    ] {
+        let folder = format!("{}/../fixtures/evidence/{name}", env!("CARGO_MANIFEST_DIR"));
+        let table = call(RELAYBED, &["trace", &folder]).expect_code(code);
+        assert!(table.stdout.contains(word) && table.stdout.contains("✗1"));
+        assert!(!table.stdout.contains('\u{1b}'), "colours in a pipe");
+        let page = call(RELAYBED, &["report", &folder, "-o", "-"]).expect_code(0);
+        assert!(page.stdout.starts_with("<!DOCTYPE html>") && page.stdout.contains(word));
+    }
+}
+
+#[test]
+fn a_page_of_no_evidence_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().display().to_string();
+    let call = call(RELAYBED, &["report", &folder]).expect_code(3);
+    assert!(call.stderr.contains("evidence.json"), "{}", call.stderr);
+}

@@ -5,23 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{MachineArgs, Stop, run, scenarios};
+use super::taken::one;
+use super::{MachineArgs, Stop, run};
 use crate::case::Case;
 use crate::exit::Exit;
 use crate::judge::{self, CpuStream};
 use crate::run::Session;
 use crate::verdict::Verdict;
 use relaybed_guest::Terminal;
-
-/// A request that names no single scenario.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "'{pattern}' names {count} scenarios; capture takes exactly one (`relaybed list {pattern}`)"
-)]
-struct NotOne {
-    pattern: String,
-    count: usize,
-}
 
 pub(super) fn capture(
     scenario: &str,
@@ -30,15 +21,7 @@ pub(super) fn capture(
     seed: u64,
 ) -> Result<Exit, Stop> {
     relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
-    let mut cases = scenarios::load(&[scenario.to_owned()])?;
-    if cases.len() != 1 {
-        let error = NotOne {
-            pattern: scenario.to_owned(),
-            count: cases.len(),
-        };
-        return Err(Stop::new(Exit::Usage, error));
-    }
-    let mut case = cases.remove(0).case;
+    let mut case = one(scenario)?.case;
     case.seed = seed;
     let plan = machine.plan()?;
     let vcpus = plan.vcpus_for(&case);

@@ -125,6 +125,9 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         seed: args.seed,
         repeat: 1,
         deterministic: false,
+        isolate: None,
+        jobs: Some(1),
+        hold: false,
     };
     let wish = Explore {
         kind,

@@ -110,6 +110,9 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         seed,
         repeat: 1,
         deterministic: false,
+        isolate: None,
+        jobs: Some(1),
+        hold: false,
     };
     let wish = Fuzz {
         seed,

@@ -41,6 +41,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         seed: extra.seed,
         boot_ms: 0.0,
         boots: 0,
+        forked: false,
         records: amount.records,
         bytes: amount.bytes,
         judge_ms,

@@ -7,7 +7,7 @@ use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
-use super::{Accel, Backend, MachineArgs, Stop, say, scenarios, within};
+use super::{Accel, Backend, MachineArgs, SideArgs, Stop, say, scenarios, within};
 use crate::exit::Exit;
 use crate::report::Format;
 use crate::report::matrix::{Column, Matrix};
@@ -46,6 +46,8 @@ pub(crate) struct MatrixArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     no_image: bool,
+    #[command(flatten)]
+    side: SideArgs,
     /// Draws record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
@@ -153,6 +155,9 @@ pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
             seed: args.seed,
             repeat: 1,
             deterministic: false,
+            isolate: args.side.isolate,
+            jobs: args.side.jobs,
+            hold: false,
         };
         let column = column(kernel, &options, &cases, &cache, &Terminal::new());
         say(&format!("  {}\n", came_to(&column)));

@@ -98,6 +98,9 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         seed: loaded.case.seed,
         repeat: 1,
         deterministic: false,
+        isolate: None,
+        jobs: Some(1),
+        hold: false,
     };
     let recording = match &recorded {
         Recorded::Token(token) => Recording::Token(token),

@@ -50,6 +50,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         seed: args.seed,
         repeat: args.repeat,
         deterministic: args.deterministic,
+        isolate: args.side.isolate,
+        jobs: args.side.jobs,
+        hold: args.gdb,
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;

@@ -25,6 +25,7 @@ mod words;
 mod written;
 
 pub use claims::claims;
+pub(crate) use identify::Writers;
 pub use known::{Affected, Issue, Release, issues};
 pub use pick::{pick_plant, property_of};
 pub use run::judge;

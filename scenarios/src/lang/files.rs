@@ -341,6 +341,13 @@ const WHENCE: [(&str, Whence); 5] = [
     ("hole", Whence::Hole),
 ];
 
+/// The name of an error number, if the language has one.
+#[must_use]
+pub fn error_name(number: i32) -> Option<&'static str> {
+    let known = ERRORS.iter().find(|(_, of)| *of == number);
+    known.map(|(name, _)| *name)
+}
+
 /// Error numbers that `fails` knows by name, as Linux counts them.
 pub(super) const ERRORS: [(&str, i32); 18] = [
     ("EPERM", 1),

@@ -181,6 +181,7 @@ pub(crate) use bounds::fits;
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
+pub use files::error_name;
 pub use load::load;
 pub use schema::schema;
-pub use write::{Unwritable, write};
+pub use write::{Unwritable, operation_text, write};

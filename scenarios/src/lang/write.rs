@@ -68,6 +68,12 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
     Ok(text)
 }
 
+/// One operation of a case as a scenario file says it, without braces; `None`: no file can.
+#[must_use]
+pub fn operation_text(case: &Case, op: &Op) -> Option<String> {
+    step(case, op).ok()
+}
+
 pub(super) fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     text.write_fmt(what).unwrap_or_default();

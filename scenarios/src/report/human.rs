@@ -85,6 +85,8 @@ fn details(out: &mut impl Write, detail: &Detail) -> io::Result<()> {
     }
     if let Some(folder) = &detail.evidence {
         writeln!(out, "        evidence: {}", folder.display())?;
+        let word = crate::select::quoted(&folder.to_string_lossy());
+        writeln!(out, "        look:     relaybed report {word}")?;
     }
     if !detail.rerun.is_empty() {
         writeln!(out, "        again:    {}", detail.rerun)?;
@@ -144,17 +146,18 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     told_again(out, seen)?;
     writeln!(
         out,
-        "kernel    {} ({})\nmachine   {} {}, {}, booted in {:.1} s{}\n          {}",
+        "kernel    {} ({})\nmachine   {} {}, {}, {} in {:.1} s{}\n          {}",
         summary.kernel,
         summary.kernel_origin,
         summary.backend,
         summary.accel,
         summary.vcpus_text(),
+        if summary.forked { "forked" } else { "booted" },
         summary.boot_ms / 1000.0,
-        if summary.boots > 1 {
-            format!(" ({} boots)", summary.boots)
-        } else {
-            String::new()
+        match (summary.boots, summary.forked) {
+            (0 | 1, _) => String::new(),
+            (boots, false) => format!(" ({boots} boots)"),
+            (forks, true) => format!(" ({forks} forks)"),
         },
         summary.accel_reason,
     )?;

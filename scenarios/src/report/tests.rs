@@ -86,6 +86,7 @@ pub(super) fn summary() -> Summary {
         seed: 1,
         boot_ms: 3000.0,
         boots: 1,
+        forked: false,
         records: 48,
         bytes: 4800,
         judge_ms: 1.0,

@@ -76,8 +76,8 @@ pub enum Stuck {
 #[derive(Debug)]
 pub struct Controlled<'a> {
     plan: &'a Plan,
-    image: std::rc::Rc<ReadyImage>,
-    symbols: std::rc::Rc<Symbols>,
+    image: std::sync::Arc<ReadyImage>,
+    symbols: std::sync::Arc<Symbols>,
 }
 
 /// What a run under control came to.

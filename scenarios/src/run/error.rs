@@ -65,6 +65,9 @@ pub enum SessionError {
     /// The machine cannot be run under control.
     #[error(transparent)]
     Control(#[from] super::drive::NoControl),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
     /// Evidence could not be saved.
     #[error("the evidence could not be saved")]
     Store(#[from] StoreError),
@@ -80,7 +83,7 @@ impl SessionError {
         match self {
             Self::Died { .. } => Exit::GuestDied,
             Self::Stalled { .. } => Exit::Deadline,
-            Self::Machine(VmmError::Interrupted { .. }) => Exit::Interrupted,
+            Self::Interrupted | Self::Machine(VmmError::Interrupted { .. }) => Exit::Interrupted,
             _ => Exit::SetUp,
         }
     }

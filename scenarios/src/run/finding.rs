@@ -8,9 +8,9 @@ use std::time::Instant;
 use super::drive::Controlled;
 use super::error::SessionError;
 use super::explore::{Finding, Run};
+use super::names::folder_name;
 use super::plan::Plan;
 use super::shown::{Shown, label};
-use super::suite::{folder_name, quoted};
 use crate::case::Case;
 use crate::lang;
 use crate::report::{Detail, excerpt};
@@ -18,6 +18,7 @@ use crate::schedule::{
     Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
 };
 use crate::select::Loaded;
+use crate::select::quoted;
 use crate::store::{self, Extra};
 use crate::verdict::Verdict;
 

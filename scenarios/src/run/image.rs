@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use relaybed_abi::Decoder;
 use relaybed_guest::{Cache, Progress};
 use relaybed_vmm::{Image, Machine, MachineSpec};
 use serde::{Deserialize, Serialize};
 
-use super::console::Console;
 use super::error::SessionError;
 use super::plan::Plan;
-use super::session::await_ready;
+use super::session::Session;
+use super::warm::{self, warm_up};
 
 /// Images that are kept: each takes some 60 MiB, and every change of module or kernel makes new ones.
 const KEPT: usize = 24;
@@ -24,7 +23,7 @@ struct Note {
     boot_ms: f64,
 }
 
-/// An image of a guest that is ready, idle and was never asked for anything.
+/// An image of a guest that is ready, idle and [warm](super::warm).
 #[derive(Debug)]
 pub struct ReadyImage {
     image: Image,
@@ -90,7 +89,11 @@ impl ReadyImage {
             "{} {} {:?} {} {} {}",
             spec.backend, spec.accel, spec.clock, spec.vcpus, spec.memory_mib, spec.cmdline_extra
         );
-        let inputs = [("identity", identity.as_str()), ("shape", shape.as_str())];
+        let inputs = [
+            ("identity", identity.as_str()),
+            ("shape", shape.as_str()),
+            ("warm", warm::VERSION),
+        ];
         let cache: &Cache = plan.cache();
         let mut made = false;
         let folder = cache.folder("image", &inputs, anew, progress, |dir| {
@@ -111,17 +114,16 @@ impl ReadyImage {
     }
 }
 
-/// Boots a machine of the plan's to ready and saves it into `folder`.
+/// Boots a machine of the plan's to ready, warms it up and saves it into `folder`.
 fn make(plan: &Plan, vcpus: u32, folder: &Path, identity: &str) -> Result<(), SessionError> {
-    let logs = tempfile::Builder::new()
-        .prefix("relaybed-machine-")
-        .tempdir()?;
-    let mut machine = Machine::boot(plan.spec(logs.path(), vcpus))?;
-    let mut console = Console::new(machine.spec().console_path(), plan.show_console());
-    let mailbox = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
-    let boot_ms = machine.stats().spawned_at.elapsed().as_secs_f64() * 1000.0;
+    let mut session = Session::boot(plan, vcpus)?;
+    let boot_ms = session.boot_ms();
+    if !warm_up(&mut session)? {
+        // A kernel that does not come even through this is for scenarios to accuse.
+        session = Session::boot(plan, vcpus)?;
+    }
+    let mailbox = session.mailbox_address();
     let note = serde_json::to_string(&Note { mailbox, boot_ms })
         .map_err(|error| SessionError::ImageNote(error.to_string()))?;
-    machine.pause()?.snapshot(folder, identity, &note)?;
-    Ok(())
+    session.snapshot(folder, identity, &note)
 }

@@ -1,9 +1,8 @@
 //! What a run uses, decided before anything is started: kernel, QEMU, accelerator, with reasons.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
@@ -78,10 +77,10 @@ pub struct Plan {
     choice: Choice,
     backend: Backend,
     cache: Cache,
-    /// By number of vCPUs.
-    images: RefCell<BTreeMap<u32, Rc<ReadyImage>>>,
+    /// By number of vCPUs. Whoever needs one that is not there makes it while the others wait.
+    images: Mutex<BTreeMap<u32, Arc<ReadyImage>>>,
     /// Of the kernels of those images.
-    symbols: RefCell<BTreeMap<u32, Rc<Symbols>>>,
+    symbols: Mutex<BTreeMap<u32, Arc<Symbols>>>,
 }
 
 impl Plan {
@@ -107,8 +106,8 @@ impl Plan {
             choice,
             backend,
             cache: cache.clone(),
-            images: RefCell::default(),
-            symbols: RefCell::default(),
+            images: Mutex::default(),
+            symbols: Mutex::default(),
         })
     }
 
@@ -135,6 +134,12 @@ impl Plan {
         spec
     }
 
+    /// Whether sessions are forked off images.
+    #[must_use]
+    pub fn forks(&self) -> bool {
+        self.wish.images
+    }
+
     /// The image that sessions of `vcpus` vCPUs are forked of, made by one boot if there is none yet; `None` where
     /// images are not wished for.
     ///
@@ -144,15 +149,16 @@ impl Plan {
         &self,
         vcpus: u32,
         progress: &dyn Progress,
-    ) -> Result<Option<Rc<ReadyImage>>, SessionError> {
-        if !self.wish.images {
+    ) -> Result<Option<Arc<ReadyImage>>, SessionError> {
+        if !self.forks() {
             return Ok(None);
         }
-        if let Some(image) = self.images.borrow().get(&vcpus) {
-            return Ok(Some(Rc::clone(image)));
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(image) = images.get(&vcpus) {
+            return Ok(Some(Arc::clone(image)));
         }
-        let image = Rc::new(ReadyImage::obtain(self, vcpus, progress)?);
-        self.images.borrow_mut().insert(vcpus, Rc::clone(&image));
+        let image = Arc::new(ReadyImage::obtain(self, vcpus, progress)?);
+        images.insert(vcpus, Arc::clone(&image));
         Ok(Some(image))
     }
 
@@ -176,8 +182,8 @@ impl Plan {
             choice: self.choice.clone(),
             backend: self.backend,
             cache: self.cache.clone(),
-            images: RefCell::default(),
-            symbols: RefCell::default(),
+            images: Mutex::default(),
+            symbols: Mutex::default(),
         })
     }
 
@@ -186,13 +192,14 @@ impl Plan {
         &self,
         image: &ReadyImage,
         progress: &dyn Progress,
-    ) -> Result<Rc<Symbols>, SessionError> {
+    ) -> Result<Arc<Symbols>, SessionError> {
         let vcpus = image.vcpus();
-        if let Some(symbols) = self.symbols.borrow().get(&vcpus) {
-            return Ok(Rc::clone(symbols));
+        let mut all = self.symbols.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(symbols) = all.get(&vcpus) {
+            return Ok(Arc::clone(symbols));
         }
-        let symbols = Rc::new(super::symbols::obtain(self, image, progress)?);
-        self.symbols.borrow_mut().insert(vcpus, Rc::clone(&symbols));
+        let symbols = Arc::new(super::symbols::obtain(self, image, progress)?);
+        all.insert(vcpus, Arc::clone(&symbols));
         Ok(symbols)
     }
 
@@ -319,6 +326,7 @@ impl Plan {
             seed,
             boot_ms: 0.0,
             boots: 0,
+            forked: self.forks(),
             records: 0,
             bytes: 0,
             judge_ms: 0.0,

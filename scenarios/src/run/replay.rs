@@ -6,9 +6,11 @@ use relaybed_guest::Terminal;
 
 use super::drive::Controlled;
 use super::error::SessionError;
+use super::names::folder_name;
+use super::options::Options;
 use super::plan::Plan;
 use super::shown::Shown;
-use super::suite::{Options, Suite, SuiteEnd, folder_name, millis};
+use super::suite::{Suite, SuiteEnd, millis};
 use crate::exit::Exit;
 use crate::report::{CaseReport, Listener, excerpt};
 use crate::schedule::{Checked, Divergence, Replay, Token, Trace};

@@ -112,6 +112,31 @@ impl Session {
         self.boot.as_secs_f64() * 1000.0
     }
 
+    /// Guest-physical address of the mailbox.
+    pub(super) fn mailbox_address(&self) -> u64 {
+        self.mailbox.address()
+    }
+
+    /// The machine itself.
+    pub(super) fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
+    /// The folder of its console and log, which goes with the session.
+    pub(super) fn log_dir(&self) -> &Path {
+        &self.machine.spec().dir
+    }
+
+    /// Saves the machine, which goes on afterwards, as an image in `folder`.
+    pub(super) fn snapshot(
+        &mut self,
+        folder: &Path,
+        identity: &str,
+        note: &str,
+    ) -> Result<(), SessionError> {
+        Ok(self.machine.pause()?.snapshot(folder, identity, note)?)
+    }
+
     /// Figures of the machine.
     #[must_use]
     pub fn machine_stats(&self) -> relaybed_vmm::Stats {

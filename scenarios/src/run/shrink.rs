@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::fuzz::{Kind, Run};
-use super::suite::{folder_name, noticed, quoted};
+use super::names::folder_name;
+use super::suite::noticed;
 use super::{Ended, SessionError};
 use crate::case::Case;
 use crate::evidence::Evidence;
 use crate::judge;
 use crate::report::CaseReport;
 use crate::select::Loaded;
+use crate::select::quoted;
 use crate::shrink::{Answer, shrink};
 use crate::store::{self, Extra};
 use crate::verdict::Verdict;

@@ -1,12 +1,14 @@
-//! The loop over the cases of a run: boots when there is no machine, judges, keeps evidence, reports.
+//! Cases after one another: boots when there is no machine, judges, keeps evidence, reports.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use relaybed_abi::Plant;
 use relaybed_guest::Terminal;
 
+use super::batches::Isolate;
 use super::driven::LastTrace;
+use super::hold::hold;
+use super::names::folder_name;
+use super::options::Options;
 use super::repeat::Tally;
 use super::{Cause, Ended, Plan, Session, SessionError};
 use crate::case::Case;
@@ -15,31 +17,10 @@ use crate::exit::Exit;
 use crate::judge;
 use crate::model::Behaviour;
 use crate::report::excerpt;
-use crate::report::{CaseReport, Detail, Listener, Summary};
-use crate::select::Loaded;
+use crate::report::{CaseReport, Detail, Summary};
+use crate::select::{Loaded, quoted};
 use crate::store::{self, Extra};
 use crate::verdict::{Amount, Failure, Location, Property, Verdict};
-
-/// How a run goes about its cases.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Stop at the first failure.
-    pub fail_fast: bool,
-    /// Folder below which evidence is kept.
-    pub out: PathBuf,
-    /// Keep the evidence of every case, not of failures only.
-    pub keep_all: bool,
-    /// Defect to plant.
-    pub plant: Option<Plant>,
-    /// Options that a line to run one case again must carry.
-    pub again: String,
-    /// Draws record lengths.
-    pub seed: u64,
-    /// How often each case is run; verdicts that differ are a failure.
-    pub repeat: u32,
-    /// Every case under control, so that its seed determines the machine to the bit.
-    pub deterministic: bool,
-}
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -50,44 +31,7 @@ pub struct SuiteEnd {
     pub summary: Summary,
 }
 
-/// Runs all cases, reporting each as it ends: those for machines with the same number of vCPUs one
-/// after the other, so that each such machine boots once. A guest that dies or hangs fails its case and
-/// is replaced by a new one for the next.
-///
-/// # Errors
-/// When no machine can be had, when evidence cannot be written, or when the report cannot be.
-pub fn run_all(
-    plan: &Plan,
-    options: &Options,
-    cases: &[Loaded],
-    listener: &mut impl Listener,
-) -> Result<SuiteEnd, SessionError> {
-    let mut suite = Suite::new(plan, options);
-    for loaded in by_machine(plan, cases) {
-        let report = match &suite.stopped {
-            Some(reason) => suite.not_run(loaded, reason.clone()),
-            None if suite.is_driven(loaded) => suite.driven(loaded)?,
-            None => suite.repeated(loaded)?,
-        };
-        suite.count(&report);
-        listener.case(report)?;
-    }
-    Ok(suite.end())
-}
-
-/// The cases in their order, but those for equal machines together.
-fn by_machine<'a>(plan: &Plan, cases: &'a [Loaded]) -> Vec<&'a Loaded> {
-    let mut groups: Vec<(u32, Vec<&Loaded>)> = Vec::new();
-    for loaded in cases {
-        let vcpus = plan.vcpus_for(&loaded.case);
-        match groups.iter_mut().find(|(of, _)| *of == vcpus) {
-            Some((_, group)) => group.push(loaded),
-            None => groups.push((vcpus, vec![loaded])),
-        }
-    }
-    groups.into_iter().flat_map(|(_, group)| group).collect()
-}
-
+/// What one machine after the other came to.
 pub(super) struct Suite<'a> {
     pub(super) plan: &'a Plan,
     pub(super) options: &'a Options,
@@ -96,6 +40,10 @@ pub(super) struct Suite<'a> {
     /// Who went on at each stop of the case whose evidence is saved next.
     pub(super) trace: LastTrace,
     pub(super) session: Option<Session>,
+    /// The last guest died, hung, was interrupted, or is to be held.
+    lost: bool,
+    /// One that is to be held once its failure has been told.
+    failed: Option<Session>,
     begun: Instant,
     pub(super) exit: Exit,
     /// Why the remaining cases are not run.
@@ -111,6 +59,8 @@ impl<'a> Suite<'a> {
             control: None,
             trace: None,
             session: None,
+            lost: false,
+            failed: None,
             begun: Instant::now(),
             exit: Exit::Passed,
             stopped: None,
@@ -120,15 +70,19 @@ impl<'a> Suite<'a> {
 
     /// Runs a case as often as wished for: it must come to the same verdict every time. Reported is
     /// the first, or the first that differs from it.
-    fn repeated(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
+    pub(super) fn repeated(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
         let mut tally = Tally::default();
+        self.lost = false;
         let mut report = self.one(loaded)?;
         tally.add(&report.verdict);
         let mut duration_ms = report.duration_ms;
         for _ in 1..self.options.repeat {
-            // No session: skipped, or the guest is gone.
-            if self.stopped.is_some() || self.session.is_none() {
+            if self.lost || matches!(report.verdict, Verdict::Skipped { .. }) {
                 break;
+            }
+            if self.options.isolate == Some(Isolate::PerScenario) {
+                let used = self.session.take();
+                self.retire(used);
             }
             let next = self.one(loaded)?;
             duration_ms += next.duration_ms;
@@ -178,13 +132,15 @@ impl<'a> Suite<'a> {
         match session.run(case, plant) {
             Ok(evidence) => {
                 let after = session.exits().map(|exits| exits.total());
-                if evidence.taint_after == evidence.taint_before {
+                let mut report = self.judged(loaded, &evidence, begun)?;
+                if self.options.hold && matches!(report.verdict, Verdict::Failed { .. }) {
+                    self.keep_standing(session);
+                } else if evidence.taint_after == evidence.taint_before {
                     self.session = Some(session);
                 } else {
                     // A taint stays, and would be held against every case that comes after.
                     self.retire(Some(session));
                 }
-                let mut report = self.judged(loaded, &evidence, begun)?;
                 report.exits = after
                     .zip(before)
                     .map(|(after, before)| after.saturating_sub(before));
@@ -221,9 +177,45 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// The same for runs that take one machine for everything.
+    /// For runs that take one machine for everything.
     pub(super) fn take_session_at_large(&mut self) -> Result<Session, SessionError> {
         self.take_session(self.plan.vcpus_at_large())
+    }
+
+    fn keep_standing(&mut self, session: Session) {
+        self.lost = true;
+        self.failed = Some(session);
+    }
+
+    /// Holds the machine of a failure that has been told, if there is one.
+    pub(super) fn hold(&mut self, loaded: &Loaded) -> Result<(), SessionError> {
+        match self.failed.take() {
+            Some(session) => hold(session, self.plan, &loaded.case.name, &Terminal::new()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the figures of a part of the run in.
+    pub(super) fn add(&mut self, part: &SuiteEnd) {
+        self.exit = self.exit.worse(part.exit);
+        let (sum, part) = (&mut self.summary, &part.summary);
+        if sum.boots == 0 {
+            sum.boot_ms = part.boot_ms;
+            sum.kernel.clone_from(&part.kernel);
+        }
+        sum.boots += part.boots;
+        sum.vcpus = sum.vcpus.max(part.vcpus);
+        for (vcpus, boots) in &part.machines {
+            *sum.machines.entry(*vcpus).or_default() += boots;
+        }
+        sum.judge_ms += part.judge_ms;
+        sum.own_rss_kib = sum.own_rss_kib.max(part.own_rss_kib);
+        if let Some(exits) = &part.exits {
+            let sums = sum.exits.get_or_insert_default();
+            for (reason, count) in exits {
+                *sums.entry(reason.clone()).or_default() += count;
+            }
+        }
     }
 
     fn boot(&mut self, vcpus: u32) -> Result<Session, SessionError> {
@@ -269,13 +261,17 @@ impl<'a> Suite<'a> {
         ended: Ended,
         begun: Instant,
     ) -> Result<CaseReport, SessionError> {
+        self.lost = true;
         let console = session.console_tail(20);
+        let stalled = matches!(ended.cause, Cause::Stalled(_));
         let report = self.ended_without(loaded, ended, console, begun)?;
         if let Some(folder) = &report.detail.evidence {
             session.keep_logs(folder)?;
         }
-        // The machine is of no more use; dropping the session ends it.
-        drop(session);
+        if self.options.hold && stalled {
+            self.keep_standing(session);
+        }
+        // Else the machine is of no more use; dropping the session ends it.
         Ok(report)
     }
 
@@ -325,7 +321,7 @@ impl<'a> Suite<'a> {
                     .and_then(|failure| excerpt(evidence, &loaded.case, failure));
             }
             if report.detail.console_tail.is_empty() {
-                report.detail.console_tail = tail(&evidence.console, 20);
+                report.detail.console_tail = super::console::tail(&evidence.console, 20);
             }
         }
         if !failed && !self.options.keep_all {
@@ -469,71 +465,4 @@ pub(super) fn millis(since: Instant) -> f64 {
 )]
 fn whole_ms(ms: f64) -> u64 {
     ms as u64
-}
-
-fn tail(text: &str, lines: usize) -> Vec<String> {
-    let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
-}
-
-/// A case's name as a path: its suite is a folder; what a shell would mind is replaced.
-pub(super) fn folder_name(name: &str) -> PathBuf {
-    let safe = |part: &str| -> String {
-        let part: String = part
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || "-_.=,".contains(c) {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        if part.trim_matches('.').is_empty() {
-            "_".to_owned()
-        } else {
-            part
-        }
-    };
-    name.split('/')
-        .map(safe)
-        .collect::<Vec<_>>()
-        .iter()
-        .map(Path::new)
-        .collect()
-}
-
-/// A word for a shell, quoted where it must be.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folder_names_stay_below_the_output_folder() {
-        assert_eq!(
-            folder_name("padding/a[len=3]"),
-            PathBuf::from("padding/a_len=3_")
-        );
-        assert_eq!(folder_name("../../etc"), PathBuf::from("_/_/etc"));
-        assert_eq!(folder_name("/x"), PathBuf::from("_/x"));
-    }
-
-    #[test]
-    fn words_survive_a_shell() {
-        assert_eq!(quoted("a/b"), "a/b");
-        assert_eq!(quoted("a[x=1]"), "'a[x=1]'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-    }
 }

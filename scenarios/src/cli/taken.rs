@@ -1,0 +1,93 @@
+//! One run to look at: saved evidence, or a scenario that is run for it.
+
+use std::path::Path;
+
+use relaybed_guest::Terminal;
+
+use super::{MachineArgs, Stop, run, scenarios};
+use crate::case::Case;
+use crate::evidence::Evidence;
+use crate::exit::Exit;
+use crate::run::{Cause, Session};
+use crate::select::Loaded;
+use crate::store::{self, Extra};
+
+/// A request that names no single scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("'{pattern}' names {count} scenarios; exactly one is wanted (`relaybed list {pattern}`)")]
+struct NotOne {
+    pattern: String,
+    count: usize,
+}
+
+/// A run.
+pub(super) struct Taken {
+    pub(super) case: Case,
+    pub(super) evidence: Evidence,
+    pub(super) extra: Extra,
+    /// Why it did not come to its end, if it did not.
+    pub(super) ended: Option<Cause>,
+}
+
+impl Taken {
+    /// Saved evidence if `what` is a folder, else the run of the scenario that it names.
+    pub(super) fn of(what: &str, machine: &MachineArgs, seed: u64) -> Result<Self, Stop> {
+        match Path::new(what) {
+            folder if folder.is_dir() => Self::folder(folder),
+            _ => Self::scenario(what, machine, seed),
+        }
+    }
+
+    /// Saved evidence.
+    pub(super) fn folder(folder: &Path) -> Result<Self, Stop> {
+        let (case, evidence, extra) =
+            store::load(folder).map_err(|error| Stop::new(Exit::SetUp, error))?;
+        Ok(Self {
+            case,
+            evidence,
+            extra,
+            ended: None,
+        })
+    }
+
+    fn scenario(name: &str, machine: &MachineArgs, seed: u64) -> Result<Self, Stop> {
+        relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+        let mut case = one(name)?.case;
+        case.seed = seed;
+        let plan = machine.plan()?;
+        let vcpus = plan.vcpus_for(&case);
+        let mut session = Session::open(&plan, vcpus, &Terminal::new()).map_err(run::stop)?;
+        let (evidence, ended) = match session.run(&case, None) {
+            Ok(evidence) => (evidence, None),
+            Err(ended) => match ended.evidence {
+                Some(evidence) => (*evidence, Some(ended.cause)),
+                None => return Err(Stop::new(ended.cause.exit(), ended.cause)),
+            },
+        };
+        session.close();
+        let extra = Extra {
+            kernel: plan.kernel_origin(),
+            seed,
+            ..Extra::default()
+        };
+        Ok(Self {
+            case,
+            evidence,
+            extra,
+            ended,
+        })
+    }
+}
+
+/// The one scenario that `name` names.
+pub(super) fn one(name: &str) -> Result<Loaded, Stop> {
+    let mut cases = scenarios::load(&[name.to_owned()])?;
+    let count = cases.len();
+    match cases.pop() {
+        Some(case) if count == 1 => Ok(case),
+        _ => {
+            let pattern = name.to_owned();
+            Err(Stop::new(Exit::Usage, NotOne { pattern, count }))
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `relaybed trace`: a run as a table.
+
+use clap::Args;
+
+use super::taken::Taken;
+use super::{MachineArgs, Stop, say};
+use crate::exit::Exit;
+use crate::report::timeline::Timeline;
+use crate::report::trace;
+use crate::verdict::Verdict;
+
+/// Arguments of `trace`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// Folder with saved evidence, or the name of one scenario, or a file ending in .toml, which is run first.
+    what: String,
+    /// The machine to run a scenario on.
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Draws record lengths of a scenario that is run.
+    #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
+    let taken = Taken::of(&args.what, &args.machine, args.seed)?;
+    let (verdict, _) = crate::judge::judge(&taken.case, &taken.evidence);
+    let schedule = taken.extra.schedule.as_ref();
+    let timeline = Timeline::of(&taken.case, &taken.evidence, schedule, &verdict);
+    let mut out = anstream::stdout().lock();
+    trace::write(&mut out, &taken.case, &taken.evidence, &timeline, &verdict)?;
+    if let Some(cause) = taken.ended {
+        say(&format!("it did not come to its end: {cause}\n"));
+        return Ok(cause.exit());
+    }
+    Ok(match verdict {
+        Verdict::Failed { .. } => Exit::Failed,
+        _ => Exit::Passed,
+    })
+}
