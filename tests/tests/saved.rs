@@ -1,5 +1,10 @@
 //! Saved evidence of real runs, judged again: the format stays readable and the verdicts stay the same.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use relaybed_tests::{Call, call};
 use serde_json::Value;
 
