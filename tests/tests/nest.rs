@@ -3,6 +3,11 @@
 //! `/dev/kvm` and runs suites. Each scenario must come to the same verdict there as on the QEMU
 //! backend outside, and every channel buffer that the model predicts must hold the same. Both run forks of images.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -32,37 +37,53 @@ fn job<'a>(arguments: &'a [&'a str]) -> Job<'a> {
     }
 }
 
-/// The unit tests of `relaybed-vmm`, as `cargo test` would run them.
-fn unit_tests() -> Result<PathBuf, Box<dyn Error>> {
+/// A program of tests, as `cargo test` would run it.
+fn tests_of(package: &str, target: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
     let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
-    let arguments = "test --package relaybed-vmm --lib --no-run --locked --message-format json";
-    let output = Command::new(cargo).args(arguments.split(' ')).output()?;
+    let how = ["--no-run", "--locked", "--message-format", "json"];
+    let arguments = [&["test", "--package", package], target, &how].concat();
+    let output = Command::new(cargo).args(arguments).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     let mut messages = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.find_map(|message| Some(message.get("executable")?.as_str()?.into()));
+    // The commands that tests run are built along.
+    let program = messages.find_map(|message| {
+        let tests = message.pointer("/profile/test")?.as_bool()?;
+        let program = message.get("executable")?.as_str().filter(|_| tests)?;
+        Some(program.into())
+    });
     program.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into())
 }
 
-#[test]
-fn the_backend_s_unit_tests_pass_where_kvm_works() {
-    let (dir, program) = (tempfile::tempdir().unwrap(), unit_tests().unwrap());
+/// Runs a program of tests in a nest, in which every one of them must pass; gives what they said.
+fn pass_inside(program: &Path, arguments: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let how = ["--test-threads", "1", "--nocapture"];
+    let arguments = [arguments, &how].concat();
     let job = Job {
-        program: Some(&program),
-        ..job(&[
-            "kvm::backend",
-            "kvm::vm",
-            "kvm::state",
-            "--test-threads",
-            "1",
-            "--nocapture",
-        ])
+        program: Some(program),
+        ..job(&arguments)
     };
     let inside = nest::run(&job, dir.path()).unwrap();
     let said = inside.lines.join("\n");
     assert_eq!(inside.code, 0, "{said}\n{}", inside.console.join("\n"));
+    assert!(!said.contains("skipped"), "{said}");
+    said
+}
+
+#[test]
+fn the_backend_s_unit_tests_pass_where_kvm_works() {
+    let program = tests_of("relaybed-vmm", &["--lib"]).unwrap();
+    let said = pass_inside(&program, &["kvm::backend", "kvm::vm", "kvm::state"]);
     assert!(said.contains("a_triple_fault_is_the_end"), "{said}");
+}
+
+#[test]
+fn images_and_control_of_single_vcpus_where_kvm_works() {
+    let program = tests_of("relaybed-tests", &["--test", "kvm"]).unwrap();
+    let said = pass_inside(&program, &[]);
+    assert!(said.contains("one_vcpu_runs_to_a_function"), "{said}");
 }
 
 /// Outcome by scenario.

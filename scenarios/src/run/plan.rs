@@ -188,7 +188,10 @@ impl Plan {
     }
 
     /// The symbols of an image's kernel, from the cache or asked of a fork.
-    pub(super) fn symbols(
+    ///
+    /// # Errors
+    /// [`SessionError`] when a fork does not tell them.
+    pub fn symbols(
         &self,
         image: &ReadyImage,
         progress: &dyn Progress,
