@@ -157,6 +157,17 @@ impl Vm {
         }
     }
 
+    /// The same, but an interrupt that waits is taken: the vCPU stands at its handler's begin then.
+    pub(crate) fn step_into_interrupt(&mut self, vcpu: u32) -> Result<(), Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.step_into_interrupt(vcpu).map(drop)?),
+            Self::Kvm(_) => Err(Error::Unsupported {
+                what: "a standing vCPU that takes interrupts",
+                backend: Backend::Kvm,
+            }),
+        }
+    }
+
     /// All registers of a vCPU of the stopped machine, in the backend's own form.
     pub(crate) fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, Error> {
         match self {

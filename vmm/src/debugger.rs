@@ -108,6 +108,9 @@ impl Registers {
     }
 }
 
+/// The flag in [`Registers::eflags`] of a CPU that takes interrupts.
+const INTERRUPTS_ENABLED: u32 = 1 << 9;
+
 /// Control of a stopped machine, one vCPU at a time.
 ///
 /// Holding it proves that no vCPU runs, except inside [`Self::run`] and [`Self::step`] the one that was
@@ -234,6 +237,43 @@ impl<'m> Debugger<'m> {
     fn stands_at_breakpoint(&mut self, vcpu: u32) -> Result<bool, Error> {
         let at = self.standing(vcpu)?;
         Ok(self.points.contains(&Point::Code(at)))
+    }
+
+    /// Lets a standing vCPU take the interrupts that wait for it and come back to where it stands, while
+    /// all others stand; whether it did. One that has interrupts disabled does not; one that does not
+    /// come back within `halts` halts has gone on.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and [`Error::Unsupported`] on KVM.
+    pub fn take_interrupts(
+        &mut self,
+        vcpu: u32,
+        halts: u32,
+        budget: Duration,
+    ) -> Result<bool, Error> {
+        let stood = self.registers(vcpu)?;
+        if stood.eflags & INTERRUPTS_ENABLED == 0 || !self.interrupts(vcpu)?.pending {
+            return Ok(false);
+        }
+        self.at.remove(&vcpu);
+        self.paused_mut()?.vm().step_into_interrupt(vcpu)?;
+        let own = !self.points.contains(&Point::Code(stood.rip));
+        self.set_breakpoint(stood.rip)?;
+        let mut back = false;
+        for _ in 0..halts {
+            if self.run(vcpu, budget)? == Halted::Budget {
+                break;
+            }
+            let now = self.registers(vcpu)?;
+            back = (now.rip, now.stack()) == (stood.rip, stood.stack());
+            if back {
+                break;
+            }
+        }
+        if own {
+            self.clear_breakpoint(stood.rip)?;
+        }
+        Ok(back)
     }
 
     /// Makes one vCPU execute one instruction while all others stand. What a watchpoint would say about

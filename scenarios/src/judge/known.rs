@@ -21,6 +21,7 @@ mod short_read_in_the_switch;
 mod splice;
 mod two_empty_flushes;
 mod unwritten_in_the_switch;
+mod unwritten_next;
 mod without;
 
 use crate::case::{Channel, Op};
@@ -114,6 +115,10 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "unwritten_in_the_switch",
         explains: unwritten_in_the_switch::explains,
+    },
+    Recogniser {
+        name: "unwritten_next",
+        explains: unwritten_next::explains,
     },
 ];
 

@@ -17,5 +17,5 @@ mod transfer;
 pub(crate) use compile::alloc_size;
 pub use compile::{Checkpoint, Program, compile, power_off};
 pub use error::ProgramError;
-pub use symbols::symbols;
+pub use symbols::{rest, symbols};
 pub use transfer::{lengths, records_max, transfer};

@@ -1,4 +1,4 @@
-//! The request for the guest's symbol table.
+//! Requests that are of no scenario: for the guest's symbol table, and to rest.
 
 use relaybed_abi::{
     Actor, Context, Op, OpCode, RB_DATA_SIZE, RB_NONE16, RB_NONE32, RB_OFF_OPS, RB_OFF_REQUEST,
@@ -8,11 +8,25 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::Program;
 
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
 /// The request for the text of the symbol table from byte `from` on: one actor, one operation, whose value
 /// is the length of the whole.
 #[must_use]
 pub fn symbols(from: u32) -> Program {
-    let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+    one(OpCode::Symbols, from, narrow(RB_DATA_SIZE))
+}
+
+/// The request to do nothing for so many microseconds, at most ten seconds.
+#[must_use]
+pub fn rest(us: u32) -> Program {
+    one(OpCode::Delay, us, 0)
+}
+
+/// One operation of one actor of user space, on any CPU.
+fn one(code: OpCode, arg0: u32, arg1: u32) -> Program {
     let mut request = Request::new_zeroed();
     request.n_actors = 1;
     request.n_ops = 1;
@@ -24,11 +38,11 @@ pub fn symbols(from: u32) -> Program {
         ..Actor::new_zeroed()
     };
     let op = Op {
-        code: u16::try_from(OpCode::Symbols.code()).unwrap_or(RB_NONE16),
+        code: u16::try_from(code.code()).unwrap_or(RB_NONE16),
         channel: RB_NONE16,
         file: RB_NONE16,
-        arg0: from,
-        arg1: narrow(RB_DATA_SIZE),
+        arg0,
+        arg1,
         ..Op::new_zeroed()
     };
     Program {

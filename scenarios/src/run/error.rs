@@ -53,6 +53,9 @@ pub enum SessionError {
     /// What the guest announced is no mailbox of this version.
     #[error("the guest's mailbox cannot be used")]
     Mailbox(#[from] ObserveError),
+    /// The guest did not come to rest before its image was taken.
+    #[error("the guest did not come to rest before its image was taken: {0}")]
+    NoRest(String),
     /// The guest did not tell its symbol table.
     #[error("the guest did not tell its symbol table: {0}")]
     NoSymbols(String),

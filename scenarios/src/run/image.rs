@@ -10,9 +10,14 @@ use super::error::SessionError;
 use super::plan::Plan;
 use super::session::Session;
 use super::warm::{self, warm_up};
+use crate::program;
 
 /// Images that are kept: each takes some 60 MiB, and every change of module or kernel makes new ones.
 const KEPT: usize = 24;
+
+/// How long a guest whose clocks count instructions rests before its image is taken, in its own time: what a
+/// boot leaves to be done later would otherwise disturb every fork, one CPU waiting for another.
+const SETTLE_US: u32 = 8_000_000;
 
 /// What an image's note says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,7 +91,7 @@ impl ReadyImage {
     ) -> Result<Self, SessionError> {
         let identity = plan.identity();
         let shape = format!(
-            "{} {} {:?} {} {} {}",
+            "{} {} {:?} {} {} {} {SETTLE_US}",
             spec.backend, spec.accel, spec.clock, spec.vcpus, spec.memory_mib, spec.cmdline_extra
         );
         let inputs = [
@@ -121,6 +126,11 @@ fn make(plan: &Plan, vcpus: u32, folder: &Path, identity: &str) -> Result<(), Se
     if !warm_up(&mut session)? {
         // A kernel that does not come even through this is for scenarios to accuse.
         session = Session::boot(plan, vcpus)?;
+    }
+    if plan.is_controllable() {
+        session
+            .perform(&program::rest(SETTLE_US), &[1])
+            .map_err(|cause| SessionError::NoRest(cause.to_string()))?;
     }
     let mailbox = session.mailbox_address();
     let note = serde_json::to_string(&Note { mailbox, boot_ms })

@@ -45,6 +45,9 @@ pub struct Stops {
     pub data: Vec<DataStop>,
     /// At instructions.
     pub code: Vec<CodeStop>,
+    /// A vCPU that stands answers the interrupts of one that waits for that, and stands where it stood:
+    /// for schedules that say who stands.
+    pub answering: bool,
 }
 
 impl Stops {
@@ -60,7 +63,10 @@ impl Stops {
     /// The places that a case's own schedule names.
     #[must_use]
     pub fn of(case: &Case) -> Self {
-        let mut stops = Self::default();
+        let mut stops = Self {
+            answering: !case.schedule.is_empty(),
+            ..Self::default()
+        };
         for turn in &case.schedule {
             match &turn.until {
                 Until::Code {

@@ -266,6 +266,15 @@ impl Qemu {
         })
     }
 
+    /// As [`Self::step_one`], but an interrupt that waits is taken: the vCPU stands at its handler's first
+    /// instruction then.
+    pub(crate) fn step_into_interrupt(&mut self, vcpu: u32) -> Result<Halt, QemuError> {
+        self.gdb()?.steps_take_interrupts(true)?;
+        let halt = self.step_one(vcpu)?;
+        self.gdb()?.steps_take_interrupts(false)?;
+        Ok(halt)
+    }
+
     /// Makes one step of one vCPU while the others stand.
     pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<Halt, QemuError> {
         let gdb = self.gdb()?;

@@ -78,6 +78,13 @@ impl Gdb {
         self.command(&format!("vCont;{action}:{:x}", vcpu + 1))
     }
 
+    /// Whether a vCPU that makes one step takes an interrupt that waits; at first it does not.
+    pub(super) fn steps_take_interrupts(&mut self, take: bool) -> Result<(), QemuError> {
+        // Bits of the stub's own: 1 steps, 2 keeps interrupts out, 4 stops the timers.
+        let flags = if take { 1 } else { 7 };
+        self.expect_ok(&format!("Qqemu.sstep={flags:x}"))
+    }
+
     /// Asks the running vCPU to stop; [`Self::halted`] tells when it has.
     pub(super) fn interrupt(&mut self) -> Result<(), QemuError> {
         self.send(&[INTERRUPT])

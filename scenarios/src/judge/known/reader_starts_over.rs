@@ -15,6 +15,9 @@ const TAIL_BYTES: usize = 64;
 const TRIES_MAX: usize = 8;
 
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
+    if super::buffer(matter, failure).is_some_and(|key| is_ahead(matter, all, key, failure)) {
+        return true;
+    }
     let keys = match super::buffer(matter, failure) {
         Some(key) => vec![key],
         None if is_refusal(failure) => matter.streams.iter().map(|s| (s.channel, s.cpu)).collect(),
@@ -25,6 +28,25 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
             && went_back(matter, key)
             && rest_is_right(matter, key, all)
     })
+}
+
+/// The buffer was left with more consumed than was produced, which only a reader that was set back by the
+/// ring from the first sub-buffers on leaves, unless a client said so; what is missing lies behind.
+fn is_ahead(matter: &Matter<'_>, all: &[Failure], key: (usize, u32), failure: &Failure) -> bool {
+    let told = |other: &Failure| {
+        other.property == Property::Accounting
+            && other
+                .what
+                .contains("more sub-buffers are consumed than were produced")
+            && super::buffer(matter, other) == Some(key)
+    };
+    let said = |op: &Op| matches!(op, Op::Consumed { channel, .. } if *channel == key.0);
+    let mut ops = matter.case.actors.iter().flat_map(|actor| &actor.ops);
+    is_no_overwrite(&matter.case.channels[key.0])
+        && all.iter().any(told)
+        && !ops.any(said)
+        && (told(failure)
+            || failure.property == Property::Conservation && failure.what.contains("missing"))
 }
 
 /// The claim of a scenario's author that nothing is refused: a buffer that was set back looks full.

@@ -21,6 +21,8 @@ use crate::symbols::Symbols;
 
 /// Timer interrupts in a row that a vCPU may take while others have work: after that it waits for them.
 const TICKS_IN_A_ROW: u32 = 4;
+/// Places that a vCPU may come by while it answers an interrupt.
+const ANSWER_HALTS_MAX: u32 = 100;
 /// Turns of a spinning loop, with nobody else to go on, before its end is awaited without stops.
 const TURNS_MAX: u32 = 3;
 
@@ -188,6 +190,9 @@ impl<'a, 'm> Course<'a, 'm> {
             if !self.state(vcpu).spins || matches!(seen, Seen::Place(Place::Tick)) {
                 break seen;
             }
+            if self.stops.answering && self.have_answered(vcpu)? {
+                continue;
+            }
             // Nobody else can end its wait: then something that comes by itself will, in time.
             if self.enabled()? != [vcpu] {
                 break seen;
@@ -303,6 +308,19 @@ impl<'a, 'm> Course<'a, 'm> {
             return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
         }
         Ok(())
+    }
+
+    /// Lets those that stand answer the interrupts that wait for them; whether anybody did.
+    fn have_answered(&mut self, vcpu: u32) -> Result<bool, Cause> {
+        let mut answered = false;
+        for (other, state) in (0u32..).zip(self.vcpus.clone()) {
+            if other != vcpu && !state.idle {
+                answered |= self
+                    .debugger
+                    .take_interrupts(other, ANSWER_HALTS_MAX, self.limit)?;
+            }
+        }
+        Ok(answered)
     }
 
     /// Clears the breakpoints in spinning loops, or sets them again.

@@ -1,0 +1,152 @@
+//! Runs under control on a real kernel: the same machine to the bit, turns that are taken, and turns that
+//! cannot be.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
+use std::time::Duration;
+
+use relaybed::case::Case;
+use relaybed::judge::judge;
+use relaybed::lang;
+use relaybed::run::{BackendWish, Controlled, Driven, Plan, Stops, Wish};
+use relaybed::schedule::{InTurn, Script, Strategy};
+use relaybed::verdict::Verdict;
+use relaybed_guest::{Cache, Terminal};
+use relaybed_vmm::Clock;
+use relaybed_vmm::probe::AccelRequest;
+
+fn plan() -> Plan {
+    let wish = Wish {
+        kernel: relaybed_guest::KernelRequest::default(),
+        vcpus: None,
+        memory_mib: 256,
+        backend: BackendWish::Qemu,
+        accel: AccelRequest::Tcg,
+        deadline: Duration::from_secs(60),
+        show_console: false,
+        clock: Clock::Instructions,
+        debug: true,
+        images: true,
+    };
+    Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
+}
+
+fn embedded(name: &str) -> Case {
+    let text = lang::embedded()
+        .find(|(known, _)| *known == name)
+        .unwrap()
+        .1;
+    lang::load(name, text).unwrap().remove(0)
+}
+
+fn run(guest: &Controlled<'_>, case: &Case, strategy: &mut dyn Strategy) -> Driven {
+    let outcome = guest.run(case, None, (&Stops::of(case), true), strategy);
+    outcome
+        .unwrap()
+        .unwrap_or_else(|undriven| panic!("{}: {}", case.name, undriven.ended.cause))
+}
+
+/// Keeps both cores busy until it is dropped.
+struct Load(Vec<std::process::Child>);
+
+impl Load {
+    fn new() -> Self {
+        let busy = || {
+            std::process::Command::new("sh")
+                .args(["-c", "while :; do :; done"])
+                .spawn()
+                .unwrap()
+        };
+        Self((0..2).map(|_| busy()).collect())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_machine_whatever_the_host_does() {
+    let plan = plan();
+    let mut case = embedded("ordering/all-cpus");
+    let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
+    let once = |case: &Case, seed| {
+        let driven = run(&guest, case, &mut InTurn::new(seed));
+        assert_eq!(judge(case, &driven.evidence).0, Verdict::Passed);
+        (driven.digest.unwrap(), driven.trace, driven.evidence)
+    };
+    let first = once(&case, 1);
+    for number in 0..2 {
+        assert_eq!(once(&case, 1), first, "idle, {number}");
+    }
+    let load = Load::new();
+    for number in 0..2 {
+        assert_eq!(once(&case, 1), first, "loaded, {number}");
+    }
+    drop(load);
+    // The digest can tell machines apart.
+    case.seed = 2;
+    assert_ne!(once(&case, 2).0, first.0);
+}
+
+#[test]
+fn a_schedule_shows_a_race_in_every_run() {
+    let plan = plan();
+    let case = embedded("schedules/reader-in-the-switch");
+    let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
+    let mut digests = Vec::new();
+    for _ in 0..3 {
+        let mut script = Script::new(&case);
+        let driven = run(&guest, &case, &mut script);
+        assert_eq!(script.not_reached(), None);
+        let verdict = judge(&case, &driven.evidence).0;
+        assert!(
+            matches!(&verdict, Verdict::Known { id, .. } if id == "K2"),
+            "{verdict:?}"
+        );
+        digests.push(driven.digest);
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1);
+}
+
+#[test]
+fn a_turn_that_cannot_end_is_told_and_does_not_hang() {
+    let plan = plan();
+    let text = r#"
+summary = "The writer waits for a reader that stands."
+vcpus = 2
+[channel.cpu]
+subbuf_size = 64
+n_subbufs = 4
+[[actor]]
+name = "writer"
+cpu = 0
+script = [{ wait = "go" }, { write = "cpu", len = 8 }]
+[[actor]]
+name = "reader"
+cpu = 1
+context = "user"
+script = [{ signal = "go" }]
+[[schedule]]
+run = "writer"
+until = "end"
+"#;
+    let case = lang::load("schedules/waits", text).unwrap().remove(0);
+    let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
+    let mut script = Script::new(&case);
+    let driven = run(&guest, &case, &mut script);
+    let missed = script.not_reached().unwrap();
+    assert_eq!(missed.turn, 0);
+    assert!(missed.text.contains("vCPU 0 at idle"), "{}", missed.text);
+    // Behind it the program comes to its end by itself.
+    assert_eq!(judge(&case, &driven.evidence).0, Verdict::Passed);
+}
