@@ -1,0 +1,139 @@
+//! Requests that no compiler of ours makes: the module refuses each as a whole and names the operation,
+//! and the guest lives on.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
+use std::time::Duration;
+
+use relaybed::run::{BackendWish, Cause, Plan, ReadyImage, Session, Wish};
+use relaybed_abi::{Op, OpCode, RB_MAX_FILES, RB_MAX_GATES, RB_NONE16, RB_OFF_OPS, RB_OP_HOLD};
+use relaybed_guest::{Cache, Terminal};
+use relaybed_vmm::Clock;
+use relaybed_vmm::probe::AccelRequest;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// One of each operation that came after the first ones.
+const SCENARIO: &str = r#"
+summary = "A request to be spoilt."
+vcpus = 2
+
+[channel.c]
+subbuf_size = 256
+n_subbufs = 4
+
+[[actor]]
+name = "k"
+cpu = 0
+script = [
+    { klog_register = "c" },
+    { klog = "text" },
+    { reserve = "c", len = 100, nest = { actor = "inner", at = "fill" } },
+    { switch = "c", len = 1 },
+]
+
+[[actor]]
+name = "inner"
+cpu = 0
+context = "nmi"
+script = [{ write = "c", len = 40 }]
+
+[[actor]]
+name = "u"
+context = "user"
+script = [
+    { open_file = "c", cpu = 0, as = "f", access = "read-write" },
+    { truncate = "f", len = 0 },
+    { splice = "f", size = 64 },
+    { stat = "c", cpu = 0 },
+    { cpu_off = 1 },
+    { cpu_on = 1 },
+]
+"#;
+
+/// Spoils an operation.
+type Spoil = fn(&mut Op);
+
+/// The operation that is spoilt, and how.
+const SPOILT: [(&str, OpCode, Spoil); 12] = [
+    ("klog to a channel", OpCode::Klog, |op| op.channel = 0),
+    ("klog of no text", OpCode::Klog, |op| op.flags = 0),
+    ("klog beyond the text", OpCode::Klog, |op| {
+        op.blob = u32::MAX
+    }),
+    ("a handler for no channel", OpCode::KlogRegister, |op| {
+        op.channel = 7
+    }),
+    ("a nested actor that is not", OpCode::Reserve, |op| {
+        op.nest = 99
+    }),
+    ("nested on itself", OpCode::Reserve, |op| op.nest = 0),
+    ("a switch of no channel", OpCode::Switch, |op| {
+        op.channel = RB_NONE16
+    }),
+    ("a file beyond all", OpCode::FileTruncate, |op| {
+        op.file = u16::try_from(RB_MAX_FILES).unwrap()
+    }),
+    ("splice with strange flags", OpCode::FileSplice, |op| {
+        op.flags = 0xffff
+    }),
+    ("CPU 0 offline", OpCode::CpuOff, |op| op.arg0 = 0),
+    ("a CPU that is not", OpCode::CpuOn, |op| op.arg0 = 4000),
+    ("a CPU held at no gate", OpCode::CpuOn, |op| {
+        op.flags = RB_OP_HOLD;
+        op.nest = u32::try_from(RB_MAX_GATES).unwrap();
+    }),
+];
+
+fn plan() -> Plan {
+    let wish = Wish {
+        kernel: relaybed_guest::KernelRequest::default(),
+        vcpus: Some(2),
+        memory_mib: 256,
+        backend: BackendWish::Qemu,
+        accel: AccelRequest::Tcg,
+        deadline: Duration::from_secs(60),
+        show_console: false,
+        clock: Clock::Host,
+        debug: false,
+        images: true,
+    };
+    Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
+}
+
+#[test]
+fn spoilt_operations_are_refused_and_the_guest_lives_on() {
+    let case = relaybed::lang::load("test/hostile", SCENARIO)
+        .unwrap()
+        .remove(0);
+    let sound = relaybed::program::compile(&case, None).unwrap();
+    let counts: Vec<usize> = case.actors.iter().map(|actor| actor.ops.len()).collect();
+    let plan = plan();
+    let image = ReadyImage::obtain(&plan, 2, &Terminal::new()).unwrap();
+    for (what, code, spoil) in SPOILT {
+        let mut program = sound.clone();
+        let offset = u32::try_from(RB_OFF_OPS).unwrap();
+        let ops = program.writes.iter_mut().find(|(at, _)| *at == offset);
+        let (_, bytes) = ops.unwrap();
+        let mut all = bytes.chunks_exact_mut(size_of::<Op>());
+        let (place, mut op) = all
+            .find_map(|place| {
+                let op = Op::read_from_bytes(place).unwrap();
+                (u32::from(op.code) == code.code()).then_some((place, op))
+            })
+            .unwrap_or_else(|| panic!("{what}: the request has none"));
+        spoil(&mut op);
+        place.copy_from_slice(op.as_bytes());
+        let mut session = Session::fork(&plan, &image).unwrap();
+        let refused = session.perform(&program, &counts);
+        assert!(
+            matches!(refused, Err(Cause::Refused { .. })),
+            "{what}: {refused:?}"
+        );
+        session.close();
+    }
+    let mut session = Session::fork(&plan, &image).unwrap();
+    assert!(session.perform(&sound, &counts).is_ok());
+}
