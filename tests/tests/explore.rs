@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use relaybed::schedule::{Decision, Schedule, Token};
+use relaybed::schedule::{Place, Token};
 use relaybed::store;
 use relaybed_tests::{Call, call};
 use serde_json::Value;
@@ -33,78 +33,78 @@ fn word<'a>(row: &'a Value, key: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {key} in {row}"))
 }
 
-/// All schedules of one preemption, in their order: the race needs one.
-#[test]
-fn a_race_is_found_kept_and_run_again() {
-    let out = tempfile::tempdir().unwrap();
-    let scenario = fixture("explore/reader-beside-writer.toml");
-    let [scenario_text, out_text] =
-        [&scenario, out.path()].map(|path: &Path| path.to_str().unwrap());
-    let call = call(
-        RELAYBED,
-        &[
-            "explore",
-            scenario_text,
-            "--strategy",
-            "dfs",
-            "--preemptions",
-            "1",
-            "--seeds",
-            "0..400",
-            "--shrink-for",
-            "0",
-            "--format",
-            "json",
-            "--out",
-            out_text,
-        ],
-    )
-    .expect_code(0);
-    let rows = call.rows();
-    let row = &rows[0];
-    assert_eq!((word(row, "outcome"), word(row, "known")), ("known", "K2"));
-    let explored = &call.summary()["explored"];
-    assert_eq!(explored["findings"]["K2"]["times"], 1, "{explored}");
-    assert_eq!(explored["distinct"], explored["schedules"], "{explored}");
-
-    let rerun = word(row, "rerun").to_owned();
-    let token = rerun.split(' ').nth(2).unwrap();
-    for _ in 0..2 {
-        let again = replay(token, Some(&scenario)).expect_code(0);
-        assert_eq!(word(&again.rows()[0], "known"), "K2");
-    }
-    let evidence = PathBuf::from(word(row, "evidence"));
-    let again = replay(evidence.to_str().unwrap(), None).expect_code(0);
-    assert_eq!(word(&again.rows()[0], "known"), "K2");
-    another_run_is_noticed(&evidence, token, &scenario);
+/// Explores and gives the only scenario's row and the summary.
+fn explore(scenario: &str, options: &[&str], out: &Path) -> (Value, Value) {
+    let mut arguments = vec!["explore", scenario, "--format", "json", "--shrink-for", "0"];
+    arguments.extend(["--out", out.to_str().unwrap()]);
+    arguments.extend(options);
+    let call = call(RELAYBED, &arguments).expect_code(0);
+    (call.rows().remove(0), call.summary()["explored"].clone())
 }
 
-/// The same evidence and token with one decision less are of a run that never was.
-fn another_run_is_noticed(evidence: &Path, token: &str, scenario: &Path) {
-    let (case, seen, mut extra) = store::load(evidence).unwrap();
+/// What a finding leaves runs again, by its token and by its evidence.
+fn runs_again(row: &Value, scenario: Option<&Path>, known: &str) {
+    let token = word(row, "rerun").split(' ').nth(2).unwrap();
+    let evidence = word(row, "evidence");
+    for (what, scenario) in [(token, scenario), (token, scenario), (evidence, None)] {
+        let again = replay(what, scenario).expect_code(0);
+        assert_eq!(word(&again.rows()[0], "known"), known);
+    }
+}
+
+/// The default schedule shows it already: the whole way of a finding, without a search.
+#[test]
+fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
+    let out = tempfile::tempdir().unwrap();
+    let (row, explored) = explore(
+        "readers/two-empty-flushes",
+        &["--seeds", "0..5"],
+        out.path(),
+    );
+    assert_eq!(
+        (word(&row, "outcome"), word(&row, "known")),
+        ("known", "K1")
+    );
+    assert_eq!(explored["findings"]["K1"]["first"], 1, "{explored}");
+    assert_eq!(explored["schedules"], 1, "{explored}");
+    runs_again(&row, None, "K1");
+
+    // The same evidence with another place at one step is of a run that never was.
+    let (case, seen, mut extra) = store::load(Path::new(word(&row, "evidence"))).unwrap();
     let trace = extra.schedule.as_mut().unwrap();
-    let at = trace
-        .steps
-        .iter()
-        .position(relaybed::schedule::Step::preempts);
-    let at = at.unwrap();
-    trace.steps[at].next = trace.steps[at].stop.vcpu;
-    let forged = tempfile::tempdir().unwrap();
-    let folder = forged.path().join("forged");
+    let at = trace.steps.len() / 2;
+    trace.steps[at].stop.place = Place::Waits;
+    let folder = out.path().join("forged");
     store::save(&folder, &case, "", &seen, &extra).unwrap();
     let call = replay(folder.to_str().unwrap(), None).expect_code(3);
-    let named = format!("not the recorded run: stop {}", at + 1);
+    let named = format!("not the recorded run: stop {at}: ");
     assert!(call.stderr.contains(&named), "{named}: {}", call.stderr);
 
+    let token = word(&row, "rerun").split(' ').nth(2).unwrap();
     let mut token: Token = token.parse().unwrap();
-    let decisions: Vec<Decision> = token.schedule.decisions.split_off(1);
-    token.schedule = Schedule { decisions };
-    let call = replay(&token.to_string(), Some(scenario)).expect_code(3);
-    assert!(
-        call.stderr.contains("not the recorded run: "),
-        "{}",
-        call.stderr
+    token.marks.digests[0] ^= 1;
+    let call = replay(&token.to_string(), None).expect_code(3);
+    let named = "one of the stops 0 to ";
+    assert!(call.stderr.contains(named), "{named}: {}", call.stderr);
+}
+
+/// K2, of a reader and a writer that nothing brings together at the place.
+#[test]
+#[ignore = "some hundred schedules: minutes on a busy host"]
+fn a_race_is_found_without_being_told_where() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = fixture("explore/reader-beside-writer.toml");
+    let (row, explored) = explore(
+        scenario.to_str().unwrap(),
+        &["--seeds", "0..1000"],
+        out.path(),
     );
+    assert_eq!(
+        (word(&row, "outcome"), word(&row, "known")),
+        ("known", "K2")
+    );
+    assert_eq!(explored["findings"]["K2"]["times"], 1, "{explored}");
+    runs_again(&row, Some(&scenario), "K2");
 }
 
 #[test]

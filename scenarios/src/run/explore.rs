@@ -255,7 +255,7 @@ impl<'a> Tour<'a> {
         let mut notes = vec![self.progress(busy)];
         if let Some(chance) = self.least_chance {
             notes.push(format!(
-                "a race of the depth asked for shows in at least one of {:.0} schedules",
+                "each schedule shows a race of the depth asked for with a chance of at least 1 in {:.0}",
                 1.0 / chance
             ));
         }
