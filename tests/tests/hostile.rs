@@ -61,23 +61,23 @@ const SPOILT: [(&str, OpCode, Spoil); 12] = [
     ("klog to a channel", OpCode::Klog, |op| op.channel = 0),
     ("klog of no text", OpCode::Klog, |op| op.flags = 0),
     ("klog beyond the text", OpCode::Klog, |op| {
-        op.blob = u32::MAX
+        op.blob = u32::MAX;
     }),
     ("a handler for no channel", OpCode::KlogRegister, |op| {
-        op.channel = 7
+        op.channel = 7;
     }),
     ("a nested actor that is not", OpCode::Reserve, |op| {
-        op.nest = 99
+        op.nest = 99;
     }),
     ("nested on itself", OpCode::Reserve, |op| op.nest = 0),
     ("a switch of no channel", OpCode::Switch, |op| {
-        op.channel = RB_NONE16
+        op.channel = RB_NONE16;
     }),
     ("a file beyond all", OpCode::FileTruncate, |op| {
-        op.file = u16::try_from(RB_MAX_FILES).unwrap()
+        op.file = u16::try_from(RB_MAX_FILES).unwrap();
     }),
     ("splice with strange flags", OpCode::FileSplice, |op| {
-        op.flags = 0xffff
+        op.flags = 0xffff;
     }),
     ("CPU 0 offline", OpCode::CpuOff, |op| op.arg0 = 0),
     ("a CPU that is not", OpCode::CpuOn, |op| op.arg0 = 4000),
