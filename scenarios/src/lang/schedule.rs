@@ -247,7 +247,9 @@ impl Resolver<'_> {
                 cpu,
                 span,
             } => {
-                let known = Field::ALL.map(|field| (field.word(), field));
+                // Who waits in poll is a list, not a word that is watched.
+                let words = Field::ALL.iter().filter(|field| **field != Field::ReadWait);
+                let known: Vec<_> = words.map(|field| (field.word(), *field)).collect();
                 let field = self.word(Some(field), &known);
                 let channel = self.accessed(channel.as_ref(), span);
                 let cpu = match cpu {

@@ -10,6 +10,7 @@ use super::names::folder_name;
 use super::options::Options;
 use super::plan::Plan;
 use super::shown::Shown;
+use super::stops::Stops;
 use super::suite::{Suite, SuiteEnd, millis};
 use crate::exit::Exit;
 use crate::report::{CaseReport, Listener, excerpt};
@@ -50,7 +51,8 @@ pub fn replay(
         }
         Recording::Trace(trace) => {
             let mut replay = Replay::new(trace);
-            let shown = Shown::of(&guest, &loaded.case, &mut replay)?;
+            let stops = Stops::recorded(&loaded.case, trace);
+            let shown = Shown::stopping(&guest, &loaded.case, &stops, &mut replay)?;
             (shown, replay.end())
         }
     };

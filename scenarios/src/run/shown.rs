@@ -34,7 +34,17 @@ impl Shown {
         case: &Case,
         strategy: &mut dyn Strategy,
     ) -> Result<Option<Self>, SessionError> {
-        match guest.run(case, None, (&Stops::accesses(), false), strategy)? {
+        Self::stopping(guest, case, &Stops::accesses(), strategy)
+    }
+
+    /// The same, with stops at these places.
+    pub(super) fn stopping(
+        guest: &Controlled<'_>,
+        case: &Case,
+        stops: &Stops,
+        strategy: &mut dyn Strategy,
+    ) -> Result<Option<Self>, SessionError> {
+        match guest.run(case, None, (stops, false), strategy)? {
             Ok(driven) => Ok(Some(Self::judged(case, driven))),
             Err(undriven) if is_interrupt(&undriven.ended.cause) => Ok(None),
             Err(undriven) => Ok(Some(Self::ended(undriven))),

@@ -8,7 +8,7 @@ use super::error::Cause;
 use super::ram::View;
 use crate::case::{Case, Until};
 use crate::observe::{FieldPlace, Mailbox, field_places, field_value};
-use crate::schedule::{Field, Place};
+use crate::schedule::{Field, Place, Trace};
 use crate::symbols::Symbols;
 
 /// A function whose instructions are places.
@@ -95,6 +95,21 @@ impl Stops {
         stops.code.sort();
         stops.code.dedup();
         stops
+    }
+
+    /// The places at which a recorded run of the case stopped: a scenario's own, an explorer's, or those of a
+    /// deterministic run, of which only an explorer's lets timer interrupts pass.
+    #[must_use]
+    pub fn recorded(case: &Case, trace: &Trace) -> Self {
+        let at =
+            |wanted: fn(&Place) -> bool| trace.steps.iter().any(|step| wanted(&step.stop.place));
+        let accesses =
+            at(|place| matches!(place, Place::Data { .. })) || !at(|p| *p == Place::Tick);
+        if case.schedule.is_empty() && accesses {
+            Self::accesses()
+        } else {
+            Self::of(case)
+        }
     }
 
     /// Why these places are not in a kernel, if they are not.
