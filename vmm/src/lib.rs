@@ -87,6 +87,10 @@
 //! | 2 vCPUs | 11.8 / 11.7 | 15.1 / 15.4 | | 15.1 / 19.8 |
 //! | 4 vCPUs | 25.2 / 26.6 | 17.2 / 17.2 | 27.2 / 23.4 | 21.6 / 33.0 |
 //!
+//! With more vCPUs than the nest's two CPUs, a boot took 20 CPU seconds with 8, 35 with 16, 94 with 32, 150 (and almost three minutes)
+//! with 64: exits grow with the square, 33,000 to 398,000, nearly all of them vCPUs that wait for one another, timers, and
+//! interrupts between them. A deadline meant for two vCPUs ends such a boot too soon.
+//!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
 //! leaves the guest is slow: only ratios mean anything. CPU seconds are those of the whole nest's process,
 //! QEMU's own start in it included; they do not count what a busy host keeps for others, the clock does. To

@@ -1,6 +1,7 @@
 //! The nest from outside: makes it, boots it, hears what it says.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use relaybed_guest::{Cache, KernelRequest, Terminal};
@@ -61,11 +62,15 @@ pub struct Job<'a> {
     pub arguments: &'a [&'a str],
 }
 
+/// Nests are the heaviest thing there is here: tests that run side by side take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Does a job in a nest of the default kernel. Logs go to `dir`.
 ///
 /// # Errors
 /// [`NestError`].
 pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cache = Cache::open(None).map_err(relaybed_guest::Error::from)?;
     let (progress, request) = (Terminal::new(), KernelRequest::default());
     let modules = relaybed_guest::kvm_modules(&request, &cache, &progress)?;
