@@ -7,6 +7,7 @@ mod console;
 mod drive;
 mod driven;
 mod error;
+mod exchange;
 mod explore;
 mod finding;
 mod fuzz;

@@ -58,8 +58,8 @@
 //! | of these port and memory-mapped I/O | 500 | 41,700 | 19,200 | 18,300 |
 //! | of these first touches of a page | 20,400 | 20,600 | 20,800 | 20,600 |
 //!
-//! A fork of an image stands ready after 80 to 190 ms there, and has run a first short scenario after 0.6 to 2.3 s, of
-//! which 0.1 s on a machine that has run it before: a tenth to an eighteenth of a boot, on a host with other work. What it
+//! A fork of an image stands ready after 80 to 240 ms there, and has run a first short scenario after 0.6 to 3.4 s, of
+//! which 0.1 to 0.3 s on a machine that has run it before: a tenth to an eighteenth of a boot, on a host with other work. What it
 //! costs are some 1200 pages that are touched for the first time, each an exit, some of them two since what is written is
 //! copied; they are small pages since files in memory have no large ones by default. Copied whole into large
 //! pages, a fork meets 36 first touches, and takes longer, for the copy.
@@ -88,8 +88,8 @@
 //! | 4 vCPUs | 25.2 / 26.6 | 17.2 / 17.2 | 27.2 / 23.4 | 21.6 / 33.0 |
 //!
 //! With more vCPUs than the nest's two CPUs, a boot took 20 CPU seconds with 8, 35 with 16, 94 with 32, 150 (and almost three minutes)
-//! with 64: exits grow with the square, 33,000 to 398,000, nearly all of them vCPUs that wait for one another, timers, and
-//! interrupts between them. A deadline meant for two vCPUs ends such a boot too soon.
+//! with 64, one boot each, with a deadline of 200 s: 33,000 exits with 8, 398,000 with 64, by their counts mostly halts, timers and
+//! interrupts between vCPUs.
 //!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
 //! leaves the guest is slow: only ratios mean anything. CPU seconds are those of the whole nest's process,

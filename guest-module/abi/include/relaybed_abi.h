@@ -17,6 +17,7 @@
 #include <linux/types.h>
 
 #include "relaybed_abi_ioctl.h"
+#include "relaybed_abi_members.h"
 #include "relaybed_abi_record.h"
 #include "relaybed_abi_transport.h"
 
@@ -53,46 +54,6 @@
 #define RB_NONE16		0xffffu
 #define RB_NONE32		0xffffffffu
 #define RB_NONE64		0xffffffffffffffffULL
-
-/* Where one member of a kernel structure is; offset RB_NONE16: not there. */
-struct rb_member {
-	__u16 offset;
-	__u16 size;
-};
-
-/* Members of this kernel's struct rchan_buf, taken by the compiler. */
-struct rb_buf_members {
-	struct rb_member start;
-	struct rb_member data;
-	struct rb_member offset;
-	struct rb_member subbufs_produced;
-	struct rb_member subbufs_consumed;
-	struct rb_member page_count;
-	struct rb_member finalized;
-	struct rb_member padding;
-	struct rb_member prev_padding;		/* until 6.16 */
-	struct rb_member bytes_consumed;
-	struct rb_member early_bytes;
-	struct rb_member cpu;
-	struct rb_member full_count;		/* from 6.17 */
-	struct rb_member big_count;		/* from 6.17 */
-	struct rb_member kref;
-	__u16 size;				/* sizeof(struct rchan_buf) */
-	__u16 reserved;
-};
-
-/* Members of this kernel's struct rchan. */
-struct rb_chan_members {
-	struct rb_member version;
-	struct rb_member subbuf_size;
-	struct rb_member n_subbufs;
-	struct rb_member alloc_size;
-	struct rb_member last_toobig;		/* until 6.16 */
-	struct rb_member is_global;
-	struct rb_member has_base_filename;
-	__u16 size;				/* sizeof(struct rchan) */
-	__u16 reserved;
-};
 
 enum rb_phase {
 	RB_PHASE_IDLE = 0,	/* nothing asked for yet */

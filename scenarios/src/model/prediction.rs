@@ -159,3 +159,22 @@ impl Prediction {
         self.exact.iter().flatten().filter(|exact| **exact).count() as u64
     }
 }
+
+impl OpPrediction {
+    /// It succeeds, and returns this where known.
+    pub(super) fn ok(value: Option<u64>) -> Self {
+        Self {
+            error: Some(0),
+            value,
+            ..Self::default()
+        }
+    }
+
+    /// It fails with this errno.
+    pub(super) fn failed(errno: u32) -> Self {
+        Self {
+            error: Some(errno),
+            ..Self::default()
+        }
+    }
+}

@@ -491,22 +491,3 @@ pub(super) fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec
         calls.extend(log);
     }
 }
-
-impl OpPrediction {
-    /// It succeeds, and returns this where known.
-    pub(super) fn ok(value: Option<u64>) -> Self {
-        Self {
-            error: Some(0),
-            value,
-            ..Self::default()
-        }
-    }
-
-    /// It fails with this errno.
-    pub(super) fn failed(errno: u32) -> Self {
-        Self {
-            error: Some(errno),
-            ..Self::default()
-        }
-    }
-}

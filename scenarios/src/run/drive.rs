@@ -13,11 +13,11 @@ use relaybed_guest::Progress;
 
 use super::console::Console;
 use super::error::{Ended, SessionError};
+use super::exchange::{logs, put, setting};
 use super::image::ReadyImage;
 use super::landmarks::Landmarks;
 use super::plan::Plan;
 use super::ram::View;
-use super::session::{logs, put, setting};
 use super::stops::Stops;
 use crate::case::Case;
 use crate::evidence::{Evidence, Planted};
