@@ -10,9 +10,10 @@
 mod course;
 
 use relaybed_guest::Progress;
+use relaybed_vmm::Event;
 
 use super::console::Console;
-use super::error::{Ended, SessionError};
+use super::error::{Cause, Ended, SessionError};
 use super::exchange::{logs, put, setting};
 use super::image::ReadyImage;
 use super::landmarks::Landmarks;
@@ -70,6 +71,9 @@ pub enum Stuck {
         /// Where all vCPUs stand.
         stands: String,
     },
+    /// The machine is gone; its next event says how.
+    #[error("the machine ended")]
+    Ended,
 }
 
 /// A guest whose forks run under control.
@@ -190,11 +194,18 @@ impl<'a> Controlled<'a> {
                 trace,
                 digest,
             }),
-            Err(ended) => Err(Undriven {
-                ended,
-                trace,
-                console: machine.console_tail(20).unwrap_or_default(),
-            }),
+            Err(mut ended) => {
+                if matches!(ended.cause, Cause::Stuck(Stuck::Ended))
+                    && let Ok(Event::Exit(exit)) = machine.next_event(self.plan.deadline())
+                {
+                    ended.cause = Cause::Died(exit);
+                }
+                Err(Undriven {
+                    ended,
+                    trace,
+                    console: machine.console_tail(20).unwrap_or_default(),
+                })
+            }
         })
     }
 }

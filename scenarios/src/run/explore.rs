@@ -68,7 +68,7 @@ pub fn explore(
 }
 
 pub(super) struct Run<'a> {
-    suite: Suite<'a>,
+    pub(super) suite: Suite<'a>,
     pub(super) plan: &'a Plan,
     pub(super) options: &'a Options,
     pub(super) wish: &'a Explore,
@@ -129,8 +129,8 @@ impl Run<'_> {
             && let Some(mut drawn) = explorer.draw()
         {
             let Some(shown) = tour.run(&mut drawn)? else {
-                self.figures.add(&tour, busy);
-                return Ok(self.interrupted(loaded));
+                self.interrupt();
+                break;
             };
             explorer.learn(&drawn, &shown.trace);
             tour.note(Some(drawn.seed), shown);
@@ -143,6 +143,7 @@ impl Run<'_> {
         let notes = tour.notes(busy);
         let found = tour.findings.worst();
         let mut report = match found {
+            None if self.suite.stopped.is_some() => self.interrupted(loaded),
             None => self.suite.report(loaded, passed, amount, 0.0),
             Some(finding) => self.finding(loaded, &guest, finding)?,
         };
@@ -168,9 +169,13 @@ impl Run<'_> {
         Ok(report)
     }
 
-    fn interrupted(&mut self, loaded: &Loaded) -> CaseReport {
+    fn interrupt(&mut self) {
         self.suite.stopped = Some("interrupted".to_owned());
         self.suite.exit = self.suite.exit.worse(Exit::Interrupted);
+    }
+
+    fn interrupted(&mut self, loaded: &Loaded) -> CaseReport {
+        self.interrupt();
         self.suite.not_run(loaded, "interrupted".to_owned())
     }
 

@@ -43,7 +43,7 @@ impl Run<'_> {
             shown: finding.shown,
             stopped: None,
         };
-        if !self.wish.shrink_for.is_zero() {
+        if !self.wish.shrink_for.is_zero() && self.suite.stopped.is_none() {
             let before = small.shown.trace.switches();
             (self.tell)("found; making scenario and schedule small");
             small.scenario()?;

@@ -175,7 +175,7 @@ impl<'a, 'm> Course<'a, 'm> {
                     place.map(Seen::Place)
                 }
                 Halted::Doorbell => None,
-                Halted::Ended => return Err(self.died()),
+                Halted::Ended => return Err(Cause::Stuck(Stuck::Ended)),
                 Halted::Budget => {
                     let seconds = began.elapsed().as_secs();
                     let stands = self.stands();
@@ -434,13 +434,6 @@ impl<'a, 'm> Course<'a, 'm> {
 
     fn state(&mut self, vcpu: u32) -> &mut Vcpu {
         &mut self.vcpus[vcpu as usize]
-    }
-
-    /// How a machine that is gone has ended.
-    fn died(&self) -> Cause {
-        Cause::Stuck(Stuck::Asleep {
-            stands: "the machine has ended".to_owned(),
-        })
     }
 
     /// Where every vCPU stands, for a person.
