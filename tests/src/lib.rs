@@ -6,8 +6,29 @@ pub mod nest;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use relaybed::run::{BackendWish, Wish};
+use relaybed_vmm::Clock;
+use relaybed_vmm::probe::AccelRequest;
 use serde_json::Value;
+
+/// The machine that tests fork unless they need another: two vCPUs on QEMU's translator.
+#[must_use]
+pub fn wish() -> Wish {
+    Wish {
+        kernel: relaybed_guest::KernelRequest::default(),
+        vcpus: Some(2),
+        memory_mib: 256,
+        backend: BackendWish::Qemu,
+        accel: AccelRequest::Tcg,
+        deadline: Duration::from_secs(60),
+        show_console: false,
+        clock: Clock::Host,
+        debug: false,
+        images: true,
+    }
+}
 
 /// What one call of the command came to.
 #[derive(Debug)]

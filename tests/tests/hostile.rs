@@ -6,13 +6,9 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
-use std::time::Duration;
-
-use relaybed::run::{BackendWish, Cause, Plan, ReadyImage, Session, Wish};
+use relaybed::run::{Cause, Plan, ReadyImage, Session};
 use relaybed_abi::{Op, OpCode, RB_MAX_FILES, RB_MAX_GATES, RB_NONE16, RB_OFF_OPS, RB_OP_HOLD};
 use relaybed_guest::{Cache, Terminal};
-use relaybed_vmm::Clock;
-use relaybed_vmm::probe::AccelRequest;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// One of each operation that came after the first ones.
@@ -88,19 +84,12 @@ const SPOILT: [(&str, OpCode, Spoil); 12] = [
 ];
 
 fn plan() -> Plan {
-    let wish = Wish {
-        kernel: relaybed_guest::KernelRequest::default(),
-        vcpus: Some(2),
-        memory_mib: 256,
-        backend: BackendWish::Qemu,
-        accel: AccelRequest::Tcg,
-        deadline: Duration::from_secs(60),
-        show_console: false,
-        clock: Clock::Host,
-        debug: false,
-        images: true,
-    };
-    Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
+    Plan::make(
+        relaybed_tests::wish(),
+        &Cache::open(None).unwrap(),
+        &Terminal::new(),
+    )
+    .unwrap()
 }
 
 #[test]

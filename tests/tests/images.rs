@@ -11,24 +11,15 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use relaybed::run::{BackendWish, Plan, ReadyImage, Wish};
+use relaybed::run::{Plan, ReadyImage, Wish};
 use relaybed_guest::{Cache, Terminal};
-use relaybed_vmm::probe::AccelRequest;
-use relaybed_vmm::{Clock, Debugger, GuestAddress};
+use relaybed_vmm::{Debugger, GuestAddress};
 
 /// A wish whose image nobody else uses: no other test asks for so much memory.
 fn wish(memory_mib: u32) -> Wish {
     Wish {
-        kernel: relaybed_guest::KernelRequest::default(),
-        vcpus: Some(2),
         memory_mib,
-        backend: BackendWish::Qemu,
-        accel: AccelRequest::Tcg,
-        deadline: Duration::from_secs(60),
-        show_console: false,
-        clock: Clock::Host,
-        debug: false,
-        images: true,
+        ..relaybed_tests::wish()
     }
 }
 

@@ -28,16 +28,12 @@ const MEMORY_MIB: u32 = 250;
 #[expect(clippy::print_stdout, reason = "what is skipped shall be seen")]
 fn plan() -> Option<Plan> {
     let wish = Wish {
-        kernel: relaybed_guest::KernelRequest::default(),
-        vcpus: Some(2),
         memory_mib: MEMORY_MIB,
         backend: BackendWish::Kvm,
         accel: AccelRequest::Kvm,
         deadline: Duration::from_secs(120),
-        show_console: false,
-        clock: Clock::Host,
         debug: true,
-        images: true,
+        ..relaybed_tests::wish()
     };
     match Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()) {
         Err(PlanError::NoKvm(reason)) => {

@@ -11,25 +11,18 @@ use std::time::Duration;
 use relaybed::case::Case;
 use relaybed::judge::judge;
 use relaybed::lang;
-use relaybed::run::{BackendWish, Controlled, Driven, Plan, Stops, Wish};
+use relaybed::run::{Controlled, Driven, Plan, Stops, Wish};
 use relaybed::schedule::{InTurn, Script, Strategy};
 use relaybed::verdict::Verdict;
 use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::Clock;
-use relaybed_vmm::probe::AccelRequest;
 
 fn plan() -> Plan {
     let wish = Wish {
-        kernel: relaybed_guest::KernelRequest::default(),
         vcpus: None,
-        memory_mib: 256,
-        backend: BackendWish::Qemu,
-        accel: AccelRequest::Tcg,
-        deadline: Duration::from_secs(60),
-        show_console: false,
         clock: Clock::Instructions,
         debug: true,
-        images: true,
+        ..relaybed_tests::wish()
     };
     Plan::make(wish, &Cache::open(None).unwrap(), &Terminal::new()).unwrap()
 }

@@ -33,6 +33,27 @@ pub(in crate::judge) fn records(len_min: u32, len_max: u32, count: u32) -> Op {
     }
 }
 
+/// A reader that has CPU 0's file open before the gate and reads behind it.
+pub(in crate::judge) fn reader_behind_the_gate(size: u32, times: u32) -> Actor {
+    Actor {
+        name: "reader".to_owned(),
+        place: Place::User { cpu: None },
+        ops: vec![
+            Op::FileOpen {
+                file: 0,
+                channel: 0,
+                cpu: 0,
+            },
+            Op::Wait { gate: 0, count: 1 },
+            Op::FileRead {
+                file: 0,
+                size,
+                times,
+            },
+        ],
+    }
+}
+
 pub(in crate::judge) fn producer(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
     Actor {
         name: name.to_owned(),

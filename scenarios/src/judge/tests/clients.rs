@@ -2,8 +2,8 @@
 
 use relaybed_abi::EventKind;
 
-use super::cases::{OLD, case, channel, first, producer, records};
-use crate::case::{Actor, Answer, Case, Client, Denied, Files, Mode, Need, Op, Place, Refuse};
+use super::cases::{OLD, case, channel, first, producer, reader_behind_the_gate, records};
+use crate::case::{Answer, Case, Client, Denied, Files, Mode, Need, Op, Refuse};
 use crate::evidence::Evidence;
 use crate::judge::forge::synthesize;
 use crate::judge::judge;
@@ -87,23 +87,7 @@ fn k7_is_a_reader_that_starts_where_a_lap_went_over() {
     spec.client.refuse = Some(Refuse { from: 3, count: 9 });
     let mut ops = vec![records(64, 64, 4)];
     ops.push(Op::Signal { gate: 0 });
-    let reader = Actor {
-        name: "reader".to_owned(),
-        place: Place::User { cpu: None },
-        ops: vec![
-            Op::FileOpen {
-                file: 0,
-                channel: 0,
-                cpu: 0,
-            },
-            Op::Wait { gate: 0, count: 1 },
-            Op::FileRead {
-                file: 0,
-                size: 64,
-                times: 2,
-            },
-        ],
-    };
+    let reader = reader_behind_the_gate(64, 2);
     let case = case(spec, vec![producer("writer", 0, ops), reader], 1);
     let mut evidence = synthesize(&case, OLD, 2);
     assert_eq!(judge(&case, &evidence).0, Verdict::Passed);

@@ -1,6 +1,6 @@
 //! Documented defects are recognised, and nothing that goes beyond them.
 
-use super::cases::{OLD, case, channel, first, producer, records};
+use super::cases::{OLD, case, channel, first, producer, reader_behind_the_gate, records};
 use crate::case::{Actor, Case, Mode, Op, Payload, Place, Via};
 use crate::evidence::Evidence;
 use crate::judge::forge::synthesize;
@@ -12,23 +12,7 @@ use crate::verdict::{Property, Verdict};
 
 /// Two empty flushes, five bytes, and a reader that asks twice.
 fn two_empty_flushes() -> Case {
-    let reader = Actor {
-        name: "reader".to_owned(),
-        place: Place::User { cpu: None },
-        ops: vec![
-            Op::FileOpen {
-                file: 0,
-                channel: 0,
-                cpu: 0,
-            },
-            Op::Wait { gate: 0, count: 1 },
-            Op::FileRead {
-                file: 0,
-                size: 5,
-                times: 2,
-            },
-        ],
-    };
+    let reader = reader_behind_the_gate(5, 2);
     let writer = producer(
         "writer",
         0,
