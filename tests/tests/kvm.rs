@@ -15,7 +15,7 @@ use relaybed::run::{BackendWish, Plan, PlanError, ReadyImage, Wish};
 use relaybed_abi::Header;
 use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::probe::AccelRequest;
-use relaybed_vmm::{Access, Clock, Debugger, GuestAddress, Halted, Image, ImageError};
+use relaybed_vmm::{Access, Debugger, GuestAddress, Halted, Image, ImageError};
 
 /// Long enough for anything that is sure to come, on a host that has other things to do.
 const LONG: Duration = Duration::from_secs(60);

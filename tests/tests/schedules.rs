@@ -6,8 +6,6 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
-use std::time::Duration;
-
 use relaybed::case::Case;
 use relaybed::judge::judge;
 use relaybed::lang;

@@ -46,7 +46,7 @@ impl Parser<'_> {
         let missing = expected
             .filter(|piece| piece.start as usize == at)
             .and_then(|piece| record_id(piece).map(|id| (id, piece.total as usize)))
-            .or_else(|| self.guess_missing(found.as_ref()));
+            .or_else(|| self.guess_missing(walk, found.as_ref(), gap));
         let found_id = found.map(|known| (known.actor, known.seq));
         if let Some(id) = found_id
             && gap < 64
@@ -156,19 +156,42 @@ impl Parser<'_> {
         next == Some(id.1) && missing.is_none_or(|(_, len)| len != gap)
     }
 
-    /// Without the model: a gap between two records of one actor is the place of the one between.
-    fn guess_missing(&self, found: Option<&Known>) -> Option<((u16, u32), usize)> {
-        let last = self.records.last()?;
-        let (actor, seq) = match found {
+    /// Without the model: a gap between two records of one actor is the place of the one between. Else it may
+    /// be that of any actor's next record, if that is just as long.
+    fn guess_missing(
+        &self,
+        walk: &Walk<'_>,
+        found: Option<&Known>,
+        gap: usize,
+    ) -> Option<((u16, u32), usize)> {
+        let between = match found {
             Some(known) => {
-                let next = self.next.get(usize::from(known.actor)).copied().flatten()?;
-                (next < known.seq).then_some((known.actor, next))?
+                let next = self.next.get(usize::from(known.actor)).copied().flatten();
+                let skipped = next.filter(|next| *next < known.seq);
+                skipped.and_then(|next| self.with_len((known.actor, next)))
             }
-            None => (last.actor, last.seq.checked_add(1)?),
+            None => self.records.last().and_then(|last| {
+                let next = last.seq.checked_add(1)?;
+                self.with_len((last.actor, next))
+            }),
         };
-        let writer = self.writers.find(actor, seq)?;
-        let len = self.writers.len(writer, seq) as usize;
-        (len > 0).then_some(((actor, seq), len))
+        if between.is_some_and(|(_, len)| len == gap) {
+            return between;
+        }
+        let fits = |(actor, next): (usize, &Option<u32>)| {
+            let id = (u16::try_from(actor).ok()?, (*next)?);
+            let writer = self.writers.find(id.0, id.1)?;
+            let here = (writer.channel, writer.buffer) == (walk.text.channel, walk.text.cpu);
+            self.with_len(id).filter(|(_, len)| here && *len == gap)
+        };
+        self.next.iter().enumerate().find_map(fits).or(between)
+    }
+
+    /// A record and its length in bytes, if it has any.
+    fn with_len(&self, id: (u16, u32)) -> Option<((u16, u32), usize)> {
+        let writer = self.writers.find(id.0, id.1)?;
+        let len = self.writers.len(writer, id.1) as usize;
+        (len > 0).then_some((id, len))
     }
 
     /// Where the next record is recognised behind the walk's place; the fill if there is none.

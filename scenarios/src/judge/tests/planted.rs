@@ -1,10 +1,12 @@
 //! Planted defects are found, and named first.
 
-use relaybed_abi::Plant;
+use relaybed_abi::{Plant, RecordHeader};
 
 use super::cases::{NEW, OLD, all_cases, first, laps, race};
 use crate::case::Mode;
 use crate::judge::forge::{Spoil, plant, synthesize};
+use crate::judge::identify::Writers;
+use crate::judge::parse::{FaultKind, Parser, Text};
 use crate::judge::{judge, pick_plant, property_of};
 use crate::verdict::Verdict;
 
@@ -61,6 +63,48 @@ fn most_records_show_the_defect_not_only_the_picked_one() {
         }
         assert!(wrong.len() <= 1, "{kind:?}: {wrong:?}");
     }
+}
+
+#[test]
+fn a_stale_slot_is_one_whoever_wrote_the_records_around_it() {
+    let case = race();
+    let evidence = synthesize(&case, OLD, 2);
+    let bytes = &evidence.observations[0].channels[0].buffers[0].bytes;
+    let of = |actor: u16| {
+        let at = (0..bytes.len()).filter_map(move |at| {
+            let header = RecordHeader::parse(&bytes[at..]).ok()?;
+            (header.actor == actor).then(|| &bytes[at..at + header.len as usize])
+        });
+        at.take(3)
+    };
+    // In turn, as if they had interrupted one another; the second of the first actor is not there.
+    let mut mixed = Vec::new();
+    for (index, (one, other)) in of(0).zip(of(1)).enumerate() {
+        match index {
+            1 => mixed.resize(mixed.len() + one.len(), 0),
+            _ => mixed.extend(one),
+        }
+        mixed.extend(other);
+    }
+    let fill = u32::try_from(mixed.len()).unwrap();
+    mixed.resize(1024, 0);
+    let writers = Writers::of(&case);
+    let mut parser = Parser::new(&case, &writers);
+    let text = Text {
+        bytes: &mixed,
+        fill,
+        expected: None,
+        before: &[],
+        header_bytes: 0,
+        produced: Some(0),
+        channel: 0,
+        cpu: 0,
+        may_be_cut: false,
+    };
+    parser.parse(text, 0, 0, false);
+    let faults: Vec<_> = parser.faults.iter().map(|f| (f.kind, f.record)).collect();
+    assert_eq!(faults, [(FaultKind::Stale, Some((0, 1)))]);
+    assert_eq!(parser.records.len(), 5);
 }
 
 #[test]
