@@ -5,7 +5,7 @@
  * one more thing that moves between two runs.
  */
 #include <linux/io.h>
-#include <linux/mutex.h>
+#include <linux/spinlock.h>
 
 #include "relaybed.h"
 
@@ -14,7 +14,7 @@
 #define BED_BELL_THRE		0x20	/* transmitter holding register empty */
 #define BED_BELL_SPINS		100000	/* a host that does not listen is no reason to hang */
 
-static DEFINE_MUTEX(bed_bell_lock);
+static DEFINE_RAW_SPINLOCK(bed_bell_lock);
 
 static void bed_ring_byte(u8 byte)
 {
@@ -25,11 +25,14 @@ static void bed_ring_byte(u8 byte)
 	outb(byte, BED_BELL_DATA);
 }
 
+/* From any context but NMI. */
 void bed_ring(const char *line)
 {
-	mutex_lock(&bed_bell_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&bed_bell_lock, flags);
 	while (*line)
 		bed_ring_byte(*line++);
 	bed_ring_byte('\n');
-	mutex_unlock(&bed_bell_lock);
+	raw_spin_unlock_irqrestore(&bed_bell_lock, flags);
 }

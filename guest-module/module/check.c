@@ -77,10 +77,31 @@ static bool bed_cpu_runs(u32 cpu)
 	return cpu < nr_cpu_ids && cpu < RB_MAX_CPUS && cpu_online(cpu);
 }
 
+/* What can bring a CPU into the actor's context. */
+static int bed_check_source(const struct rb_actor *actor)
+{
+	switch (actor->source) {
+	case RB_SOURCE_OWN:
+		return 0;
+	case RB_SOURCE_HRTIMER:
+		return actor->context == RB_CONTEXT_HARDIRQ ? 0 : -EINVAL;
+	case RB_SOURCE_IPI:
+		if (actor->context != RB_CONTEXT_HARDIRQ)
+			return -EINVAL;
+		return bed_cpu_runs(bed_interrupt_sender(actor->cpu)) ? 0 : -ENXIO;
+	case RB_SOURCE_HOST:
+		return actor->context == RB_CONTEXT_NMI && !actor->cpu ? 0 : -EINVAL;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int bed_check_actor(const struct rb_actor *actor, u32 n_ops)
 {
-	if (actor->flags || actor->reserved)
-		return -EINVAL;
+	int err = actor->reserved ? -EINVAL : bed_check_source(actor);
+
+	if (err)
+		return err;
 	if (actor->first_op > n_ops || actor->n_ops > n_ops - actor->first_op)
 		return -EINVAL;
 	switch (actor->context) {

@@ -7,6 +7,7 @@
 #define RELAYBED_COMPAT_H
 
 #include <linux/errno.h>
+#include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/relay.h>
@@ -93,6 +94,18 @@ static inline void bed_init_hard_irq_work(struct irq_work *work,
 #else
 	init_irq_work(work, func);
 	atomic_set(&work->flags, IRQ_WORK_HARD_IRQ);
+#endif
+}
+
+/* 6.13: hrtimer_setup() comes; 6.15: hrtimer_init() goes. */
+static inline void bed_init_hard_hrtimer(struct hrtimer *timer,
+					 enum hrtimer_restart (*func)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, func, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	timer->function = func;
 #endif
 }
 

@@ -7,6 +7,7 @@
  * write lets them in: right behind the record. An NMI comes at once.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/ktime.h>
 
@@ -23,6 +24,8 @@ void bed_nest_begin(struct bed_actor *a, const struct rb_op *op)
 
 static void bed_nest_fire(struct bed_actor *n)
 {
+	int err;
+
 	switch (n->spec->context) {
 	case RB_CONTEXT_SOFTIRQ:
 		if (irqs_disabled()) {
@@ -34,7 +37,11 @@ static void bed_nest_fire(struct bed_actor *n)
 		local_bh_enable();
 		break;
 	case RB_CONTEXT_HARDIRQ:
-		irq_work_queue(&n->irq_work);
+		err = bed_interrupt_raise(n);
+		if (!err)
+			break;
+		bed.results[n->spec->first_op].error = err;
+		complete(&n->fired);
 		break;
 	default:
 		if (bed_nmi_send(n))
@@ -44,15 +51,16 @@ static void bed_nest_fire(struct bed_actor *n)
 }
 
 /*
- * With interrupts on the guest comes at this very point. It is not waited for
- * without end: a softirq may have been left to a thread that needs this CPU.
+ * With interrupts on the guest comes at this very point. A softirq is not
+ * waited for without end: it may have been left to a thread that needs this CPU.
  */
 static void bed_nest_spin(struct bed_actor *n)
 {
-	u64 end = ktime_get_mono_fast_ns() + BED_NEST_SPIN_NS;
+	u64 end = n->spec->context == RB_CONTEXT_SOFTIRQ ?
+		ktime_get_mono_fast_ns() + BED_NEST_SPIN_NS : U64_MAX;
 
 	while (!completion_done(&n->fired) && ktime_get_mono_fast_ns() < end)
-		cpu_relax();
+		udelay(1);
 }
 
 /* From the middle of @a's write, in whatever context; the guest comes once. */
@@ -74,7 +82,7 @@ void bed_nest_settle(struct bed_actor *a)
 {
 	if (!a->seated)
 		return;
-	wait_for_completion(&a->seated->fired);
+	bed_interrupt_wait(a->seated);
 	a->seated = NULL;
 }
 

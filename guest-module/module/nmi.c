@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * NMIs that a CPU sends itself through its local APIC.
+ * NMIs: those that a CPU sends itself through its local APIC, and those that
+ * the host sends CPU 0, whose line LINT1 the kernel takes NMIs from.
  */
+#include <linux/delay.h>
+#include <linux/irqflags.h>
+#include <linux/ktime.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
-#include <linux/ktime.h>
 
 #include <asm/apic.h>
 #include <asm/irq_vectors.h>
@@ -13,7 +16,6 @@
 #include "relaybed.h"
 
 #define BED_NMI_NAME		"relaybed"
-#define BED_NMI_WAIT_NS		NSEC_PER_SEC
 
 /* Whose turn it is at the next NMI of the CPU. */
 static DEFINE_PER_CPU(struct bed_actor *, bed_nmi_next);
@@ -29,21 +31,33 @@ static int bed_nmi(unsigned int cmd, struct pt_regs *regs)
 	return NMI_HANDLED;
 }
 
+/* On CPU 0 with interrupts out, so nobody else asks. */
+static void bed_nmi_ask_host(void)
+{
+	smp_store_release(&bed.header->nmi_seq, bed.header->nmi_seq + 1);
+	bed_ring("N");
+}
+
 /*
  * Fires @a in an NMI of this CPU and returns when that is over. In any
- * context; 0, or -ETIMEDOUT when none came.
+ * context; 0, or -ETIMEDOUT when none came. Interrupts stay out: one whose
+ * handler nests an NMI of its own would take this one's turn.
  */
 int bed_nmi_send(struct bed_actor *a)
 {
-	u64 end = ktime_get_mono_fast_ns() + BED_NMI_WAIT_NS;
-	int cpu = get_cpu();
+	u64 end = ktime_get_mono_fast_ns() + RB_NMI_MAX_US * NSEC_PER_USEC;
+	unsigned long flags;
 	int err = 0;
 
+	local_irq_save(flags);
 	WRITE_ONCE(a->nmi_over, false);
 	this_cpu_write(bed_nmi_next, a);
-	apic->send_IPI(cpu, NMI_VECTOR);
+	if (a->spec->source == RB_SOURCE_HOST)
+		bed_nmi_ask_host();
+	else
+		apic->send_IPI(smp_processor_id(), NMI_VECTOR);
 	while (!smp_load_acquire(&a->nmi_over)) {
-		cpu_relax();
+		udelay(1);
 		/* One that comes after all must not find the actor gone. */
 		if (ktime_get_mono_fast_ns() > end &&
 		    this_cpu_xchg(bed_nmi_next, NULL)) {
@@ -51,7 +65,7 @@ int bed_nmi_send(struct bed_actor *a)
 			break;
 		}
 	}
-	put_cpu();
+	local_irq_restore(flags);
 	return err;
 }
 

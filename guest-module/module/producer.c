@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Producers: kernel threads bound to their CPU. A record is written in the
- * actor's context: by the thread itself, by a tasklet, by an irq_work or by an
+ * actor's context: by the thread itself, by a tasklet, by an interrupt or by an
  * NMI, one entry into the context a record.
  */
 #include <linux/cpu.h>
@@ -42,7 +42,7 @@ void bed_fire_here(struct bed_actor *a)
 	bed_frame_leave(old);
 }
 
-static void bed_fire_in_interrupt(struct bed_actor *a)
+void bed_fire_in_interrupt(struct bed_actor *a)
 {
 	bed_fire_here(a);
 	complete(&a->fired);
@@ -53,14 +53,11 @@ static void bed_tasklet(struct tasklet_struct *tasklet)
 	bed_fire_in_interrupt(container_of(tasklet, struct bed_actor, tasklet));
 }
 
-static void bed_irq_work(struct irq_work *work)
-{
-	bed_fire_in_interrupt(container_of(work, struct bed_actor, irq_work));
-}
-
-/* Interrupts are on here: the work runs on this CPU before the wait begins. */
+/* Interrupts are on here: what this CPU raises itself runs before the wait begins. */
 static int bed_fire_in_context(struct bed_actor *a)
 {
+	int err;
+
 	switch (a->spec->context) {
 	case RB_CONTEXT_NMI:
 		return bed_nmi_send(a);
@@ -70,13 +67,15 @@ static int bed_fire_in_context(struct bed_actor *a)
 		local_bh_enable();
 		break;
 	case RB_CONTEXT_HARDIRQ:
-		irq_work_queue(&a->irq_work);
+		err = bed_interrupt_raise(a);
+		if (err)
+			return err;
 		break;
 	default:
 		bed_fire(a);
 		return 0;
 	}
-	wait_for_completion(&a->fired);
+	bed_interrupt_wait(a);
 	return 0;
 }
 
@@ -264,7 +263,7 @@ int bed_producer_create(struct bed_actor *a, u32 index)
 	a->spec = spec;
 	a->frame = (struct bed_frame){ index, RB_NONE32, RB_NONE32, false };
 	tasklet_setup(&a->tasklet, bed_tasklet);
-	bed_init_hard_irq_work(&a->irq_work, bed_irq_work);
+	bed_interrupt_init(a);
 	init_completion(&a->fired);
 	a->nested = test_bit(index, bed.nested);
 	if (spec->context == RB_CONTEXT_USER)
@@ -298,7 +297,7 @@ void bed_producer_destroy(struct bed_actor *a)
 		a->worker->actor = NULL;
 	a->worker = NULL;
 	tasklet_kill(&a->tasklet);
-	irq_work_sync(&a->irq_work);
+	bed_interrupt_exit(a);
 	kvfree(a->held_data);
 	kvfree(a->scratch);
 	a->held_data = NULL;

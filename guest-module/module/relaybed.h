@@ -13,12 +13,14 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/relay.h>
 #include <linux/rwsem.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -82,6 +84,9 @@ struct bed_actor {
 	bool holding;
 	struct tasklet_struct tasklet;
 	struct irq_work irq_work;
+	struct hrtimer hrtimer;
+	call_single_data_t ask;		/* to the CPU that sends the IPI */
+	call_single_data_t ipi;		/* and back from it */
 	struct completion fired;
 	u64 logged;			/* klog records that a handler took */
 	bool nmi_over;
@@ -222,6 +227,13 @@ int bed_nmi_init(void);
 void bed_nmi_exit(void);
 int bed_nmi_send(struct bed_actor *a);
 
+/* interrupt.c */
+u32 bed_interrupt_sender(u32 cpu);
+void bed_interrupt_init(struct bed_actor *a);
+void bed_interrupt_exit(struct bed_actor *a);
+int bed_interrupt_raise(struct bed_actor *a);
+void bed_interrupt_wait(struct bed_actor *a);
+
 /* hotplug.c */
 int bed_hotplug_init(void);
 void bed_hotplug_exit(void);
@@ -229,6 +241,7 @@ void bed_hotplug_hold(u32 cpu, u32 reached, u32 until);
 
 /* producer.c */
 void bed_fire_here(struct bed_actor *a);
+void bed_fire_in_interrupt(struct bed_actor *a);
 int bed_producer_home(const struct bed_actor *a, const struct bed_channel *ch);
 void bed_shot_load(struct bed_actor *a, const struct rb_op *op, u32 i);
 int bed_producer_write(struct bed_actor *a, u32 index, struct rb_result *result);

@@ -28,6 +28,7 @@ fn full_buffers() -> Case {
             cpu,
             context: Context::Task,
         },
+        source: None,
         ops: vec![Op::Write {
             channel: 0,
             via: Via::Write,

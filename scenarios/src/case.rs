@@ -16,7 +16,7 @@ mod op;
 mod schedule;
 mod turns;
 
-pub use actor::{Actor, Context, NestPoint, Place};
+pub use actor::{Actor, Context, NestPoint, Place, Source};
 pub use calls::{Access, FileCall, Map, Whence};
 pub use channel::{Channel, Files, Mode};
 pub use client::{Answer, Callbacks, Client, Denied, Need, Refuse, Stall};

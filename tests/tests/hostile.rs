@@ -6,8 +6,12 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
+use relaybed::program::Program;
 use relaybed::run::{Cause, Plan, ReadyImage, Session};
-use relaybed_abi::{Op, OpCode, RB_MAX_FILES, RB_MAX_GATES, RB_NONE16, RB_OFF_OPS, RB_OP_HOLD};
+use relaybed_abi::{
+    Actor, Context, Op, OpCode, RB_MAX_FILES, RB_MAX_GATES, RB_NONE16, RB_OFF_OPS, RB_OFF_REQUEST,
+    RB_OP_HOLD, Request, Source,
+};
 use relaybed_guest::{Cache, Terminal};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -83,6 +87,65 @@ const SPOILT: [(&str, OpCode, Spoil); 12] = [
     }),
 ];
 
+/// Spoils an actor.
+type SpoilActor = fn(&mut Actor);
+
+/// The context of the actor that is spoilt, and how: sources that do not bring it about.
+const SPOILT_ACTORS: [(&str, Context, SpoilActor); 5] = [
+    ("a task by a timer", Context::Task, |actor| {
+        actor.source = Source::Hrtimer.code();
+    }),
+    ("an NMI by a function call", Context::Nmi, |actor| {
+        actor.source = Source::Ipi.code();
+    }),
+    ("an NMI of the host on CPU 1", Context::Nmi, |actor| {
+        actor.source = Source::Host.code();
+        actor.cpu = 1;
+    }),
+    ("a user by the host", Context::User, |actor| {
+        actor.source = Source::Host.code();
+    }),
+    ("a source that is none", Context::Nmi, |actor| {
+        actor.source = 99;
+    }),
+];
+
+/// The bytes of a program's section.
+fn section(program: &mut Program, offset: usize) -> &mut [u8] {
+    let offset = u32::try_from(offset).unwrap();
+    let mut sections = program.writes.iter_mut();
+    let (_, bytes) = sections.find(|(at, _)| *at == offset).unwrap();
+    bytes
+}
+
+fn with_spoilt_op(sound: &Program, what: &str, code: OpCode, spoil: Spoil) -> Program {
+    let mut program = sound.clone();
+    let mut all = section(&mut program, RB_OFF_OPS).chunks_exact_mut(size_of::<Op>());
+    let (place, mut op) = all
+        .find_map(|place| {
+            let op = Op::read_from_bytes(place).unwrap();
+            (u32::from(op.code) == code.code()).then_some((place, op))
+        })
+        .unwrap_or_else(|| panic!("{what}: the request has none"));
+    spoil(&mut op);
+    place.copy_from_slice(op.as_bytes());
+    program
+}
+
+fn with_spoilt_actor(sound: &Program, context: Context, spoil: SpoilActor) -> Program {
+    let mut program = sound.clone();
+    let place = section(&mut program, RB_OFF_REQUEST);
+    let mut request = Request::read_from_bytes(place).unwrap();
+    let mut actors = request.actors.iter_mut();
+    spoil(
+        actors
+            .find(|actor| actor.context == context.code())
+            .unwrap(),
+    );
+    place.copy_from_slice(request.as_bytes());
+    program
+}
+
 fn plan() -> Plan {
     Plan::make(
         relaybed_tests::wish(),
@@ -93,7 +156,7 @@ fn plan() -> Plan {
 }
 
 #[test]
-fn spoilt_operations_are_refused_and_the_guest_lives_on() {
+fn spoilt_operations_and_actors_are_refused_and_the_guest_lives_on() {
     let case = relaybed::lang::load("test/hostile", SCENARIO)
         .unwrap()
         .remove(0);
@@ -101,22 +164,12 @@ fn spoilt_operations_are_refused_and_the_guest_lives_on() {
     let counts: Vec<usize> = case.actors.iter().map(|actor| actor.ops.len()).collect();
     let plan = plan();
     let image = ReadyImage::obtain(&plan, 2, &Terminal::new()).unwrap();
-    for (what, code, spoil) in SPOILT {
-        let mut program = sound.clone();
-        let offset = u32::try_from(RB_OFF_OPS).unwrap();
-        let ops = program.writes.iter_mut().find(|(at, _)| *at == offset);
-        let (_, bytes) = ops.unwrap();
-        let mut all = bytes.chunks_exact_mut(size_of::<Op>());
-        let (place, mut op) = all
-            .find_map(|place| {
-                let op = Op::read_from_bytes(place).unwrap();
-                (u32::from(op.code) == code.code()).then_some((place, op))
-            })
-            .unwrap_or_else(|| panic!("{what}: the request has none"));
-        spoil(&mut op);
-        place.copy_from_slice(op.as_bytes());
+    let ops = SPOILT.map(|(what, code, spoil)| (what, with_spoilt_op(&sound, what, code, spoil)));
+    let actors = SPOILT_ACTORS
+        .map(|(what, context, spoil)| (what, with_spoilt_actor(&sound, context, spoil)));
+    for (what, program) in ops.iter().chain(&actors) {
         let mut session = Session::fork(&plan, &image).unwrap();
-        let refused = session.perform(&program, &counts);
+        let refused = session.perform(program, &counts);
         assert!(
             matches!(refused, Err(Cause::Refused { .. })),
             "{what}: {refused:?}"

@@ -222,8 +222,9 @@ impl Vm {
     /// Interrupts a stopped machine's vCPU by an NMI.
     pub(crate) fn inject_nmi(&mut self, vcpu: u32) -> Result<(), Error> {
         match self {
+            Self::Qemu(vm) if vcpu == 0 => Ok(vm.inject_nmi()?),
             Self::Qemu(_) => Err(Error::Unsupported {
-                what: "an NMI for one vCPU",
+                what: "an NMI for another vCPU than the first",
                 backend: Backend::Qemu,
             }),
             Self::Kvm(vm) => Ok(vm.inject_nmi(vcpu)?),

@@ -104,8 +104,11 @@ impl<'m> Paused<'m> {
 
     /// Interrupts one vCPU by an NMI as soon as the guest goes on.
     ///
+    /// QEMU pulls the line LINT1 of all vCPUs at once, which Linux takes NMIs from on the first one only.
+    ///
     /// # Errors
-    /// [`Error::Unsupported`] from the QEMU backend, [`Error::Kvm`] if KVM refuses.
+    /// [`Error::Unsupported`] from the QEMU backend for another vCPU than the first, [`Error::Qemu`] or
+    /// [`Error::Kvm`] if the backend refuses.
     pub fn inject_nmi(&mut self, vcpu: u32) -> Result<(), Error> {
         self.machine.vm.inject_nmi(vcpu)
     }

@@ -22,7 +22,7 @@
 #include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		2
+#define RB_ABI_VERSION		3
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -94,6 +94,8 @@ struct rb_header {
 	__u64 taint_ready;		/* kernel taint mask when made ready */
 	__u64 taint_now;		/* the same when phase became DONE */
 	__u64 direct_map;		/* where the kernel sees guest-physical 0 */
+	__u32 nmi_seq;			/* NMIs asked for since loading */
+	__u32 nmi_ack;			/* host: last one it has sent */
 };
 
 enum rb_mode {
@@ -158,13 +160,22 @@ struct rb_channel_spec {
 };
 
 #define RB_STALL_MAX_US		3000000
+#define RB_NMI_MAX_US		10000000
 
 enum rb_context {
 	RB_CONTEXT_TASK = 0,		/* kernel thread bound to its CPU */
 	RB_CONTEXT_SOFTIRQ = 1,		/* tasklet on that CPU */
-	RB_CONTEXT_HARDIRQ = 2,		/* irq_work on that CPU */
-	RB_CONTEXT_NMI = 3,		/* NMI that the CPU sends itself */
+	RB_CONTEXT_HARDIRQ = 2,		/* interrupt of that CPU */
+	RB_CONTEXT_NMI = 3,		/* NMI of that CPU */
 	RB_CONTEXT_USER = 4,		/* thread of the agent */
+};
+
+/* What brings the actor's CPU into its context. */
+enum rb_source {
+	RB_SOURCE_OWN = 0,	/* the CPU itself: hardirq by irq_work, NMI by its local APIC */
+	RB_SOURCE_HRTIMER = 1,	/* hardirq: a timer that is due at once */
+	RB_SOURCE_IPI = 2,	/* hardirq: a function call from CPU 0, to CPU 0 from CPU 1 */
+	RB_SOURCE_HOST = 3,	/* NMI of CPU 0: the module asks the host for it */
 };
 
 /*
@@ -177,7 +188,7 @@ struct rb_actor {
 	__u32 cpu;		/* bound to it; user actors: NONE32 is any */
 	__u32 first_op;
 	__u32 n_ops;
-	__u32 flags;		/* none yet: 0 */
+	__u32 source;		/* enum rb_source */
 	__u32 reserved;		/* 0 */
 };
 
@@ -334,7 +345,7 @@ enum rb_state {
  * and not refused. error of a kernel operation is -ENODEV when the channel was
  * not open, -EBUSY when OPEN found it open, -ECANCELED when the request was
  * torn down; of a write -ENXIO when the actor's CPU was offline, -ENODEV when it
- * had no channel buffer and -ETIMEDOUT when an NMI did not come; of a user operation what the system call gave, -EBADF for an
+ * had no channel buffer and -ETIMEDOUT when an NMI did not come in RB_NMI_MAX_US; of a user operation what the system call gave, -EBADF for an
  * empty slot and -EBUSY for a taken one.
  *
  * All bytes of one user operation lie together at data_offset, of which
@@ -437,14 +448,16 @@ struct rb_directory {
 /*
  * The doorbell is ttyS1: short lines from guest to host.
  * "R" 16 hex digits: ready, mailbox at that guest-physical address;
- * "C": checkpoint reached; "D": request done; "X" text: the guest cannot go on.
+ * "C": checkpoint reached; "N": an actor of CPU 0 waits for an NMI, which the
+ * host sends for each nmi_seq beyond nmi_ack; "D": request done; "X" text: the
+ * guest cannot go on.
  */
 #define RB_BELL_PORT		0x2f8
 #define RB_BELL_LINE_MAX	200
 
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
-_Static_assert(sizeof(struct rb_header) == 288, "rb_header");
+_Static_assert(sizeof(struct rb_header) == 296, "rb_header");
 _Static_assert(sizeof(struct rb_channel_spec) == 344, "rb_channel_spec");
 _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");

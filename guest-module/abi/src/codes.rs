@@ -99,12 +99,26 @@ coded! {
         Task = 0,
         /// A tasklet on that CPU.
         Softirq = 1,
-        /// An `irq_work` on that CPU.
+        /// An interrupt of that CPU.
         Hardirq = 2,
-        /// An NMI that the CPU sends itself.
+        /// An NMI of that CPU.
         Nmi = 3,
         /// A thread of the agent.
         User = 4,
+    }
+}
+
+coded! {
+    /// What brings an actor's CPU into its context: `enum rb_source`.
+    Source {
+        /// The CPU itself: hardirq by `irq_work`, NMI by its local APIC.
+        Own = 0,
+        /// Hardirq: a timer that is due at once.
+        Hrtimer = 1,
+        /// Hardirq: a function call from CPU 0, to CPU 0 from CPU 1.
+        Ipi = 2,
+        /// NMI of CPU 0: the module asks the host for it.
+        Host = 3,
     }
 }
 

@@ -3,7 +3,7 @@
 /// First word of the mailbox: "RLAYBED1".
 pub const RB_MAGIC: u64 = 0x3144_4542_5941_4c52;
 /// Version of this contract; a guest of another version is refused.
-pub const RB_ABI_VERSION: u32 = 2;
+pub const RB_ABI_VERSION: u32 = 3;
 /// Size in bytes of a page of the guest.
 pub const RB_PAGE_SIZE: usize = 4096;
 /// Size in bytes of the whole mailbox.
@@ -36,6 +36,8 @@ pub const RB_NAME_SIZE: usize = 64;
 pub const RB_BASE_SIZE: usize = 272;
 /// Longest time in microseconds that a `subbuf_start` waits at a gate.
 pub const RB_STALL_MAX_US: u32 = 3_000_000;
+/// Longest wait for an NMI, in microseconds.
+pub const RB_NMI_MAX_US: u32 = 10_000_000;
 /// Where the mailbox holds the request, in bytes from its start.
 pub const RB_OFF_REQUEST: usize = 0x1000;
 /// Where the operations are.

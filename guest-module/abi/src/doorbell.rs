@@ -9,6 +9,8 @@ pub enum Ring {
     Ready(u64),
     /// An actor waits at a checkpoint; the header says which.
     Checkpoint,
+    /// An actor waits for an NMI.
+    Nmi,
     /// The request is through.
     Done,
     /// The guest cannot go on, for the reason given.
@@ -44,6 +46,7 @@ impl Decoder {
                 u64::from_str_radix(hex, 16).map_or_else(|_| garbled(&line), Ring::Ready)
             }
             (Some(b'C'), Some("")) => Ring::Checkpoint,
+            (Some(b'N'), Some("")) => Ring::Nmi,
             (Some(b'D'), Some("")) => Ring::Done,
             (Some(b'X'), Some(why)) => Ring::Failed(why.to_owned()),
             _ => garbled(&line),
@@ -66,10 +69,11 @@ mod tests {
     #[test]
     fn every_ring_is_decoded() {
         assert_eq!(
-            rings(b"R0000000001234000\r\nC\nD\nXno module\n"),
+            rings(b"R0000000001234000\r\nC\nN\nD\nXno module\n"),
             [
                 Ring::Ready(0x123_4000),
                 Ring::Checkpoint,
+                Ring::Nmi,
                 Ring::Done,
                 Ring::Failed("no module".into())
             ]

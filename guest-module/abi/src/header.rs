@@ -140,4 +140,8 @@ pub struct Header {
     pub taint_now: u64,
     /// Where the kernel sees guest-physical 0: begin of its direct mapping of RAM.
     pub direct_map: u64,
+    /// NMIs asked for since the module was loaded.
+    pub nmi_seq: u32,
+    /// Host: the last of them that it has sent.
+    pub nmi_ack: u32,
 }

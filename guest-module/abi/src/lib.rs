@@ -18,8 +18,8 @@ mod request;
 mod transport;
 
 pub use codes::{
-    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
-    Transport, UnknownCode,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, Source,
+    State, Transport, UnknownCode,
 };
 pub use consts::*;
 pub use doorbell::{Decoder, Ring};
@@ -39,7 +39,7 @@ pub use transport::*;
 const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
-    assert!(size_of::<Header>() == 288);
+    assert!(size_of::<Header>() == 296);
     assert!(size_of::<ChannelSpec>() == 344);
     assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);

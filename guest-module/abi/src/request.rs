@@ -57,8 +57,8 @@ pub struct Actor {
     pub first_op: u32,
     /// How many operations it has; no other actor has any of them.
     pub n_ops: u32,
-    /// None yet: 0.
-    pub flags: u32,
+    /// A [`Source`](crate::Source).
+    pub source: u32,
     /// 0.
     pub reserved: u32,
 }

@@ -12,10 +12,39 @@ pub enum Context {
     Task,
     /// Tasklet.
     Softirq,
-    /// irq_work.
+    /// Interrupt: an irq_work, unless [`Source`] says otherwise.
     Hardirq,
-    /// NMI that the CPU sends itself.
+    /// NMI that the CPU sends itself, unless [`Source`] says otherwise.
     Nmi,
+}
+
+/// What brings an actor's CPU into its context, where that is not the CPU's own doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A timer's interrupt.
+    Hrtimer,
+    /// A function call from another CPU: see [`Source::sender`].
+    Ipi,
+    /// The host sends the NMI, to CPU 0, when the module asks for it.
+    Host,
+}
+
+impl Source {
+    /// The CPU that sends `cpu` its interrupt, if one does.
+    #[must_use]
+    pub fn sender(self, cpu: Cpu) -> Option<Cpu> {
+        (self == Self::Ipi).then_some(u32::from(cpu == 0))
+    }
+
+    /// What it brings a CPU into.
+    #[must_use]
+    pub fn context(self) -> Context {
+        match self {
+            Self::Hrtimer | Self::Ipi => Context::Hardirq,
+            Self::Host => Context::Nmi,
+        }
+    }
 }
 
 /// Where in a write another actor is nested on it.
@@ -68,6 +97,9 @@ pub struct Actor {
     pub name: String,
     /// Kernel or user, CPU and context.
     pub place: Place,
+    /// What brings its CPU into its context, if not the CPU itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// What it does.
     pub ops: Vec<Op>,
 }

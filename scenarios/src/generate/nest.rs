@@ -55,6 +55,7 @@ pub(super) fn draw(random: &mut Random, case: &mut Case) {
     let guest = Actor {
         name: "inner".to_owned(),
         place,
+        source: None,
         ops: ops.collect(),
     };
     case.actors.push(guest);

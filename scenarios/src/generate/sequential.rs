@@ -44,6 +44,7 @@ pub(super) fn kernel_actor(random: &mut Random, name: String, cpu: Cpu) -> Actor
     Actor {
         name,
         place: Place::Kernel { cpu, context },
+        source: None,
         ops: Vec::new(),
     }
 }
@@ -54,6 +55,7 @@ pub(super) fn user_actor(random: &mut Random, name: String, vcpus: u32) -> Actor
     Actor {
         name,
         place: Place::User { cpu },
+        source: None,
         ops: Vec::new(),
     }
 }

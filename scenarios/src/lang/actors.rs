@@ -88,6 +88,7 @@ impl<'f> Resolver<'f> {
             cpu: own.unwrap_or(0),
             context,
         });
+        let source = self.source(form, context, own);
         let mut stage = Stage {
             index: self.case.actors.len(),
             place,
@@ -100,6 +101,7 @@ impl<'f> Resolver<'f> {
         self.case.actors.push(Actor {
             name,
             place,
+            source,
             ops: stage.ops,
         });
         self.places.push(stage.places);

@@ -17,6 +17,7 @@ impl Resolver<'_> {
         self.check_opens();
         self.check_gates();
         self.check_stalls();
+        self.check_senders();
         self.check_table_sizes();
         self.check_pages();
         self.check_evidence();

@@ -103,6 +103,7 @@ pub(super) struct ActorForm {
     pub(super) name: Sp<String>,
     pub(super) cpu: Option<CpuForm>,
     pub(super) context: Option<Word>,
+    pub(super) by: Option<Word>,
     pub(super) script: Vec<Step>,
 }
 

@@ -172,6 +172,7 @@ mod resolve;
 mod schedule;
 mod schema;
 mod script;
+mod source;
 #[cfg(test)]
 mod tests;
 mod walk;

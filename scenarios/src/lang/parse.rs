@@ -29,7 +29,7 @@ pub(super) const CHANNEL_KEYS: [&str; 13] = [
     "stall",
     "create",
 ];
-pub(super) const ACTOR_KEYS: [&str; 4] = ["name", "cpu", "context", "script"];
+pub(super) const ACTOR_KEYS: [&str; 5] = ["name", "cpu", "context", "by", "script"];
 pub(super) const BUFFER_KEYS: [&str; 7] = [
     "buffer", "cpu", "at", "produced", "consumed", "offset", "padding",
 ];
@@ -303,12 +303,14 @@ impl<'t> Walker<'t> {
         let name = self.required(&fields, "name").and_then(|v| self.string(v));
         let cpu = fields.get("cpu").and_then(|v| self.cpu(v));
         let context = self.optional_string(&fields, "context");
+        let by = self.optional_string(&fields, "by");
         let script = self.required(&fields, "script");
         let script = script.map_or_else(Vec::new, |v| self.script(v));
         Some(ActorForm {
             name: name?,
             cpu,
             context,
+            by,
             script,
         })
     }

@@ -4,6 +4,7 @@
 //! reports all errors in one pass. Tests hold the two together: every file of the suites must
 //! deserialize into these types, and their keys must be those that the parser knows.
 
+mod actor;
 mod claims;
 mod schedule;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 
+use actor::Actor;
 use claims::Expectation;
 
 /// The JSON Schema of a scenario file.
@@ -166,22 +168,6 @@ struct Create {
     skip: Option<Number>,
     /// How many calls for that CPU then do not make it; all of them if left out.
     times: Option<Number>,
-}
-
-/// One actor: an ordered list of operations.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes the shape for the schema")]
-struct Actor {
-    /// Its name; `NAME@CPU` for each one where `cpu` is "each".
-    name: String,
-    /// The CPU it is bound to, or "each" for one actor on every CPU. Needed in the kernel.
-    cpu: Option<Number>,
-    /// `task` (the default), `softirq`, `hardirq`, `nmi` or `user`.
-    #[schemars(example = &"user")]
-    context: Option<String>,
-    /// What it does, in order.
-    script: Vec<Operation>,
 }
 
 /// A length in bytes, or the two between which lengths are drawn from the seed.

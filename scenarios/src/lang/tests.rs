@@ -53,6 +53,8 @@ bad_files! {
     clients_that_cannot_be: "clients",
     callbacks_that_wait_for_ever: "stalls",
     nestings_and_cpus_that_cannot_be: "contexts",
+    contexts_that_nothing_brings_about: "sources",
+    interrupts_that_nobody_sends: "senders",
     nestings_that_lack_something: "nesting",
     a_cpu_that_never_comes_up: "held-cpu",
     schedules_that_nobody_can_keep: "schedule",

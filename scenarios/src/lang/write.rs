@@ -9,7 +9,7 @@ use super::client::write_client;
 use super::files::ERRORS;
 use crate::case::{
     Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
-    Op, Payload, Place, Via,
+    Op, Payload, Place, Source, Via,
 };
 
 /// Why no file says a case.
@@ -146,7 +146,12 @@ fn channel(text: &mut String, case: &Case, spec: &Channel) -> Result<(), Unwrita
 }
 
 fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable> {
-    let Actor { name, place, ops } = &case.actors[index];
+    let Actor {
+        name,
+        place,
+        source,
+        ops,
+    } = &case.actors[index];
     line(
         text,
         format_args!("\n[[actor]]\nname = {}", actor_name(name)),
@@ -159,6 +164,12 @@ fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable>
                 Context::Softirq => line(text, format_args!("context = \"softirq\"")),
                 Context::Hardirq => line(text, format_args!("context = \"hardirq\"")),
                 Context::Nmi => line(text, format_args!("context = \"nmi\"")),
+            }
+            match source {
+                None => {}
+                Some(Source::Hrtimer) => line(text, format_args!("by = \"hrtimer\"")),
+                Some(Source::Ipi) => line(text, format_args!("by = \"ipi\"")),
+                Some(Source::Host) => line(text, format_args!("by = \"host\"")),
             }
         }
         Place::User { cpu } => {

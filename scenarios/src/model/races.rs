@@ -119,6 +119,7 @@ mod tests {
                 cpu,
                 context: Context::Task,
             },
+            source: None,
             ops,
         }
     }

@@ -51,9 +51,25 @@ pub struct Handshake {
     pub checkpoint_op: u32,
     /// How often the planted defect struck.
     pub plant_done: u32,
+    /// NMIs that the guest has asked for since the module was loaded.
+    pub nmi_seq: u32,
+    /// Last one the host sent.
+    pub nmi_ack: u32,
 }
 
 impl Handshake {
+    /// Whether an actor waits at a checkpoint that the host has not looked at.
+    #[must_use]
+    pub fn is_at_checkpoint(&self) -> bool {
+        self.checkpoint_seq != self.checkpoint_ack
+    }
+
+    /// Whether an actor waits for an NMI that the host has not sent.
+    #[must_use]
+    pub fn awaits_nmi(&self) -> bool {
+        self.nmi_seq != self.nmi_ack
+    }
+
     /// The checkpoint at which an actor of this program waits.
     ///
     /// # Errors
@@ -192,6 +208,8 @@ impl Mailbox {
             checkpoint_label: header.checkpoint_label,
             checkpoint_op: header.checkpoint_op,
             plant_done: header.plant_done,
+            nmi_seq: header.nmi_seq,
+            nmi_ack: header.nmi_ack,
         })
     }
 
@@ -219,6 +237,13 @@ impl Mailbox {
     pub fn acknowledge(&self, now: &Handshake) -> (u64, [u8; 4]) {
         let at = std::mem::offset_of!(Header, checkpoint_ack) as u64;
         (self.address + at, now.checkpoint_seq.to_le_bytes())
+    }
+
+    /// What to write, and where, to say that the NMI asked for was sent.
+    #[must_use]
+    pub fn sent_nmi(&self, now: &Handshake) -> (u64, [u8; 4]) {
+        let at = std::mem::offset_of!(Header, nmi_ack) as u64;
+        (self.address + at, now.nmi_seq.to_le_bytes())
     }
 }
 

@@ -9,14 +9,14 @@ use relaybed_abi::{
     RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START,
     RB_CHAN_ROOT, RB_CHAN_STALL_LATE, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES,
     RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
-    RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
+    RB_REQ_POWER_OFF, RB_REQ_STEPS, Request, Source as AbiSource,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::ProgramError;
 use super::ops::{Encoder, Position};
 use crate::case::{
-    Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op,
+    Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op, Source,
 };
 use crate::evidence::Planted;
 
@@ -257,6 +257,12 @@ fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor,
         Some((_, Context::Nmi)) => AbiContext::Nmi,
         None => AbiContext::User,
     };
+    let source = match actor.source {
+        None => AbiSource::Own,
+        Some(Source::Hrtimer) => AbiSource::Hrtimer,
+        Some(Source::Ipi) => AbiSource::Ipi,
+        Some(Source::Host) => AbiSource::Host,
+    };
     if let Some(cpu) = actor.cpu().filter(|cpu| *cpu >= case.vcpus) {
         return Err(ProgramError::NoSuch {
             at: format!("actor {:?}", actor.name),
@@ -270,7 +276,7 @@ fn actor_head(case: &Case, actor: &Actor, ops: Range<usize>) -> Result<AbiActor,
         cpu: actor.cpu().unwrap_or(RB_NONE32),
         first_op: narrow(ops.start),
         n_ops: narrow(ops.len()),
-        flags: 0,
+        source: source.code(),
         reserved: 0,
     })
 }

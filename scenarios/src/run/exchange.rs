@@ -7,7 +7,7 @@ use super::console::Console;
 use super::error::{Cause, SessionError};
 use super::plan::Plan;
 use super::ram::{View, write};
-use crate::case::Case;
+use crate::case::{Actor, Case, Source};
 use crate::evidence::{Evidence, Observation, Planted, Setting};
 use crate::observe::{self, Handshake, Mailbox, Parts};
 use crate::program::Program;
@@ -50,6 +50,25 @@ pub(super) fn look_at_checkpoint(
     }
     write(paused, address, &bytes)?;
     Ok(seen)
+}
+
+/// Sends the NMI that an actor waits for, which comes when the machine goes on. Only a case that has such an
+/// actor gets one: to any other kernel state it would be an NMI that nobody knows.
+pub(super) fn send_nmi(
+    paused: &mut Paused<'_>,
+    mailbox: &Mailbox,
+    case: &Case,
+) -> Result<(), Cause> {
+    let now = mailbox.handshake(&View(paused.ram()))?;
+    let wanted = |actor: &Actor| actor.source == Some(Source::Host);
+    if !now.awaits_nmi() || !case.actors.iter().any(wanted) {
+        return Err(Cause::Agent(
+            "it asked for an NMI that nobody awaits".to_owned(),
+        ));
+    }
+    let (address, bytes) = mailbox.sent_nmi(&now);
+    write(paused, address, &bytes)?;
+    Ok(paused.inject_nmi(0)?)
 }
 
 /// The module's refusal of a request, if that is how it ended.

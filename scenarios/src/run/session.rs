@@ -9,7 +9,9 @@ use relaybed_vmm::{Event, Machine};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
-use super::exchange::{await_ready, evidence, logs, look_at_checkpoint, put, refusal, setting};
+use super::exchange::{
+    await_ready, evidence, logs, look_at_checkpoint, put, refusal, send_nmi, setting,
+};
 use super::image::ReadyImage;
 use super::plan::Plan;
 use super::ram::View;
@@ -277,7 +279,7 @@ impl Session {
         }
     }
 
-    /// Serves the checkpoints of a program until its end.
+    /// Serves what a program asks of the host until its end.
     fn follow(
         &mut self,
         case: &Case,
@@ -287,6 +289,11 @@ impl Session {
         loop {
             match self.next_ring()? {
                 Ring::Checkpoint => self.checkpoint(case, program, observations)?,
+                Ring::Nmi => {
+                    let mut paused = self.machine.pause()?;
+                    send_nmi(&mut paused, &self.mailbox, case)?;
+                    paused.resume()?;
+                }
                 Ring::Done => return Ok(()),
                 Ring::Failed(why) => return Err(Cause::Agent(why)),
                 ring @ (Ring::Ready(_) | Ring::Garbled(_)) => {

@@ -94,7 +94,11 @@ pub(super) fn finish(case: Case) -> Case {
     });
     // Signals of an actor that went are missed now.
     case = canonical(case);
-    let used = case.actors.iter().filter_map(Actor::cpu);
+    let senders = case
+        .actors
+        .iter()
+        .filter_map(|actor| actor.source?.sender(actor.cpu()?));
+    let used = case.actors.iter().filter_map(Actor::cpu).chain(senders);
     let named = case.actors.iter().flat_map(|actor| &actor.ops);
     let named = named.filter_map(|op| match op {
         Op::Consumed { cpu, .. } | Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } => Some(*cpu),

@@ -17,7 +17,8 @@ pub fn size(case: &Case) -> u64 {
             Place::User { cpu } => cpu.map_or(0, |cpu| word() + u64::from(cpu)),
         };
         let ops = actor.ops.iter().map(|op| OP + op_size(op));
-        4 * OP + place + ops.sum::<u64>()
+        let source = u64::from(actor.source.is_some()) * word();
+        4 * OP + place + source + ops.sum::<u64>()
     });
     let channels = case.channels.iter().map(channel_size);
     actors.sum::<u64>()

@@ -72,7 +72,10 @@ pub(super) fn actors(case: &Case) -> Vec<Case> {
         if let Place::Kernel { context, .. } = &mut in_task.actors[actor].place {
             *context = Context::Task;
         }
-        candidates.extend([on_zero, in_task]);
+        in_task.actors[actor].source = None;
+        let mut by_itself = case.clone();
+        by_itself.actors[actor].source = None;
+        candidates.extend([on_zero, in_task, by_itself]);
         for op in 0..case.actors[actor].ops.len() {
             candidates.extend(plainer_op(case, actor, op));
         }

@@ -47,6 +47,7 @@ fn case() -> Case {
         actors: vec![Actor {
             name: "writer".to_owned(),
             place,
+            source: None,
             ops,
         }],
         gates: Vec::new(),

@@ -216,6 +216,11 @@ impl Qemu {
         Ok(())
     }
 
+    /// Pulls the line by which NMIs come.
+    pub(crate) fn inject_nmi(&mut self) -> Result<(), QemuError> {
+        self.control.execute("inject-nmi").map(drop)
+    }
+
     /// The debugger of a machine that stands still.
     pub(crate) fn gdb(&mut self) -> Result<&mut Gdb, QemuError> {
         self.gdb.as_mut().ok_or(QemuError::NoDebugger)

@@ -47,13 +47,14 @@ fn layouts() -> Vec<Layout> {
             cpus_online, cpus_online_mask, release, buf, chan, request_seq, done_seq, phase,
             refusal, refusal_op, checkpoint_seq, checkpoint_ack, checkpoint_label, checkpoint_op,
             n_events, n_data, n_pfns, order, plant_done, taint_ready, taint_now, direct_map,
+            nmi_seq, nmi_ack,
         }),
         layout!(ChannelSpec = "rb_channel_spec" {
             base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,
             refuse_count, stall_cpu, stall_at, stall_signal, stall_wait, create_answer, create_cpu,
             create_skip, create_times,
         }),
-        layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, flags, reserved }),
+        layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, source, reserved }),
         layout!(Op = "rb_op" {
             code, channel, file, flags, arg0, arg1, len_min, len_max, count, seq_first, blob,
             nest, len64,

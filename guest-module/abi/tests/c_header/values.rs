@@ -2,8 +2,8 @@
 
 use relaybed_abi as abi;
 use relaybed_abi::{
-    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, State,
-    Transport,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, Source,
+    State, Transport,
 };
 
 use crate::c_side::evaluate;
@@ -50,6 +50,7 @@ fn constants_are_the_same_in_c() {
             RB_NAME_SIZE,
             RB_BASE_SIZE,
             RB_STALL_MAX_US,
+            RB_NMI_MAX_US,
             RB_OFF_REQUEST,
             RB_OFF_OPS,
             RB_OFF_BLOB,
@@ -88,6 +89,15 @@ fn constants_are_the_same_in_c() {
             RB_STEP,
             RB_BELL_PORT,
             RB_BELL_LINE_MAX,
+        ),
+    );
+}
+
+#[test]
+fn numbers_of_ioctls_are_the_same_in_c() {
+    assert_same(
+        "ioctls",
+        &constants!(
             RB_IOC_READY,
             RB_IOC_STEP,
             RB_IOC_WAIT,
@@ -190,6 +200,10 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_CONTEXT_HARDIRQ" = Context::Hardirq,
         "RB_CONTEXT_NMI" = Context::Nmi,
         "RB_CONTEXT_USER" = Context::User,
+        "RB_SOURCE_OWN" = Source::Own,
+        "RB_SOURCE_HRTIMER" = Source::Hrtimer,
+        "RB_SOURCE_IPI" = Source::Ipi,
+        "RB_SOURCE_HOST" = Source::Host,
         "RB_PLANT_NONE" = Plant::None,
         "RB_PLANT_TORN" = Plant::Torn,
         "RB_PLANT_LOST" = Plant::Lost,
@@ -212,6 +226,7 @@ fn choices_of_requests_are_the_same_in_c() {
         + Create::ALL.len()
         + Access::ALL.len()
         + Context::ALL.len()
+        + Source::ALL.len()
         + Plant::ALL.len()
         + Transport::ALL.len();
     assert_eq!(expected.len(), all, "a choice is missing above");

@@ -46,6 +46,7 @@ const SPLATS: &[(&str, &str)] = &[
     ("list_add corruption", "a corrupted list"),
     ("list_del corruption", "a corrupted list"),
     ("refcount_t: ", "a reference count gone wrong"),
+    ("Uhhuh. NMI received", "an NMI that nobody knew"),
     ("Bad page state", "a bad page"),
     ("page allocation failure", "memory that ran out"),
     ("Out of memory: Killed", "memory that ran out"),

@@ -38,6 +38,7 @@ pub(in crate::judge) fn reader_behind_the_gate(size: u32, times: u32) -> Actor {
     Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: None },
+        source: None,
         ops: vec![
             Op::FileOpen {
                 file: 0,
@@ -61,6 +62,7 @@ pub(in crate::judge) fn producer(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
             cpu,
             context: Context::Task,
         },
+        source: None,
         ops,
     }
 }
@@ -104,6 +106,7 @@ pub(in crate::judge) fn read_after(mode: Mode) -> Case {
     let reader = Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: None },
+        source: None,
         ops: vec![
             Op::Wait { gate: 0, count: 1 },
             Op::FileOpen {
@@ -158,6 +161,7 @@ pub(in crate::judge) fn race() -> Case {
     let reader = Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: Some(1) },
+        source: None,
         ops: vec![
             Op::FileOpen {
                 file: 0,

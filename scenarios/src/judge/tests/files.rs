@@ -27,6 +27,7 @@ fn user_of(calls: Vec<Op>) -> Case {
     let user = Actor {
         name: "user".to_owned(),
         place: Place::User { cpu: None },
+        source: None,
         ops,
     };
     let writer = producer(

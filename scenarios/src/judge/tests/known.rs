@@ -112,6 +112,7 @@ fn reader_beside_writer(count: u32) -> Case {
     let reader = Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: Some(1) },
+        source: None,
         ops: vec![
             Op::FileOpen {
                 file: 0,
@@ -176,6 +177,7 @@ fn k4_is_a_poll_without_end_on_a_closed_channel() {
         let poller = Actor {
             name: "poller".to_owned(),
             place: Place::User { cpu: None },
+            source: None,
             ops: vec![
                 Op::FileOpen {
                     file: 0,

@@ -272,11 +272,13 @@ pub(super) fn case() -> Case {
             Actor {
                 name: "writer".to_owned(),
                 place: kernel,
+                source: None,
                 ops: flushes,
             },
             Actor {
                 name: "reader".to_owned(),
                 place: Place::User { cpu: None },
+                source: None,
                 ops: copy,
             },
         ],

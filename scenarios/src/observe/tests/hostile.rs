@@ -59,7 +59,7 @@ fn a_header_that_makes_no_sense_is_named() {
     assert_named(header(|h| h.magic ^= 1), "magic number");
     assert_named(
         header(|h| h.abi_version = 77),
-        "ABI version 77, this program version 2",
+        "ABI version 77, this program version 3",
     );
     assert_named(header(|h| h.mailbox_size = 4096), "says it has 4096 bytes");
     assert_named(header(|h| h.mailbox_pa = 0), "says that it is at 0x0");

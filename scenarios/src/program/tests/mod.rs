@@ -48,6 +48,7 @@ fn kernel(name: &str, cpu: u32, ops: Vec<Op>) -> Actor {
     Actor {
         name: name.to_owned(),
         place,
+        source: None,
         ops,
     }
 }
@@ -56,6 +57,7 @@ fn user(ops: Vec<Op>) -> Actor {
     Actor {
         name: "reader".to_owned(),
         place: Place::User { cpu: None },
+        source: None,
         ops,
     }
 }
@@ -174,7 +176,7 @@ fn a_case_becomes_the_request_it_means() {
         cpu,
         first_op,
         n_ops,
-        flags: 0,
+        source: 0,
         reserved: 0,
     };
     assert_eq!(request.actors[0], head(1, 1, 0, 4));

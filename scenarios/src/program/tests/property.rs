@@ -111,7 +111,7 @@ prop_compose! {
             Op::Signal { .. } | Op::Wait { .. } | Op::Checkpoint { .. } => true,
             _ => !kernel,
         }).collect();
-        Actor { name, place, ops }
+        Actor { name, place, source: None, ops }
     }
 }
 

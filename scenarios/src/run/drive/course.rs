@@ -12,7 +12,7 @@ use crate::observe::{self, Mailbox};
 use crate::program::Program;
 use crate::run::console::Console;
 use crate::run::error::{Cause, Ended};
-use crate::run::exchange::{evidence, look_at_checkpoint, refusal};
+use crate::run::exchange::{evidence, look_at_checkpoint, refusal, send_nmi};
 use crate::run::landmarks::{Landmark, Landmarks};
 use crate::run::ram::View;
 use crate::run::stops::{CodeStop, Stops, Watched};
@@ -368,7 +368,7 @@ impl<'a, 'm> Course<'a, 'm> {
         Ok(enabled)
     }
 
-    /// What the module is about to ring for: whether the program is through. A checkpoint is served.
+    /// What the module is about to ring for: whether the program is through. What else it asks for is served.
     fn answer(&mut self) -> Result<bool, Cause> {
         let paused = self.debugger.paused()?;
         let now = self.mailbox.handshake(&View(paused.ram()))?;
@@ -376,8 +376,13 @@ impl<'a, 'm> Course<'a, 'm> {
             refusal(&now)?;
             return Ok(true);
         }
-        let seen = look_at_checkpoint(paused, self.mailbox, self.case, self.program)?;
-        self.observations.push(seen);
+        if now.is_at_checkpoint() {
+            let seen = look_at_checkpoint(paused, self.mailbox, self.case, self.program)?;
+            self.observations.push(seen);
+        }
+        if now.awaits_nmi() {
+            send_nmi(paused, self.mailbox, self.case)?;
+        }
         Ok(false)
     }
 
