@@ -33,7 +33,7 @@ use crate::case::Case;
 use random::Random;
 
 /// Version of the generator: with it, a seed and limits mean the same cases for ever.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The two families of generated cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +79,13 @@ pub fn case(seed: u64, index: u64, limits: &Limits) -> Case {
         };
         // Whom no step fell to does nothing.
         case.actors.retain(|actor| !actor.ops.is_empty());
+        case.name = format!("fuzz/{seed}-{index}");
+        case.summary = format!("Number {index} of seed {seed}, {}.", family.word());
+        let mut case = crate::lang::canonical(case);
+        // Last: what is nested names its host's operation by number.
         if family == Family::Sequential && random.chance(8) {
             nest::draw(&mut random, &mut case);
         }
-        case.name = format!("fuzz/{seed}-{index}");
-        case.summary = format!("Number {index} of seed {seed}, {}.", family.word());
-        let case = crate::lang::canonical(case);
         // One in hundreds could leave more than the guest has room for; another is drawn then.
         if crate::lang::fits(&case) {
             return case;
