@@ -19,13 +19,15 @@ use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-nest");
 /// What runs on both: records in every context, padding, both modes, and every reader.
-const SUITES: [&str; 6] = [
+const SUITES: [&str; 8] = [
     "hello",
     "ordering",
     "padding",
     "no-overwrite",
     "overwrite",
     "readers",
+    "contexts/host-nmi-*",
+    "contexts/interrupts-a*",
 ];
 
 /// The command with these arguments.
