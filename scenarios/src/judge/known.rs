@@ -7,6 +7,8 @@
 
 mod close_wakes_nobody;
 mod data;
+mod first_buffer_lost;
+mod late_files_left_out;
 mod late_setup_left_half;
 mod later_file_fails;
 mod name_is_cut;
@@ -20,6 +22,7 @@ mod refused_after_a_lap;
 mod short_read_in_the_switch;
 mod splice;
 mod two_empty_flushes;
+mod unmapped_in_parts;
 mod unwritten_in_the_switch;
 mod unwritten_next;
 mod without;
@@ -119,6 +122,18 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "unwritten_next",
         explains: unwritten_next::explains,
+    },
+    Recogniser {
+        name: "first_buffer_lost",
+        explains: first_buffer_lost::explains,
+    },
+    Recogniser {
+        name: "late_files_left_out",
+        explains: late_files_left_out::explains,
+    },
+    Recogniser {
+        name: "unmapped_in_parts",
+        explains: unmapped_in_parts::explains,
     },
 ];
 

@@ -31,7 +31,7 @@ impl Simulation<'_> {
         let buffers = spec.buffers(self.done.online_cpus) as usize;
         let online = self.online_buffers(channel);
         let made = if self.done.behaviour.accepts_channel(spec) {
-            self.make_files(channel, false)
+            self.make_files(channel, &online, false)
         } else {
             0
         };
@@ -62,16 +62,15 @@ impl Simulation<'_> {
 
     /// Has the client make every buffer's file, or for buffers without files asks it whether they shall
     /// be: for how many CPUs it does. Unless it does for all, what was made is removed again.
-    fn make_files(&mut self, channel: usize, late: bool) -> usize {
+    fn make_files(&mut self, channel: usize, cpus: &[usize], late: bool) -> usize {
         let spec = &self.case.channels[channel];
         let named = late || spec.files != Files::None;
-        let online = self.online_buffers(channel);
-        let refused = online
+        let refused = cpus
             .iter()
             .position(|cpu| self.refuses_file(channel, *cpu, named));
-        let made = refused.unwrap_or(online.len());
+        let made = refused.unwrap_or(cpus.len());
         if named && let Some(files) = &mut self.done.files[channel] {
-            for cpu in &online[..made] {
+            for cpu in &cpus[..made] {
                 files[*cpu].made += 1;
                 files[*cpu].removed += u64::from(refused.is_some());
             }
@@ -139,13 +138,15 @@ impl Simulation<'_> {
         if self.live[channel].late || self.case.channels[channel].files != Files::None {
             return OpPrediction::failed(EEXIST);
         }
-        let online = self.online_buffers(channel);
-        if self.make_files(channel, true) < online.len() {
+        // A CPU that went offline has left its buffer, with what is in it.
+        let there = &self.live[channel].there;
+        let buffers: Vec<usize> = (0..there.len()).filter(|cpu| there[*cpu]).collect();
+        if self.make_files(channel, &buffers, true) < buffers.len() {
             return OpPrediction::failed(EINVAL);
         }
         let live = &mut self.live[channel];
         live.late = true;
-        for cpu in online {
+        for cpu in buffers {
             live.buffers[cpu].geometry.has_file = true;
         }
         OpPrediction::ok(None)

@@ -279,17 +279,8 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
         report.fail(Property::Notification, at.clone(), what, made, mapped);
     }
     let unmapped = seen(EventKind::Unmapped);
-    // What is taken away in two parts is told twice.
-    let parts = done(|op| {
-        matches!(
-            op,
-            Op::File {
-                call: FileCall::Keep { .. },
-                ..
-            }
-        )
-    });
-    if !(taken..=made + parts).contains(&unmapped) {
+    // Those that nobody takes away go with their process.
+    if !(taken..=made).contains(&unmapped) {
         let what = "calls of buf_unmapped, one for each mapping taken away";
         report.fail(Property::Notification, at, what, taken, unmapped);
     }
