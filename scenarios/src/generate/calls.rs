@@ -1,13 +1,18 @@
 //! Drawing the rarer system calls on a descriptor.
 
-use super::lengths;
 use super::random::Random;
 use super::shadow::Shadow;
+use super::{Limits, lengths};
 use crate::case::{FileCall, Whence};
 use crate::model::behaviour::version;
 
 /// First release without a splice of relay's own, whose many known issues only their own scenarios tell apart.
 const NO_SPLICE: u32 = version(6, 9);
+
+/// Whether the kernel has a splice of relay's own.
+pub(super) fn has_own_splice(limits: &Limits) -> bool {
+    limits.linux_version < NO_SPLICE
+}
 
 /// The kinds, before their arguments are drawn.
 #[derive(Clone, Copy)]

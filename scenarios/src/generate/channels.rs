@@ -22,6 +22,8 @@ const COUNTS: [(u64, u64); 9] = [
 ];
 /// Most bytes of one channel buffer: small ones are judged quickly.
 const BUFFER_MAX: u64 = 32 << 10;
+/// Lengths of base filenames, up to and beyond the longest with which a file can be named.
+const BASE_BYTES: [u32; 8] = [2, 64, 128, 250, 252, 253, 254, 260];
 /// Sizes that relay must refuse.
 const REFUSED: [(u64, u64); 6] = [
     (0, 4),
@@ -35,16 +37,16 @@ const REFUSED: [(u64, u64); 6] = [
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// One to three channels.
-pub(super) fn draw(random: &mut Random) -> Vec<Channel> {
+pub(super) fn draw(random: &mut Random, vcpus: u32) -> Vec<Channel> {
     let count = random.weighted(&[(72, 1), (20, 2), (8, 3)]);
     NAMES[..count]
         .iter()
-        .map(|name| channel(random, name))
+        .map(|name| channel(random, name, vcpus))
         .collect()
 }
 
 /// One channel that relay accepts, or seldom one that it must refuse.
-fn channel(random: &mut Random, name: &str) -> Channel {
+fn channel(random: &mut Random, name: &str, vcpus: u32) -> Channel {
     let refused = random.chance(2);
     let (subbuf_size, n_subbufs) = if refused {
         random.pick(&REFUSED)
@@ -69,12 +71,12 @@ fn channel(random: &mut Random, name: &str) -> Channel {
         header_bytes,
         files: random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]),
         open_at_start: !random.chance(if refused { 80 } else { 12 }),
-        client: client(random, mode),
+        client: client(random, mode, vcpus),
     }
 }
 
 /// What the client does beyond the ordinary, seldom.
-fn client(random: &mut Random, mode: Mode) -> Client {
+fn client(random: &mut Random, mode: Mode, vcpus: u32) -> Client {
     let mut client = Client::default();
     if random.chance(72) {
         return client;
@@ -94,11 +96,18 @@ fn client(random: &mut Random, mode: Mode) -> Client {
             count: random.weighted(&[(50, 1), (30, 2), (20, 7)]),
         });
     }
-    // Only for the first CPU: what an opening leaves that fails for a later one (K3) would be in the way
-    // of all that comes after it.
+    if random.chance(10) {
+        client.base_bytes = Some(random.pick(&BASE_BYTES));
+    }
     if random.chance(8) {
+        // Seldom for a later CPU: what such an opening leaves (K3) is in the way of all that comes after it.
+        let later = vcpus > 1 && random.chance(20);
         client.create = Some(Denied {
-            cpu: 0,
+            cpu: if later {
+                random.between32(1, vcpus - 1)
+            } else {
+                0
+            },
             answer: random.pick(&[Answer::Null, Answer::Error]),
             skip: random.between32(0, 1),
             times: random.between32(1, 2),

@@ -4,12 +4,12 @@
 //! What relay leaves to its client to keep apart is kept apart: flush, reset and close come when all
 //! writers are through, and nobody counts sub-buffers as consumed where somebody reads.
 
-use super::Limits;
 use super::files::Desk;
 use super::kernel_ops::{self, Who};
 use super::random::Random;
 use super::sequential::{anyones_op, blank, kernel_actor, user_actor};
 use super::shadow::Shadow;
+use super::{Limits, stall};
 use crate::case::{Case, Context, Op};
 
 /// Gate that everybody signals at the end.
@@ -31,9 +31,14 @@ pub(super) fn draw(random: &mut Random, limits: &Limits) -> Case {
         .collect();
     let mut slots = 0;
     writers(random, &mut case, &mut shadows);
-    let readers = readers(random, &mut case, &mut shadows, &mut slots, limits);
-    if readers == 0 && random.chance(40) {
-        consumer(random, &mut case, &mut shadows);
+    if random.chance(10) {
+        // Whoever reads beside a switch that waits meets known issues, which take one reader to be told.
+        stall::draw(random, &mut case, &mut shadows, &mut slots);
+    } else {
+        let readers = readers(random, &mut case, &mut shadows, &mut slots, limits);
+        if readers == 0 && random.chance(40) {
+            consumer(random, &mut case, &mut shadows);
+        }
     }
     for actor in &mut case.actors {
         actor.ops.push(Op::Signal { gate: OVER });

@@ -118,9 +118,9 @@ pub(super) fn draw(
     }
 }
 
-/// A write, unless the lock of a global channel is nothing for an NMI.
+/// A write, unless a lock or a callback that waits is nothing for an NMI.
 fn write_from(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, who: Who<'_>) -> Op {
-    if who.context == Context::Nmi && shadow.global {
+    if who.context == Context::Nmi && (shadow.global || shadow.stalls) {
         let cpu = any_cpu(random, shadow);
         return Op::BufFull { channel, cpu };
     }

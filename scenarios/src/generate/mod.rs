@@ -2,8 +2,9 @@
 //!
 //! Sizes, counts, modes, headers, files, contexts, operations, readers and gates are all drawn, weighted
 //! towards boundaries: exact fits and one byte beside them, a single sub-buffer, sub-buffers of one byte,
-//! full channels, flush, reset, consumed, close and reopen in odd places. Seldom the client refuses, fails
-//! to make a file or shares one buffer, a CPU goes off and on, or an actor interrupts another one's write.
+//! full channels, flush, reset, consumed, close and reopen in odd places. Seldom the client refuses, stalls,
+//! fails to make a file, has a long name or shares one buffer, a CPU goes off and on, or an actor interrupts
+//! another one's write.
 //!
 //! There are two families. In a *sequential* case gates put all operations in one order, so the model
 //! predicts every byte. In a *concurrent* one writers and readers meet as relay allows, and what the order
@@ -24,6 +25,8 @@ mod order;
 pub(crate) mod random;
 mod sequential;
 mod shadow;
+mod spliced;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +36,7 @@ use crate::case::Case;
 use random::Random;
 
 /// Version of the generator: with it, a seed and limits mean the same cases for ever.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The two families of generated cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,9 @@ pub fn case(seed: u64, index: u64, limits: &Limits) -> Case {
     let family = limits.family.unwrap_or(drawn);
     loop {
         let mut case = match family {
+            Family::Sequential if calls::has_own_splice(limits) && random.chance(2) => {
+                spliced::draw(&mut random, limits)
+            }
             Family::Sequential => sequential::draw(&mut random, limits),
             Family::Concurrent => concurrent::draw(&mut random, limits),
         };

@@ -1,6 +1,7 @@
 //! An actor that interrupts another one's write.
 
 use super::random::Random;
+use super::sequential::source;
 use crate::case::{Actor, Case, Context, Mode, NestPoint, Op, Payload, Place, Via};
 
 /// Seats an actor on a write of a sequential case, if it has one that can carry one.
@@ -31,9 +32,10 @@ pub(super) fn draw(random: &mut Random, case: &mut Case) {
     };
     let above = [Context::Softirq, Context::Hardirq, Context::Nmi];
     let above: Vec<Context> = above.into_iter().filter(|inner| *inner > context).collect();
+    let inner = random.pick(&above);
     let place = Place::Nested {
         cpu,
-        context: random.pick(&above),
+        context: inner,
         host,
         op,
         at,
@@ -52,11 +54,12 @@ pub(super) fn draw(random: &mut Random, case: &mut Case) {
             count: random.between32(1, 3),
         }
     });
+    let ops = ops.collect();
     let guest = Actor {
         name: "inner".to_owned(),
         place,
-        source: None,
-        ops: ops.collect(),
+        source: source(random, cpu, inner),
+        ops,
     };
     case.actors.push(guest);
 }

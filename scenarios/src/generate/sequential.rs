@@ -7,7 +7,7 @@ use super::order::{Step, in_line};
 use super::random::Random;
 use super::shadow::Shadow;
 use super::{Limits, channels};
-use crate::case::{Actor, Case, Context, Cpu, Op, Place};
+use crate::case::{Actor, Case, Context, Cpu, Op, Place, Source};
 
 /// Gates that a request has room for, and so hand-overs with one of their own.
 const HANDOVERS_MAX: usize = 60;
@@ -19,13 +19,14 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
     } else {
         random.between32(1, limits.vcpus)
     };
+    let vcpus = vcpus.max(1);
     Case {
         name: String::new(),
         summary: String::new(),
-        vcpus: vcpus.max(1),
+        vcpus,
         seed: random.between(1, 1 << 32),
         needs: Vec::new(),
-        channels: channels::draw(random),
+        channels: channels::draw(random, vcpus),
         actors: Vec::new(),
         gates: Vec::new(),
         expect: Vec::new(),
@@ -44,9 +45,20 @@ pub(super) fn kernel_actor(random: &mut Random, name: String, cpu: Cpu) -> Actor
     Actor {
         name,
         place: Place::Kernel { cpu, context },
-        source: None,
+        source: source(random, cpu, context),
         ops: Vec::new(),
     }
+}
+
+/// What brings the CPU into its context. No function call to CPU 0: its sender may go offline.
+pub(super) fn source(random: &mut Random, cpu: Cpu, context: Context) -> Option<Source> {
+    let (often, seldom) = match (context, cpu) {
+        (Context::Hardirq, 0) => (Some(Source::Hrtimer), None),
+        (Context::Hardirq, _) => (Some(Source::Hrtimer), Some(Source::Ipi)),
+        (Context::Nmi, 0) => (None, Some(Source::Host)),
+        _ => return None,
+    };
+    random.weighted(&[(50, None), (30, often), (20, seldom)])
 }
 
 /// A user actor without operations.

@@ -28,6 +28,8 @@ pub(super) struct Shadow {
     pub(super) accepted: bool,
     /// One buffer for all CPUs.
     pub(super) global: bool,
+    /// A callback of it waits: nothing for an NMI.
+    pub(super) stalls: bool,
     /// Its callback is relay's own.
     pub(super) plain: bool,
     pub(super) rings: Vec<Ring>,
@@ -48,6 +50,7 @@ impl Shadow {
             has_files: channel.files != crate::case::Files::None,
             accepted,
             global: channel.client.global,
+            stalls: channel.client.stall.is_some(),
             plain: channel.mode == Mode::Default,
             rings: vec![Ring::default(); cpus as usize],
         };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Family, Limits, case, line_of};
-use crate::case::{Case, Context, FileCall, Files, Mode, Op, Place, Via};
+use crate::case::{Case, Context, FileCall, Files, Mode, Op, Place, Source, Via};
 use crate::lang::{load, write};
 use crate::model::order::Order;
 
@@ -104,7 +104,16 @@ fn every_kind_of_channel_and_actor_is_drawn_at_some_time() {
     }
     assert!(channels().any(|c| c.client.global));
     assert!(channels().any(|c| c.client.refuse.is_some()));
-    assert!(channels().any(|c| c.client.create.is_some()));
+    assert!(channels().any(|c| c.client.create.is_some_and(|create| create.cpu == 0)));
+    assert!(channels().any(|c| c.client.create.is_some_and(|create| create.cpu > 0)));
+    assert!(channels().any(|c| c.base().len() > 250));
+    let sources = [Source::Hrtimer, Source::Ipi, Source::Host];
+    for source in sources {
+        let mut actors = all.iter().flat_map(|case| &case.actors);
+        assert!(actors.any(|actor| actor.source == Some(source)));
+    }
+    let mut concurrent = (0..2000).map(|index| case(1, index, &limits(2, Family::Concurrent)));
+    assert!(concurrent.any(|case| case.stalls().count() > 0));
     assert!(
         all.iter()
             .flat_map(|case| &case.actors)

@@ -28,7 +28,7 @@ mod unwritten_next;
 mod without;
 
 use crate::case::{Channel, Op};
-use crate::verdict::{Failure, Verdict};
+use crate::verdict::{Failure, Property, Verdict};
 
 use super::matter::Matter;
 
@@ -210,6 +210,15 @@ fn explain<'a>(
         }
     }
     Some(found)
+}
+
+/// Whether a failure may follow from a channel or buffer that is there and should not be, or the other way
+/// round: bytes that nobody wrote and a kernel that dies do not.
+fn may_follow(failure: &Failure) -> bool {
+    !matches!(
+        failure.property,
+        Property::Health | Property::Integrity | Property::Safety
+    )
 }
 
 /// The channel that a failure is about: by its name, by its operation, or by the operation's descriptor.

@@ -9,7 +9,7 @@ use super::bounds;
 use super::diagnostic::Problem;
 use super::form::Span;
 use super::resolve::{Resolver, refused_by_relay};
-use crate::case::{ChannelIndex, FileCall, Op, Payload, take_turns};
+use crate::case::{Channel, ChannelIndex, Context, FileCall, Op, Payload, take_turns};
 
 impl Resolver<'_> {
     pub(super) fn check(&mut self) {
@@ -18,6 +18,7 @@ impl Resolver<'_> {
         self.check_gates();
         self.check_stalls();
         self.check_senders();
+        self.check_nmis();
         self.check_table_sizes();
         self.check_pages();
         self.check_evidence();
@@ -142,6 +143,34 @@ impl Resolver<'_> {
                 place,
                 here,
                 "every wait needs as many signals before it, by actors that do not wait for it",
+            );
+        }
+    }
+
+    /// An NMI may find what it interrupts holding a lock: a global channel's, or that of the gates.
+    fn check_nmis(&mut self) {
+        let is_nmi = |actor: usize| {
+            let actor = &self.case.actors[actor];
+            actor
+                .producer()
+                .is_some_and(|(_, context)| context == Context::Nmi)
+        };
+        let locks = |channel: &Channel| channel.client.global || channel.client.stall.is_some();
+        let locked = |op: &Op| match op {
+            Op::Write { channel, .. } => locks(&self.case.channels[*channel]),
+            _ => false,
+        };
+        let wrong: Vec<Span> = self
+            .all_ops()
+            .filter(|(actor, op, _)| is_nmi(*actor) && locked(op))
+            .map(|(_, _, place)| place.clone())
+            .collect();
+        for place in wrong {
+            self.report(
+                "an NMI cannot write to this channel".to_owned(),
+                place,
+                "may find a lock taken",
+                "its client locks, since all CPUs share a buffer or a callback waits: write in another context",
             );
         }
     }

@@ -55,6 +55,7 @@ bad_files! {
     nestings_and_cpus_that_cannot_be: "contexts",
     contexts_that_nothing_brings_about: "sources",
     interrupts_that_nobody_sends: "senders",
+    nmis_that_may_find_a_lock: "nmi-and-locks",
     nestings_that_lack_something: "nesting",
     a_cpu_that_never_comes_up: "held-cpu",
     schedules_that_nobody_can_keep: "schedule",

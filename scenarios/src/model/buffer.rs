@@ -220,8 +220,8 @@ pub struct Buffer {
     /// False once `relay_subbufs_consumed()` moved past a partly read sub-buffer: where the next
     /// read starts is then documented nowhere.
     pub position_known: bool,
-    /// Two sub-buffers in a row were completed empty; in overwrite mode, where a lap may leave an empty one
-    /// the oldest, one was.
+    /// Two sub-buffers in a row were completed with nothing to read: empty, or the first one read out while
+    /// it was unfinished. In overwrite mode, where a lap may leave an empty one the oldest, one was.
     pub two_empty: bool,
     /// A user wrote into it through a mapping, so that it need not hold whole records.
     pub stored: bool,
@@ -396,11 +396,19 @@ impl Buffer {
         let slot = self.produced.slot(self.geometry.n_subbufs);
         let empty = self.offset == 0;
         let again = self.produced.0 > 0 && self.prev_padding == self.geometry.subbuf_size;
-        self.two_empty |= empty && (again || self.geometry.overwrite);
+        self.two_empty |= empty && (again || self.is_read_out() || self.geometry.overwrite);
         self.prev_padding = padding;
         self.padding[slot.0] = padding;
         self.produced.0 += 1;
         self.completed_bytes += self.offset;
+    }
+
+    /// The only complete sub-buffer was read while it was unfinished, and no read has come since.
+    fn is_read_out(&self) -> bool {
+        let oldest = self.consumed.slot(self.geometry.n_subbufs);
+        self.produced.ready(self.consumed) == 1
+            && self.bytes_consumed > 0
+            && self.bytes_consumed >= self.complete_fill(oldest)
     }
 
     fn too_big(&mut self, len: u64) -> Switched {

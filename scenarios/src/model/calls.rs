@@ -2,11 +2,11 @@
 
 use relaybed_abi::ChanState;
 
-use crate::case::{Access, FileCall, Files};
+use crate::case::{Access, FileCall};
 
 use super::buffer::Piece;
 use super::descriptors::{EBADF, Taking};
-use super::lifecycle::ENOENT;
+use super::lifecycle::{ENAMETOOLONG, ENOENT, NAME_MAX};
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
@@ -244,14 +244,15 @@ impl Simulation<'_> {
     }
 
     pub(super) fn op_stat(&self, at: At, channel: usize, cpu: u32) -> OpPrediction {
-        if !self.lifecycle_certain(channel, at) {
+        if !self.lifecycle_certain(channel, at) || !self.hotplug_certain(cpu, at) {
             return OpPrediction::default();
+        }
+        if self.case.channels[channel].file_name_len(cpu) > NAME_MAX {
+            return OpPrediction::failed(ENAMETOOLONG);
         }
         let key = (channel, cpu as usize);
         let live = &self.live[channel];
-        let named = live.late || self.case.channels[channel].files != Files::None;
-        let has_file = live.state == ChanState::Open && named;
-        let Some(buffer) = live.buffers.get(key.1).filter(|_| has_file) else {
+        let Some(buffer) = live.buffers.get(key.1).filter(|_| live.has_file(key.1)) else {
             return OpPrediction::failed(ENOENT);
         };
         let certain = self
@@ -262,7 +263,8 @@ impl Simulation<'_> {
 
     /// The files of a channel's directory, which is made when the channel is first to be opened.
     pub(super) fn op_list(&self, at: At, channel: usize) -> OpPrediction {
-        if !self.lifecycle_certain(channel, at) {
+        let mut cpus = 0..self.done.online_cpus;
+        if !self.lifecycle_certain(channel, at) || !cpus.all(|cpu| self.hotplug_certain(cpu, at)) {
             return OpPrediction::default();
         }
         let live = &self.live[channel];
@@ -274,8 +276,9 @@ impl Simulation<'_> {
         let mut names = Vec::new();
         match live.state {
             ChanState::Never => return OpPrediction::failed(ENOENT),
-            ChanState::Open if live.late || spec.files != Files::None => {
-                names.extend((0..live.buffers.len()).map(|cpu| format!("{}{cpu}", spec.base())));
+            ChanState::Open => {
+                let cpus = (0..live.buffers.len()).filter(|cpu| live.has_file(*cpu));
+                names.extend(cpus.map(|cpu| format!("{}{cpu}", spec.base())));
             }
             _ => {}
         }

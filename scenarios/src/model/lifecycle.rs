@@ -8,7 +8,7 @@ use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
 use super::predict::Key;
 use super::prediction::{ChannelMoment, Moment, OpPrediction};
-use super::simulate::{Descriptor, Simulation, Slot, record_calls};
+use super::simulate::{Descriptor, Live, Simulation, Slot, record_calls};
 
 /// No such file or directory.
 pub(super) const ENOENT: u32 = 2;
@@ -17,12 +17,21 @@ const EEXIST: u32 = 17;
 /// A file could not be made.
 const EINVAL: u32 = 22;
 /// No name of a file.
-const ENAMETOOLONG: u32 = 36;
+pub(super) const ENAMETOOLONG: u32 = 36;
 /// The kernel has no such function.
 const ENOSYS: u32 = 38;
 
 /// Longest name of a file in bytes.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
+
+impl Live {
+    /// Whether a file of the CPU's buffer is there.
+    pub(super) fn has_file(&self, cpu: usize) -> bool {
+        self.state == ChanState::Open
+            && self.there.get(cpu) == Some(&true)
+            && self.buffers[cpu].geometry.has_file
+    }
+}
 
 impl Simulation<'_> {
     /// Opens the channel; whether relay accepts.
@@ -198,10 +207,7 @@ impl Simulation<'_> {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENAMETOOLONG);
         }
-        let there = live.state == ChanState::Open
-            && live.there.get(cpu as usize) == Some(&true)
-            && live.buffers[cpu as usize].geometry.has_file;
-        if !there {
+        if !live.has_file(cpu as usize) {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENOENT);
         }

@@ -3,9 +3,7 @@
 
 use crate::case::{Channel, Op};
 use crate::judge::matter::Matter;
-use crate::verdict::{Failure, Property};
-
-const NEVER: [Property; 3] = [Property::Health, Property::Integrity, Property::Safety];
+use crate::verdict::Failure;
 
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
     let Some(channel) = super::channel(matter, failure) else {
@@ -13,7 +11,7 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
     };
     comes_up_without_file(matter, channel)
         && all.iter().any(|other| is_lost(matter, channel, other))
-        && !NEVER.contains(&failure.property)
+        && super::may_follow(failure)
         && (is_about_first(matter, failure) || is_lost(matter, channel, failure))
 }
 

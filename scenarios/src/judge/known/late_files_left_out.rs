@@ -3,9 +3,7 @@
 
 use crate::case::{Files, Op};
 use crate::judge::matter::Matter;
-use crate::verdict::{Failure, Property};
-
-const NEVER: [Property; 3] = [Property::Health, Property::Integrity, Property::Safety];
+use crate::verdict::Failure;
 
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
     let opened = match super::operation(matter, failure) {
@@ -29,7 +27,7 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
     spec.files == Files::None
         && any(&|op| matches!(op, Op::LateSetup { channel: of } if *of == channel))
         && any(&|op| matches!(op, Op::CpuOff { cpu: of } if *of == cpu))
-        && !NEVER.contains(&failure.property)
+        && super::may_follow(failure)
         && all.iter().any(not_made)
 }
 

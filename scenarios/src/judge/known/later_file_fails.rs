@@ -1,14 +1,12 @@
-//! K3: `create_buf_file` failed for a CPU behind the first, and CPU 0's file was never removed. What
+//! K3: `create_buf_file` failed for a CPU behind the first, and CPU 0's file was not removed each time. What
 //! follows from that, the next opening above all, is about the same channel.
 
 use crate::judge::matter::Matter;
-use crate::verdict::{Failure, Property};
+use crate::verdict::Failure;
 
-const FOLLOWS: [Property; 3] = [
-    Property::Lifetime,
-    Property::Notification,
-    Property::Expectation,
-];
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
 
 pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
     let Some(channel) = super::channel(matter, failure) else {
@@ -19,8 +17,7 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
         other.at.channel.as_ref() == Some(&channel.name)
             && other.at.cpu == Some(0)
             && other.what.contains("remove_buf_file")
-            && other.expected != other.seen
-            && other.seen == "0"
+            && number(&other.seen) < number(&other.expected)
     };
-    fails && FOLLOWS.contains(&failure.property) && all.iter().any(stays)
+    fails && super::may_follow(failure) && all.iter().any(stays)
 }

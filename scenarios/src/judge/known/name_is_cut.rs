@@ -2,16 +2,10 @@
 //! longer than relay keeps. What follows from that is about the same channel.
 
 use crate::judge::matter::Matter;
-use crate::verdict::{Failure, Property};
+use crate::verdict::Failure;
 
 /// Longest name of a file in bytes; relay may keep one byte less.
 const NAME_MAX: usize = 255;
-
-const FOLLOWS: [Property; 3] = [
-    Property::Lifetime,
-    Property::Notification,
-    Property::Expectation,
-];
 
 /// Some file has the longest name that there can be, and none has a longer one.
 pub(super) fn of_the_longest(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
@@ -35,11 +29,11 @@ fn is_cut(
     let last = channel
         .buffers(matter.prediction.online_cpus)
         .saturating_sub(1);
+    // Whose second file would have had the name of the first was refused.
     let cut = |other: &Failure| {
         other.at.channel.as_ref() == Some(&channel.name)
-            && other.what.starts_with("the file's name")
+            && (other.what.starts_with("the file's name")
+                || (other.what == "state of the channel" && other.seen.starts_with("refused")))
     };
-    concerned(channel.file_name_len(last))
-        && FOLLOWS.contains(&failure.property)
-        && all.iter().any(cut)
+    concerned(channel.file_name_len(last)) && super::may_follow(failure) && all.iter().any(cut)
 }
