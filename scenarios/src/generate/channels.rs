@@ -1,7 +1,9 @@
 //! Drawing channels and their clients.
 
+use super::Limits;
 use super::random::Random;
 use crate::case::{Answer, Callbacks, Channel, Client, Denied, Files, Mode, Refuse};
+use crate::model::behaviour::version;
 
 /// Sub-buffer sizes: tiny, odd, around powers of two and around a page.
 const SIZES: [u64; 26] = [
@@ -24,6 +26,8 @@ const COUNTS: [(u64, u64); 9] = [
 const BUFFER_MAX: u64 = 32 << 10;
 /// Lengths of base filenames, up to and beyond the longest with which a file can be named.
 const BASE_BYTES: [u32; 8] = [2, 64, 128, 250, 252, 253, 254, 260];
+/// First release that refuses a client without remove_buf_file.
+const MUST_REMOVE: u32 = version(5, 11);
 /// Sizes that relay must refuse.
 const REFUSED: [(u64, u64); 6] = [
     (0, 4),
@@ -37,16 +41,16 @@ const REFUSED: [(u64, u64); 6] = [
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// One to three channels.
-pub(super) fn draw(random: &mut Random, vcpus: u32) -> Vec<Channel> {
+pub(super) fn draw(random: &mut Random, vcpus: u32, limits: &Limits) -> Vec<Channel> {
     let count = random.weighted(&[(72, 1), (20, 2), (8, 3)]);
     NAMES[..count]
         .iter()
-        .map(|name| channel(random, name, vcpus))
+        .map(|name| channel(random, name, vcpus, limits))
         .collect()
 }
 
 /// One channel that relay accepts, or seldom one that it must refuse.
-fn channel(random: &mut Random, name: &str, vcpus: u32) -> Channel {
+fn channel(random: &mut Random, name: &str, vcpus: u32, limits: &Limits) -> Channel {
     let refused = random.chance(2);
     let (subbuf_size, n_subbufs) = if refused {
         random.pick(&REFUSED)
@@ -71,12 +75,12 @@ fn channel(random: &mut Random, name: &str, vcpus: u32) -> Channel {
         header_bytes,
         files: random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]),
         open_at_start: !random.chance(if refused { 80 } else { 12 }),
-        client: client(random, mode, vcpus),
+        client: client(random, mode, vcpus, limits),
     }
 }
 
 /// What the client does beyond the ordinary, seldom.
-fn client(random: &mut Random, mode: Mode, vcpus: u32) -> Client {
+fn client(random: &mut Random, mode: Mode, vcpus: u32, limits: &Limits) -> Client {
     let mut client = Client::default();
     if random.chance(72) {
         return client;
@@ -90,6 +94,10 @@ fn client(random: &mut Random, mode: Mode, vcpus: u32) -> Client {
             (3, Callbacks::NoCreate),
             (3, Callbacks::NoRemove),
         ]);
+        if client.callbacks == Callbacks::NoRemove && limits.linux_version < MUST_REMOVE {
+            // Its files outlive their buffers: whoever opens one then reads freed memory.
+            client.callbacks = Callbacks::All;
+        }
     } else if random.chance(60) {
         client.refuse = Some(Refuse {
             from: random.between32(1, 6),

@@ -26,7 +26,7 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
         vcpus,
         seed: random.between(1, 1 << 32),
         needs: Vec::new(),
-        channels: channels::draw(random, vcpus),
+        channels: channels::draw(random, vcpus, limits),
         actors: Vec::new(),
         gates: Vec::new(),
         expect: Vec::new(),

@@ -70,7 +70,9 @@ fn channel(random: &mut Random) -> Channel {
 
 /// Records, or the end of a sub-buffer that holds some.
 fn written(random: &mut Random, shadow: &mut Shadow, cpu: u32) -> Op {
-    if shadow.ring(cpu).offset > 0 && random.chance(20) {
+    // As long as there is room, whatever was taken: then it is certain what the sub-buffer holds.
+    let has_room = shadow.ring(cpu).ready + 1 < shadow.n_subbufs;
+    if has_room && shadow.ring(cpu).offset > 0 && random.chance(30) {
         shadow.switched(cpu);
         return Op::Switch { channel: 0, len: 0 };
     }

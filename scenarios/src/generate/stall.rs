@@ -31,6 +31,11 @@ pub(super) fn draw(
     }
     let (channel, cpu) = random.pick(&writers);
     let alone = writers.iter().filter(|at| **at == (channel, cpu)).count() == 1;
+    let late = case.channels[channel].header_bytes > 0;
+    // Known issues again: a reader that loses headers, or meets them early, is told with one write only.
+    if late && !alone {
+        return;
+    }
     let elsewhere = (cpu + random.between32(1, case.vcpus - 1)) % case.vcpus;
     let first = case.gates.len();
     let [here, inside, go_on] = [first, first + 1, first + 2];
@@ -43,7 +48,7 @@ pub(super) fn draw(
         at: random.between32(1, 3),
         signal: inside,
         wait: go_on,
-        late: alone && spec.header_bytes > 0 && random.chance(50),
+        late,
     });
     for actor in &mut case.actors {
         hold_back(actor, (channel, cpu), [here, inside]);

@@ -227,8 +227,21 @@ fn channel<'a>(matter: &Matter<'a>, failure: &Failure) -> Option<&'a Channel> {
     if let Some(name) = &failure.at.channel {
         return channels.iter().find(|channel| channel.name == *name);
     }
-    let named = operation(matter, failure)?.channel();
-    channels.get(named.or_else(|| buffer(matter, failure).map(|(channel, _)| channel))?)
+    let op = operation(matter, failure)?;
+    let bound = || buffer(matter, failure).map(|(channel, _)| channel);
+    let logged = || matches!(op, Op::Klog { .. }).then(|| logged_to(matter))?;
+    channels.get(op.channel().or_else(bound).or_else(logged)?)
+}
+
+/// The only channel that klog ever goes to.
+fn logged_to(matter: &Matter<'_>) -> Option<usize> {
+    let ops = matter.case.actors.iter().flat_map(|actor| &actor.ops);
+    let mut registered = ops.filter_map(|op| match op {
+        Op::KlogRegister { channel } => Some(*channel),
+        _ => None,
+    });
+    let first = registered.next()?;
+    registered.all(|other| other == first).then_some(first)
 }
 
 /// The buffer that a failure is about: by its location, or by the descriptor of its operation.

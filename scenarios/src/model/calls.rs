@@ -135,7 +135,10 @@ impl Simulation<'_> {
             }
         }
         OpPrediction {
-            reads: Some(vec![ReadPrediction::of(whole)]),
+            reads: Some(vec![ReadPrediction {
+                pieces: whole,
+                bytes: at,
+            }]),
             ..OpPrediction::ok(Some(u64::from(at)))
         }
     }

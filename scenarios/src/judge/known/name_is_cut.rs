@@ -29,11 +29,10 @@ fn is_cut(
     let last = channel
         .buffers(matter.prediction.online_cpus)
         .saturating_sub(1);
-    // Whose second file would have had the name of the first was refused.
+    // The name may not be told: of a channel whose second file had the name of the first, or which was closed.
     let cut = |other: &Failure| {
         other.at.channel.as_ref() == Some(&channel.name)
-            && (other.what.starts_with("the file's name")
-                || (other.what == "state of the channel" && other.seen.starts_with("refused")))
+            && (other.what.starts_with("the file's name") || other.what == "state of the channel")
     };
     concerned(channel.file_name_len(last)) && super::may_follow(failure) && all.iter().any(cut)
 }
