@@ -157,6 +157,30 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_names_the_files_of_buffers_that_are_there_and_late_files_are_for_all_of_them() {
+        let (_, prediction) = predicted(
+            "[[actor]]\nname = \"admin\"\ncontext = \"user\"\nscript = [{ cpu_off = 1 }, { signal = \"off\" }, \
+             { wait = \"open\" }, { list = \"cpu\" }, { stat = \"cpu\", cpu = 1 }, { cpu_on = 1 }, { list = \"cpu\" }]\n\
+             [[actor]]\nname = \"task\"\ncpu = 0\nscript = [{ wait = \"off\" }, { close = \"cpu\" }, { open = \"cpu\" }, \
+             { signal = \"open\" }]\n",
+        );
+        let names = |op| prediction.op(0, op).and_then(|op| op.names.clone());
+        assert_eq!(names(3), Some(vec!["cpu0".to_owned()]));
+        assert_eq!(prediction.op(0, 4).and_then(|op| op.error), Some(2));
+        assert_eq!(names(6), Some(vec!["cpu0".to_owned(), "cpu1".to_owned()]));
+    }
+
+    #[test]
+    fn the_size_of_a_file_with_a_name_that_is_too_long_cannot_be_asked_for() {
+        let text = "summary = \"A case of a test.\"\n[channel.cpu]\nsubbuf_size = 64\nn_subbufs = 4\n\
+                    base_bytes = 260\n[[actor]]\nname = \"user\"\ncontext = \"user\"\n\
+                    script = [{ stat = \"cpu\", cpu = 0 }]\n";
+        let case = load("test/hotplug", text).expect("a good file").remove(0);
+        let prediction = predict(&case, &Behaviour::of(version(6, 1)), 2);
+        assert_eq!(prediction.op(0, 0).and_then(|op| op.error), Some(36));
+    }
+
+    #[test]
     fn opening_beside_a_cpu_that_comes_up_ends_with_a_buffer_and_beside_one_that_goes_off_nobody_knows()
      {
         let opener = "[[actor]]\nname = \"opener\"\ncpu = 0\nscript = [{ close = \"cpu\" }, { open = \"cpu\" }]\n";

@@ -197,6 +197,19 @@ fn two_empty_sub_buffers_give_nothing_twice() {
 }
 
 #[test]
+fn an_empty_sub_buffer_behind_one_that_was_read_out_unfinished_is_the_second_with_nothing_to_give()
+{
+    let mut log = Vec::new();
+    let mut buffer = Buffer::open(geometry(8, 4, false, 0), &mut log);
+    buffer.write(record(0), 5, false, &mut log);
+    assert_eq!(spell(&buffer.read(5)).len(), 5);
+    buffer.flush(&mut log);
+    assert!(!buffer.two_empty);
+    buffer.flush(&mut log);
+    assert!(buffer.two_empty);
+}
+
+#[test]
 fn a_header_can_make_a_record_too_big_after_the_switch() {
     let mut log = Vec::new();
     let mut buffer = Buffer::open(geometry(16, 4, false, 6), &mut log);

@@ -1,6 +1,7 @@
 //! K3: `create_buf_file` failed for a CPU behind the first, and CPU 0's file was not removed each time. What
 //! follows from that, the next opening above all, is about the same channel.
 
+use crate::case::Files;
 use crate::judge::matter::Matter;
 use crate::verdict::Failure;
 
@@ -12,7 +13,9 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
     let Some(channel) = super::channel(matter, failure) else {
         return false;
     };
-    let fails = channel.client.create.is_some_and(|create| create.cpu > 0);
+    // Files that come late are another matter: K8.
+    let fails =
+        channel.files != Files::None && channel.client.create.is_some_and(|create| create.cpu > 0);
     let stays = |other: &Failure| {
         other.at.channel.as_ref() == Some(&channel.name)
             && other.at.cpu == Some(0)
