@@ -65,6 +65,7 @@ fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
     for (name, id) in [
         ("reader-starts-over", "K31"),
         ("unwritten-in-the-switch", "K32"),
+        ("unwritten-begin", "K33"),
     ] {
         let judged = judge(name).expect_code(0);
         assert_eq!(row(&judged)["outcome"], "known", "{name}");

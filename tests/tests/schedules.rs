@@ -10,7 +10,7 @@ use relaybed::case::Case;
 use relaybed::judge::judge;
 use relaybed::lang;
 use relaybed::run::{Controlled, Driven, Plan, Stops, Wish};
-use relaybed::schedule::{InTurn, Script, Strategy};
+use relaybed::schedule::{InTurn, Place, Script, Strategy};
 use relaybed::verdict::Verdict;
 use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::Clock;
@@ -140,4 +140,58 @@ until = "end"
     assert!(missed.text.contains("vCPU 0 at idle"), "{}", missed.text);
     // Behind it the program comes to its end by itself.
     assert_eq!(judge(&case, &driven.evidence).0, Verdict::Passed);
+}
+
+/// The one place in the kernel's code that a run came to, and its verdict.
+fn place_in_code(guest: &Controlled<'_>, case: &Case) -> (Place, Verdict) {
+    assert_eq!(guest.lacks(&Stops::of(case)), None, "{}", case.name);
+    let mut script = Script::new(case);
+    let driven = run(guest, case, &mut script);
+    assert_eq!(script.not_reached(), None, "{}", case.name);
+    let places = driven.trace.steps.into_iter().map(|step| step.stop.place);
+    let in_code = |place: &Place| matches!(place, Place::Code { .. } | Place::Instruction { .. });
+    let place = places.into_iter().find(in_code).unwrap();
+    (place, judge(case, &driven.evidence).0)
+}
+
+#[test]
+fn turns_end_at_an_offset_in_a_function_and_at_its_nth_instruction() {
+    let plan = plan();
+    let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
+    let (place, verdict) = place_in_code(&guest, &embedded("schedules/before-the-step"));
+    let symbol = "relay_file_read_consume".to_owned();
+    assert_eq!(place, Place::Code { symbol, offset: 5 });
+    // Shown only if the reader stood there while the writer went on.
+    assert!(
+        matches!(&verdict, Verdict::Known { id, .. } if id == "K31"),
+        "{verdict:?}"
+    );
+    let (place, verdict) = place_in_code(&guest, &embedded("schedules/switch-begun"));
+    let symbol = "relay_switch_subbuf".to_owned();
+    assert_eq!(place, Place::Instruction { symbol, nth: 6 });
+    assert_eq!(verdict, Verdict::Passed);
+}
+
+#[test]
+fn places_that_are_not_in_the_kernel_are_told_before_the_run() {
+    let plan = plan();
+    let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
+    let lacking = |symbol: &str, offset| {
+        let mut case = embedded("schedules/before-the-step");
+        let until = relaybed::case::Until::Code {
+            symbol: symbol.to_owned(),
+            offset,
+            instructions: 0,
+        };
+        case.schedule[2].until = until;
+        guest.lacks(&Stops::of(&case))
+    };
+    assert_eq!(
+        lacking("relay_no_such_function", 0).as_deref(),
+        Some("this kernel has no function relay_no_such_function")
+    );
+    assert_eq!(
+        lacking("relay_switch_subbuf", 0x10000).as_deref(),
+        Some("relay_switch_subbuf of this kernel has no instruction at 0x10000")
+    );
 }

@@ -1,4 +1,4 @@
-//! Evidence with some bytes of one buffer's reads left out, to see whether anything else is wrong.
+//! Evidence with some bytes of one buffer's reads left out or made good, to see whether anything else is wrong.
 
 use std::ops::Range;
 
@@ -34,11 +34,24 @@ pub(super) fn failures(
     key: (usize, u32),
     range: Range<usize>,
 ) -> Vec<Failure> {
-    let left = evidence(matter, key, range);
+    let left = evidence(matter, key, range, &[]);
     failures_under(matter.case, &left, &matter.prediction.behaviour)
 }
 
-fn evidence(matter: &Matter<'_>, key: (usize, u32), range: Range<usize>) -> Evidence {
+/// What would fail if the readers had got these bytes from there on, in place of as many others.
+pub(super) fn failures_with(
+    matter: &Matter<'_>,
+    key: (usize, u32),
+    start: usize,
+    bytes: &[u8],
+) -> Vec<Failure> {
+    let range = start..start.saturating_add(bytes.len());
+    let good = evidence(matter, key, range, bytes);
+    failures_under(matter.case, &good, &matter.prediction.behaviour)
+}
+
+/// The evidence with `with` where the range was: nothing, or as many bytes.
+fn evidence(matter: &Matter<'_>, key: (usize, u32), range: Range<usize>, with: &[u8]) -> Evidence {
     let mut left = matter.evidence.clone();
     let mut position = 0;
     for got in reads(matter.case, matter.evidence) {
@@ -53,6 +66,8 @@ fn evidence(matter: &Matter<'_>, key: (usize, u32), range: Range<usize>) -> Evid
         }
         let start = left.data.len() as u64;
         left.data.extend(&got.bytes[..cut.start - own.start]);
+        let instead = cut.start - range.start..cut.end - range.start;
+        left.data.extend(with.get(instead).unwrap_or(&[]));
         left.data.extend(&got.bytes[cut.end - own.start..]);
         let end = left.data.len() as u64;
         let event = left
