@@ -25,5 +25,5 @@ pub use channel::observation;
 pub use error::{ObserveError, Where};
 pub use fields::{FieldPlace, field_places, field_value};
 pub use mailbox::{Handshake, Mailbox};
-pub use parts::{Parts, evidence_parts, parts};
+pub use parts::{Parts, evidence_parts, has_begun, parts};
 pub use ram::{OutOfRam, Ram};

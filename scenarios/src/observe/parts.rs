@@ -1,12 +1,14 @@
 //! Results, events and the bytes that user actors got.
 
+use std::mem::offset_of;
+
 use relaybed_abi::{
-    Event, EventKind, OpResult, RB_DATA_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_NONE32, RB_OFF_DATA,
-    RB_OFF_EVENTS, RB_OFF_RESULTS, State,
+    Event, EventKind, OpResult, Phase, RB_DATA_SIZE, RB_MAX_EVENTS, RB_MAX_OPS, RB_NONE32,
+    RB_OFF_DATA, RB_OFF_EVENTS, RB_OFF_RESULTS, State,
 };
 use zerocopy::FromZeros;
 
-use super::ram::{fill, get_many};
+use super::ram::{fill, get, get_many};
 use super::{Mailbox, ObserveError, Ram, Where};
 use crate::case::Case;
 
@@ -89,6 +91,27 @@ pub fn parts(ram: &dyn Ram, mailbox: &Mailbox, counts: &[usize]) -> Result<Parts
         taint_after: header.taint_now,
         plant_done: header.plant_done,
     })
+}
+
+/// Whether the first operation of the request in the mailbox has begun. The machine may run: one word is read
+/// after the other, and what they say together was so at some moment.
+///
+/// # Errors
+/// As [`Mailbox::handshake`].
+pub fn has_begun(ram: &dyn Ram, mailbox: &Mailbox, ops: usize) -> Result<bool, ObserveError> {
+    let now = mailbox.handshake(ram)?;
+    if now.phase != Phase::Running {
+        return Ok(now.done_seq == now.request_seq);
+    }
+    for op in 0..ops.min(RB_MAX_OPS) {
+        let place = RB_OFF_RESULTS + op * size_of::<OpResult>() + offset_of!(OpResult, state);
+        let address = mailbox.address() + place as u64;
+        let state: u32 = get(ram, address, "the state of an operation", Where::Mailbox)?;
+        if state != State::Idle.code() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn events(ram: &dyn Ram, mailbox: &Mailbox, taken: u32) -> Result<(Vec<Event>, u32), ObserveError> {

@@ -1,7 +1,7 @@
 //! One boot: from spawning the machine to its end, and every case run on it in between.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relaybed_abi::{Decoder, Ring};
 use relaybed_guest::Progress;
@@ -19,6 +19,9 @@ use crate::case::Case;
 use crate::evidence::{Evidence, Observation, Planted, Setting};
 use crate::observe::{self, Mailbox, ObserveError, Parts};
 use crate::program::{self, Program};
+
+/// Between two looks at a running machine's mailbox: fine beside what is measured by it.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// A guest that is ready, and what is needed to talk with it. Dropping it ends the machine.
 #[derive(Debug)]
@@ -176,6 +179,23 @@ impl Session {
         };
         send(&mut self.machine, &self.mailbox).map_err(ended)?;
         Ok(Sent { program, plant })
+    }
+
+    /// Waits for the first operation of a case that was sent, by looking at the mailbox of the running machine.
+    ///
+    /// # Errors
+    /// [`Cause`] when there is no mailbox any more, or nothing began within the deadline.
+    pub fn await_first_operation(&self, case: &Case) -> Result<(), Cause> {
+        let ops = case.actors.iter().map(|actor| actor.ops.len()).sum();
+        let until = Instant::now() + self.deadline.idle;
+        while !observe::has_begun(&View(self.machine.ram()), &self.mailbox, ops)? {
+            if Instant::now() > until {
+                let why = format!("no operation began within {:?}", self.deadline.idle);
+                return Err(Cause::Agent(why));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// Waits for the end of a case that was sent, and takes its evidence. In the same stop of the
