@@ -30,6 +30,7 @@ void bed_ring(const char *line)
 {
 	unsigned long flags;
 
+	bed_stop_bell();
 	raw_spin_lock_irqsave(&bed_bell_lock, flags);
 	while (*line)
 		bed_ring_byte(*line++);

@@ -255,6 +255,7 @@ static void __exit bed_module_exit(void)
 {
 	misc_deregister(&bed_device);
 	bed_producer_exit();
+	bed_stop_exit();
 	bed_transport_exit();
 	bed_hotplug_exit();
 	bed_nmi_exit();

@@ -190,18 +190,11 @@ static void bed_line_up(void)
 					 READ_ONCE(bed.stopping));
 }
 
-/* Where a debugger of the machine finds an actor between two operations. */
-noinline void bed_step(u32 actor, u32 op)
-{
-	/* Neither the call nor its arguments are optimised away. */
-	asm volatile("" : : "r" (actor), "r" (op) : "memory");
-}
-
 void bed_step_at(u32 actor, u32 op)
 {
 	if (!op && bed.request->flags & RB_REQ_STEPS)
 		bed_line_up();
-	bed_step(actor, op);
+	bed_stop_step(actor, op);
 }
 
 void bed_op_run(struct bed_actor *a, u32 index)

@@ -212,8 +212,13 @@ void bed_klog_fire(struct bed_actor *a, const struct bed_shot *shot);
 
 /* ops.c */
 void bed_op_run(struct bed_actor *a, u32 index);
-void bed_step(u32 actor, u32 op);
 void bed_step_at(u32 actor, u32 op);
+
+/* stop.c */
+void bed_stop_step(u32 actor, u32 op);
+void bed_stop_bell(void);
+int bed_stop_at_idle(void);
+void bed_stop_exit(void);
 
 /* nest.c */
 void bed_nest_begin(struct bed_actor *a, const struct rb_op *op);

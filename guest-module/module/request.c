@@ -78,6 +78,8 @@ int bed_request_begin(void)
 	bed.seq = READ_ONCE(bed.header->request_seq);
 
 	err = bed_request_take(&refusal_op);
+	if (!err && bed.request->flags & RB_REQ_STEPS)
+		err = bed_stop_at_idle();
 	if (err)
 		return bed_refuse(err, refusal_op);
 	for (i = 0; i < bed.request->n_channels; i++)

@@ -22,7 +22,7 @@
 #include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		3
+#define RB_ABI_VERSION		4
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -96,7 +96,18 @@ struct rb_header {
 	__u64 direct_map;		/* where the kernel sees guest-physical 0 */
 	__u32 nmi_seq;			/* NMIs asked for since loading */
 	__u32 nmi_ack;			/* host: last one it has sent */
+	__u64 stop;			/* RB_STOP_*: what the CPU that writes it has come to */
 };
+
+/*
+ * Words for rb_header.stop, for a host that stops vCPUs where they write it: a
+ * kind, and an actor and an operation where there are any.
+ */
+#define RB_STOP_STEP		1	/* an actor is before its operation op */
+#define RB_STOP_BELL		2	/* the doorbell is about to be rung */
+#define RB_STOP_IDLE		3	/* the CPU is about to idle; after the first request with STEPS */
+#define RB_STOP_KIND_SHIFT	56
+#define RB_STOP_ACTOR_SHIFT	32
 
 enum rb_mode {
 	RB_MODE_NO_OVERWRITE = 0,	/* subbuf_start is our callback: !full */
@@ -311,7 +322,7 @@ enum rb_plant {
 };
 
 #define RB_REQ_POWER_OFF	0x1	/* release everything, ring "D", power off */
-#define RB_REQ_STEPS		0x2	/* user actors announce each operation by STEP; all actors begin together */
+#define RB_REQ_STEPS		0x2	/* user actors announce each operation by STEP; all actors begin together; CPUs tell when they idle */
 
 struct rb_request {
 	__u32 flags;		/* RB_REQ_* */
@@ -457,7 +468,7 @@ struct rb_directory {
 
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
-_Static_assert(sizeof(struct rb_header) == 296, "rb_header");
+_Static_assert(sizeof(struct rb_header) == 304, "rb_header");
 _Static_assert(sizeof(struct rb_channel_spec) == 344, "rb_channel_spec");
 _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");

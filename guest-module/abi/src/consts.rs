@@ -3,7 +3,7 @@
 /// First word of the mailbox: "RLAYBED1".
 pub const RB_MAGIC: u64 = 0x3144_4542_5941_4c52;
 /// Version of this contract; a guest of another version is refused.
-pub const RB_ABI_VERSION: u32 = 3;
+pub const RB_ABI_VERSION: u32 = 4;
 /// Size in bytes of a page of the guest.
 pub const RB_PAGE_SIZE: usize = 4096;
 /// Size in bytes of the whole mailbox.
@@ -102,6 +102,16 @@ pub const RB_OP_HOLD: u16 = 0x10;
 pub const RB_REQ_POWER_OFF: u32 = 0x1;
 /// All actors begin together; those of user space announce each operation by [`RB_IOC_STEP`](crate::RB_IOC_STEP).
 pub const RB_REQ_STEPS: u32 = 0x2;
+/// Kind of a word in [`Header::stop`](crate::Header::stop): an actor is before an operation.
+pub const RB_STOP_STEP: u64 = 1;
+/// Kind of such a word: the doorbell is about to be rung.
+pub const RB_STOP_BELL: u64 = 2;
+/// Kind of such a word: the CPU is about to idle.
+pub const RB_STOP_IDLE: u64 = 3;
+/// Where the kind is in such a word.
+pub const RB_STOP_KIND_SHIFT: u32 = 56;
+/// Where the actor is in such a word, in 16 bits; the operation is in the lowest 32.
+pub const RB_STOP_ACTOR_SHIFT: u32 = 32;
 /// First word of a record with a header: "RECR".
 pub const RB_RECORD_MAGIC: u32 = 0x5243_4552;
 /// Size in bytes of a record's header; shorter records are pattern alone.

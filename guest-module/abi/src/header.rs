@@ -144,4 +144,7 @@ pub struct Header {
     pub nmi_seq: u32,
     /// Host: the last of them that it has sent.
     pub nmi_ack: u32,
+    /// What the CPU that wrote it last had come to, for a host that stops vCPUs where they write it: an
+    /// `RB_STOP_*` with actor and operation.
+    pub stop: u64,
 }

@@ -39,7 +39,7 @@ pub use transport::*;
 const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
-    assert!(size_of::<Header>() == 296);
+    assert!(size_of::<Header>() == 304);
     assert!(size_of::<ChannelSpec>() == 344);
     assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);

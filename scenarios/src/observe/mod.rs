@@ -19,6 +19,7 @@ mod parts;
 mod ram;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use buffer::BufferView;
 pub use channel::observation;
@@ -27,3 +28,4 @@ pub use fields::{FieldPlace, field_places, field_value};
 pub use mailbox::{Handshake, Mailbox};
 pub use parts::{Parts, evidence_parts, has_begun, parts};
 pub use ram::{OutOfRam, Ram};
+pub use told::Told;

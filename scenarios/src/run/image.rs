@@ -128,8 +128,11 @@ fn make(plan: &Plan, vcpus: u32, folder: &Path, identity: &str) -> Result<(), Se
         session = Session::boot(plan, vcpus)?;
     }
     if plan.is_controllable() {
+        // With steps: what tells of them is switched on in the image, not in each of its forks.
+        let mut rest = program::rest(SETTLE_US);
+        rest.announce_steps();
         session
-            .perform(&program::rest(SETTLE_US), &[1])
+            .perform(&rest, &[1])
             .map_err(|cause| SessionError::NoRest(cause.to_string()))?;
     }
     let mailbox = session.mailbox_address();

@@ -1,4 +1,5 @@
-//! Places in the kernel and in our module that every run under control stops at.
+//! Places in the kernel's code that every run under control stops at. What the module tells of is watched
+//! instead (`told.rs`): a breakpoint that is met makes QEMU translate the whole kernel anew.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +7,8 @@ use super::ram::View;
 use crate::observe::Ram as _;
 use crate::symbols::Symbols;
 
-/// Where the kernel goes when a CPU has nothing to run; the first is in every kernel.
-const IDLE: [&str; 4] = [
-    "default_idle",
-    "mwait_idle",
-    "acpi_idle_do_entry",
-    "acpi_safe_halt",
-];
 /// The timer interrupt's work.
 const TICK: &str = "hrtimer_interrupt";
-/// Our module before it rings the doorbell.
-const BELL: &str = "bed_ring";
-/// Our module before an operation of an actor.
-const STEP: &str = "bed_step";
 /// Functions with loops that wait for another CPU. Each such loop says `pause` in every turn.
 const SPINNING: [&str; 14] = [
     "csd_lock_wait",
@@ -46,14 +36,8 @@ const TEXT_MAP: u64 = 0xffff_ffff_8000_0000;
 /// What a landmark stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Landmark {
-    /// The CPU has nothing to run.
-    Idle,
     /// Its timer's interrupt.
     Tick,
-    /// The module is about to ring.
-    Bell,
-    /// An actor is before an operation.
-    Step,
     /// One turn of a loop that waits for another CPU.
     Spin,
 }
@@ -81,22 +65,12 @@ impl Landmarks {
     /// [`NoLandmark`].
     pub(super) fn find(symbols: &Symbols, ram: &View<'_>) -> Result<Self, NoLandmark> {
         let mut found = Self::default();
-        for (name, landmark, must) in [
-            (IDLE[0], Landmark::Idle, true),
-            (IDLE[1], Landmark::Idle, false),
-            (IDLE[2], Landmark::Idle, false),
-            (IDLE[3], Landmark::Idle, false),
-            (TICK, Landmark::Tick, true),
-            (BELL, Landmark::Bell, true),
-            (STEP, Landmark::Step, true),
-        ] {
-            let addresses = symbols.named(name);
-            if must && addresses.is_empty() {
-                return Err(NoLandmark { name });
-            }
-            for address in addresses {
-                found.by_address.insert(*address, landmark);
-            }
+        let ticks = symbols.named(TICK);
+        if ticks.is_empty() {
+            return Err(NoLandmark { name: TICK });
+        }
+        for address in ticks {
+            found.by_address.insert(*address, Landmark::Tick);
         }
         for name in SPINNING {
             for begin in symbols.named(name) {

@@ -47,7 +47,7 @@ fn layouts() -> Vec<Layout> {
             cpus_online, cpus_online_mask, release, buf, chan, request_seq, done_seq, phase,
             refusal, refusal_op, checkpoint_seq, checkpoint_ack, checkpoint_label, checkpoint_op,
             n_events, n_data, n_pfns, order, plant_done, taint_ready, taint_now, direct_map,
-            nmi_seq, nmi_ack,
+            nmi_seq, nmi_ack, stop,
         }),
         layout!(ChannelSpec = "rb_channel_spec" {
             base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,

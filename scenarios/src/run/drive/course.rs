@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use relaybed_vmm::{Debugger, Halted, Interrupts, signals};
+use relaybed_vmm::{Access, Debugger, Halted, Interrupts, signals};
 
 use super::{Stuck, TICKS_MAX};
 use crate::case::Case;
 use crate::evidence::{Evidence, Observation, Planted, Setting};
-use crate::observe::{self, Mailbox};
+use crate::observe::{self, Mailbox, Told};
 use crate::program::Program;
 use crate::run::console::Console;
 use crate::run::error::{Cause, Ended};
@@ -112,6 +112,8 @@ impl<'a, 'm> Course<'a, 'm> {
                 self.debugger.set_breakpoint(address)?;
             }
         }
+        self.debugger
+            .set_watchpoint(self.mailbox.stop_word(), 8, Access::Write)?;
         for address in self.code.keys().copied().collect::<Vec<_>>() {
             self.debugger.set_breakpoint(address)?;
         }
@@ -170,6 +172,9 @@ impl<'a, 'm> Course<'a, 'm> {
             self.state(vcpu).idle = false;
             let seen = match halted {
                 Halted::Breakpoint { address } => self.landmark(vcpu, address)?,
+                Halted::Watchpoint { address } if address == self.mailbox.stop_word() => {
+                    self.told(vcpu)?
+                }
                 Halted::Watchpoint { address } => {
                     let place = self.watched.met(&mut self.debugger, address)?;
                     place.map(Seen::Place)
@@ -217,29 +222,33 @@ impl<'a, 'm> Course<'a, 'm> {
             return Ok(self.code_place(vcpu, address)?.map(Seen::Place));
         };
         Ok(Some(Seen::Place(match landmark {
-            Landmark::Bell => return Ok(Some(Seen::Bell)),
-            Landmark::Idle => {
-                self.state(vcpu).idle = true;
-                if self.stops.accesses {
-                    // It goes on at a timer interrupt, or because somebody woke it.
-                    self.count_tick(vcpu)?;
-                }
-                Place::Idle
-            }
             Landmark::Tick => self.tick(vcpu)?,
             Landmark::Spin => {
                 self.state(vcpu).spins = true;
                 Place::Waits
             }
-            Landmark::Step => {
-                self.ticks = 0;
-                let registers = self.debugger.registers(vcpu)?;
-                // The calling convention's first two arguments, of 32 bits each.
-                let [actor, op] = [registers.general[5], registers.general[4]]
-                    .map(|word| u32::try_from(word & 0xffff_ffff).unwrap_or(0));
-                Place::Operation { actor, op }
-            }
         })))
+    }
+
+    /// What the module says that a vCPU has come to.
+    fn told(&mut self, vcpu: u32) -> Result<Option<Seen>, Cause> {
+        let told = self.mailbox.told(&View(self.debugger.paused()?.ram()))?;
+        Ok(match told {
+            None => None,
+            Some(Told::Bell) => Some(Seen::Bell),
+            Some(Told::Operation { actor, op }) => {
+                self.ticks = 0;
+                Some(Seen::Place(Place::Operation { actor, op }))
+            }
+            Some(Told::Idle) => {
+                self.state(vcpu).idle = true;
+                if self.stops.accesses {
+                    // It goes on at a timer interrupt, or because somebody woke it.
+                    self.count_tick(vcpu)?;
+                }
+                Some(Seen::Place(Place::Idle))
+            }
+        })
     }
 
     /// The place that begins or is this instruction.
