@@ -137,6 +137,8 @@ pub struct Explored {
     pub busy_ms: f64,
     /// What was found, by what it is.
     pub findings: std::collections::BTreeMap<String, Found>,
+    /// What showed on a machine that had run other schedules before, and not on one of its own: how often.
+    pub fleeting: std::collections::BTreeMap<String, u64>,
 }
 
 /// How often something was found.

@@ -10,7 +10,7 @@ use super::run::{DEFAULT_OUT, stop};
 use super::{MachineArgs, Stop, say, scenarios, within};
 use crate::exit::Exit;
 use crate::report::{Format, Reporter};
-use crate::run::{Explore, Options, explore};
+use crate::run::{Explore, Options, Until, explore};
 use crate::schedule::Kind;
 
 /// Arguments of `explore`.
@@ -34,8 +34,15 @@ pub(crate) struct ExploreArgs {
     #[arg(long, default_value_t = 2, value_parser = within(0, 60))]
     preemptions: u32,
     /// Count what is found instead of stopping at the first finding.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "until")]
     keep_going: bool,
+    /// Look for this: a known issue (`K2`) or a property (`integrity`); count others on the way.
+    #[arg(long, value_name = "FINDING")]
+    until: Option<String>,
+    /// Machines side by side; the report is the same for every number. `dfs` takes one
+    /// [default: one for each core].
+    #[arg(long, value_parser = within(1, 64))]
+    jobs: Option<u32>,
     /// Longest time in seconds spent on making a finding small; 0: leave it as it is.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     shrink_for: u64,
@@ -86,6 +93,12 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 )]
 struct FromTheBeginning;
 
+/// One machine for each core: one vCPU of a machine runs at a time.
+fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(cores).unwrap_or(1).min(64)
+}
+
 pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
     let kind = match args.strategy {
@@ -132,7 +145,12 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     let wish = Explore {
         kind,
         seeds: args.seeds.clone(),
-        keep_going: args.keep_going,
+        until: match (&args.until, args.keep_going) {
+            (Some(name), _) => Until::Named(name.clone()),
+            (None, true) => Until::Never,
+            (None, false) => Until::Any,
+        },
+        jobs: args.jobs.unwrap_or_else(cores),
         shrink_for: Duration::from_secs(args.shrink_for),
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;

@@ -236,6 +236,12 @@ fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
             found.times, found.first
         )?;
     }
+    for (what, times) in &explored.fleeting {
+        writeln!(
+            out,
+            "fleeting  {what} {times} times, and not on a machine of its own"
+        )?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use relaybed_vmm::Event;
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
-use super::exchange::{logs, put, setting};
+use super::exchange::{logs, setting};
 use super::image::ReadyImage;
 use super::landmarks::Landmarks;
 use super::plan::Plan;
@@ -157,13 +157,45 @@ impl<'a> Controlled<'a> {
         &self,
         case: &Case,
         plant: Option<Planted>,
-        (stops, digest): (&Stops, bool),
+        stops: (&Stops, bool),
         strategy: &mut dyn Strategy,
     ) -> Result<Result<Driven, Undriven>, SessionError> {
+        let mut once = Once {
+            strategy: Some(strategy),
+            driven: None,
+        };
+        let ended = self.series(case, plant, stops, &mut once)?;
+        Ok(match (ended, once.driven) {
+            (Some(undriven), _) => Err(undriven),
+            (None, Some(driven)) => Ok(driven),
+            // A series of one that had a strategy ends with the one or the other.
+            (None, None) => Err(Undriven {
+                ended: Ended {
+                    cause: Cause::Stuck(Stuck::Ended),
+                    evidence: None,
+                },
+                trace: Trace::default(),
+                console: Vec::new(),
+            }),
+        })
+    }
+
+    /// Runs a case again and again on one fork, until the series has no strategy more or a run does not come to
+    /// its end, which is given then. Between two runs nothing but the second one's program is written: the same
+    /// image, case and answers of all strategies give the same runs.
+    ///
+    /// # Errors
+    /// When no machine can be had.
+    pub fn series(
+        &self,
+        case: &Case,
+        plant: Option<Planted>,
+        (stops, digest): (&Stops, bool),
+        series: &mut dyn Series,
+    ) -> Result<Option<Undriven>, SessionError> {
         let dir = logs()?;
         let mut machine = self.image.fork(self.plan, dir.path())?;
         let mut console = Console::new(machine.spec().console_path(), self.plan.show_console());
-        console.mark();
         let mailbox = Mailbox::attach(&View(machine.ram()), self.image.mailbox())?;
         let landmarks = Landmarks::find(&self.symbols, &View(machine.ram()))?;
         let setting = setting(self.plan, &mailbox);
@@ -172,40 +204,69 @@ impl<'a> Controlled<'a> {
             cause,
             evidence: None,
         };
-        let outcome = (|| {
+        let outcome: Result<(), Ended> = (|| {
             let mut program = program::compile(case, plant).map_err(|e| ended(e.into()))?;
             program.announce_steps();
-            let mut paused = machine.pause().map_err(|e| ended(e.into()))?;
-            put(&mut paused, &mailbox, &program).map_err(ended)?;
+            let paused = machine.pause().map_err(|e| ended(e.into()))?;
             let debugger = paused.debug().map_err(|e| ended(e.into()))?;
-            let mut run = Course::new(
+            let mut course = Course::new(
                 debugger,
                 (&landmarks, &self.symbols, stops),
                 (&mailbox, case, &program),
                 (self.vcpus(), self.plan.deadline().idle),
             );
-            let driven = run.drive(strategy, &mut trace);
-            console.show();
-            run.take(driven, (&setting, plant), &console, digest)
-        })();
-        Ok(match outcome {
-            Ok((evidence, digest)) => Ok(Driven {
-                evidence,
-                trace,
-                digest,
-            }),
-            Err(mut ended) => {
-                if matches!(ended.cause, Cause::Stuck(Stuck::Ended))
-                    && let Ok(Event::Exit(exit)) = machine.next_event(self.plan.deadline())
-                {
-                    ended.cause = Cause::Died(exit);
-                }
-                Err(Undriven {
-                    ended,
-                    trace,
-                    console: machine.console_tail(20).unwrap_or_default(),
-                })
+            while let Some(strategy) = series.strategy() {
+                console.mark();
+                trace = Trace::default();
+                let driven = course.drive(strategy, &mut trace);
+                console.show();
+                let (evidence, digest) =
+                    course.take(driven, (&setting, plant), &console, digest)?;
+                series.ran(Driven {
+                    evidence,
+                    trace: std::mem::take(&mut trace),
+                    digest,
+                });
             }
-        })
+            Ok(())
+        })();
+        let Err(mut ended) = outcome else {
+            return Ok(None);
+        };
+        if matches!(ended.cause, Cause::Stuck(Stuck::Ended))
+            && let Ok(Event::Exit(exit)) = machine.next_event(self.plan.deadline())
+        {
+            ended.cause = Cause::Died(exit);
+        }
+        Ok(Some(Undriven {
+            ended,
+            trace,
+            console: machine.console_tail(20).unwrap_or_default(),
+        }))
+    }
+}
+
+/// Runs that follow one another on one machine.
+pub trait Series {
+    /// What says who goes on in the next run; `None`: there is none.
+    fn strategy(&mut self) -> Option<&mut dyn Strategy>;
+
+    /// Takes what that run came to.
+    fn ran(&mut self, driven: Driven);
+}
+
+/// One run.
+struct Once<'s> {
+    strategy: Option<&'s mut dyn Strategy>,
+    driven: Option<Driven>,
+}
+
+impl Series for Once<'_> {
+    fn strategy(&mut self) -> Option<&mut dyn Strategy> {
+        self.strategy.take().map(|strategy| strategy as _)
+    }
+
+    fn ran(&mut self, driven: Driven) {
+        self.driven = Some(driven);
     }
 }

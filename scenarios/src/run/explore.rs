@@ -1,9 +1,12 @@
-//! Schedules of one scenario, one after another, each on a fresh fork, each judged.
+//! Schedules of one scenario, each judged.
 //!
-//! The default schedule comes first: it tells how many places there are to switch at. Passed runs leave
-//! nothing behind; a finding is made small, saved with its schedule, and named by a line that shows it again.
+//! The default schedule comes first: it tells how many places there are to switch at. The others run in [blocks].
+//! Passed runs leave nothing behind; a finding is run again on a machine of its own, made small, saved with its
+//! schedule, and named by a line that shows it again.
 
-use std::collections::BTreeMap;
+mod blocks;
+mod tour;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -14,14 +17,16 @@ use super::error::{Cause, SessionError};
 use super::fuzz::Telling;
 use super::options::Options;
 use super::plan::Plan;
-use super::shown::{Shown, label};
 use super::suite::{Suite, SuiteEnd, millis};
 use crate::exit::Exit;
 use crate::model::Behaviour;
-use crate::report::{CaseReport, Explored, Found, Listener};
-use crate::schedule::{Coverage, Explorer, Kind, Schedule, Strategy};
+use crate::report::{CaseReport, Explored, Listener};
+use crate::schedule::{Explorer, Kind, Schedule};
 use crate::select::Loaded;
 use crate::verdict::{Amount, Verdict};
+pub(super) use tour::Finding;
+use tour::Tour;
+pub use tour::Until;
 
 /// What is wished for.
 #[derive(Clone, Debug)]
@@ -30,8 +35,10 @@ pub struct Explore {
     pub kind: Kind,
     /// One schedule for each.
     pub seeds: Range<u64>,
-    /// Count findings instead of stopping at the first.
-    pub keep_going: bool,
+    /// When enough was found.
+    pub until: Until,
+    /// Machines side by side.
+    pub jobs: u32,
     /// Longest time that a finding is made small.
     pub shrink_for: Duration,
 }
@@ -76,22 +83,6 @@ pub(super) struct Run<'a> {
     pub(super) tell: Telling<'a>,
 }
 
-/// What was found in one scenario.
-#[derive(Default)]
-struct Findings {
-    /// The first of each kind, by what it is, and how often it came.
-    kinds: BTreeMap<String, (Finding, u64)>,
-}
-
-/// One run that shows something.
-pub(super) struct Finding {
-    /// `None`: the default schedule.
-    pub(super) seed: Option<u64>,
-    /// Number of the schedule, from 1.
-    number: u64,
-    pub(super) shown: Shown,
-}
-
 impl Run<'_> {
     fn scenario(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
         let begun = Instant::now();
@@ -107,7 +98,7 @@ impl Run<'_> {
         }
         let guest = Controlled::obtain(self.plan, vcpus, &Terminal::new())?;
         let busy = Instant::now();
-        let mut tour = Tour::new(&guest, loaded, self.wish);
+        let mut tour = Tour::new(&guest, loaded, self.wish.until.clone());
         let Some(first) = tour.run(&mut Schedule::default().strategy())? else {
             return Ok(self.interrupted(loaded));
         };
@@ -120,28 +111,29 @@ impl Run<'_> {
             .summary
             .kernel
             .clone_from(&self.plan.guest().release);
-        let mut explorer = Explorer::new(self.wish.kind, self.wish.seeds.clone(), &first.trace);
+        let explorer = Explorer::new(self.wish.kind, self.wish.seeds.clone(), &first.trace);
         tour.least_chance = explorer.pct().map(crate::schedule::PctShape::least_chance);
         let (amount, passed) = (first.amount, first.verdict.clone());
         tour.note(None, first);
-        let mut told = Instant::now();
-        while !tour.is_over()
-            && let Some(mut drawn) = explorer.draw()
-        {
-            let Some(shown) = tour.run(&mut drawn)? else {
+        if !tour.is_over() {
+            let mut told = Instant::now();
+            let tell = &mut self.tell;
+            let jobs = self.wish.jobs;
+            let all = blocks::each(&guest, case, explorer, jobs, &mut |ran| {
+                tour.note_in_block(ran)?;
+                if told.elapsed() >= Duration::from_secs(5) {
+                    told = Instant::now();
+                    tell(&tour.progress(busy));
+                }
+                Ok(!tour.is_over())
+            })?;
+            if !all {
                 self.interrupt();
-                break;
-            };
-            explorer.learn(&drawn, &shown.trace);
-            tour.note(Some(drawn.seed), shown);
-            if told.elapsed() >= Duration::from_secs(5) {
-                told = Instant::now();
-                (self.tell)(&tour.progress(busy));
             }
         }
-        self.figures.add(&tour, busy);
+        tour.add_to(&mut self.figures, busy);
         let notes = tour.notes(busy);
-        let found = tour.findings.worst();
+        let found = tour.worst();
         let mut report = match found {
             None if self.suite.stopped.is_some() => self.interrupted(loaded),
             None => self.suite.report(loaded, passed, amount, 0.0),
@@ -185,132 +177,6 @@ impl Run<'_> {
         self.suite.summary.boots = ran;
         self.suite.summary.explored = Some(self.figures);
         self.suite.end()
-    }
-}
-
-/// The schedules of one scenario.
-struct Tour<'a> {
-    guest: &'a Controlled<'a>,
-    loaded: &'a Loaded,
-    keep_going: bool,
-    coverage: Coverage,
-    findings: Findings,
-    /// Nothing more can be learnt.
-    stopped: bool,
-    /// The least probability of a find that the strategy promises for a schedule.
-    least_chance: Option<f64>,
-}
-
-impl<'a> Tour<'a> {
-    fn new(guest: &'a Controlled<'a>, loaded: &'a Loaded, wish: &Explore) -> Self {
-        Self {
-            guest,
-            loaded,
-            keep_going: wish.keep_going,
-            coverage: Coverage::default(),
-            findings: Findings::default(),
-            stopped: false,
-            least_chance: None,
-        }
-    }
-
-    /// Runs one schedule; `None` when interrupted.
-    fn run(&mut self, strategy: &mut dyn Strategy) -> Result<Option<Shown>, SessionError> {
-        Shown::of(self.guest, &self.loaded.case, strategy)
-    }
-
-    fn note(&mut self, seed: Option<u64>, shown: Shown) {
-        self.coverage.add(&shown.trace);
-        // What cannot be run once cannot be run again.
-        self.stopped |= shown.exit == Exit::SetUp;
-        if let Some(label) = label(&shown.verdict) {
-            let number = self.coverage.covered().runs;
-            let finding = Finding {
-                seed,
-                number,
-                shown,
-            };
-            let entry = self.findings.kinds.entry(label).or_insert((finding, 0));
-            entry.1 += 1;
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.stopped || (!self.keep_going && !self.findings.kinds.is_empty())
-    }
-
-    fn progress(&self, busy: Instant) -> String {
-        let covered = self.coverage.covered();
-        let runs = u32::try_from(covered.runs).unwrap_or(u32::MAX);
-        let rate = f64::from(runs) / busy.elapsed().as_secs_f64().max(0.001);
-        let found: Vec<String> = self.findings.kinds.iter().map(told).collect();
-        let found = if found.is_empty() {
-            "nothing found".to_owned()
-        } else {
-            found.join("; ")
-        };
-        format!(
-            "{runs} schedules, {} of them distinct, {rate:.1} a second; {} places reached, control \
-             passed at {} of them; {found}",
-            covered.distinct, covered.places, covered.switched,
-        )
-    }
-
-    fn notes(&self, busy: Instant) -> Vec<String> {
-        let mut notes = vec![self.progress(busy)];
-        if let Some(chance) = self.least_chance {
-            notes.push(format!(
-                "each schedule shows a race of the depth asked for with a chance of at least 1 in {:.0}",
-                1.0 / chance
-            ));
-        }
-        notes
-    }
-}
-
-fn told((label, (finding, times)): (&String, &(Finding, u64))) -> String {
-    let who = match finding.seed {
-        None => "by the default schedule".to_owned(),
-        Some(seed) => format!("by seed {seed}, number {}", finding.number),
-    };
-    match times {
-        1 => format!("{label}, {who}"),
-        _ => format!("{label} {times} times, first {who}"),
-    }
-}
-
-impl Findings {
-    /// The one to report: a failure before a known issue, then the first.
-    fn worst(&mut self) -> Option<Finding> {
-        let rank = |finding: &Finding| {
-            let known = !matches!(finding.shown.verdict, Verdict::Failed { .. });
-            (known, finding.number)
-        };
-        let worst = self
-            .kinds
-            .iter()
-            .min_by_key(|(_, (finding, _))| rank(finding));
-        let label = worst.map(|(label, _)| label.clone())?;
-        self.kinds.remove(&label).map(|(finding, _)| finding)
-    }
-}
-
-impl Explored {
-    /// Adds one scenario's.
-    fn add(&mut self, tour: &Tour<'_>, busy: Instant) {
-        let covered = tour.coverage.covered();
-        self.schedules += covered.runs;
-        self.distinct += covered.distinct;
-        self.places += covered.places;
-        self.switched += covered.switched;
-        self.busy_ms += millis(busy);
-        for (label, (finding, times)) in &tour.findings.kinds {
-            let found = self.findings.entry(label.clone()).or_insert(Found {
-                times: 0,
-                first: finding.number,
-            });
-            found.times += times;
-        }
     }
 }
 

@@ -51,7 +51,8 @@ impl Shown {
         }
     }
 
-    fn judged(case: &Case, driven: Driven) -> Self {
+    /// A run that came to its end.
+    pub(super) fn judged(case: &Case, driven: Driven) -> Self {
         let (verdict, amount) = judge::judge(case, &driven.evidence);
         let exit = match verdict {
             Verdict::Failed { .. } => Exit::Failed,
@@ -67,7 +68,8 @@ impl Shown {
         }
     }
 
-    fn ended(undriven: Undriven) -> Self {
+    /// One that did not.
+    pub(super) fn ended(undriven: Undriven) -> Self {
         let Undriven {
             ended,
             trace,

@@ -205,6 +205,14 @@ impl Watched {
         Ok(())
     }
 
+    /// Watches nothing any more.
+    pub(super) fn clear(&mut self, debugger: &mut Debugger<'_>) -> Result<(), Cause> {
+        for (at, (place, access, _)) in std::mem::take(&mut self.fields) {
+            debugger.clear_watchpoint(at, place.len, access)?;
+        }
+        Ok(())
+    }
+
     /// The place of an access that was met at this address. Where reads are watched too, one that left
     /// another value than it found is a write.
     pub(super) fn met(

@@ -92,6 +92,12 @@ impl Explorer {
         }
     }
 
+    /// Whether a draw depends on what the runs before it have shown.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        matches!(self.how, How::Dfs(_))
+    }
+
     /// What the promise of [`Kind::Pct`] is computed from.
     #[must_use]
     pub fn pct(&self) -> Option<&PctShape> {

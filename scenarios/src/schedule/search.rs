@@ -8,7 +8,7 @@
 //! parent; so all of them form a tree below the default one, in which each is reached in one way. A run
 //! of a schedule shows what can be decided behind its last decision: those are its children.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::decisions::{Decision, Schedule, default_next};
 use super::place::Place;
@@ -24,7 +24,7 @@ pub struct Search {
 /// Children of one schedule which all have the same number of preemptions.
 #[derive(Clone, Debug)]
 struct Branch {
-    parent: Rc<Schedule>,
+    parent: Arc<Schedule>,
     /// What can be decided next, the last first.
     children: Vec<Decision>,
 }
@@ -60,7 +60,7 @@ impl Search {
         let behind = candidate.schedule.decisions.last();
         let begin = behind.map_or(0, |last| last.index.saturating_add(1));
         let begin = usize::try_from(begin).unwrap_or(usize::MAX);
-        let parent = Rc::new(candidate.schedule.clone());
+        let parent = Arc::new(candidate.schedule.clone());
         let mut free = Vec::new();
         let mut preempting = Vec::new();
         for (index, step) in trace.steps.iter().enumerate().skip(begin) {
@@ -81,7 +81,7 @@ impl Search {
             if let Some(branches) = self.levels.get_mut(level)
                 && !children.is_empty()
             {
-                let parent = Rc::clone(&parent);
+                let parent = Arc::clone(&parent);
                 branches.push(Branch { parent, children });
             }
         }

@@ -12,7 +12,7 @@ use crate::observe::{self, Mailbox, Told};
 use crate::program::Program;
 use crate::run::console::Console;
 use crate::run::error::{Cause, Ended};
-use crate::run::exchange::{evidence, look_at_checkpoint, refusal, send_nmi};
+use crate::run::exchange::{evidence, look_at_checkpoint, put, refusal, send_nmi};
 use crate::run::landmarks::{Landmark, Landmarks};
 use crate::run::ram::View;
 use crate::run::stops::{CodeStop, Stops, Watched};
@@ -64,6 +64,8 @@ pub(super) struct Course<'a, 'm> {
     ticks: u32,
     /// Timer interrupts of one vCPU without another stop between.
     in_a_row: (u32, u32),
+    /// The vCPU that ran last.
+    last: u32,
 }
 
 /// What a vCPU that went on has come to.
@@ -98,26 +100,25 @@ impl<'a, 'm> Course<'a, 'm> {
             limit,
             ticks: 0,
             in_a_row: (0, 0),
+            last: 0,
         }
     }
 
-    /// Lets vCPUs go on, one at a time, until the module is about to tell that the program is through.
+    /// Sends the program and lets vCPUs go on, one at a time, until the module is about to tell that it is
+    /// through.
     pub(super) fn drive(
         &mut self,
         strategy: &mut dyn Strategy,
         trace: &mut Trace,
     ) -> Result<(), Cause> {
-        for (address, landmark) in self.landmarks.iter() {
-            if landmark != Landmark::Tick || !self.stops.accesses {
-                self.debugger.set_breakpoint(address)?;
-            }
-        }
-        self.debugger
-            .set_watchpoint(self.mailbox.stop_word(), 8, Access::Write)?;
-        for address in self.code.keys().copied().collect::<Vec<_>>() {
-            self.debugger.set_breakpoint(address)?;
-        }
-        let mut vcpu = 0;
+        // The channels of the run before are about to be closed.
+        self.watched.clear(&mut self.debugger)?;
+        self.observations.clear();
+        (self.ticks, self.in_a_row) = (0, (0, 0));
+        self.vcpus.iter_mut().for_each(|vcpu| vcpu.inside = None);
+        put(self.debugger.paused()?, self.mailbox, self.program)?;
+        self.set_points()?;
+        let mut vcpu = self.last;
         let mut before = InTurn::plain();
         // Up to the first operation the guest unpacks the request: no matter for a schedule.
         let mut begun = false;
@@ -125,6 +126,7 @@ impl<'a, 'm> Course<'a, 'm> {
             if signals::interrupted().is_some() {
                 return Err(Cause::Interrupted);
             }
+            self.last = vcpu;
             let place = match self.go(vcpu)? {
                 Seen::Place(place) => place,
                 Seen::Bell if self.answer()? => return Ok(()),
@@ -155,6 +157,21 @@ impl<'a, 'm> Course<'a, 'm> {
                 vcpu = before.choose(&choice);
             }
         }
+    }
+
+    /// Those that are set already stay.
+    fn set_points(&mut self) -> Result<(), Cause> {
+        for (address, landmark) in self.landmarks.iter() {
+            if landmark != Landmark::Tick || !self.stops.accesses {
+                self.debugger.set_breakpoint(address)?;
+            }
+        }
+        self.debugger
+            .set_watchpoint(self.mailbox.stop_word(), 8, Access::Write)?;
+        for address in self.code.keys().copied().collect::<Vec<_>>() {
+            self.debugger.set_breakpoint(address)?;
+        }
+        Ok(())
     }
 
     /// Lets one vCPU go on until it comes to a place.
