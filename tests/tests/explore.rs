@@ -90,13 +90,12 @@ fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
 
 /// K2, of a reader and a writer that nothing brings together at the place.
 #[test]
-#[ignore = "some hundred schedules: minutes on a busy host"]
 fn a_race_is_found_without_being_told_where() {
     let out = tempfile::tempdir().unwrap();
     let scenario = fixture("explore/reader-beside-writer.toml");
     let (row, explored) = explore(
         scenario.to_str().unwrap(),
-        &["--seeds", "0..1000"],
+        &["--seeds", "0..1000", "--until", "K2"],
         out.path(),
     );
     assert_eq!(
@@ -105,6 +104,78 @@ fn a_race_is_found_without_being_told_where() {
     );
     assert_eq!(explored["findings"]["K2"]["times"], 1, "{explored}");
     runs_again(&row, Some(&scenario), "K2");
+}
+
+/// What is counted does not depend on how many machines run side by side.
+#[test]
+fn every_number_of_jobs_finds_the_same() {
+    let scenario = fixture("explore/reader-beside-writer.toml");
+    let counted = |jobs| {
+        let out = tempfile::tempdir().unwrap();
+        let options = ["--strategy", "random", "--seeds", "0..70", "--jobs", jobs];
+        let keep = ["--keep-going", "--format", "json", "--shrink-for", "0"];
+        let folder = ["--out", out.path().to_str().unwrap()];
+        let scenario = ["explore", scenario.to_str().unwrap()];
+        let all = [&scenario[..], &options, &keep, &folder].concat();
+        // Which exit code belongs to what is found is not the matter here.
+        let summary = call(RELAYBED, &all).summary();
+        let mut explored = summary["explored"].clone();
+        for time in ["busy_ms", "per_second"] {
+            explored.as_object_mut().unwrap().remove(time);
+        }
+        explored
+    };
+    let one = counted("1");
+    assert_eq!(one["schedules"], 71, "{one}");
+    assert_eq!(one, counted("3"));
+}
+
+/// Not a test but a measurement: how many schedules it takes to find K2 in that scenario, in 20 stretches of seeds
+/// that do not overlap, and how often plain timing shows it: `cargo test -p relaybed-tests --test explore
+/// -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures, for minutes; a test above finds the same race once"]
+fn how_many_schedules_a_race_takes() {
+    const STRETCHES: u64 = 20;
+    const CAP: u64 = 500;
+    let scenario = fixture("explore/reader-beside-writer.toml");
+    let scenario = scenario.to_str().unwrap();
+    for how in [
+        &["--strategy", "pct", "--depth", "2"][..],
+        &["--strategy", "pct", "--depth", "3"],
+        &["--strategy", "random"],
+    ] {
+        let mut firsts = Vec::new();
+        for stretch in 0..STRETCHES {
+            let out = tempfile::tempdir().unwrap();
+            let seeds = format!("{}..{}", stretch * CAP, (stretch + 1) * CAP);
+            let all = [
+                &["explore", scenario, "--format", "json", "--shrink-for", "0"][..],
+                &["--until", "K2", "--seeds", &seeds],
+                &["--out", out.path().to_str().unwrap()],
+                how,
+            ]
+            .concat();
+            let summary = call(RELAYBED, &all).summary();
+            firsts.push(summary["explored"]["findings"]["K2"]["first"].as_u64());
+        }
+        // The default schedule is number 1, whatever the seeds are.
+        let mut all: Vec<u64> = firsts
+            .iter()
+            .map(|first| first.unwrap_or(CAP + 1))
+            .collect();
+        all.sort_unstable();
+        let found = firsts.iter().flatten().count();
+        println!(
+            "{how:?}: found in {found} of {STRETCHES} stretches, median {}, least {}, most {}: {all:?}",
+            all[all.len() / 2],
+            all[0],
+            all[all.len() - 1]
+        );
+    }
+    let plain = ["run", scenario, "--repeat", "1000", "--format", "json"];
+    let plain = call(RELAYBED, &plain);
+    println!("plain timing, 1000 runs: {}", plain.rows()[0]);
 }
 
 #[test]

@@ -9,6 +9,8 @@
 
 mod course;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use relaybed_guest::Progress;
 use relaybed_vmm::Event;
 
@@ -82,6 +84,7 @@ pub struct Controlled<'a> {
     plan: &'a Plan,
     image: std::sync::Arc<ReadyImage>,
     symbols: std::sync::Arc<Symbols>,
+    forks: AtomicU32,
 }
 
 /// What a run under control came to.
@@ -127,6 +130,7 @@ impl<'a> Controlled<'a> {
             plan,
             image,
             symbols,
+            forks: AtomicU32::new(0),
         })
     }
 
@@ -140,6 +144,12 @@ impl<'a> Controlled<'a> {
     #[must_use]
     pub fn vcpus(&self) -> u32 {
         self.image.vcpus()
+    }
+
+    /// How many machines were forked for runs so far.
+    #[must_use]
+    pub fn forks(&self) -> u32 {
+        self.forks.load(Ordering::Relaxed)
     }
 
     /// Why it cannot stop at these places, if it cannot.
@@ -195,6 +205,7 @@ impl<'a> Controlled<'a> {
     ) -> Result<Option<Undriven>, SessionError> {
         let dir = logs()?;
         let mut machine = self.image.fork(self.plan, dir.path())?;
+        self.forks.fetch_add(1, Ordering::Relaxed);
         let mut console = Console::new(machine.spec().console_path(), self.plan.show_console());
         let mailbox = Mailbox::attach(&View(machine.ram()), self.image.mailbox())?;
         let landmarks = Landmarks::find(&self.symbols, &View(machine.ram()))?;

@@ -132,6 +132,8 @@ impl Run<'_> {
             }
         }
         tour.add_to(&mut self.figures, busy);
+        self.suite.summary.boots += guest.forks();
+        self.suite.summary.vcpus = vcpus;
         let notes = tour.notes(busy);
         let found = tour.worst();
         let mut report = match found {
@@ -174,7 +176,6 @@ impl Run<'_> {
     fn end(mut self) -> SuiteEnd {
         let ran = u32::try_from(self.figures.schedules).unwrap_or(u32::MAX);
         self.figures.per_second = f64::from(ran) * 1000.0 / self.figures.busy_ms.max(1.0);
-        self.suite.summary.boots = ran;
         self.suite.summary.explored = Some(self.figures);
         self.suite.end()
     }
