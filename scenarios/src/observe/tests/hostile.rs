@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use relaybed_abi::{
-    DirChannel, Header, Member, RB_MAILBOX_SIZE, RB_MAX_PFNS, RB_NONE16, RB_OFF_DIRECTORY,
-    RB_OFF_EVENTS, RB_OFF_PFNS, RB_OFF_RESULTS,
+    DirChannel, Header, Member, RB_ABI_VERSION, RB_MAILBOX_SIZE, RB_MAX_PFNS, RB_NONE16,
+    RB_OFF_DIRECTORY, RB_OFF_EVENTS, RB_OFF_PFNS, RB_OFF_RESULTS,
 };
 
 use super::fake::{self, FakeRam, MAILBOX, RAM_BYTES, page, structures};
@@ -59,7 +59,7 @@ fn a_header_that_makes_no_sense_is_named() {
     assert_named(header(|h| h.magic ^= 1), "magic number");
     assert_named(
         header(|h| h.abi_version = 77),
-        "ABI version 77, this program version 3",
+        &format!("ABI version 77, this program version {RB_ABI_VERSION}"),
     );
     assert_named(header(|h| h.mailbox_size = 4096), "says it has 4096 bytes");
     assert_named(header(|h| h.mailbox_pa = 0), "says that it is at 0x0");
