@@ -107,6 +107,33 @@ fn a_panic_exits_with_4() {
     ends("panics", "{ sysrq = \"c\" }", &[], 4, "panicked");
 }
 
+/// Turns under control: the panic stops a vCPU that stands, which is known to stand for good then.
+#[test]
+fn a_panic_under_control_exits_with_4_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "summary = \"The guest ends in the middle.\"\nvcpus = 2\n\
+         [channel.cpu]\nsubbuf_size = 4096\nn_subbufs = 4\n\
+         [[actor]]\nname = \"writer\"\ncpu = 0\n\
+         script = [{ write = \"cpu\", len = 64, count = 5 }]\n\
+         [[actor]]\nname = \"ender\"\ncpu = 1\ncontext = \"user\"\n\
+         script = [{ sysrq = \"c\" }]\n\
+         [[schedule]]\nrun = \"writer\"\nuntil = { writes = \"offset\", cpu = 0 }\n\
+         [[schedule]]\nrun = \"ender\"\nuntil = \"end\"\n";
+    let file = folder.path().join("panics-in-its-turn.toml");
+    fs::write(&file, text).unwrap();
+    let limit = Duration::from_secs(60);
+    let command = command(folder.path(), &file, &["--deadline", "60"]);
+    let began = Instant::now();
+    let ran = call_command(command).expect_code(4);
+    assert!(began.elapsed() < limit, "told by the deadline");
+    let row = &ran.rows()[0];
+    assert!(
+        row["what"].as_str().unwrap().contains("panicked"),
+        "{row:#}"
+    );
+    nothing_is_left(folder.path());
+}
+
 #[test]
 fn a_reset_exits_with_4() {
     ends("resets", "{ sysrq = \"b\" }", &[], 4, "reset");

@@ -65,7 +65,9 @@ fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
     for (name, id) in [
         ("reader-starts-over", "K31"),
         ("unwritten-in-the-switch", "K32"),
+        ("oldest-cut", "K2"),
         ("unwritten-begin", "K33"),
+        ("read-not-counted", "K37"),
     ] {
         let judged = judge(name).expect_code(0);
         assert_eq!(row(&judged)["outcome"], "known", "{name}");

@@ -29,6 +29,17 @@ pub enum Halted {
     Ended,
 }
 
+/// What came of letting a standing vCPU take the interrupts that wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// None waits, it takes none, or it has not come back.
+    None,
+    /// It took them and stands where it stood.
+    Took,
+    /// They led it to a place from which it does not come back, and there it stands.
+    Left,
+}
+
 /// Which accesses a watchpoint watches for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -240,40 +251,44 @@ impl<'m> Debugger<'m> {
     }
 
     /// Lets a standing vCPU take the interrupts that wait for it and come back to where it stands, while
-    /// all others stand; whether it did. One that has interrupts disabled does not; one that does not
-    /// come back within `halts` halts has gone on.
+    /// all others stand. One that has interrupts disabled takes none; one that does not come back within so
+    /// many halts has gone on. From a breakpoint that `leaves` says it does not come back.
     ///
     /// # Errors
     /// As [`Self::run`], and [`Error::Unsupported`] on KVM.
     pub fn take_interrupts(
         &mut self,
         vcpu: u32,
-        halts: u32,
-        budget: Duration,
-    ) -> Result<bool, Error> {
+        (halts, budget): (u32, Duration),
+        leaves: impl Fn(u64) -> bool,
+    ) -> Result<Answer, Error> {
         let stood = self.registers(vcpu)?;
         if stood.eflags & INTERRUPTS_ENABLED == 0 || !self.interrupts(vcpu)?.pending {
-            return Ok(false);
+            return Ok(Answer::None);
         }
         self.at.remove(&vcpu);
         self.paused_mut()?.vm().step_into_interrupt(vcpu)?;
         let own = !self.points.contains(&Point::Code(stood.rip));
         self.set_breakpoint(stood.rip)?;
-        let mut back = false;
+        let mut answer = Answer::None;
         for _ in 0..halts {
             if self.run(vcpu, budget)? == Halted::Budget {
                 break;
             }
             let now = self.registers(vcpu)?;
-            back = (now.rip, now.stack()) == (stood.rip, stood.stack());
-            if back {
+            if (now.rip, now.stack()) == (stood.rip, stood.stack()) {
+                answer = Answer::Took;
+            } else if leaves(now.rip) {
+                answer = Answer::Left;
+            }
+            if answer != Answer::None {
                 break;
             }
         }
         if own {
             self.clear_breakpoint(stood.rip)?;
         }
-        Ok(back)
+        Ok(answer)
     }
 
     /// Makes one vCPU execute one instruction while all others stand. What a watchpoint would say about

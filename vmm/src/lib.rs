@@ -123,7 +123,7 @@ mod text;
 
 pub use address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};
 pub use deadline::{Deadline, Stall, StallKind};
-pub use debugger::{Access, Debugger, Halted, Interrupts, Registers};
+pub use debugger::{Access, Answer, Debugger, Halted, Interrupts, Registers};
 pub use error::Error;
 pub use event::{Event, Exit};
 pub use held::Held;

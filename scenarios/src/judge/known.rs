@@ -15,6 +15,7 @@ mod name_is_cut;
 mod offset_mapped;
 mod open_while_coming_up;
 mod range;
+mod read_not_counted;
 mod read_nowhere;
 mod reader_during_switch;
 mod reader_starts_over;
@@ -122,6 +123,10 @@ const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         name: "unwritten_next",
         explains: unwritten_next::explains,
+    },
+    Recogniser {
+        name: "read_not_counted",
+        explains: read_not_counted::explains,
     },
     Recogniser {
         name: "first_buffer_lost",

@@ -12,7 +12,7 @@ mod course;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use relaybed_guest::Progress;
-use relaybed_vmm::Event;
+use relaybed_vmm::{Deadline, Event, Exit, Machine};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
@@ -245,7 +245,7 @@ impl<'a> Controlled<'a> {
             return Ok(None);
         };
         if matches!(ended.cause, Cause::Stuck(Stuck::Ended))
-            && let Ok(Event::Exit(exit)) = machine.next_event(self.plan.deadline())
+            && let Some(exit) = end_of(&mut machine, self.plan.deadline())
         {
             ended.cause = Cause::Died(exit);
         }
@@ -279,5 +279,16 @@ impl Series for Once<'_> {
 
     fn ran(&mut self, driven: Driven) {
         self.driven = Some(driven);
+    }
+}
+
+/// How a machine ended, behind the rings that nobody has taken.
+fn end_of(machine: &mut Machine, deadline: Deadline) -> Option<Exit> {
+    loop {
+        match machine.next_event(deadline).ok()? {
+            Event::Exit(exit) => return Some(exit),
+            Event::Doorbell(_) => {}
+            Event::Deadline(_) => return None,
+        }
     }
 }

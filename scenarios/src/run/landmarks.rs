@@ -9,6 +9,10 @@ use crate::symbols::Symbols;
 
 /// The timer interrupt's work.
 const TICK: &str = "hrtimer_interrupt";
+/// Where a CPU goes that another one stops for good, to reset the machine or because it panicked.
+const STOPPED: &str = "stop_this_cpu";
+/// Its last loop: `hlt`, and a short jump back.
+const HALT: [u8; 2] = [0xf4, 0xeb];
 /// Functions with loops that wait for another CPU. Each such loop says `pause` in every turn.
 const SPINNING: [&str; 14] = [
     "csd_lock_wait",
@@ -38,6 +42,8 @@ const TEXT_MAP: u64 = 0xffff_ffff_8000_0000;
 pub(super) enum Landmark {
     /// Its timer's interrupt.
     Tick,
+    /// The CPU halts and never goes on.
+    Stopped,
     /// One turn of a loop that waits for another CPU.
     Spin,
 }
@@ -72,13 +78,17 @@ impl Landmarks {
         for address in ticks {
             found.by_address.insert(*address, Landmark::Tick);
         }
-        for name in SPINNING {
+        let mut inside = |name, bytes, landmark| {
             for begin in symbols.named(name) {
-                for address in pauses(*begin, symbols.end(*begin), ram) {
-                    found.by_address.insert(address, Landmark::Spin);
+                for address in places(*begin, symbols.end(*begin), ram, bytes) {
+                    found.by_address.insert(address, landmark);
                 }
             }
+        };
+        for name in SPINNING {
+            inside(name, PAUSE, Landmark::Spin);
         }
+        inside(STOPPED, HALT, Landmark::Stopped);
         Ok(found)
     }
 
@@ -94,9 +104,9 @@ impl Landmarks {
     }
 }
 
-/// Addresses at which the bytes of a `pause` stand. Inside another instruction they do no harm: nothing
-/// is ever executed from there.
-fn pauses(begin: u64, end: u64, ram: &View<'_>) -> Vec<u64> {
+/// Addresses at which these bytes stand. Inside another instruction they do no harm: nothing is ever
+/// executed from there.
+fn places(begin: u64, end: u64, ram: &View<'_>, wanted: [u8; 2]) -> Vec<u64> {
     let len = end.saturating_sub(begin).min(FUNCTION_MAX);
     let Some((physical, len)) = begin.checked_sub(TEXT_MAP).zip(usize::try_from(len).ok()) else {
         return Vec::new();
@@ -105,8 +115,8 @@ fn pauses(begin: u64, end: u64, ram: &View<'_>) -> Vec<u64> {
     if ram.read(physical, &mut text).is_err() {
         return Vec::new();
     }
-    let pairs = text.windows(PAUSE.len()).zip(begin..);
+    let pairs = text.windows(wanted.len()).zip(begin..);
     pairs
-        .filter_map(|(bytes, address)| (bytes == PAUSE).then_some(address))
+        .filter_map(|(bytes, address)| (bytes == wanted).then_some(address))
         .collect()
 }

@@ -211,7 +211,14 @@ impl Qemu {
 
     /// Lets the vCPUs run again.
     pub(crate) fn resume(&mut self) -> Result<(), QemuError> {
-        self.control.execute("cont")?;
+        if let Err(error) = self.control.execute("cont") {
+            // A machine that ended while its vCPUs were let go one at a time: the next event says how.
+            let ended =
+                matches!(error, QemuError::Refused { .. }) && self.run_state()? == "shutdown";
+            if !ended {
+                return Err(error);
+            }
+        }
         self.stopped = false;
         Ok(())
     }

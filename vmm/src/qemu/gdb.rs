@@ -290,6 +290,10 @@ fn halt(packet: &[u8]) -> Option<Halt> {
     }
     let text = std::str::from_utf8(packet).ok()?;
     let signal = u8::from_str_radix(text.get(1..3)?, 16).ok()?;
+    // SIGQUIT: the guest has reset or powered off the machine, which QEMU holds as it was then.
+    if signal == 3 {
+        return Some(Halt::Gone);
+    }
     // 5 is SIGTRAP; everything else comes from a stop that no breakpoint made.
     if signal != 5 {
         return Some(Halt::Interrupted);
@@ -356,6 +360,7 @@ mod tests {
         assert_eq!(halt(watch), Some(Halt::Watch { address }));
         assert_eq!(halt(b"T02thread:01;"), Some(Halt::Interrupted));
         assert_eq!(halt(b"W00"), Some(Halt::Gone));
+        assert_eq!(halt(b"T03thread:02;"), Some(Halt::Gone));
         assert_eq!(halt(b"OK"), None);
         assert_eq!(halt(b"T05thread:00;"), None);
     }

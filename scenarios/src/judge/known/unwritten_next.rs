@@ -1,9 +1,7 @@
 //! K33: a reader that had all of a sub-buffer and came between its count and the next one's begin got the next
 //! one as it lay there: all of it, or as much as its calls asked for.
 
-use crate::judge::matter::{Matter, buffer_of, is_no_overwrite, subbuf_bytes};
-use crate::judge::streams::reads;
-use crate::model::Geometry;
+use crate::judge::matter::{Matter, is_no_overwrite};
 use crate::verdict::{Failure, Property};
 
 use super::without;
@@ -49,9 +47,9 @@ fn is_begin(matter: &Matter<'_>, key: (usize, u32)) -> bool {
         return false;
     };
     let bytes = without::bytes_read(matter, key);
-    let held = held(matter, key);
+    let held = without::held(matter, key);
     let mut tries = 0;
-    for end in ends_of_reads(matter, key) {
+    for end in without::ends_of_reads(matter, key) {
         let Some(given) = bytes.get(first..end) else {
             continue;
         };
@@ -84,34 +82,6 @@ fn first_wrong(matter: &Matter<'_>, key: (usize, u32)) -> Option<usize> {
         .into_iter()
         .chain(fault);
     first.min().map(|at| at as usize)
-}
-
-/// Where calls that gave bytes of the buffer ended, in its stream.
-fn ends_of_reads(matter: &Matter<'_>, key: (usize, u32)) -> Vec<usize> {
-    let got = reads(matter.case, matter.evidence);
-    let own = got.iter().filter(|got| (got.channel, got.cpu) == key);
-    own.scan(0, |end, got| {
-        *end += got.bytes.len();
-        Some(*end)
-    })
-    .collect()
-}
-
-/// What the buffer's sub-buffers hold in the end.
-fn held<'m>(matter: &'m Matter<'_>, (channel, cpu): (usize, u32)) -> Vec<&'m [u8]> {
-    let mut seen = matter.evidence.observations.iter().rev();
-    let seen = seen
-        .find(|seen| seen.at.is_none())
-        .and_then(|end| end.channels.get(channel))
-        .and_then(|seen| buffer_of(seen, cpu));
-    let geometry = Geometry::of(&matter.case.channels[channel]);
-    let slots = 0..usize::try_from(geometry.n_subbufs).unwrap_or(usize::MAX);
-    seen.map_or_else(Vec::new, |seen| {
-        slots
-            .take(TRIES_MAX)
-            .map(|slot| subbuf_bytes(&geometry, seen, slot))
-            .collect()
-    })
 }
 
 /// Whether these bytes may have lain in the buffer before: never written, or read earlier.

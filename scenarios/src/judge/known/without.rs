@@ -5,10 +5,14 @@ use std::ops::Range;
 use relaybed_abi::EventKind;
 
 use crate::evidence::Evidence;
-use crate::judge::matter::{Matter, ParsedStream};
+use crate::judge::matter::{Matter, ParsedStream, buffer_of, subbuf_bytes};
 use crate::judge::run::failures_under;
 use crate::judge::streams::reads;
+use crate::model::Geometry;
 use crate::verdict::Failure;
+
+/// Sub-buffers that are looked at, at most.
+const SLOTS_MAX: usize = 64;
 
 /// What the buffer's readers got, in the order of their calls.
 pub(super) fn bytes_read(matter: &Matter<'_>, (channel, cpu): (usize, u32)) -> Vec<u8> {
@@ -17,6 +21,34 @@ pub(super) fn bytes_read(matter: &Matter<'_>, (channel, cpu): (usize, u32)) -> V
         .filter(|got| (got.channel, got.cpu) == (channel, cpu))
         .flat_map(|got| got.bytes.iter().copied())
         .collect()
+}
+
+/// Where calls that gave bytes of the buffer ended, in its stream.
+pub(super) fn ends_of_reads(matter: &Matter<'_>, key: (usize, u32)) -> Vec<usize> {
+    let got = reads(matter.case, matter.evidence);
+    let own = got.iter().filter(|got| (got.channel, got.cpu) == key);
+    own.scan(0, |end, got| {
+        *end += got.bytes.len();
+        Some(*end)
+    })
+    .collect()
+}
+
+/// What the buffer's sub-buffers hold in the end.
+pub(super) fn held<'m>(matter: &'m Matter<'_>, (channel, cpu): (usize, u32)) -> Vec<&'m [u8]> {
+    let mut seen = matter.evidence.observations.iter().rev();
+    let seen = seen
+        .find(|seen| seen.at.is_none())
+        .and_then(|end| end.channels.get(channel))
+        .and_then(|seen| buffer_of(seen, cpu));
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let slots = 0..usize::try_from(geometry.n_subbufs).unwrap_or(usize::MAX);
+    seen.map_or_else(Vec::new, |seen| {
+        slots
+            .take(SLOTS_MAX)
+            .map(|slot| subbuf_bytes(&geometry, seen, slot))
+            .collect()
+    })
 }
 
 /// The buffer's stream, if it was parsed.

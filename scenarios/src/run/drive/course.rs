@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use relaybed_vmm::{Access, Debugger, Halted, Interrupts, signals};
+use relaybed_vmm::{Access, Answer, Debugger, Halted, Interrupts, signals};
 
 use super::{Stuck, TICKS_MAX};
 use crate::case::Case;
@@ -31,6 +31,8 @@ const TURNS_MAX: u32 = 3;
 struct Vcpu {
     /// It was about to idle.
     idle: bool,
+    /// Another one stopped it for good.
+    stopped: bool,
     /// It made a turn of a spinning loop, and nobody has gone on since.
     spins: bool,
     /// It is on its way from the begin of a function to one of its instructions.
@@ -240,6 +242,10 @@ impl<'a, 'm> Course<'a, 'm> {
         };
         Ok(Some(Seen::Place(match landmark {
             Landmark::Tick => self.tick(vcpu)?,
+            Landmark::Stopped => {
+                self.state(vcpu).stopped = true;
+                Place::Idle
+            }
             Landmark::Spin => {
                 self.state(vcpu).spins = true;
                 Place::Waits
@@ -340,11 +346,15 @@ impl<'a, 'm> Course<'a, 'm> {
     fn have_answered(&mut self, vcpu: u32) -> Result<bool, Cause> {
         let mut answered = false;
         for (other, state) in (0u32..).zip(self.vcpus.clone()) {
-            if other != vcpu && !state.idle {
-                answered |= self
-                    .debugger
-                    .take_interrupts(other, ANSWER_HALTS_MAX, self.limit)?;
+            if other == vcpu || state.idle || state.stopped {
+                continue;
             }
+            let landmarks = self.landmarks;
+            let stops = |at| landmarks.at(at) == Some(Landmark::Stopped);
+            let limits = (ANSWER_HALTS_MAX, self.limit);
+            let answer = self.debugger.take_interrupts(other, limits, stops)?;
+            self.state(other).stopped = answer == Answer::Left;
+            answered |= answer == Answer::Took;
         }
         Ok(answered)
     }
@@ -369,7 +379,9 @@ impl<'a, 'm> Course<'a, 'm> {
         let mut spinning = None;
         let mut sleeping: Option<(u64, u32)> = None;
         for (vcpu, state) in (0u32..).zip(self.vcpus.clone()) {
-            if state.spins {
+            if state.stopped {
+                // Nothing wakes it.
+            } else if state.spins {
                 spinning = Some(vcpu);
             } else if !state.idle {
                 enabled.push(vcpu);
