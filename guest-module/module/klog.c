@@ -74,8 +74,11 @@ static __printf(1, 2) bool bed_klog(const char *fmt, ...)
 static void bed_klog_clear(void)
 {
 	WRITE_ONCE(bed_klog_handle, bed_klog_to_nobody);
-	/* Regions with interrupts out are waited for too. */
-	synchronize_rcu();
+	/*
+	 * Regions with interrupts out are waited for too. Expedited, since a plain
+	 * grace period takes as long as several whole requests.
+	 */
+	synchronize_rcu_expedited();
 	bed_klog_channel = NULL;
 }
 
