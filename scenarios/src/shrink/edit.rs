@@ -1,6 +1,6 @@
 //! Changing a case without breaking it: the order that its gates keep stays an order.
 
-use crate::case::{Actor, Case, ChannelIndex, Op, Place};
+use crate::case::{Actor, Case, ChannelIndex, FileCall, Op, Place};
 use crate::generate::{Step, in_line, is_gate, line_of};
 use crate::lang::canonical;
 use crate::model::order::{At, operations};
@@ -101,10 +101,28 @@ pub(super) fn finish(case: Case) -> Case {
     let used = case.actors.iter().filter_map(Actor::cpu).chain(senders);
     let named = case.actors.iter().flat_map(|actor| &actor.ops);
     let named = named.filter_map(|op| match op {
-        Op::Consumed { cpu, .. } | Op::BufFull { cpu, .. } | Op::FileOpen { cpu, .. } => Some(*cpu),
+        Op::Consumed { cpu, .. }
+        | Op::BufFull { cpu, .. }
+        | Op::FileOpen { cpu, .. }
+        | Op::Stat { cpu, .. }
+        | Op::File {
+            call: FileCall::Open { cpu, .. },
+            ..
+        } => Some(*cpu),
         op => op.changed_cpu(),
     });
-    case.vcpus = used.chain(named).max().map_or(1, |cpu| cpu + 1);
+    let clients = case.channels.iter().map(|channel| &channel.client);
+    let clients = clients.flat_map(|client| {
+        let stall = client.stall.as_ref().map(|stall| stall.cpu);
+        stall
+            .into_iter()
+            .chain(client.create.as_ref().map(|create| create.cpu))
+    });
+    case.vcpus = used
+        .chain(named)
+        .chain(clients)
+        .max()
+        .map_or(1, |cpu| cpu + 1);
     case
 }
 

@@ -70,3 +70,25 @@ fn time_that_is_up_ends_it() {
     });
     assert_eq!((same, asked), (large, 1));
 }
+
+/// A file opened for writing names a CPU too: forgotten, no smaller case could be said.
+#[test]
+fn a_cpu_that_only_an_opening_names_stays() {
+    let large = case(13_773_246_886_024_304_999, 0, &limits(Family::Sequential));
+    let small = shrink(&large, &mut |case| match PREDICATES[2](case) {
+        true => Answer::Fails,
+        false => Answer::Holds,
+    });
+    assert!(size(&small) < size(&large));
+}
+
+/// What is left of two orders may be in one, with gates that nobody needs any more.
+#[test]
+fn a_signal_that_nobody_waits_for_goes() {
+    let large = case(17_361_504_094_785_497_602, 0, &limits(Family::Concurrent));
+    let small = shrink(&large, &mut |case| match PREDICATES[0](case) {
+        true => Answer::Fails,
+        false => Answer::Holds,
+    });
+    assert_eq!(count(&small, |_| true), 2);
+}
