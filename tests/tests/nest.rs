@@ -158,6 +158,25 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
     assert_eq!(buffers.len(), buffers_out.len());
 }
 
+/// Up to as many vCPUs as a machine may have come online, as the guest's own kernel counts them.
+#[test]
+#[ignore = "takes many minutes: two emulated CPUs run up to 64 vCPUs"]
+fn every_vcpu_comes_online() {
+    for vcpus in ["1", "8", "16", "32", "64"] {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = ["--backend", "kvm", "--vcpus", vcpus, "--no-image"];
+        let arguments = [&["doctor", "--stats", "--deadline", "230"][..], &machine].concat();
+        let inside = nest::run(&job(&arguments), dir.path()).unwrap();
+        let said = inside.lines.join("\n");
+        println!("{said}");
+        assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
+        assert!(
+            said.contains(&format!("kvm kvm, {vcpus} vCPUs, ready")),
+            "{said}"
+        );
+    }
+}
+
 /// Not a test but a measurement, for the tables in the documentation of `relaybed-vmm`: `cargo test
 /// -p relaybed-tests --test nest -- --ignored --nocapture`.
 #[test]

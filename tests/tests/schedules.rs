@@ -11,9 +11,13 @@ use relaybed::judge::judge;
 use relaybed::lang;
 use relaybed::run::{Controlled, Driven, Plan, Stops, Wish};
 use relaybed::schedule::{InTurn, Place, Script, Strategy};
+use relaybed::store;
 use relaybed::verdict::Verdict;
 use relaybed_guest::{Cache, Terminal};
+use relaybed_tests::call;
 use relaybed_vmm::Clock;
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
 
 fn plan() -> Plan {
     let wish = Wish {
@@ -86,6 +90,19 @@ fn one_seed_gives_one_machine_whatever_the_host_does() {
     // The digest can tell machines apart.
     case.seed = 2;
     assert_ne!(once(&case, 2).0, first.0);
+}
+
+/// What the report says of the machine stays with the evidence.
+#[test]
+fn the_word_for_the_machine_is_kept() {
+    let out = tempfile::tempdir().unwrap();
+    let name = "schedules/switch-begun";
+    let folder = out.path().to_str().unwrap();
+    let run = ["run", name, "--format", "json", "--out", folder];
+    let row = call(RELAYBED, &run).expect_code(0).rows().remove(0);
+    let (_, _, extra) = store::load(&out.path().join(name)).unwrap();
+    let word = row["machine_sha256"].as_str().unwrap();
+    assert_eq!(extra.notes[store::MACHINE_NOTE], word);
 }
 
 #[test]

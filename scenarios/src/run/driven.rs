@@ -1,5 +1,6 @@
 //! Cases under control in a run: deterministic ones, and those that have a schedule.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::model::Behaviour;
 use crate::report::CaseReport;
 use crate::schedule::{InTurn, Script, Strategy, Trace};
 use crate::select::Loaded;
+use crate::store;
 use crate::verdict::{Amount, Failure, Location, Property, Verdict};
 
 impl Suite<'_> {
@@ -53,6 +55,7 @@ impl Suite<'_> {
                 digest.unwrap_or("no digest".to_owned())
             ),
         });
+        self.last = LastRun::default();
         let failures: Vec<Failure> = tally.failure().into_iter().chain(differs).collect();
         if !failures.is_empty() {
             self.fail(&mut report.verdict, failures);
@@ -134,13 +137,16 @@ impl Suite<'_> {
         });
         match outcome {
             Ok(driven) => {
-                self.trace = Some(driven.trace);
+                self.last = LastRun {
+                    trace: Some(driven.trace),
+                    digest: driven.digest.clone(),
+                };
                 let mut report = self.judged_driven(loaded, &driven.evidence, missed, begun)?;
                 report.digest = driven.digest;
                 Ok(report)
             }
             Err(undriven) => {
-                self.trace = Some(undriven.trace);
+                self.last.trace = Some(undriven.trace);
                 let Ended { cause, evidence } = undriven.ended;
                 let seen = Ended { cause, evidence };
                 self.ended_without(loaded, seen, undriven.console, begun)
@@ -169,8 +175,24 @@ impl Suite<'_> {
     }
 }
 
-/// The trace that belongs to the evidence that is about to be saved.
-pub(super) type LastTrace = Option<Trace>;
+/// What belongs to the evidence of a run under control that is about to be saved.
+#[derive(Default)]
+pub(super) struct LastRun {
+    pub(super) trace: Option<Trace>,
+    /// One word for the machine at its end.
+    digest: Option<String>,
+}
+
+impl LastRun {
+    /// As evidence has it beside the rest.
+    pub(super) fn notes(&self) -> BTreeMap<String, String> {
+        let digest = self.digest.clone();
+        digest
+            .map(|digest| (store::MACHINE_NOTE.to_owned(), digest))
+            .into_iter()
+            .collect()
+    }
+}
 
 /// The kernel's version as a number, as far as its release says it.
 fn linux_version(plan: &Plan) -> u32 {

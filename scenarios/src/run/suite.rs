@@ -5,7 +5,7 @@ use std::time::Instant;
 use relaybed_guest::Terminal;
 
 use super::batches::Isolate;
-use super::driven::LastTrace;
+use super::driven::LastRun;
 use super::hold::hold;
 use super::names::folder_name;
 use super::options::Options;
@@ -38,7 +38,7 @@ pub(super) struct Suite<'a> {
     /// The plan of machines under control, once one was needed.
     pub(super) control: Option<std::rc::Rc<Plan>>,
     /// Who went on at each stop of the case whose evidence is saved next.
-    pub(super) trace: LastTrace,
+    pub(super) last: LastRun,
     pub(super) session: Option<Session>,
     /// The last guest died, hung, was interrupted, or is to be held.
     lost: bool,
@@ -57,7 +57,7 @@ impl<'a> Suite<'a> {
             plan,
             options,
             control: None,
-            trace: None,
+            last: LastRun::default(),
             session: None,
             lost: false,
             failed: None,
@@ -335,8 +335,8 @@ impl<'a> Suite<'a> {
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
-                schedule: self.trace.clone(),
-                ..Extra::default()
+                schedule: self.last.trace.clone(),
+                notes: self.last.notes(),
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
         } else {

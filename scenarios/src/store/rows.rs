@@ -13,6 +13,8 @@ pub(super) const FORMAT: u32 = 1;
 
 /// Name of the note with a schedule's token.
 pub const TOKEN_NOTE: &str = "token";
+/// The note of a run under control that has one word for the machine at its end: RAM and registers.
+pub const MACHINE_NOTE: &str = "machine";
 
 /// How the run came about: for people and for repeating it, not for the judge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
