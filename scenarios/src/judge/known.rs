@@ -218,11 +218,18 @@ fn explain<'a>(
 }
 
 /// Whether a failure may follow from a channel or buffer that is there and should not be, or the other way
-/// round: bytes that nobody wrote and a kernel that dies do not.
+/// round: bytes that nobody wrote or that stand in a wrong place, and a kernel that dies, do not.
 fn may_follow(failure: &Failure) -> bool {
     !matches!(
         failure.property,
-        Property::Health | Property::Integrity | Property::Safety
+        Property::Health
+            | Property::Integrity
+            | Property::Safety
+            | Property::Placement
+            | Property::Padding
+            | Property::Overwrite
+            | Property::Ordering
+            | Property::Affinity
     )
 }
 

@@ -10,6 +10,7 @@ use crate::verdict::{Property, Verdict};
 
 use super::forge::{Spoil, plant};
 use super::identify::{NO_CHANNEL, Writer, Writers};
+use super::known::{Issue, issues};
 
 /// Records tried before the defect is called not applicable.
 const TRIES_MAX: usize = 48;
@@ -44,6 +45,12 @@ pub fn pick_plant(
 ) -> Option<(u32, u32)> {
     let property = property_of(kind)?;
     if kind == Plant::WrongCpu && (online_cpus < 2 || may_lap(case)) {
+        return None;
+    }
+    // Where a kernel is known to do something else, what it does with a spoilt record nobody can say.
+    let shown =
+        |issue: &Issue| issue.kernels.includes(linux_version) && issue.is_shown_by(&case.name);
+    if issues().iter().any(shown) {
         return None;
     }
     // A record that goes elsewhere may be the one whose callback signals: the case would stand still.
