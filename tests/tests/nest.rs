@@ -160,20 +160,18 @@ fn our_backend_in_the_nest_agrees_with_qemu_outside() {
 
 /// Up to as many vCPUs as a machine may have come online, as the guest's own kernel counts them.
 #[test]
-#[ignore = "takes many minutes: two emulated CPUs run up to 64 vCPUs"]
+#[ignore = "takes minutes: two emulated CPUs run up to 64 vCPUs"]
 fn every_vcpu_comes_online() {
-    for vcpus in ["1", "8", "16", "32", "64"] {
+    for vcpus in ["2", "8", "16", "32", "64"] {
         let dir = tempfile::tempdir().unwrap();
         let machine = ["--backend", "kvm", "--vcpus", vcpus, "--no-image"];
         let arguments = [&["doctor", "--stats", "--deadline", "230"][..], &machine].concat();
         let inside = nest::run(&job(&arguments), dir.path()).unwrap();
         let said = inside.lines.join("\n");
         println!("{said}");
-        assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
-        assert!(
-            said.contains(&format!("kvm kvm, {vcpus} vCPUs, ready")),
-            "{said}"
-        );
+        // Not by its code: the scenario that it runs may not be for so many.
+        let ready = format!("kvm kvm, {vcpus} vCPUs, ready");
+        assert!(said.contains(&ready), "{}", inside.console.join("\n"));
     }
 }
 

@@ -88,9 +88,9 @@
 //! | 2 vCPUs | 11.8 / 11.7 | 15.1 / 15.4 | | 15.1 / 19.8 |
 //! | 4 vCPUs | 25.2 / 26.6 | 17.2 / 17.2 | 27.2 / 23.4 | 21.6 / 33.0 |
 //!
-//! With more vCPUs than the nest's two CPUs, a boot took 20 CPU seconds with 8, 35 with 16, 94 with 32, 150 (and almost three minutes)
-//! with 64, one boot each, with a deadline of 200 s: 33,000 exits with 8, 398,000 with 64, by their counts mostly halts, timers and
-//! interrupts between vCPUs.
+//! With more vCPUs than the nest's two CPUs: all of 8 were online and the guest ready after 4.2 s, all of 64 after 36 s, one boot
+//! each beside other work (`cargo test -p relaybed-tests --test nest -- --ignored every_vcpu`); 20 CPU seconds with 8, 35 with
+//! 16, 94 with 32 on another day, 33,000 exits with 8, 398,000 with 64, by their counts mostly halts, timers and interrupts between vCPUs.
 //!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
 //! leaves the guest is slow: only ratios mean anything. CPU seconds are those of the whole nest's process,
