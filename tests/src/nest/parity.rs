@@ -1,7 +1,8 @@
 //! What two runs of one scenario must agree on, whichever backend they had.
 //!
-//! A channel buffer that the model predicts from beginning to end must be the same in both: every
-//! count, every padding, every byte that it holds. But for two members of a record's header, which
+//! A channel buffer that the model predicts from beginning to end must be the same in both wherever it is
+//! determined what an observation meets: every count, every padding, every byte that it holds. A checkpoint
+//! that is taken while another CPU writes on meets anything. But for two members of a record's header, which
 //! tell when it was made and not what it is: time and checksum. What lies behind the end of a
 //! sub-buffer's data is left over from before and not looked at. Buffers on which several writers race are not
 //! predicted byte by byte, and of those only the verdicts must agree.
@@ -20,7 +21,7 @@ pub const MARK: &str = "buffer ";
 const TIME: std::ops::Range<usize> = 16..24;
 const CRC: std::ops::Range<usize> = 28..32;
 
-/// One line for each exactly predicted channel buffer in the evidence below `folder`, in order.
+/// One line for each channel buffer whose state is predicted, in the evidence below `folder`, in order.
 ///
 /// # Errors
 /// The folder cannot be read, or holds evidence that does not load.
@@ -32,10 +33,14 @@ pub fn describe(folder: &Path) -> io::Result<Vec<String>> {
         let behaviour = model::Behaviour::of(version);
         let prediction = model::predict(&case, &behaviour, evidence.setting.vcpus);
         for (number, observation) in evidence.observations.iter().enumerate() {
+            let moment = prediction.moment(observation.at);
             for (channel, seen) in observation.channels.iter().enumerate() {
                 for buffer in &seen.buffers {
                     let cpu = usize::try_from(buffer.cpu).unwrap_or(usize::MAX);
-                    if prediction.is_exact(channel, cpu) {
+                    let determined = moment.and_then(|moment| {
+                        moment.channels.get(channel)?.buffers.get(cpu)?.as_ref()
+                    });
+                    if determined.is_some() && prediction.is_exact(channel, cpu) {
                         let what = text(seen, buffer);
                         lines.push(format!("{MARK}{name} {number} {channel} {cpu}: {what}"));
                     }
