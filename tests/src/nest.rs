@@ -5,9 +5,12 @@
 //! PID 1 and also the command under test, the kernel's KVM modules, and the part of the cache that
 //! makes the guest inside. What the command inside says comes out byte by byte through the doorbell.
 
+pub mod comparison;
 mod emulator;
+mod guest_qemu;
 pub mod init;
 mod initramfs;
+pub mod monitors;
 mod outside;
 pub mod parity;
 
@@ -19,6 +22,8 @@ const CACHE: &str = "/cache";
 const MODULES: &str = "/modules";
 /// The program that is run in the nest, if it is not the one that is PID 1.
 const PROGRAM: &str = "/program";
+/// How to run the QEMU in the nest: its command line up to the machine, one word a line.
+const QEMU: &str = "/qemu/argv";
 /// The arguments of the command inside, one a line.
 const ARGUMENTS: &str = "/arguments";
 /// Where the command inside keeps its evidence.

@@ -13,11 +13,14 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use relaybed_tests::nest::{self, Job, parity};
+use relaybed_tests::nest::{self, Job, comparison, monitors, parity};
 use relaybed_tests::{Call, call};
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-nest");
+const MONITORS: &str = env!("CARGO_BIN_EXE_relaybed-monitors");
+/// How often each monitor boots where they are compared.
+const ROUNDS: &str = "7";
 /// What runs on both: records in every context, padding, both modes, and every reader.
 const SUITES: [&str; 8] = [
     "hello",
@@ -36,6 +39,7 @@ fn job<'a>(arguments: &'a [&'a str]) -> Job<'a> {
         init: Path::new(RELAYBED),
         program: None,
         arguments,
+        with_qemu: false,
     }
 }
 
@@ -77,7 +81,15 @@ fn pass_inside(program: &Path, arguments: &[&str]) -> String {
 #[test]
 fn the_backend_s_unit_tests_pass_where_kvm_works() {
     let program = tests_of("relaybed-vmm", &["--lib"]).unwrap();
-    let said = pass_inside(&program, &["kvm::backend", "kvm::vm", "kvm::state"]);
+    let said = pass_inside(
+        &program,
+        &[
+            "kvm::backend",
+            "kvm::vm",
+            "kvm::state",
+            "machine::tests::kvm",
+        ],
+    );
     assert!(said.contains("a_triple_fault_is_the_end"), "{said}");
 }
 
@@ -185,4 +197,28 @@ fn what_a_guest_on_our_backend_costs() {
     let inside = nest::run(&job(&arguments), dir.path()).unwrap();
     println!("{}", inside.lines.join("\n"));
     assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
+}
+
+/// A measurement that fails where what is promised of our own backend does not hold: `cargo test -p
+/// relaybed-tests --test nest -- --ignored --nocapture side_by_side`.
+#[test]
+#[ignore = "takes minutes, and wants a host that is not busy"]
+fn ours_and_qemu_s_machines_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = [ROUNDS];
+    let compare = Job {
+        program: Some(Path::new(MONITORS)),
+        with_qemu: true,
+        ..job(&arguments)
+    };
+    let inside = nest::run(&compare, dir.path()).unwrap();
+    assert_eq!(inside.code, 0, "{}", inside.console.join("\n"));
+    let boots = comparison::boots(&inside).unwrap();
+    println!("{}", comparison::table(&boots));
+    let cpu = |name| comparison::median(&boots, name, |boot| boot.cpu.as_secs_f64());
+    let (ours, q35, microvm) = (cpu(monitors::OURS), cpu("q35"), cpu(monitors::MICROVM));
+    assert!(ours <= q35 / 2.0, "{ours} s beside {q35} s of q35");
+    assert!(ours < microvm, "{ours} s beside {microvm} s of microvm");
+    let own = comparison::median(&boots, monitors::OURS, |boot| boot.own_kib);
+    assert!(own <= 5.0 * 1024.0, "{own} KiB beside the guest's RAM");
 }

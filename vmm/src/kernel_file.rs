@@ -152,6 +152,30 @@ pub(crate) mod tests {
         elf
     }
 
+    /// A kernel for our own backend that is `code` and nothing else, entered at its start at 16 MiB.
+    pub(crate) fn flat_kernel(code: &[u8]) -> Vec<u8> {
+        const HEADERS: u64 = 64 + 56;
+        let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        elf.extend(ET_EXEC.0.to_le_bytes());
+        elf.extend(EM_X86_64.0.to_le_bytes());
+        elf.extend(1u32.to_le_bytes());
+        for word in [0x100_0000u64, 64, 0] {
+            elf.extend(word.to_le_bytes());
+        }
+        elf.extend(0u32.to_le_bytes());
+        for half in [64u16, 56, 1, 64, 0, 0] {
+            elf.extend(half.to_le_bytes());
+        }
+        elf.extend(PT_LOAD.0.to_le_bytes());
+        elf.extend(5u32.to_le_bytes());
+        let (at, len) = (0x100_0000, code.len() as u64);
+        for word in [HEADERS, at, at, len, len, 1] {
+            elf.extend(u64::to_le_bytes(word));
+        }
+        elf.extend(code);
+        elf
+    }
+
     #[test]
     fn a_whole_kernel_passes_and_every_cut_is_refused() {
         let kernel = tiny_kernel();

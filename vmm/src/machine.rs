@@ -23,7 +23,11 @@ use crate::text;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Most that a guest may print. A boot prints some 100 KiB, an oops 5 KiB.
+#[cfg(not(test))]
 const CONSOLE_MAX_BYTES: u64 = 64 << 20;
+/// Enough to see that there is a limit: emulated, a byte takes microseconds.
+#[cfg(test)]
+const CONSOLE_MAX_BYTES: u64 = 256 << 10;
 
 /// A machine that has been started. Dropping it ends it and leaves nothing behind but the logs.
 #[derive(Debug)]

@@ -1,8 +1,12 @@
-//! What a machine does when it cannot be started; none of this needs a guest to run.
+//! What a machine does when it cannot be started, which needs no guest; and when its guest does not
+//! stop talking.
 
 use super::*;
+use crate::deadline::Deadline;
+use crate::kvm::KvmError;
 use crate::qemu::QemuError;
-use crate::spec::QemuProgram;
+use crate::ram::RamError;
+use crate::spec::{MEMORY_MAX_MIB, QemuProgram};
 
 /// A spec that passes every check, with a program that is not QEMU.
 fn spec(dir: &std::path::Path, argv0: &[&str]) -> MachineSpec {
@@ -94,4 +98,88 @@ fn a_folder_that_another_machine_uses() {
 fn a_folder_that_cannot_be_written() {
     let error = refused(|dir, _| std::fs::create_dir(dir.join("console.log")).unwrap());
     assert!(matches!(error, Error::Evidence { .. }), "{error:?}");
+}
+
+/// A spec for our own backend, whose kernel writes to the console for ever.
+fn talker(dir: &std::path::Path) -> MachineSpec {
+    let spec = spec(dir, &["false"]);
+    // mov dx, 0x3f8; again: mov esi, 0x1000000; mov ecx, 0x1000; rep outsb; jmp again
+    let code = b"\x66\xba\xf8\x03\xbe\x00\x00\x00\x01\xb9\x00\x10\x00\x00\xf3\x6e\xeb\xf2";
+    let kernel = crate::kernel_file::tests::flat_kernel(code);
+    std::fs::write(&spec.kernel, kernel).unwrap();
+    MachineSpec::on_kvm(spec.kernel, spec.initramfs, dir.to_owned())
+}
+
+#[test]
+fn kvm_and_more_ram_than_the_host_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = talker(dir.path());
+    spec.memory_mib = MEMORY_MAX_MIB;
+    let error = Machine::boot(spec).unwrap_err();
+    let Error::Kvm(KvmError::NoMemory { asked_mib, .. }) = error else {
+        panic!("{error:?}; or this host has more than {MEMORY_MAX_MIB} MiB to spare");
+    };
+    assert_eq!(asked_mib, u64::from(MEMORY_MAX_MIB));
+}
+
+/// Set in the child that [`kvm_and_ram_that_cannot_be_mapped`] starts.
+const NO_SPACE: &str = "RELAYBED_TEST_NO_SPACE";
+
+/// A limit holds for a whole process, so the machine is asked for in a child.
+#[test]
+fn kvm_and_ram_that_cannot_be_mapped() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    if std::env::var_os(NO_SPACE).is_some() {
+        let limit = Some(1 << 30);
+        let limits = Rlimit {
+            current: limit,
+            maximum: limit,
+        };
+        setrlimit(Resource::As, limits).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut spec = talker(dir.path());
+        spec.memory_mib = 2048;
+        let error = Machine::boot(spec).unwrap_err();
+        let Error::Ram(error @ RamError::Map { .. }) = error else {
+            panic!("{error:?}");
+        };
+        let text = error.to_string();
+        assert!(text.contains("2048 MiB of guest RAM"), "{text}");
+        assert!(text.ends_with("free memory or ask for less"), "{text}");
+        return;
+    }
+    let output = std::process::Command::new("/proc/self/exe")
+        .args([
+            "--exact",
+            "machine::tests::kvm_and_ram_that_cannot_be_mapped",
+        ])
+        .env(NO_SPACE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{problem}"
+    );
+}
+
+#[test]
+fn kvm_and_a_console_flood() {
+    let dir = tempfile::tempdir().unwrap();
+    if let Err(why) = crate::probe::choose(crate::probe::AccelRequest::Kvm) {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let mut machine = Machine::boot(talker(dir.path())).unwrap();
+    let event = machine
+        .next_event(Deadline::stall(Duration::from_secs(60)))
+        .unwrap();
+    let Event::Exit(Exit::ConsoleFlood { bytes }) = event else {
+        panic!("{event:?}");
+    };
+    assert!(bytes > CONSOLE_MAX_BYTES);
+    // What was going on meanwhile is not without bound either.
+    assert!(machine.console_len() < 64 * CONSOLE_MAX_BYTES);
 }

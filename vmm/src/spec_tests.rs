@@ -49,6 +49,11 @@ fn memory() {
 fn command_line() {
     let error = refused(|s| s.cmdline_extra = "x".repeat(2048));
     assert!(matches!(error, SpecError::CmdlineTooLong { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.ends_with("the kernel reads 2047: shorten the extra arguments"),
+        "{text}"
+    );
     let error = refused(|s| s.cmdline_extra = "a\nb".into());
     assert!(
         matches!(error, SpecError::CmdlineCharacter { character: '\n' }),

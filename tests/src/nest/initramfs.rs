@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cpio::newc::{Builder, ModeFileType, trailer};
-use relaybed_guest::{Cache, Guest};
+use relaybed_guest::{Cache, Guest, Qemu};
 
-use super::{ARGUMENTS, CACHE, Job, MODULES, PROGRAM};
+use super::{ARGUMENTS, CACHE, Job, MODULES, PROGRAM, QEMU, guest_qemu};
 
 /// An archive being made: a file's folders come before it.
 #[derive(Default)]
@@ -86,12 +86,13 @@ impl Archive {
     }
 }
 
-/// The archive: init and program with what they are linked to, modules, a part of the cache, arguments.
+/// The archive: init and program with what they are linked to, modules, a part of the cache, QEMU if asked for, arguments.
 pub(super) fn build(
     job: &Job<'_>,
     modules: &[PathBuf],
     guest: &Guest,
     cache: &Cache,
+    qemu: &Qemu,
 ) -> io::Result<Vec<u8>> {
     let mut archive = Archive::default();
     let console = Builder::new("dev/console")
@@ -119,6 +120,13 @@ pub(super) fn build(
         }
     }
     archive.cached(cache, &cache.root().join("resolved"))?;
+    if job.with_qemu {
+        let parts = guest_qemu::parts(qemu)?;
+        for (from, to) in parts.files {
+            archive.file(&from, &to)?;
+        }
+        archive.add(Path::new(QEMU), parts.words.join("\n").as_bytes())?;
+    }
     archive.add(Path::new(ARGUMENTS), job.arguments.join("\n").as_bytes())?;
     trailer(archive.bytes)
 }

@@ -23,6 +23,9 @@ pub struct Inside {
     /// Its standard output, then one line for each channel buffer in its evidence, see
     /// [`super::parity`].
     pub lines: Vec<String>,
+    /// By line: CPU time that the nest had used when the line was out, its own boot included, to the
+    /// hundredth of a second.
+    pub cpu: Vec<Duration>,
     /// Its exit code.
     pub code: i32,
     /// The end of the nest's own console.
@@ -42,10 +45,12 @@ pub enum NestError {
     #[error("the nest's machine failed")]
     Machine(#[from] relaybed_vmm::Error),
     /// It ended, or fell silent, before it had said all.
-    #[error("the nest did not say all ({event:?}); its console ends:\n{console}")]
+    #[error("the nest did not say all ({event:?}), but:\n{said}\nits console ends:\n{console}")]
     Silent {
         /// What happened instead.
         event: Event,
+        /// What it did say.
+        said: String,
         /// The last lines.
         console: String,
     },
@@ -60,6 +65,8 @@ pub struct Job<'a> {
     pub program: Option<&'a Path>,
     /// Its arguments.
     pub arguments: &'a [&'a str],
+    /// Whether QEMU is to be there too.
+    pub with_qemu: bool,
 }
 
 /// Nests are the heaviest thing there is here: tests that run side by side take turns.
@@ -77,7 +84,10 @@ pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
     let guest = relaybed_guest::prepare(&request, &cache, &progress)?;
     let qemu = relaybed_guest::qemu(&cache, &progress).map_err(relaybed_guest::Error::from)?;
     let archive: PathBuf = dir.join("nest.cpio");
-    std::fs::write(&archive, initramfs::build(job, &modules, &guest, &cache)?)?;
+    std::fs::write(
+        &archive,
+        initramfs::build(job, &modules, &guest, &cache, &qemu)?,
+    )?;
     let mut argv0 = qemu.argv0;
     if let Some(program) = argv0.last_mut() {
         *program = emulator::mended(Path::new(&program), dir)?.into();
@@ -94,14 +104,24 @@ pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
 
 /// Takes down what the nest says until it has said all.
 fn listen(mut machine: Machine) -> Result<Inside, NestError> {
-    let mut said = Vec::new();
+    let (mut said, mut cpu) = (Vec::new(), Vec::new());
     loop {
         match machine.next_event(Deadline::stall(PATIENCE))? {
             Event::Doorbell(b'\n') if said.contains(&END) => break,
-            Event::Doorbell(byte) => said.push(byte),
+            Event::Doorbell(byte) => {
+                said.push(byte);
+                if byte == b'\n' {
+                    cpu.push(cpu_time(machine.stats().pid)?);
+                }
+            }
             event => {
                 let console = machine.console_tail(60)?.join("\n");
-                return Err(NestError::Silent { event, console });
+                let said = String::from_utf8_lossy(&said).into_owned();
+                return Err(NestError::Silent {
+                    event,
+                    said,
+                    console,
+                });
             }
         }
     }
@@ -109,7 +129,20 @@ fn listen(mut machine: Machine) -> Result<Inside, NestError> {
     let (lines, code) = text.rsplit_once(char::from(END)).unwrap_or((&text, ""));
     Ok(Inside {
         lines: lines.lines().map(str::to_owned).collect(),
+        cpu,
         code: code.trim().parse().unwrap_or(-1),
         console: machine.console_tail(60)?,
     })
+}
+
+/// CPU time of a process, threads that ended included.
+fn cpu_time(pid: u32) -> std::io::Result<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name before may have spaces in it.
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    // Fields 14 and 15 of proc(5): user and system time.
+    let ticks = fields.split_ascii_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis(ticks * 1000 / per_second))
 }

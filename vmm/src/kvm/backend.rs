@@ -351,5 +351,8 @@ fn check_available(size: u64) -> Result<(), KvmError> {
 }
 
 #[cfg(test)]
+#[path = "hostile_tests.rs"]
+mod hostile;
+#[cfg(test)]
 #[path = "backend_tests.rs"]
 mod tests;

@@ -15,16 +15,16 @@ const CODE: u64 = 0x8000;
 const WORD: GuestAddress = GuestAddress(0x5000);
 const LIMIT: Duration = Duration::from_secs(60);
 
-struct Guest {
-    kvm: Kvm,
-    ram: GuestRam,
+pub(super) struct Guest {
+    pub(super) kvm: Kvm,
+    pub(super) ram: GuestRam,
     file: RamStore,
-    console: File,
+    pub(super) console: File,
     log: File,
 }
 
 /// A stopped guest with `vcpus` vCPUs, the first of them before `code`; `None` to skip.
-fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
+pub(super) fn guest(vcpus: u32, code: &[u8]) -> Option<Guest> {
     let file = RamStore::in_process(64 * MIB, layout::slots(64 * MIB)).unwrap();
     let vm = match Vm::create(&file, vcpus) {
         Err(error @ (KvmError::Absent | KvmError::Permission | KvmError::Open(_))) => {
