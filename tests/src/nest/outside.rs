@@ -14,6 +14,9 @@ const MEMORY_MIB: u32 = 1024;
 /// Kernels clear and copy pages by string instructions where the CPU says that these are fast. The translator
 /// makes a loop over bytes of them.
 const CMDLINE: &str = "clearcpuid=erms,fsrm";
+/// All CPUs of the nest take turns in one thread: see `emulator.rs` for what happens where they do not. Of several
+/// accelerators QEMU takes the first that it can have.
+const IN_TURN: [&str; 2] = ["-accel", "tcg,thread=single"];
 /// Longest time without a word from the nest.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -92,6 +95,7 @@ pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
     if let Some(program) = argv0.last_mut() {
         *program = emulator::mended(Path::new(&program), dir)?.into();
     }
+    argv0.extend(IN_TURN.map(Into::into));
     let program = QemuProgram {
         argv0,
         data_dir: qemu.data_dir,
@@ -111,7 +115,9 @@ fn listen(mut machine: Machine) -> Result<Inside, NestError> {
             Event::Doorbell(byte) => {
                 said.push(byte);
                 if byte == b'\n' {
-                    cpu.push(cpu_time(machine.stats().pid)?);
+                    // One that has ended may be heard to the end, but uses no more.
+                    let before = cpu.last().copied().unwrap_or_default();
+                    cpu.push(cpu_time(machine.stats().pid).unwrap_or(before));
                 }
             }
             event => {
@@ -135,14 +141,14 @@ fn listen(mut machine: Machine) -> Result<Inside, NestError> {
     })
 }
 
-/// CPU time of a process, threads that ended included.
-fn cpu_time(pid: u32) -> std::io::Result<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+/// CPU time of a process while it is there, threads that ended included.
+fn cpu_time(pid: u32) -> Option<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before may have spaces in it.
-    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let (_, fields) = text.rsplit_once(')')?;
     // Fields 14 and 15 of proc(5): user and system time.
     let ticks = fields.split_ascii_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 = ticks.map_while(|ticks| ticks.parse::<u64>().ok()).sum();
     let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_millis(ticks * 1000 / per_second))
+    Some(Duration::from_millis(ticks * 1000 / per_second))
 }
