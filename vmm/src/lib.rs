@@ -41,13 +41,13 @@
 //!
 //! | | ours | `q35` | `q35`, qboot | `microvm,rtc=on` | and `acpi=off` |
 //! |---|---|---|---|---|---|
-//! | CPU seconds | 3.43 | 7.41 | 6.43 | 4.38 | 3.79 |
-//! | ours to its | | 0.46 | 0.53 | 0.78 | 0.91 |
-//! | seconds by the clock | 2.86 | 5.78 | 5.24 | 3.66 | 3.07 |
-//! | memory beyond guest RAM and program files, MiB | 2.7 | 14 | 24 | 13 | 10 |
-//! | exits, all | 5,400 | 27,500 | 25,600 | 7,500 | 6,200 |
-//! | of these port and memory-mapped I/O | 511 | 19,300 | 18,300 | 2,600 | 1,700 |
-//! | of these first touches of a page | 46 | 370 | 66 | 302 | 178 |
+//! | CPU seconds | 3.30 | 7.32 | 6.45 | 4.29 | 4.02 |
+//! | ours to its | | 0.45 | 0.51 | 0.77 | 0.82 |
+//! | seconds by the clock | 3.4 | 7.3 | 6.4 | 4.3 | 4.0 |
+//! | memory beyond guest RAM and program files, MiB | 2.7 | 14 | 16 | 13 | 10 |
+//! | exits, all | 5,800 | 28,500 | 26,500 | 8,000 | 6,700 |
+//! | of these port and memory-mapped I/O | 510 | 19,300 | 18,300 | 2,600 | 1,700 |
+//! | of these first touches of a page | 46 | 369 | 66 | 301 | 178 |
 //!
 //! `cargo test -p relaybed-tests --test nest -- --ignored --nocapture side_by_side` prints such a table, and fails
 //! where ours is not at most half of `q35` and less than `microvm`. Exits are KVM's own count, which has
@@ -63,7 +63,7 @@
 //! default. Copied whole into large pages, a fork meets 36 first touches, and takes eight times as long, for the copy and since
 //! nothing of it is shared with the fork before.
 //!
-//! Of our 511, the console costs 280 and the doorbell 50, mostly the UART driver's looking; 113 ask
+//! Of our 510, the console costs 280 and the doorbell 50, mostly the UART driver's looking; 113 ask
 //! ports with nothing behind them; the keyboard controller costs 17, PCI 2. An idle guest costs none. What
 //! the command line saves ([`cmdline::KVM`]), each option left out alone:
 //!

@@ -31,6 +31,9 @@ use crate::debugger::{Interrupts, Registers};
 
 /// RFLAGS: maskable interrupts are on.
 const INTERRUPTS_ON: u64 = 1 << 9;
+/// Stack of a vCPU's thread, in bytes, which needs a few KiB. By default it is as large as a large page, and
+/// hosts that give those to everybody give one to every vCPU.
+const STACK_SIZE: usize = 256 << 10;
 
 /// How a machine ended by itself, as a vCPU saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +117,7 @@ impl Vcpu {
         let (their_fd, their_tid) = (Arc::clone(&fd), Arc::clone(&tid));
         let thread = std::thread::Builder::new()
             .name(format!("vcpu{id}"))
+            .stack_size(STACK_SIZE)
             .spawn(move || {
                 let _gone = Gone(&shared.gate);
                 their_tid.get_or_init(rustix::thread::gettid);
