@@ -56,36 +56,43 @@
 //! `rtc=on`, stock 6.1 gets no further there than `ACPI: Core revision`, or with `acpi=off` asks a clock
 //! that is not there 40,000 times.
 //!
-//! A fork of an image there, medians of seven in a calm nest whose guest boots in 2.3 s (`relaybed doctor --stats`): a
-//! machine stands after 37 ms, a 63rd of the boot; the first operation of a short scenario begins after 115 ms, a 20th; the
-//! scenario is over after 133 ms. Between the first two some 700 pages are touched for the first time, each an exit
-//! that an emulated CPU takes some 0.1 ms for; they are small pages since files in memory have no large ones by
-//! default. Copied whole into large pages, a fork meets 36 first touches, and takes eight times as long, for the copy and since
-//! nothing of it is shared with the fork before.
+//! A fork of an image there, medians of seven in a calm nest whose CPUs had a thread each, and in which a guest booted in 2.3 s
+//! (`relaybed doctor --stats`): a machine stands after 37 ms, a 63rd of the boot; the first operation of a short scenario begins
+//! after 115 ms, a 20th; the scenario is over after 133 ms. Where the nest's CPUs take turns, as now, 39 ms, an 85th, then 275 ms,
+//! a 12th, and 306 ms. Between the first two some 700 pages are touched for the first time, each an exit that an emulated
+//! CPU takes some 0.1 ms for; they are small pages since files in memory have no large ones by default. Copied whole into
+//! large pages, a fork meets 36 first touches, and takes eight times as long, for the copy and since nothing of it is shared
+//! with the fork before.
 //!
 //! Of our 510, the console costs 280 and the doorbell 50, mostly the UART driver's looking; 113 ask
 //! ports with nothing behind them; the keyboard controller costs 17, PCI 2. An idle guest costs none. What
 //! the command line saves ([`cmdline::KVM`]), each option left out alone:
 //!
-//! | left out | CPU seconds | exits more |
-//! |---|---|---|
-//! | nothing (two runs) | 13.8, 16.4 | |
-//! | `acpi=off` | 19.5 | 230 |
-//! | `pci=off` | 18.9 | 150 |
-//! | `initcall_blacklist=cmos_init` | 32.7 | 40,000 |
+//! | left out | CPU seconds, median of seven | port I/O more | exits more |
+//! |---|---|---|---|
+//! | nothing | 3.6 | | |
+//! | `acpi=off` | 3.6 | 184 | |
+//! | `pci=off` | 4.9 (3.3 to 5.9) | 149 | 780 |
+//! | `initcall_blacklist=cmos_init` | 10.5 | 40,100 | 47,500 |
 //!
 //! The MP table was measured against a minimal set of ACPI tables (RSDP, XSDT, FADT, MADT, an empty
 //! DSDT), everything else the same: wherever it was tried it booted as well, and the times show no clear
-//! difference (one run each; for 6.1 with 2 vCPUs medians of three). It is less code, so
-//! the table without an interpreter stayed.
+//! difference (one run each, on another day, with RAM in small pages; for 6.1 with 2 vCPUs medians of three). It is
+//! less code, so the table without an interpreter stayed.
 //!
 //! | CPU seconds, MP table / ACPI | 5.10 | 6.1 | 6.12 | 7.3 |
 //! |---|---|---|---|---|
 //! | 2 vCPUs | 11.8 / 11.7 | 15.1 / 15.4 | | 15.1 / 19.8 |
 //! | 4 vCPUs | 25.2 / 26.6 | 17.2 / 17.2 | 27.2 / 23.4 | 21.6 / 33.0 |
 //!
-//! With more vCPUs than the nest's two CPUs: all of 8 were online and the guest ready after 4.2 s, all of 64 after 36 s, one boot
-//! each beside other work (`cargo test -p relaybed-tests --test nest -- --ignored every_vcpu`).
+//! With more vCPUs than the nest's two CPUs, one boot each (`cargo test -p relaybed-tests --test nest -- --ignored
+//! --nocapture every_vcpu`), all of them online by the guest's own count:
+//!
+//! | vCPUs | 2 | 8 | 16 | 32 | 64 |
+//! |---|---|---|---|---|---|
+//! | seconds to ready | 3.7 | 4.5 | 7.0 | 13.9 | 33.8 |
+//! | exits into this process | 470 | 494 | 527 | 590 | 719 |
+//! | memory beyond guest RAM and program files, MiB | 2.6 | 2.7 | 2.8 | 3.2 | 3.7 |
 //!
 //! Measured in a nest (QEMU's translator running stock 6.1 with `kvm-amd`), where everything that
 //! leaves the guest is slow: only ratios mean anything. CPU seconds are those of the whole nest's process
