@@ -149,7 +149,7 @@ Examples:
 
 const EXPLORE_EXAMPLES: &str = "\
 Examples:
-  relaybed explore no-overwrite/reader-races-writer      up to 1000 schedules, until one finds something
+  relaybed explore my-case.toml                          up to 1000 schedules, until one finds something
   relaybed explore my-case.toml --strategy dfs           all with up to two preemptions, in order
   relaybed explore my-case.toml --seeds 0..200 --keep-going   count what 200 schedules find
   relaybed replay rbs1…                                   one of them again";
