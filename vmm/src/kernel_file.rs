@@ -123,8 +123,8 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Header, a load segment of all of it, a note segment of one PVH note.
-    pub(crate) fn tiny_kernel() -> Vec<u8> {
+    /// The ELF header of a kernel for x86-64 that is entered at 16 MiB, before so many program headers.
+    fn elf_header(segments: u16) -> Vec<u8> {
         let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         elf.extend(ET_EXEC.0.to_le_bytes());
         elf.extend(EM_X86_64.0.to_le_bytes());
@@ -133,16 +133,25 @@ pub(crate) mod tests {
             elf.extend(word.to_le_bytes());
         }
         elf.extend(0u32.to_le_bytes());
-        for half in [64u16, 56, 2, 64, 0, 0] {
+        for half in [64, 56, segments, 64, 0, 0] {
             elf.extend(half.to_le_bytes());
         }
+        elf
+    }
+
+    /// A program header: offset, virtual and physical address, size in the file and in memory, alignment.
+    fn program_header(kind: u32, words: [u64; 6]) -> Vec<u8> {
+        let mut header = [kind, 5].map(u32::to_le_bytes).concat();
+        header.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        header
+    }
+
+    /// Header, a load segment of all of it, a note segment of one PVH note.
+    pub(crate) fn tiny_kernel() -> Vec<u8> {
+        let mut elf = elf_header(2);
         let notes_at = 64 + 2 * 56u64;
         for (kind, offset, size) in [(PT_LOAD, 0, notes_at + 20), (PT_NOTE, notes_at, 20)] {
-            elf.extend(kind.0.to_le_bytes());
-            elf.extend(5u32.to_le_bytes());
-            for word in [offset, 0, 0, size, size, 4] {
-                elf.extend(u64::to_le_bytes(word));
-            }
+            elf.extend(program_header(kind.0, [offset, 0, 0, size, size, 4]));
         }
         for word in [4u32, 4, PHYS32_ENTRY.0] {
             elf.extend(word.to_le_bytes());
@@ -152,26 +161,11 @@ pub(crate) mod tests {
         elf
     }
 
-    /// A kernel for our own backend that is `code` and nothing else, entered at its start at 16 MiB.
+    /// A kernel for our own backend that is `code` and nothing else, entered at its start.
     pub(crate) fn flat_kernel(code: &[u8]) -> Vec<u8> {
-        const HEADERS: u64 = 64 + 56;
-        let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        elf.extend(ET_EXEC.0.to_le_bytes());
-        elf.extend(EM_X86_64.0.to_le_bytes());
-        elf.extend(1u32.to_le_bytes());
-        for word in [0x100_0000u64, 64, 0] {
-            elf.extend(word.to_le_bytes());
-        }
-        elf.extend(0u32.to_le_bytes());
-        for half in [64u16, 56, 1, 64, 0, 0] {
-            elf.extend(half.to_le_bytes());
-        }
-        elf.extend(PT_LOAD.0.to_le_bytes());
-        elf.extend(5u32.to_le_bytes());
         let (at, len) = (0x100_0000, code.len() as u64);
-        for word in [HEADERS, at, at, len, len, 1] {
-            elf.extend(u64::to_le_bytes(word));
-        }
+        let mut elf = elf_header(1);
+        elf.extend(program_header(PT_LOAD.0, [64 + 56, at, at, len, len, 1]));
         elf.extend(code);
         elf
     }

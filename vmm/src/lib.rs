@@ -120,6 +120,8 @@ mod ram;
 mod ram_store;
 pub mod signals;
 mod spec;
+#[cfg(test)]
+mod test_child;
 mod text;
 
 pub use address::{HIGH_RAM_START, LEGACY_HOLE_END, LEGACY_HOLE_START};

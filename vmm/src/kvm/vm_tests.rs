@@ -47,20 +47,12 @@ fn a_device_that_we_may_not_open() {
     let file = tempfile::NamedTempFile::new_in("/tmp").unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     std::fs::set_permissions(file.path(), mode).unwrap();
-    // By this link nobody too reaches the program, wherever it is.
-    let mut child = std::process::Command::new("/proc/self/exe");
-    child.args(["--exact", "kvm::vm::tests::a_device_that_we_may_not_open"]);
-    child.env(DEVICE, file.path()).current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        child.uid(65534).gid(65534);
-    }
-    let output = child.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}\n{problem}"
-    );
+    crate::test_child::pass("kvm::vm::tests::a_device_that_we_may_not_open", |child| {
+        child.env(DEVICE, file.path());
+        if rustix::process::geteuid().is_root() {
+            child.uid(65534).gid(65534);
+        }
+    });
 }
 
 #[test]
