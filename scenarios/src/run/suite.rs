@@ -37,7 +37,7 @@ pub(super) struct Suite<'a> {
     pub(super) options: &'a Options,
     /// The plan of machines under control, once one was needed.
     pub(super) control: Option<std::rc::Rc<Plan>>,
-    /// Who went on at each stop of the case whose evidence is saved next.
+    /// What the case under control whose evidence is saved next has beside the rest.
     pub(super) last: LastRun,
     pub(super) session: Option<Session>,
     /// The last guest died, hung, was interrupted, or is to be held.

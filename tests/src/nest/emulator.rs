@@ -16,13 +16,6 @@
 //! turns by such requests, no stock kernel came up inside in seven nests of seven; without the
 //! instruction all of seven such nests passed all suites.
 //!
-//! **A second one, not understood.** Where the nest's CPUs had a thread each, about one boot in ten of another monitor
-//! (and now and then one of ours) ended the nest's own kernel: a triple fault, a `#PF` without end, a
-//! `preempt_count` with an NMI too many. QEMU's log of interrupts has one that the nest's CPU took at the
-//! instruction behind `VMRUN`, with the guest's `GS` still loaded, where `#VMEXIT` has cleared the
-//! global interrupt flag and no interrupt may come. How that flag came to be set was not found. With
-//! one thread for all CPUs, which costs a third more time, it has not been seen; see `IN_TURN` in `outside.rs`.
-//!
 //! **Why not configured away.** KVM injects every interrupt that way, and every kick of a
 //! CPU by another thread (a timer, another CPU) is such a request: fewer CPUs outside, one thread for
 //! all, or an instruction clock change how often it happens, not that it does.
@@ -32,6 +25,14 @@
 //! before the only call of `do_interrupt_x86_hardirq`, the only store of that call's second
 //! argument. A QEMU in which it is not found is refused: it may be mended, and then
 //! this file is to go, or compiled differently.
+//!
+//! **A second one, not understood.** Where the nest's CPUs had a thread each, about one round in ten of the comparison
+//! with other monitors ended the nest's own kernel: a triple fault, a `#PF` without end, a `preempt_count` with
+//! an NMI too many. QEMU's log of interrupts has one that the nest's CPU took at the instruction behind
+//! `VMRUN`, with the guest's `GS` still loaded, where `#VMEXIT` has cleared the global interrupt flag and no
+//! interrupt may come. How that flag came to be set was not found. With one thread for all CPUs, which
+//! costs a third more time, 21 rounds passed without it; chance alone would give that one time in ten or so.
+//! See `IN_TURN` in `outside.rs`.
 
 use std::fs::{self, Permissions};
 use std::io;
