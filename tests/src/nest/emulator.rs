@@ -31,7 +31,7 @@
 //! an NMI too many. QEMU's log of interrupts has one that the nest's CPU took at the instruction behind
 //! `VMRUN`, with the guest's `GS` still loaded, where `#VMEXIT` has cleared the global interrupt flag and no
 //! interrupt may come. How that flag came to be set was not found. With one thread for all CPUs, which
-//! costs a third more time, 21 rounds passed without it; chance alone would give that one time in ten or so.
+//! costs a third more time, 28 rounds passed without it; chance alone would give that one time in 25 or so.
 //! See `IN_TURN` in `outside.rs`.
 
 use std::fs::{self, Permissions};
