@@ -14,7 +14,7 @@ use super::matter::{Matter, Report};
 const CPUS_MAX: u32 = 64;
 
 /// A checker: a pure function over everything there is.
-type Checker = fn(&Matter<'_>, &mut Report);
+pub(super) type Checker = fn(&Matter<'_>, &mut Report);
 
 /// The checkers in the order in which failures are told. What names one record comes before what
 /// only counts, and equality with the model, which catches everything else, comes late.
@@ -46,14 +46,11 @@ fn check(matter: &Matter<'_>) -> Report {
     report
 }
 
-/// What would fail if relay were documented to behave like this.
-pub(super) fn failures_under(
-    case: &Case,
-    evidence: &Evidence,
-    behaviour: &Behaviour,
-) -> Vec<Failure> {
+/// What is not as relay is documented to be.
+pub(super) fn findings_of(case: &Case, evidence: &Evidence) -> Vec<Failure> {
+    let behaviour = Behaviour::of(evidence.setting.linux_version);
     let cpus = evidence.setting.vcpus.min(CPUS_MAX);
-    let prediction = predict(case, behaviour, cpus);
+    let prediction = predict(case, &behaviour, cpus);
     let writers = Writers::of(case);
     check(&Matter::new(case, &prediction, evidence, &writers)).failures
 }
@@ -71,5 +68,5 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let report = check(&matter);
     let amount = report.amount;
     let failures = report.failures;
-    (known::verdict(known::issues(), &matter, failures), amount)
+    (known::verdict(&matter, failures), amount)
 }

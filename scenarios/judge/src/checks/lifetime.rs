@@ -175,7 +175,7 @@ fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
             );
         }
         // 0: evidence of a module that did not tell.
-        let name = matter.case.channels[channel].file_name_len(cpu);
+        let name = expected.name_bytes;
         let mut lengths = calls(EventKind::CreateFile).map(|event| event.new_offset as usize);
         if let Some(length) = lengths.find(|length| ![0, name].contains(length)) {
             let what = "the file's name is the base filename and the CPU's number";

@@ -280,8 +280,21 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
         report.fail(Property::Notification, at.clone(), what, made, mapped);
     }
     let unmapped = seen(EventKind::Unmapped);
+    let parts = if has && matter.prediction.unmaps_parts {
+        done(|op| {
+            matches!(
+                op,
+                Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                }
+            )
+        })
+    } else {
+        0
+    };
     // Those that nobody takes away go with their process.
-    if !(taken..=made).contains(&unmapped) {
+    if !(taken + parts..=made + parts).contains(&unmapped) {
         let what = "calls of buf_unmapped, one for each mapping taken away";
         report.fail(Property::Notification, at, what, taken, unmapped);
     }

@@ -56,6 +56,10 @@ fn poll(
         );
         return;
     }
+    let foreseen = matter.prediction.op(actor, index).and_then(|op| op.error);
+    if foreseen.is_some_and(|error| error != 0 && error == result.error.unsigned_abs()) {
+        return;
+    }
     if result.error.unsigned_abs() == ECANCELED {
         let owed = predicted.or_else(|| owed(matter, (actor, index), result));
         match owed {

@@ -3,12 +3,12 @@
 use relaybed_abi::{Event, EventKind, Stat};
 use zerocopy::FromBytes;
 
+use crate::content;
 use crate::matter::{Matter, Report};
 use crate::words;
 use relaybed_case::verdict::{Location, Property};
 use relaybed_case::{FileCall, Op};
-use relaybed_contract::content::piece_mismatch;
-use relaybed_contract::{Piece, ReadPrediction};
+use relaybed_contract::ReadPrediction;
 
 /// A regular file that its owner may read: what relay asks of the file system.
 const FILE_MODE: u32 = 0o100_400;
@@ -20,6 +20,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
             match op {
                 Op::FileRead { size, .. } => {
                     read(matter, report, (actor, index), *size, "read() of the file");
+                    returned(matter, report, (actor, index));
                 }
                 Op::File { call, .. } => call_of(matter, report, (actor, index), call),
                 Op::Stat { .. } => stat(matter, report, (actor, index)),
@@ -230,7 +231,7 @@ fn exact(
             return;
         }
         let bytes = data(matter, event.consumed, u64::from(predicted.bytes));
-        if let Some((wrong, piece)) = first_wrong(matter, &predicted.pieces, bytes) {
+        if let Some((wrong, piece)) = first_wrong(matter, predicted, bytes) {
             report.fail(
                 Property::Reading,
                 place(sum + u64::from(wrong)),
@@ -270,31 +271,18 @@ fn given(event: &Event) -> String {
 }
 
 fn data<'a>(matter: &Matter<'a>, start: u64, len: u64) -> &'a [u8] {
-    let range = usize::try_from(start)
-        .ok()
-        .zip(usize::try_from(start.saturating_add(len)).ok());
-    range
-        .and_then(|(start, end)| matter.evidence.data.get(start..end))
-        .unwrap_or(&[])
+    content::data(matter.evidence, start, len)
 }
 
-/// First place where `bytes` is not as `pieces` say, and the piece's name.
-fn first_wrong(matter: &Matter<'_>, pieces: &[Piece], bytes: &[u8]) -> Option<(u32, String)> {
-    pieces.iter().find_map(|piece| {
-        let own = bytes.get(piece.start as usize..piece.end() as usize);
-        let wrong = match own {
-            Some(own) => piece_mismatch(matter.case, piece, own)?,
-            None => 0,
-        };
-        let at = piece
-            .start
-            .saturating_add(u32::try_from(wrong).unwrap_or(u32::MAX));
-        let name = crate::parse::record_id(piece).map_or_else(
-            || "the header of a sub-buffer".to_owned(),
-            |id| matter.record(id),
-        );
-        Some((at, name))
-    })
+/// First place where `bytes` is not as predicted, and what should be there.
+fn first_wrong(matter: &Matter<'_>, read: &ReadPrediction, bytes: &[u8]) -> Option<(u32, String)> {
+    let (at, piece) = content::first_wrong(matter.case, read, bytes)?;
+    let name = match piece.map(crate::parse::record_id) {
+        None => "0".to_owned(),
+        Some(None) => "the header of a sub-buffer".to_owned(),
+        Some(Some(id)) => matter.record(id),
+    };
+    Some((at, name))
 }
 
 /// What a mapping shows is what the buffer holds, as far as it was asked to reach.

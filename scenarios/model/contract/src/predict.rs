@@ -8,6 +8,7 @@ use super::behaviour::Behaviour;
 use super::order::{At, Order};
 use super::prediction::Prediction;
 use super::races::is_open_nest;
+use super::relay::Documented;
 use super::simulate::{Honest, Producer, Simulation};
 
 /// A channel buffer of a case.
@@ -18,7 +19,7 @@ pub type Key = (ChannelIndex, usize);
 pub fn predict(case: &Case, behaviour: &Behaviour, online_cpus: u32) -> Prediction {
     let order = Order::of(case);
     let touch = Touch::of(case, &order, online_cpus);
-    Simulation::new(case, *behaviour, online_cpus, order, touch, &mut Honest).run()
+    Simulation::new(case, *behaviour, online_cpus, order, touch, &Documented).run(&mut Honest)
 }
 
 /// One possible run of the case, with the records handed over by `producer`: what is not determined is
@@ -31,12 +32,12 @@ pub fn one_run(
 ) -> Prediction {
     let order = Order::of(case);
     let touch = Touch::default();
-    Simulation::new(case, *behaviour, online_cpus, order, touch, producer).run()
+    Simulation::new(case, *behaviour, online_cpus, order, touch, &Documented).run(producer)
 }
 
 /// Which operations change which buffer, and how far their order is certain.
-#[derive(Default)]
-pub(super) struct Touch {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touch {
     /// By buffer: the operations that change it, in one possible order.
     mutators: HashMap<Key, Vec<At>>,
     /// By buffer: how many of them, from the first, are ordered before all others.

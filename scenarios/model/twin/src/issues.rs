@@ -2,13 +2,13 @@
 
 use std::sync::OnceLock;
 
+use relaybed_case::select::matches;
 use serde::Deserialize;
 
-use super::range::{Affected, Release};
-use super::{RECOGNISERS, Recogniser};
-use relaybed_case::select::matches;
+use super::defects::{Defect, Defects};
+use super::releases::{Affected, Release};
 
-const TEXT: &str = include_str!("../../known-issues.toml");
+const TEXT: &str = include_str!("../known-issues.toml");
 
 /// One known defect of relay.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Issue {
     pub kernels: Affected,
     /// Scenarios that show it surely.
     pub shown_by: Vec<String>,
-    /// Tells it from everything else; `None` where the documentation, and so the model, says the same.
-    pub(super) recogniser: Option<&'static Recogniser>,
+    /// Its switch in the twin; `None` where the documentation, and so the contract, says the same.
+    pub defect: Option<Defect>,
 }
 
 impl Issue {
@@ -34,12 +34,6 @@ impl Issue {
     #[must_use]
     pub fn is_shown_by(&self, case: &str) -> bool {
         self.shown_by.iter().any(|name| matches(name, case))
-    }
-
-    /// Whether reports can name it: there is something that recognises it.
-    #[must_use]
-    pub fn is_recognised(&self) -> bool {
-        self.recogniser.is_some()
     }
 }
 
@@ -60,7 +54,8 @@ struct Row {
     #[serde(default)]
     fixed_in: Vec<Release>,
     shown_by: Vec<String>,
-    recogniser: Option<String>,
+    #[serde(default)]
+    documented: bool,
 }
 
 /// What is wrong with a list of issues.
@@ -68,8 +63,8 @@ struct Row {
 enum DataError {
     #[error("the list of known issues does not parse")]
     Toml(#[from] toml::de::Error),
-    #[error("known issue {id}: no recogniser is called '{name}'; they are in judge/known/")]
-    Recogniser { id: String, name: String },
+    #[error("known issue {id} has no switch in the twin; if relay documents it, say so")]
+    NoSwitch { id: String },
     #[error("known issue {id} is there twice")]
     Twice { id: String },
 }
@@ -81,16 +76,10 @@ fn parse(text: &str) -> Result<Vec<Issue>, DataError> {
         if issues.iter().any(|issue| issue.id == row.id) {
             return Err(DataError::Twice { id: row.id });
         }
-        let recogniser = match &row.recogniser {
-            None => None,
-            Some(name) => match RECOGNISERS.iter().find(|known| known.name == name) {
-                Some(recogniser) => Some(recogniser),
-                None => {
-                    let name = name.clone();
-                    return Err(DataError::Recogniser { id: row.id, name });
-                }
-            },
-        };
+        let defect = Defect::named(&row.id);
+        if defect.is_some() == row.documented {
+            return Err(DataError::NoSwitch { id: row.id });
+        }
         issues.push(Issue {
             id: row.id,
             title: row.title,
@@ -101,7 +90,7 @@ fn parse(text: &str) -> Result<Vec<Issue>, DataError> {
                 fixed_in: row.fixed_in,
             },
             shown_by: row.shown_by,
-            recogniser,
+            defect,
         });
     }
     Ok(issues)
@@ -116,6 +105,16 @@ fn parse(text: &str) -> Result<Vec<Issue>, DataError> {
 pub fn issues() -> &'static [Issue] {
     static ISSUES: OnceLock<Vec<Issue>> = OnceLock::new();
     ISSUES.get_or_init(|| parse(TEXT).expect("the embedded list of known issues is well formed"))
+}
+
+/// The defects that a kernel of this `LINUX_VERSION_CODE` should have.
+#[must_use]
+pub fn defects_of(linux_version: u32) -> Defects {
+    issues()
+        .iter()
+        .filter(|issue| issue.kernels.includes(linux_version))
+        .filter_map(|issue| issue.defect)
+        .collect()
 }
 
 #[cfg(test)]
@@ -135,17 +134,9 @@ mod tests {
                 assert!(some, "{}: no scenario is named by {shown}", issue.id);
             }
         }
-        for recogniser in RECOGNISERS {
-            let used = |issue: &Issue| {
-                issue
-                    .recogniser
-                    .is_some_and(|used| used.name == recogniser.name)
-            };
-            assert!(
-                issues.iter().any(used),
-                "{} is used nowhere",
-                recogniser.name
-            );
+        for defect in Defect::ALL {
+            let listed = issues.iter().any(|issue| issue.defect == Some(defect));
+            assert!(listed, "{defect} is in no list");
         }
     }
 
@@ -158,7 +149,8 @@ mod tests {
         };
         assert_eq!(parse(&row("K1", "")).unwrap().len(), 1);
         let bad = [
-            row("K1", "recogniser = 'nobody'"),
+            row("K1", "documented = true"),
+            row("K99", ""),
             row("K1", "") + &row("K1", ""),
             row("K1", "since = 'six'"),
             row("K1", "colour = 'red'"),
