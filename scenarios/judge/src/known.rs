@@ -34,12 +34,12 @@ pub(super) fn verdict_of(
             failures,
         };
     }
-    let back = Defects::all()
-        .except(expected)
+    let back = Defects::ALL
+        .minus(expected)
         .iter()
         .find_map(|defect| explain(matter, expected.with(defect)));
     if let (Some(Explanation { met }), Some(first)) = (back, failures.first_mut()) {
-        let back = met.except(expected);
+        let back = met.minus(expected);
         first.what = format!(
             "known issue {back} is back, which this kernel should not have: {}",
             first.what

@@ -23,7 +23,7 @@ pub(super) fn met(matter: &Matter<'_>, line: &Line, defects: Defects) -> Option<
     for size in 1..=relevant.len().min(TOGETHER_MAX) {
         let mut found = Vec::new();
         choose(&relevant, size, Defects::NONE, &mut |some| {
-            if is_right(matter, line, &line.replay(matter, defects.except(some))) {
+            if is_right(matter, line, &line.replay(matter, defects.minus(some))) {
                 found.push(some);
             }
         });

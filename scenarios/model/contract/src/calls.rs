@@ -75,7 +75,7 @@ impl Simulation<'_> {
 
     fn op_read_nowhere(&mut self, at: At, descriptor: Descriptor, size: u32) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let relay = self.relay;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -91,7 +91,7 @@ impl Simulation<'_> {
         if !certain || !relay.knows_position(buffer) {
             return OpPrediction::default();
         }
-        relay.read_nowhere(buffer, size)
+        relay.read_nowhere(spec, buffer, size)
     }
 
     /// A read a part, until one gives less than it might.
@@ -196,6 +196,8 @@ impl Simulation<'_> {
             relay.sendfile(buffer, position, size)
         });
         match spliced {
+            // A call that fails has moved nothing.
+            Ok(spliced) if spliced.error != 0 => spliced.prediction(),
             Ok(spliced) => Spliced {
                 reads: vec![joined(&spliced.reads)],
                 ..spliced

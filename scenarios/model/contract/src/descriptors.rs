@@ -77,7 +77,7 @@ impl Simulation<'_> {
         (size, times): (u32, u32),
     ) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let relay = self.relay;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
         let Some(buffer) = self.buffer_of(descriptor) else {
             return OpPrediction::default();
@@ -100,7 +100,7 @@ impl Simulation<'_> {
             (times as usize).min(READS_MAX)
         };
         for _ in 0..calls {
-            let read = relay.read(buffer, &mut position, size);
+            let read = relay.read(spec, buffer, &mut position, size);
             let got = read.bytes;
             reads.push(read);
             if times == 0 && got == 0 {
@@ -163,6 +163,15 @@ impl Simulation<'_> {
 }
 
 impl ReadPrediction {
+    /// A call that gives nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            pieces: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     /// A call that gives these pieces.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
         let bytes = pieces.last().map_or(0, Piece::end);

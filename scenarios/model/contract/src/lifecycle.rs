@@ -82,7 +82,7 @@ impl Simulation<'_> {
         }
         let spec = &self.case.channels[channel];
         let mut log = Vec::new();
-        let mut buffer = Buffer::open(Geometry::of(spec), &mut log);
+        let mut buffer = self.relay.new_buffer(spec, &mut log);
         buffer.geometry.has_file = named;
         let live = &mut self.live[channel];
         live.buffers[cpu] = buffer;
