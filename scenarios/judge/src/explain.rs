@@ -7,17 +7,22 @@
 
 mod agree;
 mod fired;
+mod forging;
 mod label;
 mod line;
+mod marks;
 mod polls;
+mod search;
+mod stepping;
+mod task;
 
 use relaybed_twin::Defects;
 
 use super::checks;
 use super::matter::{Matter, Report};
 pub(super) use fired::Fired;
+pub(super) use forging::one_run;
 use line::Line;
-pub(super) use line::one_run;
 
 /// A way in which the twin gives the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

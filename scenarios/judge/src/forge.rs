@@ -272,11 +272,7 @@ impl Forger<'_> {
         let guests = relaybed_contract::order::operations(self.case).filter(nested);
         let guests: Vec<Fired> = guests.map(Fired::Done).collect();
         for fired in self.fired.iter().chain(&guests) {
-            let (Fired::Done(at)
-            | Fired::Prepared(at)
-            | Fired::Online(at)
-            | Fired::Polls(at)
-            | Fired::Polled(at)) = fired;
+            let at = &fired.at();
             let result = &mut results[at.actor][at.op];
             if result.order_end != 0 {
                 continue;
@@ -285,7 +281,7 @@ impl Forger<'_> {
                 self.order += 1;
                 result.order_start = self.order;
             }
-            if matches!(fired, Fired::Prepared(_) | Fired::Polls(_)) {
+            if !fired.is_last() {
                 continue;
             }
             let op = &self.case.actors[at.actor].ops[at.op];

@@ -113,6 +113,21 @@ impl Call {
     }
 }
 
+/// Whether the call of this number for a buffer is the predicted one.
+pub(crate) fn is_call(
+    matter: &Matter<'_>,
+    (channel, cpu): (usize, u32),
+    number: usize,
+    call: &SwitchCall,
+) -> bool {
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let argument = matter.prediction.behaviour.prev_padding;
+    let events = calls(matter, channel, cpu);
+    events
+        .get(number)
+        .is_some_and(|event| Call::seen(event) == Call::predicted(call, &geometry, argument))
+}
+
 fn as_modelled(
     matter: &Matter<'_>,
     report: &mut Report,
