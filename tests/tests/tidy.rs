@@ -79,6 +79,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lang", &["relaybed-abi", "relaybed-case"]),
     ("model/contract", &["relaybed-abi", "relaybed-case"]),
     (
+        "model/twin",
+        &["relaybed-abi", "relaybed-case", "relaybed-contract"],
+    ),
+    (
         "judge",
         &["relaybed-abi", "relaybed-case", "relaybed-contract"],
     ),
