@@ -1,5 +1,10 @@
 //! One frame after the other, without defects: the twin equals the contract, in every count, byte and answer.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use relaybed_case::Refuse;
