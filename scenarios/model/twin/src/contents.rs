@@ -66,7 +66,7 @@ pub fn pieces_at(buffer: &Buffer, at: u64, len: u64, to: u32, got: &mut Vec<Piec
 pub fn flatten(buffer: &mut Buffer) {
     buffer.stored = true;
     for subbuf in &mut buffer.subbufs {
-        let mut all: Vec<Piece> = subbuf.current.iter().copied().collect();
+        let mut all = subbuf.current.clone();
         all.extend(subbuf.remains());
         *subbuf = Subbuf {
             current: Vec::new(),
