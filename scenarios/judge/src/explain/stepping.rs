@@ -146,7 +146,11 @@ impl<'a> Stepping<'a> {
         match fired {
             Fired::Step(at) => {
                 if let Some(index) = self.task(at) {
-                    self.follow_step(index);
+                    // What was done at once is not done again.
+                    match self.tasks[index].ahead.checked_sub(1) {
+                        Some(ahead) => self.tasks[index].ahead = ahead,
+                        None => self.follow_step(index),
+                    }
                     return;
                 }
             }
@@ -179,6 +183,7 @@ impl<'a> Stepping<'a> {
             if !self.tasks[index].must_go_on(self.built.defects) {
                 return;
             }
+            self.tasks[index].ahead += 1;
         }
     }
 

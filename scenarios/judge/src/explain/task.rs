@@ -59,6 +59,8 @@ pub(super) struct Task {
     fates: Vec<Fate>,
     value: u64,
     too_big: Option<u64>,
+    /// Accesses made before their turn, since a fix makes a section one.
+    pub(super) ahead: u32,
 }
 
 impl Task {
@@ -77,6 +79,7 @@ impl Task {
             fates: Vec::new(),
             value: 0,
             too_big: None,
+            ahead: 0,
         };
         let (case, op) = (run.case, &run.case.actors[at.actor].ops[at.op]);
         match op {
