@@ -19,7 +19,7 @@ use crate::manifest::{Manifest, State};
 use crate::progress::Progress;
 
 /// Raised whenever what entries contain changes its meaning: older entries are then never found.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]

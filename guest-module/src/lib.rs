@@ -32,6 +32,7 @@ mod packages;
 mod progress;
 mod qemu;
 mod request;
+mod root;
 mod version;
 
 pub use apt::AptError;
@@ -49,3 +50,4 @@ pub use packages::{ChooseError, PackageId};
 pub use progress::{Progress, Silent, Step, Terminal};
 pub use qemu::{Qemu, QemuError, qemu};
 pub use request::{KernelRequest, RequestError};
+pub use root::check as check_root;

@@ -6,7 +6,7 @@ use relaybed_guest::{Cache, Terminal};
 
 use super::{MachineArgs, Stop};
 use crate::exit::Exit;
-use crate::run::{BackendWish, choose};
+use crate::run::{BackendWish, Session, choose};
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;
@@ -46,7 +46,11 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let progress = Terminal::new();
     if wish.backend != BackendWish::Kvm {
         match relaybed_guest::qemu(&cache, &progress) {
-            Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+            // Found is not enough: what is listed as fine has run.
+            Ok(qemu) => match qemu.try_out() {
+                Ok(()) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+                Err(error) => problem(&mut out, "QEMU", &error)?,
+            },
             Err(error) => problem(&mut out, "QEMU", &error)?,
         }
     }
@@ -62,10 +66,35 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         }
         Err(error) => problem(&mut out, "kernel", &error)?,
     }
-    if stats && exit == Exit::Passed {
+    if exit != Exit::Passed {
+        return Ok(exit);
+    }
+    if stats {
         return super::stats::stats(machine, &mut out);
     }
-    Ok(exit)
+    boot(machine, &mut out)
+}
+
+/// Boots the kernel on the machine that runs would take.
+fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let plan = machine.plan()?;
+    match Session::boot(&plan, plan.vcpus_at_large()) {
+        Ok(session) => {
+            let (setting, ready_s) = (session.setting(), session.boot_ms() / 1000.0);
+            writeln!(
+                out,
+                "{:<12} {} on {} {}, {} vCPUs, ready after {ready_s:.2} s",
+                "boots", setting.release, setting.backend, setting.accel, setting.vcpus
+            )?;
+            session.close();
+            Ok(Exit::Passed)
+        }
+        Err(error) => {
+            writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            Err(super::run::stop(error))
+        }
+    }
 }
 
 /// An error and its causes on one line.
