@@ -8,13 +8,17 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::hash;
+use crate::interrupt;
 use crate::manifest::{Manifest, State};
 use crate::progress::Progress;
 
@@ -336,9 +340,10 @@ impl Cache {
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let step = progress.begin(&format!("waiting for another process ({name})"), None);
             let path = self.root.join("locks").join(name);
-            flock(&file, FlockOperation::LockExclusive)
-                .map_err(|error| io_error("lock", &path)(error.into()))?;
+            let file = wait_for(file).map_err(io_error("lock", &path))?;
             step.finish();
+            self.sweep(name);
+            return Ok(Lock(file));
         }
         self.sweep(name);
         Ok(Lock(file))
@@ -406,6 +411,22 @@ impl Drop for Scratch {
         // The next holder of its lock removes what cannot be removed now.
         drop(fs::remove_dir_all(&self.0));
     }
+}
+
+/// Waits for the lock on a file, but no longer than until the process is asked to end.
+fn wait_for(file: File) -> io::Result<File> {
+    let (granted, report) = UnixStream::pair()?;
+    // The system call cannot be given up, so it waits on a thread of its own. Where nobody wants the lock any
+    // more, the thread gives it back as soon as it has it, or ends with the process.
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || {
+        let locked = flock(&file, FlockOperation::LockExclusive).map(|()| file);
+        let _ = sender.send(locked);
+        drop(report);
+    })?;
+    interrupt::wait(granted.as_fd(), None)?;
+    let gone = |_| io::Error::other("the thread that waits for the lock is gone");
+    Ok(receiver.recv().map_err(gone)??)
 }
 
 /// Removes a folder that may not be there.

@@ -15,6 +15,7 @@ use object::read::archive::ArchiveFile;
 use tar::{Entry, EntryType};
 
 use crate::cache::{CacheError, io_error};
+use crate::interrupt;
 use crate::root;
 
 /// A package could not be taken apart.
@@ -247,7 +248,7 @@ fn data(deb: &Path) -> io::Result<Box<dyn Read>> {
         return Err(invalid("it has no data.tar".to_owned()));
     };
     file.seek(SeekFrom::Start(start))?;
-    let packed = BufReader::with_capacity(1 << 16, file.take(len));
+    let packed = BufReader::with_capacity(1 << 16, interrupt::Reader(file.take(len)));
     match name.as_slice() {
         b"data.tar" => Ok(Box::new(packed)),
         b"data.tar.gz" => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(packed))),

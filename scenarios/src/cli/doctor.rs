@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::run::{BackendWish, Session, choose};
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
+    super::interruptible()?;
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
@@ -77,7 +78,6 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
 
 /// Boots the kernel on the machine that runs would take.
 fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
     let plan = machine.plan()?;
     match Session::boot(&plan, plan.vcpus_at_large()) {
         Ok(session) => {
