@@ -354,9 +354,10 @@ mod tests {
         command.args(["-c", script]).arg(&path);
         watch(&mut command, &mut || 1, Duration::from_millis(700)).unwrap_err();
         let pid: i32 = fs::read_to_string(&path).unwrap().trim().parse().unwrap();
-        // Whoever adopted it may not have reaped it yet.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+        // Killed is not yet ended, and whoever adopted it may have reaped it already.
+        if let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
+            assert!(interrupt::wait(pidfd.as_fd(), Some(Duration::from_secs(20))).unwrap());
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod root;
 mod version;
 
 pub use apt::AptError;
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, Folder};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;
