@@ -139,6 +139,34 @@ pub(crate) fn read_file(
     limit: u64,
     wanted: impl Fn(&Path) -> bool,
 ) -> Result<Vec<u8>, DebError> {
+    let name = what.to_owned();
+    let mut found = None;
+    read_tar(deb, |tar| {
+        found = find_in_tar(tar, limit, &wanted)?;
+        Ok(())
+    })?;
+    match found {
+        None => Err(DebError::Missing {
+            path: deb.to_owned(),
+            name,
+        }),
+        Some(content) if content.len() as u64 > limit => Err(DebError::TooLarge {
+            path: deb.to_owned(),
+            name,
+            limit,
+        }),
+        Some(content) => Ok(content),
+    }
+}
+
+/// Gives the files in `deb`, as one tar archive, to `read`, which may stop before their end.
+///
+/// # Errors
+/// The package is damaged, or what `read` says.
+pub(crate) fn read_tar(
+    deb: &Path,
+    read: impl FnOnce(&mut dyn Read) -> std::io::Result<()>,
+) -> Result<(), DebError> {
     let archive_error = |source| DebError::Archive {
         path: deb.to_owned(),
         source,
@@ -157,26 +185,14 @@ pub(crate) fn read_file(
     let mut child = child::die_with_us(&mut command)
         .spawn()
         .map_err(spawn_error)?;
-    let found = match child.stdout.take() {
-        Some(stdout) => find_in_tar(stdout, limit, wanted),
-        None => Ok(None),
+    let done = match child.stdout.take() {
+        Some(mut stdout) => read(&mut stdout),
+        None => Ok(()),
     };
     // Closed pipe or not, it is waited for, so that it is not left a zombie.
     let _ = child.kill();
     child.wait().map_err(archive_error)?;
-    let name = what.to_owned();
-    match found.map_err(archive_error)? {
-        None => Err(DebError::Missing {
-            path: deb.to_owned(),
-            name,
-        }),
-        Some(content) if content.len() as u64 > limit => Err(DebError::TooLarge {
-            path: deb.to_owned(),
-            name,
-            limit,
-        }),
-        Some(content) => Ok(content),
-    }
+    done.map_err(archive_error)
 }
 
 /// The first wanted regular file's content, of which at most one byte more than `limit` is read.

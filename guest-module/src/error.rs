@@ -10,6 +10,7 @@ use crate::kconfig::ConfigError;
 use crate::module::ModuleError;
 use crate::packages::ChooseError;
 use crate::qemu::QemuError;
+use crate::relay::RelayError;
 use crate::request::RequestError;
 
 /// No guest could be made.
@@ -49,6 +50,9 @@ pub enum Error {
     /// The module was not built.
     #[error(transparent)]
     Module(#[from] ModuleError),
+    /// The relay.c that was given cannot be used.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// There is no QEMU.
     #[error(transparent)]
     Qemu(#[from] QemuError),

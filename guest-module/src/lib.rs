@@ -31,6 +31,7 @@ mod packaged;
 mod packages;
 mod progress;
 mod qemu;
+mod relay;
 mod request;
 mod version;
 
@@ -48,4 +49,7 @@ pub use module::ModuleError;
 pub use packages::{ChooseError, PackageId};
 pub use progress::{Progress, Silent, Step, Terminal};
 pub use qemu::{Qemu, QemuError, qemu};
+pub use relay::{
+    Relay, RelayError, RelayFrom, RelayRequest, RelayRequestError, RelayVersion, RelayVersionError,
+};
 pub use request::{KernelRequest, RequestError};

@@ -3,6 +3,8 @@
 //! For a packaged kernel the build runs in a root made of exactly the packages its headers ask for, whatever
 //! the host has. For the user's own tree it runs with the host's tools, which built that tree.
 
+mod log;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -16,15 +18,13 @@ use crate::child::{self, ChildError};
 use crate::embedded;
 use crate::jail::{Jail, JailError};
 use crate::progress::Progress;
+use crate::relay::{Own, Relay};
 
 /// The module's file name in its cache entry.
 pub(crate) const MODULE: &str = "relaybed.ko";
 
 /// The build's full output in the module's cache entry.
 pub(crate) const LOG: &str = "build.log";
-
-/// Lines that name errors, and last lines, that go into an error's text.
-const ERROR_LINES: usize = 10;
 
 /// The module was not built.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,39 @@ pub enum ModuleError {
         log: PathBuf,
         /// Its telling lines.
         excerpt: String,
+    },
+    /// The relay.c that was given does not compile.
+    #[error("{} (relay {version}) does not build for {release}:\n{excerpt}\nThe whole log is in {}", relay, log.display())]
+    Relay {
+        /// Where the relay.c comes from.
+        relay: String,
+        /// Its release.
+        version: String,
+        /// The kernel.
+        release: String,
+        /// The whole output.
+        log: PathBuf,
+        /// What the compiler says, with the user's file and line.
+        excerpt: String,
+    },
+    /// The relay.c that was given is of another release, and calls what this kernel does not have.
+    #[error(
+        "{relay} is relay of {version}, which does not fit the kernel {release}: that has no {}. Take a kernel \
+         nearer to it (--kernel), or a relay.c nearer to this kernel; the compiler's messages are in {}",
+        missing.join(", "),
+        log.display()
+    )]
+    Misfit {
+        /// Where the relay.c comes from.
+        relay: String,
+        /// Its release.
+        version: String,
+        /// The kernel.
+        release: String,
+        /// What is missing, each once.
+        missing: Vec<String>,
+        /// The whole output.
+        log: PathBuf,
     },
     /// make was content, but there is no module.
     #[error("the build for {release} ended well without a {MODULE}; the whole log is in {}", log.display())]
@@ -72,12 +105,45 @@ pub(crate) enum Against<'a> {
     Tree(&'a Path),
 }
 
-/// The module's key: what it is built against, our sources, and how strict the compiler is.
-pub(crate) fn key(against: &str, warnings: bool) -> Key {
-    Key::new("module")
+/// How a module is built, whatever it is built against.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// With kbuild's extra warnings.
+    warnings: bool,
+    /// The relay.c that becomes part of it.
+    pub(crate) own: Option<Own>,
+}
+
+impl Recipe {
+    /// A module that drives the kernel's own relay.
+    pub(crate) fn new(warnings: bool) -> Self {
+        Self {
+            warnings,
+            own: None,
+        }
+    }
+
+    /// Lays out everything that the module is built from.
+    fn write(&self, build: &Path) -> Result<(), CacheError> {
+        embedded::write_sources(build)?;
+        match &self.own {
+            Some(own) => own.write(&build.join("module")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The module's key: what it is built against, all sources, and how strict the compiler is.
+pub(crate) fn key(against: &str, recipe: &Recipe) -> Key {
+    let warnings = if recipe.warnings { "W=1" } else { "default" };
+    let key = Key::new("module")
         .with("against", against)
         .with("sources", embedded::sources_hash())
-        .with("warnings", if warnings { "W=1" } else { "default" })
+        .with("warnings", warnings);
+    match &recipe.own {
+        Some(own) => own.add_to(key),
+        None => key,
+    }
 }
 
 /// The built module's entry, from the cache or by building.
@@ -89,7 +155,7 @@ pub(crate) fn build(
     key: &Key,
     release: &str,
     against: &Against<'_>,
-    warnings: bool,
+    recipe: &Recipe,
     progress: &dyn Progress,
 ) -> Result<Entry, ModuleError> {
     cache.entry(key, progress, |dir| {
@@ -101,7 +167,7 @@ pub(crate) fn build(
                     let root = part.path("root");
                     link_tree(&root, &work).map_err(io_error("link", &root))?;
                 }
-                embedded::write_sources(&work.join("build"))?;
+                recipe.write(&work.join("build"))?;
                 let mut make = Jail::new(&work)?.command("/usr/bin/make");
                 make.arg("-C")
                     .arg(format!("/usr/src/linux-headers-{release}"));
@@ -111,7 +177,7 @@ pub(crate) fn build(
                 make
             }
             Against::Tree(tree) => {
-                embedded::write_sources(&work.join("build"))?;
+                recipe.write(&work.join("build"))?;
                 let mut make = Command::new("make");
                 for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "W"] {
                     make.env_remove(inherited);
@@ -121,7 +187,7 @@ pub(crate) fn build(
                 make
             }
         };
-        let facts = run(make, cache, dir, key, release, warnings)?;
+        let facts = run(make, cache, dir, key, release, recipe)?;
         fs::remove_dir_all(&work).map_err(io_error("remove", &work))?;
         step.finish();
         Ok(facts)
@@ -135,11 +201,11 @@ fn run(
     dir: &Path,
     key: &Key,
     release: &str,
-    warnings: bool,
+    recipe: &Recipe,
 ) -> Result<Value, ModuleError> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     make.arg(format!("-j{jobs}"));
-    if warnings {
+    if recipe.warnings {
         // The check of comments that comes along wants Perl or Python modules, each release others.
         make.args(["W=1", "cmd_checkdoc="]);
     }
@@ -156,14 +222,11 @@ fn run(
     for path in [&kept, &in_entry] {
         fs::write(path, &log).map_err(io_error("write", path))?;
     }
-    let release = release.to_owned();
     if !status.success() {
-        return Err(ModuleError::Build {
-            release,
-            log: kept,
-            excerpt: excerpt(&log),
-        });
+        let relay = recipe.own.as_ref().map(|own| &own.relay);
+        return Err(failure(relay, release, &log, kept));
     }
+    let release = release.to_owned();
     let built = dir.join("work/build/module").join(MODULE);
     match fs::copy(&built, dir.join(MODULE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -174,17 +237,34 @@ fn run(
     }
 }
 
-/// The lines of a build's log that say what went wrong.
-fn excerpt(log: &str) -> String {
-    let errors: Vec<&str> = log
-        .lines()
-        .filter(|line| line.to_lowercase().contains("error"))
-        .take(ERROR_LINES)
-        .collect();
-    if errors.is_empty() {
-        child::tail(log)
-    } else {
-        errors.join("\n")
+/// Why a build failed, by its log.
+fn failure(relay: Option<&Relay>, release: &str, log: &str, kept: PathBuf) -> ModuleError {
+    let excerpt = log::excerpt(log);
+    let release = release.to_owned();
+    let Some(relay) = relay else {
+        return ModuleError::Build {
+            release,
+            log: kept,
+            excerpt,
+        };
+    };
+    let (missing, version) = (log::missing(log), relay.version.clone());
+    let relay_of = relay.origin.clone();
+    if relay.is_of(&release) || missing.is_empty() {
+        return ModuleError::Relay {
+            relay: relay_of,
+            version,
+            release,
+            log: kept,
+            excerpt,
+        };
+    }
+    ModuleError::Misfit {
+        relay: relay_of,
+        version,
+        release,
+        missing,
+        log: kept,
     }
 }
 
@@ -213,14 +293,6 @@ fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_excerpt_shows_the_errors() {
-        let mut log = String::from("CC main.o\nmain.c:3:1: error: unknown type\n");
-        log += &"note: much talk\n".repeat(100);
-        assert_eq!(excerpt(&log), "main.c:3:1: error: unknown type");
-        assert!(excerpt("a\nlast words\n").contains("last words"));
-    }
 
     #[test]
     fn trees_are_laid_over_one_another() {
