@@ -26,9 +26,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
-use crate::exit::{self, Exit};
-use crate::report::Format;
 use crate::run::Isolate;
+use relaybed_report::Format;
+use relaybed_report::exit::{self, Exit};
 
 /// A testbed for the Linux kernel's relay interface.
 ///
@@ -331,7 +331,7 @@ pub fn main() -> ExitCode {
             seed,
         } => capture::capture(&scenario, &machine, &out, seed),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
-        Command::Schema => print(&format!("{:#}", crate::lang::schema())),
+        Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
         Command::Completions { shell } => completions(shell),
     };
     match ended {

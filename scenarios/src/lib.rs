@@ -1,26 +1,11 @@
-//! Scenarios, reference model, judge and runner for the kernel's relay interface.
+//! The `relaybed` command and what it does: boots machines, runs cases on them, and has what they left judged
+//! and reported.
 //!
-//! Data flows one way: `lang` makes a [`case::Case`] of a file, `program` makes the guest's operations
-//! of it, `run` boots a machine and gets them done, `observe` takes the [`evidence::Evidence`] from guest
-//! memory, `model` predicts, `judge` compares and gives a [`verdict::Verdict`], `report` tells it.
+//! Data flows one way: `relaybed_lang` makes a [`relaybed_case::Case`] of a file, `relaybed_wire::program` the
+//! guest's operations of it, `run` boots a machine and gets them done, `relaybed_wire::observe` takes the
+//! evidence from guest memory, `relaybed_contract` predicts, `relaybed_judge` compares and gives a verdict,
+//! `relaybed_report` shows it.
 
-pub mod case;
 pub mod cli;
-pub mod evidence;
-pub mod exit;
-pub mod generate;
-pub mod hex;
-pub mod judge;
-pub mod lang;
-pub mod model;
-pub mod observe;
-pub mod program;
-pub mod report;
 pub mod run;
-pub mod schedule;
-pub mod select;
-pub mod shrink;
-pub mod store;
 pub mod symbols;
-pub mod transports;
-pub mod verdict;

@@ -8,9 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
-use relaybed::schedule::{Place, Token};
-use relaybed::store;
+use relaybed_case::place::Place;
+use relaybed_search::schedule::Token;
 use relaybed_tests::{Call, call};
+use relaybed_wire::store;
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");

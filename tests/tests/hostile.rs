@@ -6,13 +6,13 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
-use relaybed::program::Program;
 use relaybed::run::{Cause, Plan, ReadyImage, Session};
 use relaybed_abi::{
     Actor, Context, Op, OpCode, RB_MAX_FILES, RB_MAX_GATES, RB_NONE16, RB_OFF_OPS, RB_OFF_REQUEST,
     RB_OP_HOLD, Request, Source,
 };
 use relaybed_guest::{Cache, Terminal};
+use relaybed_wire::program::Program;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// One of each operation that came after the first ones.
@@ -157,10 +157,10 @@ fn plan() -> Plan {
 
 #[test]
 fn spoilt_operations_and_actors_are_refused_and_the_guest_lives_on() {
-    let case = relaybed::lang::load("test/hostile", SCENARIO)
+    let case = relaybed_lang::load("test/hostile", SCENARIO)
         .unwrap()
         .remove(0);
-    let sound = relaybed::program::compile(&case, None).unwrap();
+    let sound = relaybed_wire::program::compile(&case, None).unwrap();
     let counts: Vec<usize> = case.actors.iter().map(|actor| actor.ops.len()).collect();
     let plan = plan();
     let image = ReadyImage::obtain(&plan, 2, &Terminal::new()).unwrap();

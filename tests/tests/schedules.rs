@@ -6,16 +6,17 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
-use relaybed::case::Case;
-use relaybed::judge::judge;
-use relaybed::lang;
 use relaybed::run::{Controlled, Driven, Plan, Stops, Wish};
-use relaybed::schedule::{InTurn, Place, Script, Strategy};
-use relaybed::store;
-use relaybed::verdict::Verdict;
+use relaybed_case::Case;
+use relaybed_case::place::Place;
+use relaybed_case::verdict::Verdict;
 use relaybed_guest::{Cache, Terminal};
+use relaybed_judge::judge;
+use relaybed_lang as lang;
+use relaybed_search::schedule::{InTurn, Script, Strategy};
 use relaybed_tests::call;
 use relaybed_vmm::Clock;
+use relaybed_wire::store;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
 
@@ -195,7 +196,7 @@ fn places_that_are_not_in_the_kernel_are_told_before_the_run() {
     let guest = Controlled::obtain(&plan, 2, &Terminal::new()).unwrap();
     let lacking = |symbol: &str, offset| {
         let mut case = embedded("schedules/before-the-step");
-        let until = relaybed::case::Until::Code {
+        let until = relaybed_case::Until::Code {
             symbol: symbol.to_owned(),
             offset,
             instructions: 0,

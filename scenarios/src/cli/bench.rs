@@ -8,12 +8,12 @@ use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
 use super::{MachineArgs, Stop, say};
-use crate::exit::Exit;
-use crate::program::lengths;
-use crate::report::Format;
-use crate::report::transports::{Where, plot, write};
 use crate::run::transports::{BenchError, transports};
 use crate::run::{BackendWish, Plan};
+use relaybed_report::Format;
+use relaybed_report::exit::Exit;
+use relaybed_report::transports::{Where, plot, write};
+use relaybed_wire::program::lengths;
 
 /// What can be measured.
 #[derive(Clone, Debug, Subcommand)]

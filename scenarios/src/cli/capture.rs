@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::taken::one;
 use super::{MachineArgs, Stop, run};
-use crate::case::Case;
-use crate::exit::Exit;
-use crate::judge::{self, CpuStream};
 use crate::run::Session;
-use crate::verdict::Verdict;
+use relaybed_case::Case;
+use relaybed_case::verdict::Verdict;
 use relaybed_guest::Terminal;
+use relaybed_judge::CpuStream;
+use relaybed_report::exit::Exit;
 
 pub(super) fn capture(
     scenario: &str,
@@ -31,8 +31,8 @@ pub(super) fn capture(
         Stop::new(exit, ended.cause)
     })?;
     session.close();
-    let (verdict, _) = judge::judge(&case, &evidence);
-    let streams = judge::streams(&case, &evidence);
+    let (verdict, _) = relaybed_judge::judge(&case, &evidence);
+    let streams = relaybed_judge::streams(&case, &evidence);
     save(out, &case, &streams).map_err(|error| Stop::new(Exit::SetUp, error))?;
     let mut stdout = anstream::stdout().lock();
     for stream in &streams {

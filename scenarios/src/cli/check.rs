@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::{Stop, say, scenarios};
-use crate::exit::Exit;
-use crate::judge;
-use crate::model::Behaviour;
+use relaybed_contract::Behaviour;
+use relaybed_judge as judge;
+use relaybed_report::exit::Exit;
 
 /// The release that expectations are checked against without a machine: Debian bookworm's.
 const REFERENCE_VERSION: u32 = 6 << 16 | 1 << 8;

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use relaybed_guest::{Cache, Terminal};
 
 use super::{MachineArgs, Stop};
-use crate::exit::Exit;
 use crate::run::{BackendWish, choose};
+use relaybed_report::exit::Exit;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;

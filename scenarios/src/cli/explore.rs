@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 
 use super::run::{DEFAULT_OUT, stop};
 use super::{MachineArgs, Stop, say, scenarios, within};
-use crate::exit::Exit;
-use crate::report::{Format, Reporter};
 use crate::run::{Explore, Options, Until, explore};
-use crate::schedule::Kind;
+use relaybed_report::exit::Exit;
+use relaybed_report::{Format, Reporter};
+use relaybed_search::schedule::Kind;
 
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]

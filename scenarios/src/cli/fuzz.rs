@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 
 use super::run::{DEFAULT_OUT, plant, stop};
 use super::{MachineArgs, PlantKind, Stop, say};
-use crate::exit::Exit;
-use crate::generate::{self, Family};
-use crate::report::{Format, Reporter};
 use crate::run::{Fuzz, Options, fuzz};
+use relaybed_report::exit::Exit;
+use relaybed_report::{Format, Reporter};
+use relaybed_search::generate::{self, Family};
 
 /// Arguments of `fuzz`.
 #[derive(Clone, Debug, Args)]

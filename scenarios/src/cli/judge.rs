@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Stop;
-use crate::exit::Exit;
-use crate::report::{CaseReport, Detail, Format, Reporter, Summary, excerpt};
-use crate::verdict::Verdict;
-use crate::{judge, store};
+use relaybed_case::verdict::Verdict;
+use relaybed_judge as judge;
+use relaybed_report::exit::Exit;
+use relaybed_report::{CaseReport, Detail, Format, Reporter, Summary, excerpt};
+use relaybed_wire::store;
 
 pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
     let (case, evidence, extra) =
@@ -23,7 +24,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         detail.evidence = Some(folder.to_owned());
         detail.rerun.clone_from(&extra.repeat);
     }
-    let is = |wanted: &str| usize::from(crate::report::outcome(&verdict) == wanted);
+    let is = |wanted: &str| usize::from(relaybed_report::outcome(&verdict) == wanted);
     let summary = Summary {
         passed: is("passed"),
         failed: is("failed"),

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use super::Stop;
-use crate::exit::Exit;
-use crate::judge::issues;
+use relaybed_judge::issues;
+use relaybed_report::exit::Exit;
 
 pub(super) fn known() -> Result<Exit, Stop> {
     let mut out = anstream::stdout().lock();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{Stop, scenarios};
-use crate::exit::Exit;
+use relaybed_report::exit::Exit;
 
 pub(super) fn list(patterns: &[String]) -> Result<Exit, Stop> {
     let mut out = anstream::stdout().lock();

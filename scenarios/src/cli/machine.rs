@@ -6,8 +6,8 @@ use std::time::Duration;
 use relaybed_guest::{Cache, KernelRequest, Terminal};
 
 use super::{Accel, Backend, MachineArgs, Stop};
-use crate::exit::Exit;
 use crate::run::{BackendWish, Plan, Wish};
+use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 

@@ -8,11 +8,11 @@ use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
 use super::{Accel, Backend, MachineArgs, SideArgs, Stop, say, scenarios, within};
-use crate::exit::Exit;
-use crate::report::Format;
-use crate::report::matrix::{Column, Matrix};
 use crate::run::Options;
 use crate::run::matrix::{KernelWish, column, interrupted};
+use relaybed_report::Format;
+use relaybed_report::exit::Exit;
+use relaybed_report::matrix::{Column, Matrix};
 
 /// The kernels that are tested unless others are named.
 const KERNELS: &str = include_str!("../../../fixtures/kernels.toml");

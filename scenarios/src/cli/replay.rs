@@ -7,12 +7,13 @@ use clap::Args;
 
 use super::run::{DEFAULT_OUT, stop};
 use super::{MachineArgs, Stop, say, scenarios};
-use crate::exit::Exit;
-use crate::report::{Format, Reporter};
 use crate::run::{Options, Recording, replay};
-use crate::schedule::{Divergence, Token, Trace, token};
-use crate::select::Loaded;
-use crate::store;
+use relaybed_case::select::Loaded;
+use relaybed_case::trace::Trace;
+use relaybed_report::exit::Exit;
+use relaybed_report::{Format, Reporter};
+use relaybed_search::schedule::{Divergence, Token, token};
+use relaybed_wire::store;
 
 /// Arguments of `replay`.
 #[derive(Clone, Debug, Args)]
@@ -128,12 +129,12 @@ struct Diverged {
 #[error("'{what}' is no folder and no token")]
 struct Misread {
     what: String,
-    source: crate::schedule::TokenError,
+    source: relaybed_search::schedule::TokenError,
 }
 
 impl Misread {
     /// Tokens are long; the beginning tells which one it is.
-    fn new(what: &str, source: crate::schedule::TokenError) -> Self {
+    fn new(what: &str, source: relaybed_search::schedule::TokenError) -> Self {
         let what = what.chars().take(24).collect();
         Self { what, source }
     }

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::Stop;
 use super::taken::Taken;
-use crate::exit::Exit;
-use crate::judge;
-use crate::report::page::{Shown, page};
+use relaybed_judge as judge;
+use relaybed_report::exit::Exit;
+use relaybed_report::page::{Shown, page};
 
 /// Arguments of `report`.
 #[derive(Clone, Debug, Args)]

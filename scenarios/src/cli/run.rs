@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{PlantKind, RunArgs, Stop, say, scenarios};
-use crate::exit::Exit;
-use crate::report::{Format, Reporter, vcpus_text};
 use crate::run::{Options, SessionError, run_all};
 use clap::ValueEnum as _;
 use relaybed_abi::Plant;
+use relaybed_report::exit::Exit;
+use relaybed_report::{Format, Reporter, vcpus_text};
 
 /// Where failures keep their evidence when no folder is named.
 pub(super) const DEFAULT_OUT: &str = "relaybed-evidence";

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Stop, say};
-use crate::case::Case;
-use crate::exit::Exit;
-use crate::lang;
-use crate::select::{Loaded, matches};
+use relaybed_case::Case;
+use relaybed_case::select::{Loaded, matches};
+use relaybed_lang as lang;
+use relaybed_report::exit::Exit;
 
 /// A pattern that names nothing.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use relaybed_guest::Terminal;
 use relaybed_vmm::ExitCounts;
 
 use super::{MachineArgs, Stop, run, scenarios};
-use crate::case::Case;
-use crate::exit::Exit;
 use crate::run::{Cause, Plan, ReadyImage, Session};
+use relaybed_case::Case;
+use relaybed_report::exit::Exit;
 
 /// The scenario that is run: short, and all of its records can be told in advance.
 const SCENARIO: &str = "hello/hello";

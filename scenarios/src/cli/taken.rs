@@ -5,12 +5,12 @@ use std::path::Path;
 use relaybed_guest::Terminal;
 
 use super::{MachineArgs, Stop, run, scenarios};
-use crate::case::Case;
-use crate::evidence::Evidence;
-use crate::exit::Exit;
 use crate::run::{Cause, Session};
-use crate::select::Loaded;
-use crate::store::{self, Extra};
+use relaybed_case::Case;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::select::Loaded;
+use relaybed_report::exit::Exit;
+use relaybed_wire::store::{self, Extra};
 
 /// A request that names no single scenario.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::taken::Taken;
 use super::{MachineArgs, Stop, say};
-use crate::exit::Exit;
-use crate::report::timeline::Timeline;
-use crate::report::trace;
-use crate::verdict::Verdict;
+use relaybed_case::verdict::Verdict;
+use relaybed_report::exit::Exit;
+use relaybed_report::timeline::Timeline;
+use relaybed_report::trace;
 
 /// Arguments of `trace`.
 #[derive(Clone, Debug, Args)]
@@ -24,7 +24,7 @@ pub(crate) struct TraceArgs {
 
 pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
     let taken = Taken::of(&args.what, &args.machine, args.seed)?;
-    let (verdict, _) = crate::judge::judge(&taken.case, &taken.evidence);
+    let (verdict, _) = relaybed_judge::judge(&taken.case, &taken.evidence);
     let schedule = taken.extra.schedule.as_ref();
     let timeline = Timeline::of(&taken.case, &taken.evidence, schedule, &verdict);
     let mut out = anstream::stdout().lock();

@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::options::Options;
 use super::suite::{Suite, SuiteEnd};
 use super::{Plan, SessionError};
-use crate::report::{CaseReport, Listener};
-use crate::select::Loaded;
+use relaybed_case::select::Loaded;
+use relaybed_report::{CaseReport, Listener};
 
 /// What shares a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

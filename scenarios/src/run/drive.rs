@@ -22,13 +22,14 @@ use super::landmarks::Landmarks;
 use super::plan::Plan;
 use super::ram::View;
 use super::stops::Stops;
-use crate::case::Case;
-use crate::evidence::{Evidence, Planted};
-use crate::observe::Mailbox;
-use crate::program;
-use crate::schedule::{Strategy, Trace};
 use crate::symbols::Symbols;
 use course::Course;
+use relaybed_case::Case;
+use relaybed_case::evidence::{Evidence, Planted};
+use relaybed_case::trace::Trace;
+use relaybed_search::schedule::Strategy;
+use relaybed_wire::observe::Mailbox;
+use relaybed_wire::program;
 
 /// Timer interrupts without anything else after which a run is stuck: some 20 s of the guest's time.
 const TICKS_MAX: u32 = 5000;

@@ -10,13 +10,14 @@ use super::repeat::Tally;
 use super::stops::Stops;
 use super::suite::{Suite, millis};
 use super::{Controlled, Ended, Plan, SessionError};
-use crate::evidence::Evidence;
-use crate::model::Behaviour;
-use crate::report::CaseReport;
-use crate::schedule::{InTurn, Script, Strategy, Trace};
-use crate::select::Loaded;
-use crate::store;
-use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::evidence::Evidence;
+use relaybed_case::select::Loaded;
+use relaybed_case::trace::Trace;
+use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_contract::Behaviour;
+use relaybed_report::CaseReport;
+use relaybed_search::schedule::{InTurn, Script, Strategy};
+use relaybed_wire::store;
 
 impl Suite<'_> {
     /// Whether a case needs control of single vCPUs.
@@ -67,7 +68,7 @@ impl Suite<'_> {
 
     /// Failures that come on top of a verdict.
     fn fail(&mut self, verdict: &mut Verdict, mut failures: Vec<Failure>) {
-        self.exit = self.exit.worse(crate::exit::Exit::Failed);
+        self.exit = self.exit.worse(relaybed_report::exit::Exit::Failed);
         if let Verdict::Failed { failures: more } | Verdict::Known { failures: more, .. } = verdict
         {
             failures.append(more);
@@ -166,7 +167,7 @@ impl Suite<'_> {
             return self.judged(loaded, evidence, begun);
         };
         let judging = Instant::now();
-        let (mut verdict, amount) = crate::judge::judge(&loaded.case, evidence);
+        let (mut verdict, amount) = relaybed_judge::judge(&loaded.case, evidence);
         self.summary.judge_ms += millis(judging);
         self.fail(&mut verdict, vec![missed]);
         let mut report = self.report(loaded, verdict, amount, millis(begun));

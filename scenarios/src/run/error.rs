@@ -5,11 +5,11 @@ use std::io;
 use relaybed_abi::State;
 use relaybed_vmm::{Error as VmmError, Exit as GuestExit, Stall};
 
-use crate::evidence::Evidence;
-use crate::exit::Exit;
-use crate::observe::ObserveError;
-use crate::program::ProgramError;
-use crate::store::StoreError;
+use relaybed_case::evidence::Evidence;
+use relaybed_report::exit::Exit;
+use relaybed_wire::observe::ObserveError;
+use relaybed_wire::program::ProgramError;
+use relaybed_wire::store::StoreError;
 
 /// No machine could be had, or the run's own files could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use super::console::Console;
 use super::error::{Cause, SessionError};
 use super::plan::Plan;
 use super::ram::{View, write};
-use crate::case::{Actor, Case, Source};
-use crate::evidence::{Evidence, Observation, Planted, Setting};
-use crate::observe::{self, Handshake, Mailbox, Parts};
-use crate::program::Program;
+use relaybed_case::evidence::{Evidence, Observation, Planted, Setting};
+use relaybed_case::{Actor, Case, Source};
+use relaybed_wire::observe::{self, Handshake, Mailbox, Parts};
+use relaybed_wire::program::Program;
 
 /// Console lines shown when a boot fails.
 const BOOT_TAIL: usize = 30;

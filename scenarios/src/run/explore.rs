@@ -18,12 +18,12 @@ use super::fuzz::Telling;
 use super::options::Options;
 use super::plan::Plan;
 use super::suite::{Suite, SuiteEnd, millis};
-use crate::exit::Exit;
-use crate::model::Behaviour;
-use crate::report::{CaseReport, Explored, Listener};
-use crate::schedule::{Explorer, Kind, Schedule};
-use crate::select::Loaded;
-use crate::verdict::{Amount, Verdict};
+use relaybed_case::select::Loaded;
+use relaybed_case::verdict::{Amount, Verdict};
+use relaybed_contract::Behaviour;
+use relaybed_report::exit::Exit;
+use relaybed_report::{CaseReport, Explored, Listener};
+use relaybed_search::schedule::{Explorer, Kind, Schedule};
 pub(super) use tour::Finding;
 use tour::Tour;
 pub use tour::Until;
@@ -112,7 +112,9 @@ impl Run<'_> {
             .kernel
             .clone_from(&self.plan.guest().release);
         let explorer = Explorer::new(self.wish.kind, self.wish.seeds.clone(), &first.trace);
-        tour.least_chance = explorer.pct().map(crate::schedule::PctShape::least_chance);
+        tour.least_chance = explorer
+            .pct()
+            .map(relaybed_search::schedule::PctShape::least_chance);
         let (amount, passed) = (first.amount, first.verdict.clone());
         tour.note(None, first);
         if !tour.is_over() {

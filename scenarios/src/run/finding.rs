@@ -11,16 +11,16 @@ use super::explore::{Finding, Run};
 use super::names::folder_name;
 use super::plan::Plan;
 use super::shown::{Shown, label};
-use crate::case::Case;
-use crate::lang;
-use crate::report::{Detail, excerpt};
-use crate::schedule::{
+use relaybed_case::Case;
+use relaybed_case::select::Loaded;
+use relaybed_case::select::quoted;
+use relaybed_case::verdict::Verdict;
+use relaybed_lang as lang;
+use relaybed_report::{Detail, excerpt};
+use relaybed_search::schedule::{
     Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
 };
-use crate::select::Loaded;
-use crate::select::quoted;
-use crate::store::{self, Extra};
-use crate::verdict::Verdict;
+use relaybed_wire::store::{self, Extra};
 
 /// Schedules drawn for a smaller scenario before it is taken to hold.
 const TRIES: u64 = 8;
@@ -125,7 +125,7 @@ impl Small<'_> {
     fn scenario(&mut self) -> Result<(), SessionError> {
         let case = self.case.clone();
         let mut best: Option<(Case, Shown)> = None;
-        let small = crate::shrink::shrink(&case, &mut |candidate| {
+        let small = relaybed_search::shrink::shrink(&case, &mut |candidate| {
             let trace = best
                 .as_ref()
                 .map_or(&self.shown.trace, |(_, shown)| &shown.trace);

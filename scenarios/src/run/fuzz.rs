@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use super::session::Sent;
 use super::suite::{Suite, millis};
 use super::{Cause, Options, Plan, Session, SessionError, SuiteEnd};
-use crate::evidence::{Evidence, Planted};
-use crate::generate::{self, Family, Limits};
-use crate::report::{CaseReport, Fuzzed, Reporter};
-use crate::select::Loaded;
-use crate::verdict::{Property, Verdict};
+use relaybed_case::evidence::{Evidence, Planted};
+use relaybed_case::select::Loaded;
+use relaybed_case::verdict::{Property, Verdict};
+use relaybed_report::{CaseReport, Fuzzed, Reporter};
+use relaybed_search::generate::{self, Family, Limits};
 
 /// Failures after which a run ends: what is that wrong needs no more examples.
 const FAILURES_MAX: usize = 100;
@@ -169,7 +169,7 @@ impl Run<'_> {
     fn draw(&self, index: u64, limits: &Limits) -> Loaded {
         let case = generate::case(self.wish.seed, index, limits);
         // Every drawn case can be written: a test of the generator says so.
-        let source = crate::lang::write(&case).unwrap_or_default();
+        let source = relaybed_lang::write(&case).unwrap_or_default();
         Loaded {
             source: Arc::from(source),
             origin: case.name.clone(),

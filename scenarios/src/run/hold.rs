@@ -14,8 +14,8 @@ use super::error::SessionError;
 use super::plan::Plan;
 use super::session::Session;
 use super::symbols;
-use crate::select::quoted;
 use crate::symbols::elf;
+use relaybed_case::select::quoted;
 
 /// How often it is looked whether gdb has gone.
 const TICK: Duration = Duration::from_millis(200);

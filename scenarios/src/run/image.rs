@@ -10,7 +10,7 @@ use super::error::SessionError;
 use super::plan::Plan;
 use super::session::Session;
 use super::warm::{self, warm_up};
-use crate::program;
+use relaybed_wire::program;
 
 /// Images that are kept: each takes some 60 MiB, and every change of module or kernel makes new ones.
 const KEPT: usize = 24;

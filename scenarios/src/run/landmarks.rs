@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::ram::View;
-use crate::observe::Ram as _;
 use crate::symbols::Symbols;
+use relaybed_wire::observe::Ram as _;
 
 /// The timer interrupt's work.
 const TICK: &str = "hrtimer_interrupt";

@@ -5,10 +5,10 @@ use std::error::Error;
 use relaybed_guest::{Cache, Progress};
 
 use super::{Options, Plan, Wish, run_all};
-use crate::exit::Exit;
-use crate::report::matrix::Column;
-use crate::report::{CaseReport, Listener, Summary};
-use crate::select::Loaded;
+use relaybed_case::select::Loaded;
+use relaybed_report::exit::Exit;
+use relaybed_report::matrix::Column;
+use relaybed_report::{CaseReport, Listener, Summary};
 
 /// One kernel of a matrix.
 #[derive(Clone, Debug)]

@@ -13,9 +13,9 @@ use super::drive::NoControl;
 use super::error::SessionError;
 use super::image::ReadyImage;
 use super::remembered;
-use crate::case::Case;
-use crate::report::Summary;
 use crate::symbols::Symbols;
+use relaybed_case::Case;
+use relaybed_report::Summary;
 
 /// Which virtual machine monitor is wished for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ impl Plan {
     /// Number of vCPUs of the one machine of a run that takes it for everything.
     #[must_use]
     pub fn vcpus_at_large(&self) -> u32 {
-        self.wish.vcpus.unwrap_or(crate::case::DEFAULT_VCPUS)
+        self.wish.vcpus.unwrap_or(relaybed_case::DEFAULT_VCPUS)
     }
 
     /// Number of vCPUs of the machine that `case` runs on.

@@ -2,7 +2,7 @@
 
 use relaybed_vmm::{Error, GuestAddress, GuestRam, Paused};
 
-use crate::observe::{OutOfRam, Ram};
+use relaybed_wire::observe::{OutOfRam, Ram};
 
 /// A machine's RAM, read in place.
 pub(super) struct View<'a>(pub(super) &'a GuestRam);

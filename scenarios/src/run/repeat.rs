@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::outcome;
-use crate::verdict::{Failure, Location, Property, Verdict};
+use relaybed_case::verdict::{Failure, Location, Property, Verdict};
+use relaybed_report::outcome;
 
 /// Counts verdicts that say the same.
 #[derive(Debug, Default)]

@@ -12,12 +12,13 @@ use super::plan::Plan;
 use super::shown::Shown;
 use super::stops::Stops;
 use super::suite::{Suite, SuiteEnd, millis};
-use crate::exit::Exit;
-use crate::report::{CaseReport, Listener, excerpt};
-use crate::schedule::{Checked, Divergence, Replay, Token, Trace};
-use crate::select::Loaded;
-use crate::store::{self, Extra};
-use crate::verdict::Verdict;
+use relaybed_case::select::Loaded;
+use relaybed_case::trace::Trace;
+use relaybed_case::verdict::Verdict;
+use relaybed_report::exit::Exit;
+use relaybed_report::{CaseReport, Listener, excerpt};
+use relaybed_search::schedule::{Checked, Divergence, Replay, Token};
+use relaybed_wire::store::{self, Extra};
 
 /// What tells the schedule.
 #[derive(Clone, Copy, Debug)]

@@ -15,10 +15,10 @@ use super::exchange::{
 use super::image::ReadyImage;
 use super::plan::Plan;
 use super::ram::View;
-use crate::case::Case;
-use crate::evidence::{Evidence, Observation, Planted, Setting};
-use crate::observe::{self, Mailbox, ObserveError, Parts};
-use crate::program::{self, Program};
+use relaybed_case::Case;
+use relaybed_case::evidence::{Evidence, Observation, Planted, Setting};
+use relaybed_wire::observe::{self, Mailbox, ObserveError, Parts};
+use relaybed_wire::program::{self, Program};
 
 /// Between two looks at a running machine's mailbox: fine beside what is measured by it.
 const LOOK: Duration = Duration::from_micros(100);

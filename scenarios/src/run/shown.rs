@@ -5,13 +5,14 @@ use super::error::SessionError;
 use super::explore::is_interrupt;
 use super::shrink::unnumbered;
 use super::stops::Stops;
-use crate::case::Case;
-use crate::evidence::Evidence;
-use crate::exit::Exit;
-use crate::judge;
-use crate::report::property_name;
-use crate::schedule::{Strategy, Trace};
-use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::Case;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::trace::Trace;
+use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_judge as judge;
+use relaybed_report::exit::Exit;
+use relaybed_report::property_name;
+use relaybed_search::schedule::Strategy;
 
 /// One run and what is said of it.
 #[derive(Debug)]

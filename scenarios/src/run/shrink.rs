@@ -8,15 +8,15 @@ use super::fuzz::{Kind, Run};
 use super::names::folder_name;
 use super::suite::noticed;
 use super::{Ended, SessionError};
-use crate::case::Case;
-use crate::evidence::Evidence;
-use crate::judge;
-use crate::report::CaseReport;
-use crate::select::Loaded;
-use crate::select::quoted;
-use crate::shrink::{Answer, shrink};
-use crate::store::{self, Extra};
-use crate::verdict::Verdict;
+use relaybed_case::Case;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::select::Loaded;
+use relaybed_case::select::quoted;
+use relaybed_case::verdict::Verdict;
+use relaybed_judge as judge;
+use relaybed_report::CaseReport;
+use relaybed_search::shrink::{Answer, shrink};
+use relaybed_wire::store::{self, Extra};
 
 /// How often a failure is run again to see how sure it is.
 const REPEATS: u32 = 3;
@@ -123,7 +123,7 @@ impl Run<'_> {
         kind: &Kind,
         tries: u32,
     ) -> Result<bool, SessionError> {
-        let Ok(text) = crate::lang::write(small) else {
+        let Ok(text) = relaybed_lang::write(small) else {
             return Ok(false);
         };
         std::fs::create_dir_all(folder)?;

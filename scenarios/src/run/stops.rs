@@ -6,10 +6,11 @@ use relaybed_vmm::{Access, Debugger};
 
 use super::error::Cause;
 use super::ram::View;
-use crate::case::{Case, Until};
-use crate::observe::{FieldPlace, Mailbox, field_places, field_value};
-use crate::schedule::{Field, Place, Trace};
 use crate::symbols::Symbols;
+use relaybed_case::place::{Field, Place};
+use relaybed_case::trace::Trace;
+use relaybed_case::{Case, Until};
+use relaybed_wire::observe::{FieldPlace, Mailbox, field_places, field_value};
 
 /// A function whose instructions are places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

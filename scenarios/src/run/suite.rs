@@ -11,16 +11,16 @@ use super::names::folder_name;
 use super::options::Options;
 use super::repeat::Tally;
 use super::{Cause, Ended, Plan, Session, SessionError};
-use crate::case::Case;
-use crate::evidence::{Evidence, Planted, Setting};
-use crate::exit::Exit;
-use crate::judge;
-use crate::model::Behaviour;
-use crate::report::excerpt;
-use crate::report::{CaseReport, Detail, Summary};
-use crate::select::{Loaded, quoted};
-use crate::store::{self, Extra};
-use crate::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::Case;
+use relaybed_case::evidence::{Evidence, Planted, Setting};
+use relaybed_case::select::{Loaded, quoted};
+use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_contract::Behaviour;
+use relaybed_judge as judge;
+use relaybed_report::excerpt;
+use relaybed_report::exit::Exit;
+use relaybed_report::{CaseReport, Detail, Summary};
+use relaybed_wire::store::{self, Extra};
 
 /// What a run came to.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use super::error::SessionError;
 use super::image::ReadyImage;
 use super::plan::Plan;
 use super::session::Session;
-use crate::program;
 use crate::symbols::Symbols;
+use relaybed_wire::program;
 
 /// Tables that are kept: each takes some 2 MiB.
 const KEPT: usize = 24;

@@ -4,9 +4,9 @@
 use relaybed_abi::{Event, EventKind, Transport};
 
 use super::{Cause, Plan, Session, SessionError};
-use crate::observe::Parts;
-use crate::program::{records_max, transfer};
-use crate::transports::{ALL, Measured, Timed, Wrong, check, median};
+use relaybed_case::transports::{ALL, Measured, Timed, Wrong, check, median};
+use relaybed_wire::observe::Parts;
+use relaybed_wire::program::{records_max, transfer};
 
 /// Transfers of which the median counts: a timer interrupt meets one or the other of them.
 const TIMES: usize = 5;
@@ -99,7 +99,7 @@ fn once(
     len: u32,
     records: u32,
 ) -> Result<Timed, BenchError> {
-    let way = crate::transports::name(transport);
+    let way = relaybed_case::transports::name(transport);
     let program = transfer(transport, len, records);
     let parts = session
         .perform(&program, &[1])

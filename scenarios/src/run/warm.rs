@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::error::{Cause, SessionError};
 use super::session::Session;
-use crate::lang;
+use relaybed_lang as lang;
 
 /// Raised whenever warming up changes what it leaves behind, so that earlier images are not taken.
 pub(super) const VERSION: &str = "1";

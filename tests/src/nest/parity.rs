@@ -10,10 +10,10 @@
 use std::io;
 use std::path::Path;
 
-use relaybed::evidence::{BufferSeen, ChannelSeen};
-use relaybed::model;
-use relaybed::store;
 use relaybed_abi::RecordHeader;
+use relaybed_case::evidence::{BufferSeen, ChannelSeen};
+use relaybed_contract as model;
+use relaybed_wire::store;
 
 /// Starts each line of [`describe`].
 pub const MARK: &str = "buffer ";

@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 use relaybed_vmm::{Access, Answer, Debugger, Halted, Interrupts, signals};
 
 use super::{Stuck, TICKS_MAX};
-use crate::case::Case;
-use crate::evidence::{Evidence, Observation, Planted, Setting};
-use crate::observe::{self, Mailbox, Told};
-use crate::program::Program;
 use crate::run::console::Console;
 use crate::run::error::{Cause, Ended};
 use crate::run::exchange::{evidence, look_at_checkpoint, put, refusal, send_nmi};
 use crate::run::landmarks::{Landmark, Landmarks};
 use crate::run::ram::View;
 use crate::run::stops::{CodeStop, Stops, Watched};
-use crate::schedule::{Choice, InTurn, Place, Step, Stop, Strategy, Trace, default_next};
 use crate::symbols::Symbols;
+use relaybed_case::Case;
+use relaybed_case::evidence::{Evidence, Observation, Planted, Setting};
+use relaybed_case::place::{Place, Stop};
+use relaybed_case::trace::Choice;
+use relaybed_case::trace::{Step, Trace};
+use relaybed_search::schedule::{InTurn, Strategy, default_next};
+use relaybed_wire::observe::{self, Mailbox, Told};
+use relaybed_wire::program::Program;
 
 /// Timer interrupts in a row that a vCPU may take while others have work: after that it waits for them.
 const TICKS_IN_A_ROW: u32 = 4;

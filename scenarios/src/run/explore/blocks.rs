@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
-use crate::case::Case;
 use crate::run::drive::{Controlled, Driven, Series};
 use crate::run::error::SessionError;
 use crate::run::explore::is_interrupt;
 use crate::run::shown::Shown;
 use crate::run::stops::Stops;
-use crate::schedule::{Drawn, Explorer, Strategy};
+use relaybed_case::Case;
+use relaybed_search::schedule::{Drawn, Explorer, Strategy};
 
 /// Schedules of one block.
 const BLOCK: usize = 32;

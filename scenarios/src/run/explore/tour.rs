@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::blocks::Ran;
-use crate::exit::Exit;
-use crate::report::{Explored, Found};
 use crate::run::drive::Controlled;
 use crate::run::error::SessionError;
 use crate::run::shown::{Shown, label};
 use crate::run::suite::millis;
-use crate::schedule::{Alike, Coverage, Strategy};
-use crate::select::Loaded;
-use crate::verdict::Verdict;
+use relaybed_case::select::Loaded;
+use relaybed_case::verdict::Verdict;
+use relaybed_report::exit::Exit;
+use relaybed_report::{Explored, Found};
+use relaybed_search::schedule::{Alike, Coverage, Strategy};
 
 /// The schedules of one scenario.
 pub(super) struct Tour<'a> {
@@ -49,12 +49,12 @@ struct Findings {
 }
 
 /// One run that shows something, on a machine of its own.
-pub(in crate::run) struct Finding {
+pub(crate) struct Finding {
     /// `None`: the default schedule.
     pub(super) seed: Option<u64>,
     /// Number of the schedule, from 1.
     pub(super) number: u64,
-    pub(in crate::run) shown: Shown,
+    pub(crate) shown: Shown,
 }
 
 impl<'a> Tour<'a> {

@@ -1,0 +1,109 @@
+//! A case: one scenario file with its parameters resolved, in the terms of the model.
+//!
+//! `lang` makes cases out of files, `program` makes operations for the guest out of a case, `model`
+//! predicts what a correct kernel does with it and `judge` compares that with the evidence. A case is
+//! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
+//! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
+
+#![forbid(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+pub mod evidence;
+pub mod fnv;
+pub mod hex;
+pub mod place;
+pub mod select;
+pub mod trace;
+pub mod transports;
+pub mod verdict;
+
+mod actor;
+mod calls;
+mod channel;
+mod client;
+mod expect;
+mod op;
+mod schedule;
+mod turns;
+
+pub use actor::{Actor, Context, NestPoint, Place, Source};
+pub use calls::{Access, FileCall, Map, Whence};
+pub use channel::{Channel, Files, Mode};
+pub use client::{Answer, Callbacks, Client, Denied, Need, Refuse, Stall};
+pub use expect::Expect;
+pub use op::{Hold, Op, Payload, Via, formatted};
+pub use schedule::{Turn, Until};
+pub use turns::take_turns;
+
+/// Index of a channel in [`Case::channels`].
+pub type ChannelIndex = usize;
+/// Index of an actor in [`Case::actors`].
+pub type ActorIndex = usize;
+/// Index of a gate in [`Case::gates`].
+pub type GateIndex = usize;
+/// Number of a CPU as the kernel counts them.
+pub type Cpu = u32;
+/// CPUs of the machine of a case that asks for no number of them.
+pub const DEFAULT_VCPUS: u32 = 2;
+/// Slot of a descriptor, unique over all user actors of a case.
+pub type FileSlot = usize;
+
+/// One scenario with all its parameters chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// `suite/file` and, where the file has parameters, `[len=100,mode=overwrite]`. Stable and unique.
+    pub name: String,
+    /// The sentence that says what the scenario shows.
+    pub summary: String,
+    /// CPUs of the machine it is for: it gets at least so many, and every CPU named below is smaller.
+    pub vcpus: u32,
+    /// Draws record lengths.
+    pub seed: u64,
+    /// What the kernel must have; where it lacks something the case is skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// Channels, in the order of the file.
+    pub channels: Vec<Channel>,
+    /// Actors, in the order of the file; `cpu = "each"` is expanded to one for every CPU.
+    pub actors: Vec<Actor>,
+    /// Names of gates.
+    pub gates: Vec<String>,
+    /// What the author claims beyond the model; checked against the observation, and at check time
+    /// against the model where that is exact.
+    pub expect: Vec<Expect>,
+    /// Whose turn it is, and until where; empty: nobody says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Turn>,
+}
+
+impl Case {
+    /// Callbacks that wait at a gate in the middle of a switch.
+    pub fn stalls(&self) -> impl Iterator<Item = Stall> + '_ {
+        let channels = self.channels.iter();
+        channels.filter_map(|channel| channel.client.stall)
+    }
+
+    /// The actor that is nested on a write operation, and where.
+    #[must_use]
+    pub fn guest(&self, actor: ActorIndex, op: usize) -> Option<(ActorIndex, NestPoint)> {
+        self.actors.iter().enumerate().find_map(|(guest, script)| {
+            let Place::Nested {
+                host, op: on, at, ..
+            } = script.place
+            else {
+                return None;
+            };
+            ((host, on) == (actor, op)).then_some((guest, at))
+        })
+    }
+
+    /// Whether the CPU goes offline or online in it.
+    #[must_use]
+    pub fn changes_cpu(&self, cpu: Cpu) -> bool {
+        self.actors
+            .iter()
+            .flat_map(|actor| &actor.ops)
+            .any(|op| op.changed_cpu() == Some(cpu))
+    }
+}

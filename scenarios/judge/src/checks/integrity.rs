@@ -1,0 +1,66 @@
+//! A record's bytes are what its producer wrote.
+
+use crate::matter::{Matter, Report};
+use crate::parse::{Fault, FaultKind};
+use relaybed_case::verdict::{Location, Property};
+
+/// Checks it.
+pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
+    for parsed in &matter.buffers {
+        report.amount.records += parsed.records.len() as u64;
+        for (section, _, faults) in parsed.each() {
+            report.amount.bytes += u64::from(section.fill);
+            report.amount.unspecified += u64::from(section.vague > 0);
+            for fault in faults {
+                let at = wrong_byte(fault);
+                judge_fault(matter, report, fault, matter.place(parsed, section, at));
+            }
+        }
+    }
+    for stream in &matter.streams {
+        report.amount.records += stream.records.len() as u64;
+        report.amount.bytes += u64::from(stream.section.fill);
+        report.amount.unspecified += u64::from(stream.section.vague > 0);
+        for fault in &stream.faults {
+            let at = wrong_byte(fault);
+            judge_fault(matter, report, fault, matter.in_stream(stream, at));
+        }
+    }
+}
+
+fn wrong_byte(fault: &Fault) -> u32 {
+    match fault.kind {
+        FaultKind::Torn { wrong_at } => fault.start.saturating_add(wrong_at),
+        _ => fault.start,
+    }
+}
+
+fn judge_fault(matter: &Matter<'_>, report: &mut Report, fault: &Fault, at: Location) {
+    let name = fault
+        .record
+        .map_or_else(|| "a record".to_owned(), |id| matter.record(id));
+    match fault.kind {
+        FaultKind::Torn { wrong_at } => report.fail(
+            Property::Integrity,
+            at,
+            format!("{name} is torn"),
+            format!("{} bytes as written", fault.len),
+            format!("wrong from byte {wrong_at} of it on"),
+        ),
+        FaultKind::Junk => report.fail(
+            Property::Integrity,
+            at,
+            "bytes that no producer wrote",
+            name,
+            format!("{} bytes that are no record", fault.len),
+        ),
+        FaultKind::BadHeader => report.fail(
+            Property::Integrity,
+            at,
+            "the header reserved at the start of the sub-buffer is not what the callback wrote",
+            "the header's pattern",
+            "other bytes",
+        ),
+        _ => {}
+    }
+}

@@ -1,0 +1,191 @@
+//! Channels and files come and go as documented.
+
+use relaybed_abi::{ChanState, EventKind};
+
+use crate::matter::{Matter, Report};
+use crate::words;
+use relaybed_case::evidence::BufferSeen;
+use relaybed_case::verdict::{Location, Property};
+use relaybed_case::{FileCall, Op};
+use relaybed_contract::ChannelMoment;
+
+/// Checks it.
+pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
+    states(matter, report);
+    results(matter, report);
+    for channel in 0..matter.case.channels.len() {
+        files(matter, report, channel);
+    }
+}
+
+/// State of each channel, and one buffer a CPU while it is open.
+fn states(matter: &Matter<'_>, report: &mut Report) {
+    for (index, observation) in matter.evidence.observations.iter().enumerate() {
+        let moment = matter.prediction.moment(observation.at);
+        if observation.channels.len() != matter.case.channels.len() {
+            report.fail(
+                Property::Lifetime,
+                Location::default(),
+                "not every channel was observed",
+                matter.case.channels.len(),
+                observation.channels.len(),
+            );
+        }
+        for (channel, seen) in observation.channels.iter().enumerate() {
+            let at = Location {
+                observation: Some(index),
+                channel: matter.channel_name(channel),
+                ..Location::default()
+            };
+            let expected = moment
+                .and_then(|moment| moment.channels.get(channel))
+                .and_then(|channel| channel.state);
+            match expected {
+                Some(expected) if expected != seen.state => report.fail(
+                    Property::Lifetime,
+                    at.clone(),
+                    "state of the channel",
+                    words::channel(expected),
+                    words::channel(seen.state),
+                ),
+                Some(_) => {}
+                None => report.amount.unspecified += 1,
+            }
+            if seen.state == ChanState::Open {
+                let model = moment.and_then(|moment| moment.channels.get(channel));
+                if channel < matter.case.channels.len() {
+                    buffers(matter, report, &at, channel, model, &seen.buffers);
+                }
+            }
+            for buffer in seen.buffers.iter().filter(|buffer| buffer.finalized != 0) {
+                report.fail(
+                    Property::Lifetime,
+                    Location {
+                        cpu: Some(buffer.cpu),
+                        ..at.clone()
+                    },
+                    "a buffer of an open channel is finalized",
+                    0,
+                    buffer.finalized,
+                );
+            }
+        }
+    }
+}
+
+/// An open channel has one buffer for every CPU that was online since it was opened.
+fn buffers(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    at: &Location,
+    channel: usize,
+    model: Option<&ChannelMoment>,
+    seen: &[BufferSeen],
+) {
+    let has: Vec<u32> = seen.iter().map(|buffer| buffer.cpu).collect();
+    // A channel that is open though the model has it closed is told of elsewhere.
+    let there = |cpu: u32| match model.map(|model| model.there.get(cpu as usize)) {
+        Some(Some(there)) => *there,
+        _ => Some(true),
+    };
+    let cpus = 0..matter.case.channels[channel].buffers(matter.prediction.online_cpus);
+    let open = cpus.clone().filter(|cpu| there(*cpu).is_none());
+    report.amount.unspecified += open.count() as u64;
+    let wanted: Vec<u32> = cpus
+        .filter(|cpu| there(*cpu).unwrap_or_else(|| has.contains(cpu)))
+        .collect();
+    if has != wanted {
+        report.fail(
+            Property::Lifetime,
+            at.clone(),
+            "an open channel has one buffer for every CPU that was online since",
+            format!("CPUs {}", words::list(&wanted)),
+            format!("CPUs {}", words::list(&has)),
+        );
+    }
+}
+
+/// What opening and closing returned.
+fn results(matter: &Matter<'_>, report: &mut Report) {
+    for (actor, script) in matter.case.actors.iter().enumerate() {
+        for (index, op) in script.ops.iter().enumerate() {
+            let kind = match op {
+                Op::Open { .. } => "relay_open()",
+                Op::CpuOff { .. } => "putting the CPU offline",
+                Op::CpuOn { .. } => "bringing the CPU online",
+                Op::FileOpen { .. } => "open() of the file",
+                Op::FileClose { .. } => "close() of the file",
+                Op::FileMunmap { .. }
+                | Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                } => "munmap() of the file",
+                Op::File {
+                    call: FileCall::Open { .. },
+                    ..
+                } => "open() of the file",
+                Op::File {
+                    call: FileCall::Dup { .. },
+                    ..
+                } => "dup() of the file",
+                _ => continue,
+            };
+            super::model::compare_result(matter, report, (actor, index), kind, Property::Lifetime);
+        }
+    }
+}
+
+/// One file a buffer is made at each opening, and removed at each closing.
+fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
+    let Some(expected) = &matter.prediction.files[channel] else {
+        report.amount.unspecified += 1;
+        return;
+    };
+    if matter.evidence.events_lost > 0 {
+        return;
+    }
+    for (cpu, expected) in (0..matter.prediction.online_cpus).zip(expected) {
+        let calls = |kind: EventKind| {
+            matter.evidence.events.iter().filter(move |event| {
+                event.kind == kind.code()
+                    && usize::from(event.channel) == channel
+                    && u32::from(event.buf_cpu) == cpu
+                    && event.verdict != 0
+            })
+        };
+        let at = Location {
+            channel: matter.channel_name(channel),
+            cpu: Some(cpu),
+            ..Location::default()
+        };
+        let made = calls(EventKind::CreateFile).count() as u64;
+        if made != expected.made {
+            let what = "create_buf_file is called once an opening";
+            report.fail(Property::Lifetime, at.clone(), what, expected.made, made);
+        }
+        let removed = calls(EventKind::RemoveFile).count() as u64;
+        if removed != expected.removed {
+            let what = "remove_buf_file is called once a closing";
+            report.fail(
+                Property::Lifetime,
+                at.clone(),
+                what,
+                expected.removed,
+                removed,
+            );
+        }
+        // 0: evidence of a module that did not tell.
+        let name = matter.case.channels[channel].file_name_len(cpu);
+        let mut lengths = calls(EventKind::CreateFile).map(|event| event.new_offset as usize);
+        if let Some(length) = lengths.find(|length| ![0, name].contains(length)) {
+            let what = "the file's name is the base filename and the CPU's number";
+            report.fail(
+                Property::Lifetime,
+                at,
+                what,
+                words::bytes(name as u64),
+                words::bytes(length as u64),
+            );
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Records of one producer stand in the order written.
+
+use crate::matter::{Matter, Report};
+use crate::parse::Found;
+use relaybed_case::verdict::{Location, Property};
+
+/// How far the kernel's fast clock may run back when it is adjusted between two readings.
+const CLOCK_SLACK_NS: u64 = 1000;
+
+/// Checks it.
+pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
+    for parsed in &matter.buffers {
+        let mut order = Order::new(matter.case.actors.len());
+        for (section, records, _) in parsed.each() {
+            for found in records {
+                if let Some(wrong) = order.next(found) {
+                    tell(
+                        matter,
+                        report,
+                        found,
+                        wrong,
+                        matter.place(parsed, section, found.start),
+                    );
+                }
+            }
+        }
+    }
+    for stream in &matter.streams {
+        let mut order = Order::new(matter.case.actors.len());
+        for found in &stream.records {
+            if let Some(wrong) = order.next(found) {
+                tell(
+                    matter,
+                    report,
+                    found,
+                    wrong,
+                    matter.in_stream(stream, found.start),
+                );
+            }
+        }
+    }
+}
+
+/// What is out of order: behind which record, or by time only.
+enum Wrong {
+    Number(u32),
+    Time(u64),
+}
+
+/// The last record seen of each actor.
+struct Order {
+    last: Vec<Option<(u32, u64)>>,
+}
+
+impl Order {
+    fn new(actors: usize) -> Self {
+        Self {
+            last: vec![None; actors],
+        }
+    }
+
+    /// A record seen twice in a row is a matter of conservation, not of order.
+    fn next(&mut self, found: &Found) -> Option<Wrong> {
+        let last = self.last.get_mut(usize::from(found.actor))?;
+        let wrong = last.and_then(|(seq, time_ns)| {
+            if found.seq < seq {
+                Some(Wrong::Number(seq))
+            } else if found.time_ns != 0 && found.time_ns.saturating_add(CLOCK_SLACK_NS) < time_ns {
+                Some(Wrong::Time(time_ns))
+            } else {
+                None
+            }
+        });
+        let time_ns = if found.time_ns == 0 {
+            last.map_or(0, |(_, time_ns)| time_ns)
+        } else {
+            found.time_ns
+        };
+        if last.is_none_or(|(seq, _)| found.seq >= seq) {
+            *last = Some((found.seq, time_ns));
+        }
+        wrong
+    }
+}
+
+fn tell(matter: &Matter<'_>, report: &mut Report, found: &Found, wrong: Wrong, at: Location) {
+    let name = matter.record((found.actor, found.seq));
+    match wrong {
+        Wrong::Number(seq) => report.fail(
+            Property::Ordering,
+            at,
+            format!("{name} stands behind a later one of the same producer"),
+            format!("a number above {seq}"),
+            found.seq,
+        ),
+        Wrong::Time(time_ns) => report.fail(
+            Property::Ordering,
+            at,
+            format!("{name} is older than the one before it of the same producer"),
+            format!("a time of at least {time_ns} ns"),
+            format!("{} ns", found.time_ns),
+        ),
+    }
+}

@@ -1,0 +1,46 @@
+//! Each record stands where the one before ends.
+
+use crate::matter::{Matter, Report};
+use crate::parse::{Fault, FaultKind};
+use relaybed_case::verdict::{Location, Property};
+
+/// Checks it.
+pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
+    for parsed in &matter.buffers {
+        for (section, _, faults) in parsed.each() {
+            for fault in faults {
+                displaced(matter, report, fault, || {
+                    matter.place(parsed, section, fault.start)
+                });
+            }
+        }
+    }
+    for stream in &matter.streams {
+        for fault in &stream.faults {
+            displaced(matter, report, fault, || {
+                matter.in_stream(stream, fault.start)
+            });
+        }
+    }
+}
+
+fn displaced(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    fault: &Fault,
+    place: impl Fn() -> Location,
+) {
+    let FaultKind::Displaced { by } = fault.kind else {
+        return;
+    };
+    let name = fault
+        .record
+        .map_or_else(|| "a record".to_owned(), |id| matter.record(id));
+    report.fail(
+        Property::Placement,
+        place(),
+        format!("{name} does not start where the one before ends"),
+        "right behind the one before",
+        format!("{by} bytes further on"),
+    );
+}

@@ -1,0 +1,119 @@
+//! What clients meet whose callbacks fail, refuse or wait: forged as each defect leaves it, and recognised.
+
+use relaybed_abi::EventKind;
+
+use super::cases::{OLD, case, channel, first, producer, reader_behind_the_gate, records};
+use crate::forge::synthesize;
+use crate::judge;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::verdict::{Property, Verdict};
+use relaybed_case::{Answer, Case, Client, Denied, Files, Mode, Need, Op, Refuse};
+use relaybed_contract::Behaviour;
+
+/// Channel 0 opened by an actor on CPU 0, with this client.
+fn opened(client: Client) -> Case {
+    let mut spec = channel(64, 4, Mode::NoOverwrite);
+    spec.open_at_start = false;
+    spec.client = client;
+    let opener = producer("client", 0, vec![Op::Open { channel: 0 }]);
+    case(spec, vec![opener], 0)
+}
+
+fn denied(cpu: u32, skip: u32) -> Option<Denied> {
+    Some(Denied {
+        cpu,
+        answer: Answer::Null,
+        skip,
+        times: 1,
+    })
+}
+
+#[track_caller]
+fn known(case: &Case, evidence: &Evidence) -> String {
+    match judge(case, evidence).0 {
+        Verdict::Known { id, .. } => id,
+        other => panic!("{other:#?}"),
+    }
+}
+
+#[test]
+fn k3_is_the_file_of_cpu_0_that_stays() {
+    let client = Client {
+        create: denied(1, 0),
+        ..Client::default()
+    };
+    let case = opened(client);
+    let mut evidence = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    let removed = EventKind::RemoveFile.code();
+    evidence.events.retain(|event| event.kind != removed);
+    assert_eq!(known(&case, &evidence), "K3");
+    // Were the failing CPU the first, nothing could be left behind.
+    let client = Client {
+        create: denied(0, 0),
+        ..Client::default()
+    };
+    let first_fails = opened(client);
+    let clean = synthesize(&first_fails, OLD, 2);
+    assert_eq!(judge(&first_fails, &clean).0, Verdict::Passed);
+    assert_eq!(first(&first_fails, &evidence), Some(Property::Lifetime));
+}
+
+#[test]
+fn k10_is_the_longest_name_without_its_end() {
+    let client = Client {
+        base_bytes: Some(254),
+        global: true,
+        ..Client::default()
+    };
+    let case = opened(client);
+    let mut evidence = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    for event in &mut evidence.events {
+        if event.kind == EventKind::CreateFile.code() {
+            event.new_offset = 254;
+        }
+    }
+    assert_eq!(known(&case, &evidence), "K10");
+    for event in &mut evidence.events {
+        event.verdict = 0;
+    }
+    assert_eq!(first(&case, &evidence), Some(Property::Lifetime));
+}
+
+#[test]
+fn k7_is_a_reader_that_starts_where_a_lap_went_over() {
+    let mut spec = channel(64, 2, Mode::Overwrite);
+    spec.client.refuse = Some(Refuse { from: 3, count: 9 });
+    let mut ops = vec![records(64, 64, 4)];
+    ops.push(Op::Signal { gate: 0 });
+    let reader = reader_behind_the_gate(64, 2);
+    let case = case(spec, vec![producer("writer", 0, ops), reader], 1);
+    let mut evidence = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    // Records 1 and 2 are there; the reader got 2, then 1.
+    let (older, newer) = evidence.data.split_at_mut(64);
+    older.swap_with_slice(newer);
+    assert_eq!(known(&case, &evidence), "K7");
+}
+
+#[test]
+fn k8_is_a_late_set_up_that_cannot_be_repeated() {
+    let mut spec = channel(64, 4, Mode::NoOverwrite);
+    spec.files = Files::None;
+    spec.client.create = denied(1, 1);
+    let late = || Op::LateSetup { channel: 0 };
+    let client = producer("client", 0, vec![late(), late()]);
+    let case = case(spec, vec![client], 0);
+    let mut evidence = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    evidence.results[0][1].error = -17;
+    assert_eq!(known(&case, &evidence), "K8");
+}
+
+#[test]
+fn a_release_that_lacks_what_a_case_needs_is_said_to() {
+    let here = Behaviour::of(relaybed_contract::behaviour::version(7, 3));
+    let lack = here.lacks(&[Need::Statistics, Need::LateSetup]);
+    assert!(lack.is_some_and(|text| text.contains("relay_late_setup_files()")));
+}

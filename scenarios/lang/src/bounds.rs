@@ -1,0 +1,231 @@
+//! Upper bounds of what an operation can leave in the event log and the data area.
+
+use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS};
+
+use relaybed_case::{
+    ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
+};
+
+/// Room that one operation may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) events: u64,
+    pub(super) data: u64,
+}
+
+/// Whether all that the case can leave fits in the event log and the data area.
+pub fn fits(case: &Case) -> bool {
+    let mut total = Cost::default();
+    for (index, actor) in case.actors.iter().enumerate() {
+        for op in &actor.ops {
+            let cost = cost(case, index, op);
+            total.events = total.events.saturating_add(cost.events);
+            total.data = total.data.saturating_add(cost.data);
+        }
+    }
+    total.events <= RB_MAX_EVENTS as u64 && total.data <= RB_DATA_SIZE as u64
+}
+
+/// Upper bound of what `op` of `actor` leaves.
+pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
+    let cpus = u64::from(case.vcpus);
+    let events = |events| Cost { events, data: 0 };
+    match op {
+        Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
+        Op::Close { .. } => events(cpus),
+        // A file and a first sub-buffer in every channel.
+        Op::CpuOn { .. } => events(2 * case.channels.len() as u64),
+        Op::Write { .. } => events(write_events(case, op)),
+        Op::Switch { .. } => events(1),
+        Op::LateSetup { .. } => events(cpus),
+        Op::FileRead { file, size, times } => {
+            let held = readable(case, actor, *file);
+            let size = u64::from(*size);
+            let (reads, data) = if *times == 0 {
+                // A read that is not the last gives at least what one record left.
+                (
+                    held.records.saturating_add(held.bytes / size.max(1)) + 1,
+                    held.bytes,
+                )
+            } else {
+                let times = u64::from(*times);
+                (times, size.saturating_mul(times).min(held.bytes))
+            };
+            Cost {
+                events: reads,
+                data,
+            }
+        }
+        // A switch or a refusal a record, wherever it goes.
+        Op::Klog { count, .. } => events(u64::from(*count)),
+        Op::FileCopy { file } => Cost {
+            events: 0,
+            data: mapped(case, actor, *file),
+        },
+        Op::File { file, call } => call_cost(case, actor, *file, call),
+        Op::Stat { .. } => Cost {
+            events: 0,
+            data: size_of::<relaybed_abi::Stat>() as u64,
+        },
+        Op::List { channel } => Cost {
+            events: 0,
+            // A name, the number of a CPU and the end of the line.
+            data: cpus * (case.channels[*channel].name.len() as u64 + 4),
+        },
+        _ => Cost::default(),
+    }
+}
+
+fn call_cost(case: &Case, actor: ActorIndex, file: FileSlot, call: &FileCall) -> Cost {
+    match call {
+        FileCall::Splice { size, times, .. } => {
+            let held = readable(case, actor, file);
+            let pieces = held.bytes / u64::from(*size).max(1);
+            let calls = match times {
+                0 => held.records.saturating_add(pieces) + 1,
+                times => u64::from(*times),
+            };
+            Cost {
+                events: calls,
+                data: held.bytes.max(call.takes()),
+            }
+        }
+        FileCall::ReadNowhere { .. } => Cost { events: 1, data: 0 },
+        FileCall::Stat => Cost {
+            events: 0,
+            data: size_of::<relaybed_abi::Stat>() as u64,
+        },
+        call => Cost {
+            events: u64::from(call.is_taking()),
+            data: call.takes(),
+        },
+    }
+}
+
+/// Switches of sub-buffers and refused records of a write operation.
+fn write_events(case: &Case, op: &Op) -> u64 {
+    let Op::Write {
+        channel,
+        via,
+        payload,
+        count,
+    } = op
+    else {
+        return 0;
+    };
+    let (spec, count) = (&case.channels[*channel], u64::from(*count));
+    let room = spec
+        .subbuf_size
+        .saturating_sub(u64::from(spec.header_bytes));
+    let longest = u64::from(longest(payload)).max(1);
+    let each_switches = room / longest <= 1;
+    let switches = if each_switches {
+        count
+    } else {
+        count / (room / longest) + 1
+    };
+    let callbacks = match spec.mode {
+        Mode::Default => 0,
+        // Once refused, each record asks again.
+        Mode::Overwrite if spec.client.refuse.is_some() => count,
+        Mode::Overwrite => switches,
+        // Once full, each record asks again. A channel with room for all of them never is.
+        Mode::NoOverwrite
+            if demand(case, *channel) < spec.n_subbufs && spec.client.refuse.is_none() =>
+        {
+            switches
+        }
+        Mode::NoOverwrite => count,
+    };
+    let refused = if *via == Via::Reserve { count } else { 0 };
+    callbacks + refused
+}
+
+/// Sub-buffers that all operations of a case could complete in one buffer of a channel.
+fn demand(case: &Case, channel: ChannelIndex) -> u64 {
+    let spec = &case.channels[channel];
+    let room = spec
+        .subbuf_size
+        .saturating_sub(u64::from(spec.header_bytes));
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    ops.filter(|op| op.channel() == Some(channel))
+        .map(|op| match op {
+            Op::Write { payload, count, .. } => {
+                let fit = (room / u64::from(longest(payload)).max(1)).max(1);
+                u64::from(*count).div_ceil(fit) + 1
+            }
+            Op::Flush { .. } | Op::Switch { .. } => 1,
+            _ => 0,
+        })
+        .fold(0, u64::saturating_add)
+}
+
+fn longest(payload: &Payload) -> u32 {
+    match payload {
+        Payload::Record { len_max, .. } => *len_max,
+        Payload::Bytes(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        // The numbers, the space and the end of the line.
+        Payload::Formatted(text) => u32::try_from(text.len() + 24).unwrap_or(u32::MAX),
+    }
+}
+
+/// What can be read of one buffer in all.
+#[derive(Default)]
+struct Held {
+    records: u64,
+    bytes: u64,
+}
+
+/// Everything that any actor writes to the buffers a slot is opened on.
+fn readable(case: &Case, actor: ActorIndex, slot: FileSlot) -> Held {
+    let mut held = Held::default();
+    for (channel, cpu) in opened(case, actor, slot) {
+        let spec = &case.channels[channel];
+        let header = u64::from(spec.header_bytes);
+        for writer in case.actors.iter() {
+            let may = |op: &&Op| op.channel() == Some(channel) || matches!(op, Op::Klog { .. });
+            for op in writer.ops.iter().filter(may) {
+                match op {
+                    Op::Write { payload, count, .. } | Op::Klog { payload, count }
+                        if writer.cpu().map(|own| spec.buffer_cpu(own)) == Some(cpu) =>
+                    {
+                        let count = u64::from(*count);
+                        let bytes = u64::from(longest(payload)).saturating_add(header);
+                        held.records = held.records.saturating_add(count);
+                        held.bytes = held.bytes.saturating_add(count.saturating_mul(bytes));
+                    }
+                    Op::Flush { .. } | Op::Switch { .. } | Op::Open { .. } | Op::Reset { .. } => {
+                        held.records = held.records.saturating_add(1);
+                        held.bytes = held.bytes.saturating_add(header);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        held.bytes = held.bytes.saturating_add(header);
+    }
+    held
+}
+
+/// Longest mapping that relay grants of the buffers a slot is opened on.
+fn mapped(case: &Case, actor: ActorIndex, slot: FileSlot) -> u64 {
+    let sizes = opened(case, actor, slot).into_iter().map(|(channel, _)| {
+        let spec = &case.channels[channel];
+        let size = spec.subbuf_size.saturating_mul(spec.n_subbufs);
+        size.checked_next_multiple_of(relaybed_abi::RB_PAGE_SIZE as u64)
+            .unwrap_or(u64::MAX)
+    });
+    sizes.max().unwrap_or(0)
+}
+
+fn opened(case: &Case, actor: ActorIndex, slot: FileSlot) -> Vec<(ChannelIndex, Cpu)> {
+    let script = &case.actors[actor];
+    let mut found: Vec<_> = (0..script.ops.len())
+        .filter(|op| script.ops[*op].file() == Some(slot))
+        .filter_map(|op| script.bound(op))
+        .map(|(channel, cpu, _)| (channel, cpu))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -1,0 +1,310 @@
+//! What a channel says of its client beyond the mode, and what a scenario needs of the kernel.
+
+use std::ops::Range;
+
+use relaybed_abi::RB_BASE_SIZE;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::diagnostic::{Problem, suggestion};
+use super::form::{ChannelForm, ClientForm, CreateForm, Num, Sp, StallForm};
+use super::resolve::{Resolver, Scope, narrow};
+use super::walk::{Fields, Walker};
+use super::write::{line, quoted};
+use relaybed_case::{Answer, Callbacks, Client, Denied, Mode, Need, Refuse, Stall};
+
+type Value<'t> = Spanned<DeValue<'t>>;
+
+pub(super) const REFUSE_KEYS: [&str; 2] = ["from", "count"];
+pub(super) const STALL_KEYS: [&str; 5] = ["cpu", "at", "signal", "wait", "after"];
+pub(super) const CREATE_KEYS: [&str; 4] = ["cpu", "answer", "skip", "times"];
+
+/// Longest base filename in bytes.
+const MAX_BASE: u64 = RB_BASE_SIZE as u64 - 1;
+
+impl<'t> Walker<'t> {
+    pub(super) fn needs(&mut self, value: &Value<'t>) -> Vec<Sp<String>> {
+        let items = self.array(value, "a list of names").unwrap_or_default();
+        let names: Vec<Sp<String>> = items
+            .into_iter()
+            .filter_map(|item| self.string(item))
+            .collect();
+        for name in &names {
+            let known: Vec<&str> = Need::ALL.iter().map(|(known, _)| *known).collect();
+            if !known.contains(&name.value.as_str()) {
+                let problem = Problem::new(
+                    format!("`{}` is nothing that a kernel can lack", name.value),
+                    name.span.clone(),
+                    "unknown need",
+                );
+                self.report(problem.help(suggestion(&name.value, &known)));
+            }
+        }
+        names
+    }
+
+    pub(super) fn client(&mut self, fields: &Fields<'_, 't>) -> ClientForm {
+        ClientForm {
+            buffers: self.optional_string(fields, "buffers"),
+            parent: self.optional_string(fields, "parent"),
+            callbacks: self.optional_string(fields, "callbacks"),
+            base_bytes: self.optional_num(fields, "base_bytes"),
+            refuse: fields.get("refuse").and_then(|value| self.refuse(value)),
+            stall: fields.get("stall").and_then(|value| self.stall(value)),
+            create: fields.get("create").and_then(|value| self.denied(value)),
+        }
+    }
+
+    fn part<'v>(
+        &mut self,
+        value: &'v Value<'t>,
+        example: &str,
+        what: &str,
+        keys: &[&str],
+    ) -> Option<Fields<'v, 't>> {
+        let table = self.table(value, example)?;
+        Some(self.fields(table, value.span(), what, keys))
+    }
+
+    fn needed_num(&mut self, fields: &Fields<'_, 't>, key: &str) -> Option<Num> {
+        self.required(fields, key).and_then(|value| self.num(value))
+    }
+
+    fn needed_string(&mut self, fields: &Fields<'_, 't>, key: &str) -> Option<Sp<String>> {
+        self.required(fields, key)
+            .and_then(|value| self.string(value))
+    }
+
+    fn refuse(&mut self, value: &Value<'t>) -> Option<(Num, Option<Num>)> {
+        let example = "refused calls such as { from = 2, count = 1 }";
+        let fields = self.part(value, example, "`refuse`", &REFUSE_KEYS)?;
+        let from = self.needed_num(&fields, "from");
+        let count = self.optional_num(&fields, "count");
+        Some((from?, count))
+    }
+
+    fn stall(&mut self, value: &Value<'t>) -> Option<StallForm> {
+        let example =
+            "a call that waits such as { cpu = 0, at = 1, signal = \"in\", wait = \"out\" }";
+        let fields = self.part(value, example, "`stall`", &STALL_KEYS)?;
+        let cpu = self.needed_num(&fields, "cpu");
+        let at = self.needed_num(&fields, "at");
+        let signal = self.needed_string(&fields, "signal");
+        let wait = self.needed_string(&fields, "wait");
+        let after = self.optional_string(&fields, "after");
+        Some(StallForm {
+            cpu: cpu?,
+            at: at?,
+            signal: signal?,
+            wait: wait?,
+            after,
+        })
+    }
+
+    fn denied(&mut self, value: &Value<'t>) -> Option<CreateForm> {
+        let example = "a file that is not made such as { cpu = 1, answer = \"null\" }";
+        let fields = self.part(value, example, "`create`", &CREATE_KEYS)?;
+        let cpu = self.needed_num(&fields, "cpu");
+        let answer = self.needed_string(&fields, "answer");
+        let skip = self.optional_num(&fields, "skip");
+        let times = self.optional_num(&fields, "times");
+        Some(CreateForm {
+            cpu: cpu?,
+            answer: answer?,
+            skip,
+            times,
+        })
+    }
+}
+
+impl Resolver<'_> {
+    /// Names that are none were reported when the file was parsed.
+    pub(super) fn needs(&mut self) {
+        let named = |name: &Sp<String>| {
+            Need::ALL
+                .iter()
+                .find(|(known, _)| *known == name.value)
+                .map(|(_, need)| *need)
+        };
+        self.case.needs = self.file.needs.iter().filter_map(named).collect();
+    }
+
+    /// The client of a channel of this mode.
+    pub(super) fn client(&mut self, form: &ChannelForm, scope: Scope, mode: Mode) -> Client {
+        let client = &form.client;
+        let global = self.word(
+            client.buffers.as_ref(),
+            &[("per-cpu", false), ("global", true)],
+        );
+        let root = self.word(client.parent.as_ref(), &[("own", false), ("none", true)]);
+        let callbacks = self.word(
+            client.callbacks.as_ref(),
+            &[
+                ("all", Callbacks::All),
+                ("none", Callbacks::None),
+                ("no-create", Callbacks::NoCreate),
+                ("no-remove", Callbacks::NoRemove),
+            ],
+        );
+        let shortest = form.name.value.len() as u64;
+        let base_bytes = client.base_bytes.as_ref().and_then(|num| {
+            let what = "the base filename's length";
+            self.number(num, scope, what, shortest..=MAX_BASE)
+                .map(narrow)
+        });
+        let refuse = client
+            .refuse
+            .as_ref()
+            .and_then(|(from, count)| self.refused(from, count.as_ref(), scope));
+        let stall = client
+            .stall
+            .as_ref()
+            .and_then(|stall| self.stalled(stall, scope));
+        let create = client
+            .create
+            .as_ref()
+            .and_then(|create| self.not_made(create, scope));
+        if mode == Mode::Default {
+            self.without_callback(form, refuse.is_some(), stall.is_some());
+        }
+        Client {
+            global,
+            root,
+            callbacks,
+            base_bytes,
+            refuse,
+            stall,
+            create,
+        }
+    }
+
+    fn refused(&mut self, from: &Num, count: Option<&Num>, scope: Scope) -> Option<Refuse> {
+        let most = u64::from(u32::MAX);
+        let from = self.number(from, scope, "the first refused call", 1..=most);
+        let count = count.map_or(Some(1), |num| {
+            self.number(num, scope, "the number of refused calls", 1..=most)
+        });
+        Some(Refuse {
+            from: narrow(from?),
+            count: narrow(count?),
+        })
+    }
+
+    fn stalled(&mut self, form: &StallForm, scope: Scope) -> Option<Stall> {
+        let cpu = self.cpu(&form.cpu, scope);
+        let most = u64::from(u32::MAX);
+        let at = self.number(&form.at, scope, "the call that waits", 1..=most);
+        Some(Stall {
+            cpu: cpu?,
+            at: narrow(at?),
+            signal: self.gate(&form.signal),
+            wait: self.gate(&form.wait),
+            late: self.word(form.after.as_ref(), &[("nothing", false), ("header", true)]),
+        })
+    }
+
+    fn not_made(&mut self, form: &CreateForm, scope: Scope) -> Option<Denied> {
+        let cpu = self.cpu(&form.cpu, scope);
+        let known = [("null", Answer::Null), ("error", Answer::Error)];
+        let answer = self.word(Some(&form.answer), &known);
+        let most = u64::from(u32::MAX);
+        let skip = form.skip.as_ref().map_or(Some(0), |num| {
+            self.number(num, scope, "the number of files made", 0..=most)
+        });
+        let times = form.times.as_ref().map_or(Some(most), |num| {
+            self.number(num, scope, "the number of files not made", 1..=most)
+        });
+        Some(Denied {
+            cpu: cpu?,
+            answer,
+            skip: narrow(skip?),
+            times: narrow(times?),
+        })
+    }
+
+    fn without_callback(&mut self, form: &ChannelForm, refuse: bool, stall: bool) {
+        let mut report = |key: &str, place: Range<usize>| {
+            let message = format!("a channel of mode `default` has no callback for `{key}`");
+            self.problems.push(Problem::new(
+                message,
+                place,
+                "needs mode `no-overwrite` or `overwrite`",
+            ));
+        };
+        if let (true, Some((from, _))) = (refuse, &form.client.refuse) {
+            report("refuse", from.span.clone());
+        }
+        if let (true, Some(form)) = (stall, &form.client.stall) {
+            report("stall", form.at.span.clone());
+        }
+    }
+}
+
+/// What a client does beyond the ordinary, as keys of its channel; gates by their names.
+pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client) {
+    let Client {
+        global,
+        root,
+        callbacks,
+        base_bytes,
+        refuse,
+        stall,
+        create,
+    } = client;
+    if *global {
+        line(text, format_args!("buffers = \"global\""));
+    }
+    if *root {
+        line(text, format_args!("parent = \"none\""));
+    }
+    match callbacks {
+        Callbacks::All => {}
+        Callbacks::None => line(text, format_args!("callbacks = \"none\"")),
+        Callbacks::NoCreate => line(text, format_args!("callbacks = \"no-create\"")),
+        Callbacks::NoRemove => line(text, format_args!("callbacks = \"no-remove\"")),
+    }
+    if let Some(bytes) = base_bytes {
+        line(text, format_args!("base_bytes = {bytes}"));
+    }
+    if let Some(Refuse { from, count }) = refuse {
+        line(
+            text,
+            format_args!("refuse = {{ from = {from}, count = {count} }}"),
+        );
+    }
+    if let Some(Stall {
+        cpu,
+        at,
+        signal,
+        wait,
+        late,
+    }) = stall
+    {
+        let (signal, wait) = (quoted(&gates[*signal]), quoted(&gates[*wait]));
+        let after = if *late { ", after = \"header\"" } else { "" };
+        line(
+            text,
+            format_args!(
+                "stall = {{ cpu = {cpu}, at = {at}, signal = {signal}, wait = {wait}{after} }}"
+            ),
+        );
+    }
+    if let Some(Denied {
+        cpu,
+        answer,
+        skip,
+        times,
+    }) = create
+    {
+        let answer = match answer {
+            Answer::Null => "null",
+            Answer::Error => "error",
+        };
+        line(
+            text,
+            format_args!(
+                "create = {{ cpu = {cpu}, answer = \"{answer}\", skip = {skip}, times = {times} }}"
+            ),
+        );
+    }
+}

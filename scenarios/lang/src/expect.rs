@@ -1,0 +1,157 @@
+//! The author's claims.
+
+use super::diagnostic::{Problem, suggestion};
+use super::form::{BufferForm, CpuForm, ExpectForm, Num, Sp};
+use super::resolve::{Resolver, Scope};
+use relaybed_case::{ActorIndex, Cpu, Expect, Op};
+
+impl Resolver<'_> {
+    pub(super) fn expectations(&mut self) {
+        let file = self.file;
+        for form in &file.expects {
+            match form {
+                ExpectForm::Buffer(form) => match &form.cpu {
+                    CpuForm::Each => {
+                        for cpu in 0..self.case.vcpus {
+                            self.buffer(form, cpu);
+                        }
+                    }
+                    CpuForm::One(num) => {
+                        if let Some(cpu) = self.cpu(num, Scope::default()) {
+                            self.buffer(form, cpu);
+                        }
+                    }
+                },
+                ExpectForm::Actor {
+                    actor,
+                    refused,
+                    text,
+                } => self.of_actor(actor, refused.as_ref(), text.as_deref()),
+                ExpectForm::OpenRefused { channel } => {
+                    if let Some(channel) = self.channel_index(channel) {
+                        self.claim(Expect::OpenRefused { channel });
+                    }
+                }
+            }
+        }
+    }
+
+    fn buffer(&mut self, form: &BufferForm, cpu: Cpu) {
+        let BufferForm {
+            channel,
+            at,
+            produced,
+            consumed,
+            offset,
+            padding,
+            ..
+        } = form;
+        if let Some(label) = at {
+            self.check_label(label);
+        }
+        let Some(index) = self.channel_index(channel) else {
+            return;
+        };
+        let scope = self.scope(index, Some(cpu));
+        let mut claimed = |num: &Option<Num>, what| {
+            let num = num.as_ref()?;
+            self.number(num, scope, what, 0..=u64::MAX)
+        };
+        let produced = claimed(produced, "produced");
+        let consumed = claimed(consumed, "consumed");
+        let offset = claimed(offset, "the offset");
+        let padding = padding
+            .as_ref()
+            .map(|items| self.padding(items, scope, channel));
+        self.claim(Expect::Buffer {
+            at: at.as_ref().map(|label| label.value.clone()),
+            channel: index,
+            cpu,
+            produced,
+            consumed,
+            offset,
+            padding,
+        });
+    }
+
+    fn padding(&mut self, items: &[Num], scope: Scope, channel: &Sp<String>) -> Vec<u64> {
+        let values: Vec<u64> = items
+            .iter()
+            .filter_map(|num| self.number(num, scope, "the padding", 0..=u64::MAX))
+            .collect();
+        let count = scope.sizes.map_or(0, |(_, count)| count);
+        if values.len() == items.len()
+            && values.len() as u64 != count
+            && let (Some(first), Some(last)) = (items.first(), items.last())
+        {
+            self.problems.push(Problem::new(
+                format!(
+                    "channel `{}` has {count} sub-buffers, but {} paddings are listed",
+                    channel.value,
+                    values.len()
+                ),
+                first.span.start..last.span.end,
+                "one is needed for each sub-buffer",
+            ));
+        }
+        values
+    }
+
+    fn check_label(&mut self, label: &Sp<String>) {
+        let labels: Vec<&str> = self
+            .case
+            .actors
+            .iter()
+            .flat_map(|actor| &actor.ops)
+            .filter_map(|op| match op {
+                Op::Checkpoint { label } => Some(label.as_str()),
+                _ => None,
+            })
+            .collect();
+        if !labels.contains(&label.value.as_str()) && !self.file.broken {
+            let problem = Problem::new(
+                format!("there is no checkpoint `{}`", label.value),
+                label.span.clone(),
+                "unknown checkpoint",
+            );
+            let help = suggestion(&label.value, &labels);
+            self.problems.push(problem.help(help));
+        }
+    }
+
+    /// Claims about an actor, or about each of those that `cpu = "each"` made of it.
+    fn of_actor(&mut self, name: &Sp<String>, refused: Option<&Num>, text: Option<&str>) {
+        let actors: Vec<ActorIndex> = (0..self.case.actors.len())
+            .filter(|index| {
+                self.families[*index] == name.value || self.case.actors[*index].name == name.value
+            })
+            .collect();
+        if actors.is_empty() && !self.file.broken {
+            let known: Vec<&str> = self.families.clone();
+            let problem = Problem::new(
+                format!("there is no actor `{}`", name.value),
+                name.span.clone(),
+                "unknown actor",
+            );
+            self.problems
+                .push(problem.help(suggestion(&name.value, &known)));
+        }
+        for actor in actors {
+            let scope = Scope {
+                own: self.case.actors[actor].cpu(),
+                sizes: None,
+            };
+            if let Some(num) = refused
+                && let Some(records) = self.number(num, scope, "the number", 0..=u64::MAX)
+            {
+                self.claim(Expect::Refused { actor, records });
+            }
+            if let Some(text) = text {
+                self.claim(Expect::Text {
+                    actor,
+                    text: text.to_owned(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Simulating the operations of user actors on their descriptors.
+
+use relaybed_abi::ChanState;
+
+use relaybed_case::{Access, Files, Op};
+
+use super::buffer::{Buffer, Piece};
+use super::order::At;
+use super::predict::bound;
+use super::prediction::{OpPrediction, ReadPrediction};
+use super::simulate::{Descriptor, Simulation, Slot};
+
+const EIO: u32 = 5;
+pub(super) const EBADF: u32 = 9;
+const POLLIN: u64 = 0x1;
+const POLLERR: u64 = 0x8;
+const POLLHUP: u64 = 0x10;
+const POLLRDNORM: u64 = 0x40;
+
+/// Calls of one read operation that are simulated.
+const READS_MAX: usize = 1 << 16;
+
+/// By which call bytes are taken out of a buffer.
+#[derive(Clone, Copy)]
+pub(super) enum Taking {
+    Read,
+    Splice,
+}
+
+impl Simulation<'_> {
+    pub(super) fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
+        let Some(file) = op.file() else {
+            return OpPrediction::default();
+        };
+        if bound(self.case, at).is_none() {
+            return OpPrediction::default();
+        }
+        match op {
+            Op::FileMunmap { .. } => {
+                return match self.mappings.remove(&file) {
+                    Some(_) => OpPrediction::ok(None),
+                    None => OpPrediction::default(),
+                };
+            }
+            Op::FileCopy { .. } => return self.op_copy(at, file),
+            _ => {}
+        }
+        let Some(descriptor) = self.descriptor(file) else {
+            return OpPrediction::default();
+        };
+        match op {
+            Op::FileClose { .. } => {
+                self.slots.insert(file, Slot::Failed);
+                OpPrediction::ok(None)
+            }
+            Op::FileRead { size, times, .. } => {
+                self.op_read(descriptor, (*size, *times), Taking::Read)
+            }
+            Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, *timeout_ms),
+            _ => OpPrediction::default(),
+        }
+    }
+
+    /// The descriptor in a slot, if it is open for sure.
+    pub(super) fn descriptor(&self, file: usize) -> Option<Descriptor> {
+        match self.slots.get(&file) {
+            Some(Slot::Open(descriptor)) => Some(*descriptor),
+            _ => None,
+        }
+    }
+
+    /// Whether debugfs stands between the descriptor and relay.
+    pub(super) fn is_proxied(&self, descriptor: Descriptor) -> bool {
+        self.case.channels[descriptor.key.0].files == Files::Proxy
+    }
+
+    pub(super) fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
+        let (channel, cpu) = descriptor.key;
+        let live = self.live.get_mut(channel)?;
+        if live.generation == descriptor.generation && live.state == ChanState::Open {
+            return live.buffers.get_mut(cpu);
+        }
+        live.closed
+            .iter_mut()
+            .find(|(generation, _)| *generation == descriptor.generation)
+            .and_then(|(_, buffers)| buffers.get_mut(cpu))
+    }
+
+    /// The calls of one operation that take bytes out of a buffer.
+    pub(super) fn op_read(
+        &mut self,
+        descriptor: Descriptor,
+        (size, times): (u32, u32),
+        taking: Taking,
+    ) -> OpPrediction {
+        let proxy = self.is_proxied(descriptor);
+        let as_found = self.done.behaviour.reads_as_found;
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if descriptor.access == Access::Write {
+            return OpPrediction::failed(EBADF);
+        }
+        if proxy && buffer.finalized {
+            return OpPrediction::failed(EIO);
+        }
+        if !buffer.position_known && size > 0 {
+            // Where it starts is documented nowhere, and what it leaves decides what writers find.
+            self.touch.lose(descriptor.key);
+            return OpPrediction::ok(None);
+        }
+        let mut reads = Vec::new();
+        let calls = if times == 0 {
+            READS_MAX
+        } else {
+            (times as usize).min(READS_MAX)
+        };
+        for _ in 0..calls {
+            let read = match taking {
+                Taking::Read if as_found => {
+                    let (pieces, bytes) = buffer.read_as_found(size);
+                    ReadPrediction { pieces, bytes }
+                }
+                Taking::Read => ReadPrediction::of(buffer.read(size)),
+                Taking::Splice => ReadPrediction::of(buffer.splice(size)),
+            };
+            let got = read.bytes;
+            reads.push(read);
+            if times == 0 && got == 0 {
+                break;
+            }
+        }
+        OpPrediction {
+            reads: Some(reads),
+            ..OpPrediction::ok(None)
+        }
+    }
+
+    fn op_poll(&mut self, at: At, descriptor: Descriptor, timeout_ms: Option<u32>) -> OpPrediction {
+        let proxy = self.is_proxied(descriptor);
+        if timeout_ms.is_none() && self.is_ended_by_close(at, descriptor) {
+            return OpPrediction::ok(Some(if proxy { POLLHUP } else { POLLERR }));
+        }
+        let certain = self
+            .touch
+            .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return OpPrediction::default();
+        };
+        if !certain || !buffer.position_known {
+            return OpPrediction::default();
+        }
+        let readable = buffer.is_readable() && descriptor.access != Access::Write;
+        let mask = match (buffer.finalized, readable) {
+            (true, _) if proxy => POLLHUP,
+            (true, _) => POLLERR,
+            (false, true) => POLLIN | POLLRDNORM,
+            (false, false) => 0,
+        };
+        if mask == 0 && timeout_ms.is_none() {
+            return OpPrediction::default();
+        }
+        OpPrediction::ok(Some(mask))
+    }
+
+    /// Whether a poll without a timeout finds nothing when it begins, and the one operation beside it
+    /// that changes the buffer is the end of its channel: whichever comes first, that end must end it.
+    fn is_ended_by_close(&mut self, at: At, descriptor: Descriptor) -> bool {
+        let beside = self.touch.beside(&self.done.order, descriptor.key, at);
+        let [close] = beside[..] else {
+            return false;
+        };
+        let is_close = matches!(
+            self.case.actors[close.actor].ops[close.op],
+            Op::Close { .. }
+        );
+        is_close
+            && self
+                .buffer_of(descriptor)
+                .is_some_and(|buffer| !buffer.is_readable() && buffer.position_known)
+    }
+}
+
+impl ReadPrediction {
+    /// A call that gives these pieces.
+    pub(super) fn of(pieces: Vec<Piece>) -> Self {
+        let bytes = pieces.last().map_or(0, Piece::end);
+        Self { pieces, bytes }
+    }
+}

@@ -1,0 +1,45 @@
+//! The reference model: what relay, as documented, does with a case.
+//!
+//! It is written from relay's contract (the kernel's documentation and the semantics agreed on in this
+//! project), never from our module, and where a kernel is known to break the contract the model still
+//! says what the contract says. In comes a [`Case`](relaybed_case::Case), a [`Behaviour`] and the number
+//! of CPUs; out comes a [`Prediction`]. Pure: no files, clock, threads or environment.
+//!
+//! A buffer is predicted to the byte for as long as all operations that change it are totally ordered
+//! by program order and gates ([`order`]); beyond that point the prediction is silent about it.
+
+#![forbid(unsafe_code)]
+
+pub mod behaviour;
+pub mod buffer;
+pub mod content;
+pub mod order;
+pub mod predict;
+pub mod prediction;
+pub mod units;
+
+mod calls;
+mod descriptors;
+mod hotplug;
+mod klog;
+mod lifecycle;
+mod mappings;
+mod races;
+mod read;
+mod read_as_found;
+mod simulate;
+mod store;
+
+pub use behaviour::Behaviour;
+pub use buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
+pub use predict::one_run;
+pub use predict::predict;
+pub use prediction::{
+    BufferMoment, ChannelMoment, Copied, FileCalls, Moment, OpPrediction, Prediction,
+    ReadPrediction, StatPrediction,
+};
+pub use simulate::Producer;
+pub use units::{Consumed, Produced, Slot};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! `--format human`: one line a scenario, failures in full, a summary. Colours only on a terminal
+//! (the caller's stream strips them elsewhere).
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{CaseReport, Detail, Explored, Fuzzed, Summary};
+use relaybed_case::verdict::{Failure, Location, Property, Verdict};
+
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(super) const DIM: Style = Style::new().dimmed();
+
+pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+    let (style, word, note) = match &report.verdict {
+        Verdict::Passed => (GREEN, "PASS", String::new()),
+        Verdict::Failed { failures } => (
+            RED,
+            "FAIL",
+            failures
+                .first()
+                .map_or(String::new(), |f| property(f.property)),
+        ),
+        Verdict::Known { id, .. } => (YELLOW, "KNOWN", format!("known issue {id}")),
+        Verdict::Fixed { id } => (GREEN, "FIXED", format!("known issue {id} is fixed here")),
+        Verdict::Skipped { reason } => (YELLOW, "SKIP", reason.clone()),
+        Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
+    };
+    let amount = match report.amount.records {
+        0 => String::new(),
+        records => format!("  {records} records"),
+    };
+    let width = if note.is_empty() { 0 } else { 16 };
+    let line = format!(
+        "{style}{word:>6}{style:#}  {name:<58} {DIM}{ms:>8.1} ms{amount:<width$}{DIM:#}{note}",
+        name = report.name,
+        ms = report.duration_ms,
+    );
+    let digest = report.digest.as_deref().and_then(|digest| digest.get(..16));
+    let digest = digest.map_or(String::new(), |start| {
+        format!("  {DIM}machine {start}{DIM:#}")
+    });
+    writeln!(out, "{line}{digest}")?;
+    match &report.verdict {
+        Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
+        // Whoever looked for it wants to see it again.
+        _ => details(out, &report.detail),
+    }
+}
+
+pub(super) fn failures(
+    out: &mut impl Write,
+    failures: &[Failure],
+    detail: &Detail,
+) -> io::Result<()> {
+    for failure in failures {
+        writeln!(
+            out,
+            "        {RED}{}{RED:#}: {}",
+            property(failure.property),
+            failure.what
+        )?;
+        writeln!(out, "          where     {}", place(&failure.at))?;
+        writeln!(out, "          expected  {}", failure.expected)?;
+        writeln!(out, "          seen      {}", failure.seen)?;
+    }
+    if let Some(excerpt) = &detail.excerpt {
+        block(out, "bytes around it", excerpt.lines())?;
+    }
+    if !detail.console_tail.is_empty() {
+        block(
+            out,
+            "console",
+            detail.console_tail.iter().map(String::as_str),
+        )?;
+    }
+    details(out, detail)
+}
+
+fn details(out: &mut impl Write, detail: &Detail) -> io::Result<()> {
+    for note in &detail.notes {
+        writeln!(out, "        note:     {note}")?;
+    }
+    if let Some(folder) = &detail.evidence {
+        writeln!(out, "        evidence: {}", folder.display())?;
+        let word = relaybed_case::select::quoted(&folder.to_string_lossy());
+        writeln!(out, "        look:     relaybed report {word}")?;
+    }
+    if !detail.rerun.is_empty() {
+        writeln!(out, "        again:    {}", detail.rerun)?;
+    }
+    Ok(())
+}
+
+fn block<'a>(
+    out: &mut impl Write,
+    title: &str,
+    lines: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
+    writeln!(out, "        {title}:")?;
+    for line in lines {
+        writeln!(out, "          {DIM}|{DIM:#} {line}")?;
+    }
+    Ok(())
+}
+
+/// What is worth a look although it may have scrolled away.
+fn told_again(out: &mut impl Write, seen: &[CaseReport]) -> io::Result<()> {
+    for report in seen {
+        if let Verdict::Known { id, failures } = &report.verdict {
+            let what = failures.first().map_or("", |failure| failure.what.as_str());
+            writeln!(
+                out,
+                "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}",
+                report.name
+            )?;
+        }
+        if let Verdict::Fixed { id } = &report.verdict {
+            writeln!(
+                out,
+                "{GREEN}fixed here {id}{GREEN:#} in {}: this kernel should show it and does not; \
+                 known-issues.toml should say so",
+                report.name
+            )?;
+        }
+    }
+    for report in seen {
+        if let Verdict::Failed { failures } = &report.verdict {
+            let first = failures
+                .first()
+                .map_or(String::new(), |f| property(f.property));
+            writeln!(
+                out,
+                "{RED}failed{RED:#} {} ({first}): {}",
+                report.name, report.detail.rerun
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
+    writeln!(out)?;
+    told_again(out, seen)?;
+    writeln!(
+        out,
+        "kernel    {} ({})\nmachine   {} {}, {}, {} in {:.1} s{}\n          {}",
+        summary.kernel,
+        summary.kernel_origin,
+        summary.backend,
+        summary.accel,
+        summary.vcpus_text(),
+        if summary.forked { "forked" } else { "booted" },
+        summary.boot_ms / 1000.0,
+        match (summary.boots, summary.forked) {
+            (0 | 1, _) => String::new(),
+            (boots, false) => format!(" ({boots} boots)"),
+            (forks, true) => format!(" ({forks} forks)"),
+        },
+        summary.accel_reason,
+    )?;
+    writeln!(
+        out,
+        "judged    {} records, {} bytes, seed {}",
+        summary.records, summary.bytes, summary.seed
+    )?;
+    if let Some(exits) = &summary.exits {
+        let some = exits.iter().filter(|(_, count)| **count > 0);
+        let some: Vec<String> = some
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        writeln!(out, "exits     {}", some.join(", "))?;
+    }
+    if let Some(fuzz) = &summary.fuzz {
+        fuzzed(out, fuzz)?;
+    }
+    if let Some(explored) = &summary.explored {
+        self::explored(out, explored)?;
+    }
+    let style = if summary.failed > 0 { RED } else { GREEN };
+    writeln!(
+        out,
+        "{style}{} passed, {} failed{style:#}, {} known, {}{} skipped, {} not run in {:.1} s",
+        summary.passed,
+        summary.failed,
+        summary.known,
+        match summary.fixed {
+            0 => String::new(),
+            fixed => format!("{fixed} fixed here, "),
+        },
+        summary.skipped,
+        summary.not_run,
+        summary.total_ms / 1000.0
+    )
+}
+
+fn fuzzed(out: &mut impl Write, fuzz: &Fuzzed) -> io::Result<()> {
+    let share = |ms: f64| 100.0 * ms / fuzz.busy_ms.max(f64::MIN_POSITIVE);
+    writeln!(
+        out,
+        "generated {} scenarios by generator {}, {} exact in every byte: {:.0} a second\n          \
+         ({:.0} % waiting for the guest, {:.0} % judging, {:.0} % drawing, sending and observing)",
+        fuzz.ran,
+        fuzz.generator,
+        fuzz.exact,
+        fuzz.per_second,
+        share(fuzz.waiting_ms),
+        share(fuzz.judging_ms),
+        share(fuzz.other_ms),
+    )?;
+    for (id, times) in &fuzz.known {
+        writeln!(
+            out,
+            "{YELLOW}known issue {id}{YELLOW:#} was met {times} times"
+        )?;
+    }
+    Ok(())
+}
+
+fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
+    writeln!(
+        out,
+        "explored  {} schedules, {} of them distinct, {:.1} a second; {} places, control passed at {}",
+        explored.schedules,
+        explored.distinct,
+        explored.per_second,
+        explored.places,
+        explored.switched,
+    )?;
+    for (what, found) in &explored.findings {
+        writeln!(
+            out,
+            "found     {YELLOW}{what}{YELLOW:#} {} times, first by schedule {}",
+            found.times, found.first
+        )?;
+    }
+    for (what, times) in &explored.fleeting {
+        writeln!(
+            out,
+            "fleeting  {what} {times} times, and not on a machine of its own"
+        )?;
+    }
+    Ok(())
+}
+
+/// Name of a property as in JSON.
+pub fn property(property: Property) -> String {
+    match serde_json::to_value(property) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => format!("{property:?}"),
+    }
+}
+
+/// A location as a person reads it.
+pub(super) fn place(at: &Location) -> String {
+    let mut parts = Vec::new();
+    if let Some(channel) = &at.channel {
+        parts.push(format!("channel {channel}"));
+    }
+    if let Some(cpu) = at.cpu {
+        parts.push(format!("CPU {cpu}"));
+    }
+    if let Some(subbuf) = at.subbuf {
+        parts.push(format!("sub-buffer {subbuf}"));
+    }
+    if let Some(offset) = at.offset {
+        parts.push(format!("offset {offset} ({offset:#x})"));
+    }
+    if let Some(actor) = &at.actor {
+        parts.push(format!("actor {actor}"));
+    }
+    if let Some(op) = at.op {
+        parts.push(format!("operation {op}"));
+    }
+    if let Some(observation) = at.observation {
+        parts.push(format!("observation {observation}"));
+    }
+    if parts.is_empty() {
+        "the whole run".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}

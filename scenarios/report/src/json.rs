@@ -1,0 +1,72 @@
+//! `--format json`: one object a line. A stable interface: members are added, never renamed.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::{CaseReport, Summary, outcome};
+use relaybed_case::verdict::{Failure, Verdict};
+
+pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+    writeln!(out, "{}", Value::Object(row(report)))
+}
+
+/// The members of one scenario's object.
+pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
+    let mut row = Map::new();
+    let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
+    put("name", json!(report.name));
+    put("outcome", json!(outcome(&report.verdict)));
+    put("kernel", json!(report.kernel));
+    put("duration_ms", json!(round(report.duration_ms)));
+    put("records", json!(report.amount.records));
+    put("bytes", json!(report.amount.bytes));
+    put("unspecified", json!(report.amount.unspecified));
+    if let Some(exits) = report.exits {
+        put("exits", json!(exits));
+    }
+    if let Some(digest) = &report.digest {
+        put("machine_sha256", json!(digest));
+    }
+    match &report.verdict {
+        Verdict::Failed { failures } => {
+            blame(&mut put, failures);
+            put("evidence", json!(report.detail.evidence));
+            put("rerun", json!(report.detail.rerun));
+        }
+        Verdict::Known { id, failures } => {
+            put("known", json!(id));
+            blame(&mut put, failures);
+            if !report.detail.rerun.is_empty() {
+                put("evidence", json!(report.detail.evidence));
+                put("rerun", json!(report.detail.rerun));
+            }
+        }
+        Verdict::Fixed { id } => {
+            put("known", json!(id));
+            put("reason", json!(format!("known issue {id} is fixed here")));
+        }
+        Verdict::Skipped { reason } | Verdict::NotRun { reason } => {
+            put("reason", json!(reason));
+        }
+        Verdict::Passed => {}
+    }
+    row
+}
+
+fn blame(put: &mut impl FnMut(&str, Value) -> Option<Value>, failures: &[Failure]) {
+    if let Some(first) = failures.first() {
+        put("property", json!(first.property));
+        put("cpu", json!(first.at.cpu));
+        put("what", json!(first.what));
+    }
+    put("failures", json!(failures));
+}
+
+pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    writeln!(out, "{}", json!({ "summary": summary }))
+}
+
+fn round(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,62 @@
+//! `--format ktap`: Kernel TAP version 1 (Documentation/dev-tools/ktap.rst).
+
+use std::io::{self, Write};
+
+use super::{CaseReport, Summary};
+use relaybed_case::verdict::Verdict;
+
+pub(super) fn head(out: &mut impl Write, total: usize) -> io::Result<()> {
+    writeln!(out, "KTAP version 1\n1..{total}")
+}
+
+pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> io::Result<()> {
+    let name = report.name.replace('#', "\\#");
+    match &report.verdict {
+        Verdict::Passed => writeln!(out, "ok {number} {name}"),
+        Verdict::Known { id, .. } => writeln!(out, "ok {number} {name} # XFAIL known issue {id}"),
+        Verdict::Fixed { id } => {
+            writeln!(out, "# {name}: known issue {id} is fixed here")?;
+            writeln!(out, "ok {number} {name}")
+        }
+        Verdict::Skipped { reason } => writeln!(out, "ok {number} {name} # SKIP {}", line(reason)),
+        Verdict::NotRun { reason } => {
+            writeln!(out, "ok {number} {name} # SKIP not run: {}", line(reason))
+        }
+        Verdict::Failed { failures } => {
+            for failure in failures {
+                writeln!(
+                    out,
+                    "# {}: {}",
+                    super::human::property(failure.property),
+                    line(&failure.what)
+                )?;
+                writeln!(out, "#   {}", super::human::place(&failure.at))?;
+                writeln!(out, "#   expected: {}", line(&failure.expected))?;
+                writeln!(out, "#   seen:     {}", line(&failure.seen))?;
+            }
+            writeln!(out, "# again: {}", line(&report.detail.rerun))?;
+            writeln!(out, "not ok {number} {name}")
+        }
+    }
+}
+
+pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    writeln!(
+        out,
+        "# {} {} {}: pass:{} fail:{} xfail:{} fixed:{} skip:{} notrun:{}",
+        summary.kernel,
+        summary.backend,
+        summary.accel,
+        summary.passed,
+        summary.failed,
+        summary.known,
+        summary.fixed,
+        summary.skipped,
+        summary.not_run
+    )
+}
+
+/// Text on one line.
+pub(super) fn line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,115 @@
+//! Reports of several kernels side by side: scenarios by kernels, differences first.
+//!
+//! Values come in ([`Matrix`]), text goes out; nothing here looks at a machine or a file.
+
+mod human;
+mod json;
+mod junit;
+mod ktap;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{CaseReport, Format, Summary, outcome};
+use crate::exit::Exit;
+use relaybed_case::verdict::Verdict;
+
+/// What one kernel came to.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// What tables call the kernel.
+    pub name: String,
+    /// What was asked for.
+    pub asked: String,
+    /// Scenarios that were reported, in the order of the run.
+    pub reports: Vec<CaseReport>,
+    /// The run as a whole; `None` when it did not come to its end.
+    pub summary: Option<Summary>,
+    /// Why the kernel could not be had, built for or booted, outermost cause first.
+    pub trouble: Vec<String>,
+    /// The worst that happened on it.
+    pub exit: Exit,
+}
+
+/// All kernels of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    /// In the order asked for.
+    pub columns: Vec<Column>,
+}
+
+/// One scenario on all kernels.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// The scenario.
+    pub name: &'a str,
+    /// Its report on each kernel; `None` where there is none.
+    pub cells: Vec<Option<&'a CaseReport>>,
+}
+
+impl Row<'_> {
+    /// Whether two kernels that were there say different things of it.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        let mut words = self.cells.iter().flatten().map(|report| word(report));
+        let first = words.next();
+        words.any(|word| Some(word) != first)
+    }
+}
+
+impl Matrix {
+    /// The worst that happened anywhere.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let exits = self.columns.iter().map(|column| column.exit);
+        exits.fold(Exit::Passed, Exit::worse)
+    }
+
+    /// One row a scenario: those that differ between kernels first, else in the order of the run.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            for report in &column.reports {
+                let place = *places.entry(&report.name).or_insert_with(|| {
+                    rows.push(Row {
+                        name: &report.name,
+                        cells: vec![None; self.columns.len()],
+                    });
+                    rows.len() - 1
+                });
+                rows[place].cells[at] = Some(report);
+            }
+        }
+        rows.sort_by_key(|row| !row.differs());
+        rows
+    }
+
+    /// Writes it in one format.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
+        match format {
+            Format::Human => human::write(out, self)?,
+            Format::Json => json::write(out, self)?,
+            Format::Ktap => ktap::write(out, self)?,
+            Format::Junit => junit::write(out, self)?,
+        }
+        out.flush()
+    }
+}
+
+/// The outcome in as few letters as tell it: a known issue by its id.
+#[must_use]
+pub fn word(report: &CaseReport) -> String {
+    match &report.verdict {
+        Verdict::Known { id, .. } => id.clone(),
+        Verdict::Fixed { id } => format!("{id} fixed"),
+        verdict => outcome(verdict).replace('_', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! `relaybed report`: one run as one page of HTML.
+//!
+//! The page holds everything it needs: styles and pictures are in it, there is no script, and a policy in its head
+//! forbids whatever it might be made to load. Every text of the evidence is hostile and written through
+//! [`html::escape`]. What is too much for a page is left out, and the page says so.
+
+mod buffers;
+mod html;
+mod lanes;
+mod readers;
+mod table;
+
+use std::fmt::Write as _;
+
+use super::human::{place, property};
+use super::timeline::{Timeline, failures_of};
+use relaybed_case::Case;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::verdict::{Amount, Failure, Verdict};
+use relaybed_contract::{Behaviour, predict};
+use relaybed_judge::Writers;
+use relaybed_judge::matter::Matter;
+use relaybed_wire::store::Extra;
+
+use html::escape;
+
+/// Console lines shown.
+const CONSOLE_LINES: usize = 200;
+
+/// A run to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What was to be done.
+    pub case: &'a Case,
+    /// What it left.
+    pub evidence: &'a Evidence,
+    /// What else was saved with it.
+    pub extra: &'a Extra,
+    /// What the judge says.
+    pub verdict: &'a Verdict,
+    /// How much was judged.
+    pub amount: Amount,
+}
+
+/// The page.
+#[must_use]
+pub fn page(shown: &Shown<'_>) -> String {
+    let Shown {
+        case,
+        evidence,
+        extra,
+        verdict,
+        ..
+    } = *shown;
+    let timeline = Timeline::of(case, evidence, extra.schedule.as_ref(), verdict);
+    let behaviour = Behaviour::of(evidence.setting.linux_version);
+    let prediction = predict(case, &behaviour, timeline.cpus);
+    let writers = Writers::of(case);
+    let matter = Matter::new(case, &prediction, evidence, &writers);
+    let failures = failures_of(verdict);
+    let mut text = String::new();
+    head(&mut text, shown);
+    verdict_part(&mut text, shown);
+    actors(&mut text, case);
+    lanes::lanes(&mut text, case, &timeline);
+    buffers::buffers(&mut text, &matter, failures);
+    readers::readers(&mut text, case, evidence, &writers);
+    table::table(&mut text, case, &timeline);
+    console(&mut text, evidence);
+    text.push_str("</main>\n</body>\n</html>\n");
+    text
+}
+
+fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    text.write_fmt(what).unwrap_or_default();
+}
+
+fn head(text: &mut String, shown: &Shown<'_>) {
+    let name = escape(&shown.case.name);
+    push(
+        text,
+        format_args!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{name}: {}</title>\n<style>\n{}</style>\n</head>\n<body>\n",
+            escape(super::outcome(shown.verdict)),
+            include_str!("page/style.css"),
+        ),
+    );
+}
+
+fn verdict_part(text: &mut String, shown: &Shown<'_>) {
+    let (class, word) = match shown.verdict {
+        Verdict::Passed => ("good", "passed".to_owned()),
+        Verdict::Failed { .. } => ("bad", "failed".to_owned()),
+        Verdict::Known { id, .. } => ("known", format!("known issue {id}")),
+        Verdict::Fixed { id } => ("good", format!("known issue {id} is fixed here")),
+        Verdict::Skipped { reason } | Verdict::NotRun { reason } => ("known", reason.clone()),
+    };
+    let setting = &shown.evidence.setting;
+    let amount = shown.amount;
+    push(
+        text,
+        format_args!(
+            "<header class=\"{class}\"><p class=\"word\">{}</p><h1>{}</h1><p>{}</p>\
+             <p class=\"dim\">{} · {} {} · {} CPUs · seed {} · {} records, {} bytes judged</p>",
+            escape(&word),
+            escape(&shown.case.name),
+            escape(&shown.case.summary),
+            escape(&setting.release),
+            escape(&setting.backend),
+            escape(&setting.accel),
+            setting.vcpus,
+            shown.case.seed,
+            amount.records,
+            amount.bytes,
+        ),
+    );
+    if let Some(planted) = &setting.plant {
+        push(
+            text,
+            format_args!(
+                "<p>A defect was planted at record {}#{}; it struck {} times.</p>",
+                planted.actor, planted.seq, planted.done
+            ),
+        );
+    }
+    if !shown.extra.repeat.is_empty() {
+        let line = escape(&shown.extra.repeat);
+        push(text, format_args!("<p>again: <code>{line}</code></p>"));
+    }
+    text.push_str("</header>\n<main>\n");
+    let mut excerpts = Vec::new();
+    for (number, failure) in (1..).zip(failures_of(shown.verdict)) {
+        failed(text, shown, number, failure, &mut excerpts);
+    }
+}
+
+/// One failure; `excerpts` are the bytes that were shown already.
+fn failed(
+    text: &mut String,
+    shown: &Shown<'_>,
+    number: usize,
+    failure: &Failure,
+    excerpts: &mut Vec<String>,
+) {
+    push(
+        text,
+        format_args!(
+            "<section class=\"failure\" id=\"f{number}\"><h2><span class=\"mark\">✗{number}</span> {}: {}</h2>\
+             <dl><dt>where</dt><dd>{}</dd><dt>expected</dt><dd>{}</dd><dt>seen</dt><dd>{}</dd></dl>",
+            escape(&property(failure.property)),
+            escape(&failure.what),
+            escape(&place(&failure.at)),
+            escape(&failure.expected),
+            escape(&failure.seen),
+        ),
+    );
+    let excerpt = super::excerpt(shown.evidence, shown.case, failure);
+    if let Some(excerpt) = excerpt.filter(|excerpt| !excerpts.contains(excerpt)) {
+        push(text, format_args!("<pre>{}</pre>", escape(&excerpt)));
+        excerpts.push(excerpt);
+    }
+    text.push_str("</section>\n");
+}
+
+fn actors(text: &mut String, case: &Case) {
+    text.push_str("<section><h2>Actors</h2><ul class=\"key\">");
+    for (actor, script) in case.actors.iter().enumerate() {
+        push(
+            text,
+            format_args!(
+                "<li><span class=\"swatch {}\"></span>{} <span class=\"dim\">{}</span></li>",
+                html::hue(actor),
+                escape(&script.name),
+                escape(&html::home(script)),
+            ),
+        );
+    }
+    text.push_str("</ul></section>\n");
+}
+
+fn console(text: &mut String, evidence: &Evidence) {
+    let lines: Vec<&str> = evidence.console.lines().collect();
+    if lines.is_empty() {
+        return;
+    }
+    let first = lines.len().saturating_sub(CONSOLE_LINES);
+    text.push_str("<section><h2>Console</h2>");
+    if first > 0 {
+        push(
+            text,
+            format_args!("<p class=\"dim\">{first} earlier lines are left out</p>"),
+        );
+    }
+    let shown = lines.get(first..).unwrap_or_default().join("\n");
+    push(
+        text,
+        format_args!("<pre>{}</pre></section>\n", escape(&shown)),
+    );
+}
+
+#[cfg(test)]
+mod tests;

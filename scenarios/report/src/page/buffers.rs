@@ -1,0 +1,326 @@
+//! Channel buffers as pictures: every sub-buffer with what it holds, its padding, its lap and who has read it.
+
+use super::html::{escape, hue, marks};
+use super::push;
+use relaybed_case::evidence::{BufferSeen, Observation};
+use relaybed_case::verdict::Failure;
+use relaybed_contract::Geometry;
+use relaybed_judge::matter::{Matter, Parsed, retained};
+use relaybed_judge::parse::Section;
+
+/// Observations shown, besides those where something failed and the last.
+const OBSERVATIONS_MAX: usize = 8;
+/// Buffers shown in all.
+const BUFFERS_MAX: usize = 96;
+/// Sub-buffers shown of one buffer.
+const CELLS_MAX: usize = 64;
+/// Sub-buffers in a row.
+const ROW: usize = 8;
+const WIDTH: u64 = 1180;
+const BAR: u64 = 30;
+const CELL: u64 = 78;
+
+/// One buffer to draw.
+struct Drawn<'a, 'm> {
+    seen: &'a BufferSeen,
+    geometry: Geometry,
+    /// Its records, where they could be parsed.
+    parsed: Option<&'m Parsed<'a>>,
+    /// Failures that name it, by number.
+    failures: Vec<(usize, &'a Failure)>,
+}
+
+pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, failures: &'a [Failure]) {
+    let all = &matter.evidence.observations;
+    if all.iter().all(|seen| seen.channels.is_empty()) {
+        return;
+    }
+    text.push_str(
+        "<section><h2>Channel buffers</h2><p class=\"dim\">Each box is a sub-buffer, as long as it is; colours are \
+         the actors' records, hatching is padding (+ in numbers), faded is what was read. A strong frame is the current one.</p>\
+         <svg width=\"0\" height=\"0\" style=\"position:absolute\"><defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
+         patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line y2=\"6\" style=\"stroke:var(--dim)\" \
+         stroke-width=\"2\"/></pattern></defs></svg>\n",
+    );
+    let mut room = BUFFERS_MAX;
+    let mut left_out = 0;
+    for (index, seen) in all.iter().enumerate() {
+        let concerned = failures
+            .iter()
+            .any(|failure| failure.at.observation == Some(index));
+        if index >= OBSERVATIONS_MAX && !concerned && index + 1 != all.len() {
+            left_out += 1;
+            continue;
+        }
+        observation(text, matter, failures, (index, seen), &mut room);
+    }
+    if left_out > 0 {
+        push(
+            text,
+            format_args!("<p class=\"dim\">{left_out} checkpoints are left out</p>"),
+        );
+    }
+    if room == 0 {
+        text.push_str("<p class=\"dim\">Further buffers are left out.</p>");
+    }
+    text.push_str("</section>\n");
+}
+
+fn observation<'a>(
+    text: &mut String,
+    matter: &Matter<'a>,
+    failures: &'a [Failure],
+    (index, observed): (usize, &'a Observation),
+    room: &mut usize,
+) {
+    let title = match &observed.label {
+        Some(label) => format!("At checkpoint {label:?}"),
+        None => "At the end".to_owned(),
+    };
+    push(
+        text,
+        format_args!("<h3>{}</h3><div class=\"figures\">\n", escape(&title)),
+    );
+    let last = matter.evidence.observations.len().saturating_sub(1);
+    for (channel, (seen, spec)) in observed
+        .channels
+        .iter()
+        .zip(&matter.case.channels)
+        .enumerate()
+    {
+        for buffer in &seen.buffers {
+            if *room == 0 {
+                break;
+            }
+            *room -= 1;
+            let parsed = matter.buffers.iter().find(|parsed| {
+                (parsed.observation, parsed.channel, parsed.seen.cpu)
+                    == (index, channel, buffer.cpu)
+            });
+            let of_this = |failure: &Failure| {
+                failure.at.observation.unwrap_or(last) == index
+                    && failure.at.channel.as_deref() == Some(&spec.name)
+                    && failure.at.cpu == Some(buffer.cpu)
+                    && failure.at.actor.is_none()
+            };
+            let failures = failures.iter().enumerate();
+            let drawn = Drawn {
+                seen: buffer,
+                geometry: Geometry::of(spec),
+                parsed,
+                failures: failures.filter(|(_, f)| of_this(f)).collect(),
+            };
+            figure(text, &spec.name, &drawn);
+        }
+    }
+    text.push_str("</div>\n");
+}
+
+fn figure(text: &mut String, name: &str, drawn: &Drawn<'_, '_>) {
+    let seen = drawn.seen;
+    let numbers: Vec<usize> = drawn.failures.iter().map(|(number, _)| *number).collect();
+    let full = seen.offset == drawn.geometry.subbuf_size.saturating_add(1);
+    let offset = match full {
+        true => "marked full".to_owned(),
+        false => format!("offset {}", seen.offset),
+    };
+    let mut more = String::new();
+    if seen.finalized != 0 {
+        more.push_str(" · finalized");
+    }
+    if let Some(bytes) = seen.file_size {
+        more.push_str(&format!(" · file {bytes} bytes"));
+    }
+    if let Some((full, big)) = seen.stats {
+        more.push_str(&format!(" · full {full} · too big {big}"));
+    }
+    push(
+        text,
+        format_args!(
+            "<figure><figcaption>{}<b>{}{}</b> <span class=\"dim\">produced {} · consumed {} · {offset} · {} bytes of the \
+             next read{more}</span></figcaption>",
+            marks(&numbers),
+            escape(name),
+            seen.cpu,
+            seen.produced,
+            seen.consumed,
+            seen.bytes_consumed,
+        ),
+    );
+    cells(text, drawn);
+    text.push_str("</figure>\n");
+}
+
+fn cells(text: &mut String, drawn: &Drawn<'_, '_>) {
+    let n = usize::try_from(drawn.geometry.n_subbufs).unwrap_or(usize::MAX);
+    let shown = n.min(CELLS_MAX);
+    let in_row = shown.clamp(1, ROW) as u64;
+    let rows = (shown as u64).div_ceil(in_row);
+    let height = rows * CELL;
+    push(
+        text,
+        format_args!(
+            "<svg width=\"100%\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"sub-buffers\">\n"
+        ),
+    );
+    let filled = retained(&drawn.geometry, drawn.seen);
+    let width = WIDTH / in_row - 8;
+    for slot in 0..shown {
+        let at = slot as u64;
+        let place = (at % in_row * (WIDTH / in_row) + 2, at / in_row * CELL + 15);
+        let held = filled.iter().find(|(_, of, _, _)| *of == slot);
+        cell(text, drawn, slot, held.copied(), (place, width));
+    }
+    text.push_str("</svg>");
+    if shown < n {
+        push(
+            text,
+            format_args!(
+                "<p class=\"dim\">{} more sub-buffers are left out</p>",
+                n - shown
+            ),
+        );
+    }
+}
+
+/// A sub-buffer: its number since the opening, its slot, bytes in it, and whether it is complete.
+type Held = (u64, usize, u64, bool);
+
+fn cell(
+    text: &mut String,
+    drawn: &Drawn<'_, '_>,
+    slot: usize,
+    held: Option<Held>,
+    ((x, y), width): ((u64, u64), u64),
+) {
+    let size = drawn.geometry.subbuf_size.max(1);
+    // Products of sizes from the evidence need more than 64 bits.
+    let scale = |bytes: u64| {
+        let pixels = u128::from(bytes.min(size)) * u128::from(width) / u128::from(size);
+        u64::try_from(pixels).unwrap_or(width)
+    };
+    let of_slot = |failure: &Failure| {
+        let by_offset = failure.at.offset.map(|offset| offset / size);
+        failure.at.subbuf.or(by_offset) == Some(slot as u64)
+    };
+    let wrong: Vec<usize> = drawn
+        .failures
+        .iter()
+        .filter(|(_, failure)| of_slot(failure))
+        .map(|(number, _)| *number)
+        .collect();
+    let current = held.is_some_and(|(.., complete)| !complete);
+    let class = match (wrong.is_empty(), current) {
+        (false, _) => "cell wrong",
+        (true, true) => "cell current",
+        (true, false) => "cell",
+    };
+    let read = held.is_some_and(|(number, ..)| number < drawn.seen.consumed);
+    let (label, state) = label(drawn, slot, held, size);
+    let signs: String = wrong.iter().map(|at| format!("✗{} ", at + 1)).collect();
+    push(
+        text,
+        format_args!(
+            "<g><title>{label} {state}</title><rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{BAR}\"/>"
+        ),
+    );
+    if let Some((number, _, fill, complete)) = held {
+        let section = drawn
+            .parsed
+            .and_then(|parsed| parsed.sections.iter().find(|s| s.number == number));
+        let group = if read { " class=\"old\"" } else { "" };
+        push(text, format_args!("<g{group}>"));
+        match (drawn.parsed, section) {
+            (Some(parsed), Some(section)) => {
+                records(text, drawn, (parsed, section), &scale, (x, y));
+            }
+            _ => bar(text, "unknown", (x, y), scale(fill)),
+        }
+        if complete && fill < size {
+            let from = scale(fill);
+            bar(text, "padding", (x + from, y), width - from);
+        }
+        text.push_str("</g>");
+    }
+    push(
+        text,
+        format_args!(
+            "<text class=\"small\" x=\"{x}\" y=\"{}\"><tspan class=\"warn\">{signs}</tspan>{label}</text>\
+             <text class=\"small\" x=\"{x}\" y=\"{}\">{state}</text></g>\n",
+            y + BAR + 13,
+            y + BAR + 27,
+        ),
+    );
+}
+
+/// A sub-buffer in words: which it is, and what is in it.
+fn label(drawn: &Drawn<'_, '_>, slot: usize, held: Option<Held>, size: u64) -> (String, String) {
+    let Some((number, _, fill, complete)) = held else {
+        return (format!("[{slot}]"), "nothing".to_owned());
+    };
+    let lap = number / drawn.geometry.n_subbufs.max(1);
+    let state = match complete {
+        false => "current",
+        true if number < drawn.seen.consumed => "read",
+        true => "ready",
+    };
+    let padding = match size.saturating_sub(fill) {
+        padding @ 1.. if complete => format!(" + {padding}"),
+        _ => String::new(),
+    };
+    (
+        format!("[{slot}] no. {number}, lap {lap}"),
+        format!("{state} {fill}{padding} of {size}"),
+    )
+}
+
+/// The records of a sub-buffer; neighbours of one actor that are thinner than a pixel are one.
+fn records(
+    text: &mut String,
+    drawn: &Drawn<'_, '_>,
+    (parsed, section): (&Parsed<'_>, &Section),
+    scale: &dyn Fn(u64) -> u64,
+    (x, y): (u64, u64),
+) {
+    let header = drawn.geometry.header_bytes.min(u64::from(section.fill));
+    bar(text, "header", (x, y), scale(header));
+    let found = parsed.records.get(section.records.clone());
+    let mut open: Option<(u16, u64, u64)> = None;
+    for record in found.unwrap_or_default() {
+        let from = scale(u64::from(record.start));
+        let to = scale(u64::from(record.start).saturating_add(u64::from(record.len)));
+        match &mut open {
+            Some((actor, _, end)) if *actor == record.actor && to < *end + 2 => *end = to.max(*end),
+            _ => {
+                close(text, open.replace((record.actor, from, to)), (x, y));
+            }
+        }
+    }
+    close(text, open, (x, y));
+    let faults = parsed.faults.get(section.faults.clone());
+    for fault in faults.unwrap_or_default() {
+        let from = scale(u64::from(fault.start));
+        let to = scale(u64::from(fault.start).saturating_add(u64::from(fault.len)));
+        bar(text, "fault", (x + from, y + BAR - 7), (to - from).max(3));
+    }
+}
+
+fn close(text: &mut String, run: Option<(u16, u64, u64)>, (x, y): (u64, u64)) {
+    let Some((actor, from, to)) = run else { return };
+    // A line's width between records, where there is room for it.
+    let width = (to - from).saturating_sub(u64::from(to - from > 3));
+    bar(text, &hue(usize::from(actor)), (x + from, y), width.max(2));
+}
+
+fn bar(text: &mut String, class: &str, (x, y): (u64, u64), width: u64) {
+    let height = if class == "fault" { 6 } else { BAR - 2 };
+    if width > 0 {
+        push(
+            text,
+            format_args!(
+                "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
+                y + 1
+            ),
+        );
+    }
+}

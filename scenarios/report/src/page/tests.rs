@@ -1,0 +1,141 @@
+//! Pages of forged runs: whole, self-contained, and safe whatever the evidence says.
+
+use super::*;
+use relaybed_judge::{forge, judge};
+use relaybed_lang as lang;
+
+/// LINUX_VERSION_CODE of 6.1.
+const V6_1: u32 = 6 << 16 | 1 << 8;
+
+fn embedded(name: &str) -> Case {
+    let (_, text) = lang::embedded().find(|(of, _)| *of == name).unwrap();
+    lang::load(name, text).unwrap().remove(0)
+}
+
+fn of(case: &Case, evidence: &Evidence) -> String {
+    let (verdict, amount) = judge(case, evidence);
+    page(&Shown {
+        case,
+        evidence,
+        extra: &Extra::default(),
+        verdict: &verdict,
+        amount,
+    })
+}
+
+/// Elements that have no end.
+const VOID: [&str; 3] = ["meta", "br", "hr"];
+
+/// Fails unless the page's elements are closed in the reverse order of their opening, and nothing in it loads,
+/// runs or leaves the page.
+fn is_whole(page: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = page.strip_prefix("<!DOCTYPE html>\n").unwrap();
+    while let Some(at) = rest.find('<') {
+        let tag = &rest[at + 1..];
+        let end = tag.find('>').expect("a tag that ends");
+        let (tag, behind) = (&tag[..end], &tag[end + 1..]);
+        assert!(!tag.contains('<'), "a tag within {tag:?}");
+        let name = tag.split([' ', '/']).next().unwrap();
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "closed in the wrong place");
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+        for word in ["src=", "xlink", "javascript:", " on", "url=", "@import"] {
+            assert!(!tag.contains(word), "{word} in {tag:?}");
+        }
+        assert!(
+            !["script", "link", "iframe", "img", "object", "base"].contains(&name),
+            "{tag:?}"
+        );
+        if let Some((_, target)) = tag.split_once("href=\"") {
+            assert!(target.starts_with("#f"), "{tag:?} leaves the page");
+        }
+        rest = behind;
+    }
+    assert!(open.is_empty(), "never closed: {open:?}");
+    assert!(!page.contains("://"), "an address");
+}
+
+#[test]
+fn every_embedded_case_gives_a_whole_page() {
+    for (name, text) in lang::embedded() {
+        for case in lang::load(name, text).unwrap() {
+            let page = of(&case, &forge::synthesize(&case, V6_1, case.vcpus));
+            is_whole(&page);
+            assert!(page.len() < 4 << 20, "{}: {} bytes", case.name, page.len());
+        }
+    }
+}
+
+#[test]
+fn a_page_shows_verdict_lanes_buffers_readers_and_table() {
+    let case = embedded("hello/hello");
+    let evidence = forge::synthesize(&case, V6_1, 2);
+    insta::assert_snapshot!("page", of(&case, &evidence));
+}
+
+#[test]
+fn a_failure_stands_on_top_and_is_marked_below() {
+    let case = embedded("padding/exact-fit");
+    let kind = relaybed_abi::Plant::Torn;
+    let (actor, seq) = relaybed_judge::pick_plant(&case, kind, V6_1, 2).unwrap();
+    let spoil = forge::Spoil {
+        kind,
+        actor: u16::try_from(actor).unwrap(),
+        seq,
+    };
+    let page = of(&case, &forge::plant(&case, V6_1, 2, spoil));
+    is_whole(&page);
+    let top = page.find("id=\"f1\"").unwrap();
+    assert!(top < page.find("Who did what").unwrap());
+    assert!(
+        page.matches("✗1").count() >= 4,
+        "lane, buffer, sub-buffer and table"
+    );
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let evil = "</style></title><script>alert(1)</script>\"'><img src=x onerror=1>";
+    let mut case = embedded("hello/hello");
+    case.name = evil.to_owned();
+    case.summary = evil.to_owned();
+    case.channels[0].name = evil.to_owned();
+    for actor in &mut case.actors {
+        actor.name = evil.to_owned();
+    }
+    let mut evidence = forge::synthesize(&case, V6_1, 2);
+    evidence.setting.release = evil.to_owned();
+    evidence.console = format!("{evil}\n\u{1b}[31m");
+    for observation in &mut evidence.observations {
+        observation.label = Some(evil.to_owned());
+    }
+    let page = of(&case, &evidence);
+    is_whole(&page);
+    assert!(!page.contains("<script") && !page.contains('\u{1b}'));
+}
+
+#[test]
+fn hostile_numbers_give_a_page_all_the_same() {
+    let case = embedded("hello/hello");
+    let mut evidence = forge::synthesize(&case, V6_1, 2);
+    evidence.setting.vcpus = u32::MAX;
+    for channel in evidence
+        .observations
+        .iter_mut()
+        .flat_map(|o| &mut o.channels)
+    {
+        for buffer in &mut channel.buffers {
+            (buffer.produced, buffer.consumed) = (u64::MAX, u64::MAX - 1);
+            (buffer.offset, buffer.bytes_consumed) = (u64::MAX, u64::MAX);
+            buffer.padding.fill(u64::MAX);
+        }
+    }
+    for event in &mut evidence.events {
+        (event.actor, event.op, event.order) = (u16::MAX, u32::MAX, u32::MAX);
+        (event.produced, event.consumed) = (u64::MAX >> 1, u64::MAX);
+    }
+    is_whole(&of(&case, &evidence));
+}

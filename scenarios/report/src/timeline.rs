@@ -1,0 +1,241 @@
+//! One run, put in order: operations, events, checkpoints and stops, each with the counters that it left.
+//!
+//! `trace` prints it as a table, `report` draws it. Evidence is hostile: what is out of range is left out.
+
+mod counters;
+mod ops;
+mod words;
+
+use relaybed_abi::EventKind;
+
+use relaybed_case::Case;
+use relaybed_case::evidence::{Evidence, Observation};
+use relaybed_case::place::Place;
+use relaybed_case::trace::Trace;
+use relaybed_case::verdict::{Failure, Verdict};
+
+use counters::Predicted;
+pub use counters::{Counters, Origin};
+
+/// CPUs that evidence may speak of: the ABI's bound.
+pub(crate) const CPUS_MAX: u32 = 64;
+const _: () = assert!(CPUS_MAX as usize == relaybed_abi::RB_MAX_CPUS);
+/// Most stops that are put into the order; the rest is counted.
+const STEPS_MAX: usize = 20_000;
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An operation from its beginning to its end, with nothing of others in between.
+    Operation,
+    /// An operation's beginning: others did something before its end.
+    Begin,
+    /// The end of such a one.
+    End,
+    /// Something in the middle of an operation: a callback, a call of `read()`.
+    Event,
+    /// The machine stood still and all buffers were observed.
+    Checkpoint,
+    /// A vCPU was stopped by the schedule.
+    Stop,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Place in the order of everything, as the guest counted.
+    pub order: u32,
+    /// Nanoseconds since the first thing that happened, where the guest took the time.
+    pub time_ns: Option<u64>,
+    /// What it is.
+    pub kind: Kind,
+    /// The CPU; `None`: it is not known or of no CPU.
+    pub cpu: Option<u32>,
+    /// Who, by index in the case.
+    pub actor: Option<usize>,
+    /// The operation's index.
+    pub op: Option<usize>,
+    /// What was done.
+    pub what: String,
+    /// What it gave; empty: nothing to tell.
+    pub gave: String,
+    /// The buffers that it concerns, behind it.
+    pub counters: Vec<Counters>,
+    /// Numbers of the failures that were seen here.
+    pub failures: Vec<usize>,
+}
+
+/// A run in its order.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    /// Ascending by order.
+    pub rows: Vec<Row>,
+    /// CPUs that have a column.
+    pub cpus: u32,
+    /// Stops that found no place.
+    pub steps_left_out: usize,
+    /// Operations that were never begun, by actor and operation.
+    pub never_begun: Vec<(usize, usize)>,
+}
+
+/// The failures of a verdict, those of a known issue too.
+#[must_use]
+pub fn failures_of(verdict: &Verdict) -> &[Failure] {
+    match verdict {
+        Verdict::Failed { failures } | Verdict::Known { failures, .. } => failures,
+        _ => &[],
+    }
+}
+
+impl Timeline {
+    /// The run that left this evidence.
+    #[must_use]
+    pub fn of(
+        case: &Case,
+        evidence: &Evidence,
+        schedule: Option<&Trace>,
+        verdict: &Verdict,
+    ) -> Self {
+        let cpus = evidence.setting.vcpus.clamp(1, CPUS_MAX);
+        let predicted = Predicted::of(case, evidence.setting.linux_version, cpus);
+        let failures = failures_of(verdict);
+        let mut rows = Vec::new();
+        let never_begun = ops::rows(case, evidence, &predicted, failures, &mut rows);
+        events(case, evidence, &mut rows);
+        checkpoints(case, evidence, failures, &mut rows);
+        let left_out = schedule.map_or(0, |trace| stops(case, evidence, trace, &mut rows));
+        // Stable: what has one place in the order stays as it was put in.
+        rows.sort_by_key(|row| row.order);
+        let first = rows.iter().filter_map(|row| row.time_ns).min().unwrap_or(0);
+        for row in &mut rows {
+            row.time_ns = row.time_ns.map(|time| time.saturating_sub(first));
+        }
+        Self {
+            rows,
+            cpus,
+            steps_left_out: left_out,
+            never_begun,
+        }
+    }
+
+    /// Whether some counters are the model's word and not the evidence's.
+    #[must_use]
+    pub fn has_predictions(&self) -> bool {
+        let mut all = self.rows.iter().flat_map(|row| &row.counters);
+        all.any(|counters| counters.origin == Origin::Predicted)
+    }
+}
+
+/// CPU of an actor, where it is bound to one.
+fn cpu_of(case: &Case, actor: usize) -> Option<u32> {
+    case.actors.get(actor)?.cpu()
+}
+
+fn events(case: &Case, evidence: &Evidence, rows: &mut Vec<Row>) {
+    for event in &evidence.events {
+        let Ok(kind) = EventKind::try_from(event.kind) else {
+            continue;
+        };
+        if matches!(kind, EventKind::None | EventKind::Transfer) {
+            continue;
+        }
+        let actor = Some(usize::from(event.actor)).filter(|actor| *actor < case.actors.len());
+        let op = actor.map(|_| event.op as usize);
+        let (what, gave) = words::event(case, evidence, kind, event);
+        rows.push(Row {
+            order: event.order,
+            time_ns: Some(event.time_ns),
+            kind: Kind::Event,
+            cpu: Some(u32::from(event.cpu)).filter(|cpu| *cpu < CPUS_MAX),
+            actor,
+            op,
+            what,
+            gave,
+            counters: counters::at_event(case, kind, event),
+            failures: Vec::new(),
+        });
+    }
+}
+
+/// Rows of the observations: at a checkpoint behind its operation's beginning, at the end behind everything.
+fn checkpoints(case: &Case, evidence: &Evidence, failures: &[Failure], rows: &mut Vec<Row>) {
+    let last = rows.iter().map(|row| row.order).max().unwrap_or(0);
+    for (index, observation) in evidence.observations.iter().enumerate() {
+        let begun = observation.at.and_then(|(actor, op)| {
+            let result = evidence.results.get(actor)?.get(op)?;
+            (result.state != 0).then_some(result.order_start)
+        });
+        let what = match &observation.label {
+            Some(label) => format!("checkpoint {label:?}"),
+            None => "the end".to_owned(),
+        };
+        let seen = |failure: &Failure| {
+            failure.at.op.is_none()
+                && failure
+                    .at
+                    .observation
+                    .unwrap_or(evidence.observations.len().saturating_sub(1))
+                    == index
+        };
+        rows.push(Row {
+            order: begun.unwrap_or_else(|| last.saturating_add(1)),
+            time_ns: None,
+            kind: Kind::Checkpoint,
+            cpu: observation.at.and_then(|(actor, _)| cpu_of(case, actor)),
+            actor: observation.at.map(|(actor, _)| actor),
+            op: observation.at.map(|(_, op)| op),
+            what,
+            gave: String::new(),
+            counters: seen_at(case, observation),
+            failures: (0..failures.len())
+                .filter(|at| seen(&failures[*at]))
+                .collect(),
+        });
+    }
+}
+
+fn seen_at(case: &Case, observation: &Observation) -> Vec<Counters> {
+    let channels = observation.channels.iter().zip(&case.channels).enumerate();
+    channels
+        .flat_map(|(index, (seen, _))| {
+            let buffers = seen.buffers.iter();
+            buffers.map(move |buffer| Counters::seen(index, buffer))
+        })
+        .collect()
+}
+
+/// Rows of the stops, each behind the operation that was last begun before it. Gives how many were left out.
+fn stops(case: &Case, evidence: &Evidence, trace: &Trace, rows: &mut Vec<Row>) -> usize {
+    let mut order = 0;
+    for (index, step) in trace.steps.iter().take(STEPS_MAX).enumerate() {
+        if let Place::Operation { actor, op } = &step.stop.place {
+            let result = evidence.results.get(*actor as usize);
+            let result = result.and_then(|ops| ops.get(*op as usize));
+            // The stop comes before the operation begins.
+            let begun = result.filter(|result| result.state != 0);
+            order = begun.map_or(order, |result| {
+                order.max(result.order_start.saturating_sub(1))
+            });
+        }
+        let passes = step.next != step.stop.vcpu;
+        rows.push(Row {
+            order,
+            time_ns: None,
+            kind: Kind::Stop,
+            cpu: Some(step.stop.vcpu).filter(|cpu| *cpu < CPUS_MAX),
+            actor: None,
+            op: None,
+            what: format!("stop {index}: {}", words::place(case, &step.stop.place)),
+            gave: match passes {
+                true => format!("CPU {} goes on", step.next),
+                false => String::new(),
+            },
+            counters: Vec::new(),
+            failures: Vec::new(),
+        });
+    }
+    trace.steps.len().saturating_sub(STEPS_MAX)
+}
+
+#[cfg(test)]
+mod tests;

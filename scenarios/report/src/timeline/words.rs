@@ -1,0 +1,210 @@
+//! Operations, results, events and places in words.
+
+use relaybed_abi::{Event, EventKind, OpResult, RB_NONE32};
+
+use relaybed_case::evidence::Evidence;
+use relaybed_case::place::Place;
+use relaybed_case::{Case, Op};
+use relaybed_lang as lang;
+
+/// Longest text of an operation.
+const TEXT_MAX: usize = 96;
+
+/// An operation in the words of the scenario language.
+pub(super) fn operation(case: &Case, op: &Op) -> String {
+    let text = lang::operation_text(case, op).unwrap_or_else(|| "an operation".to_owned());
+    cut(&text, TEXT_MAX)
+}
+
+/// What an operation is called.
+pub(super) fn verb(operation: &str) -> &str {
+    operation.split(" = ").next().unwrap_or(operation)
+}
+
+/// A text of at most so many characters.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// What an operation gave.
+pub(super) fn result(op: &Op, result: &OpResult) -> String {
+    let error = match result.error {
+        0 => String::new(),
+        error => errno(error),
+    };
+    let value = result.value;
+    let gave = match op {
+        Op::Write { count, .. } | Op::Klog { count, .. } => {
+            let tried = match value == u64::from(*count) {
+                true => String::new(),
+                false => format!("{value} of {count} records"),
+            };
+            match result.refused {
+                0 => tried,
+                refused if tried.is_empty() => format!("{refused} refused"),
+                refused => format!("{tried}, {refused} refused"),
+            }
+        }
+        Op::FileRead { .. } | Op::FileCopy { .. } => format!("{value} bytes"),
+        Op::FilePoll { .. } => poll(value),
+        Op::Open { .. } if value == 0 && error.is_empty() => "refused".to_owned(),
+        Op::BufFull { .. } => match value {
+            0 => "not full".to_owned(),
+            _ => "full".to_owned(),
+        },
+        Op::Switch { .. } | Op::File { .. } | Op::Stat { .. } | Op::List { .. } => {
+            value.to_string()
+        }
+        _ => String::new(),
+    };
+    match (error.is_empty(), gave.is_empty() || result.value == 0) {
+        (true, _) => gave,
+        (false, true) => error,
+        (false, false) => format!("{gave}, then {error}"),
+    }
+}
+
+/// Events that poll gave.
+fn poll(events: u64) -> String {
+    let known = [
+        (0x1, "POLLIN"),
+        (0x2, "POLLPRI"),
+        (0x4, "POLLOUT"),
+        (0x8, "POLLERR"),
+        (0x10, "POLLHUP"),
+        (0x20, "POLLNVAL"),
+        (0x40, "POLLRDNORM"),
+    ];
+    let named = known.iter().filter(|(bit, _)| events & bit != 0);
+    let names: Vec<&str> = named.map(|(_, name)| *name).collect();
+    match names.is_empty() {
+        true if events == 0 => "nothing".to_owned(),
+        true => format!("{events:#x}"),
+        false => names.join(" "),
+    }
+}
+
+/// An error number by its name.
+fn errno(error: i32) -> String {
+    let number = error.saturating_abs();
+    lang::error_name(number).map_or_else(|| format!("errno {number}"), str::to_owned)
+}
+
+/// What an event tells: what happened, and what it gave.
+pub(super) fn event(
+    case: &Case,
+    evidence: &Evidence,
+    kind: EventKind,
+    event: &Event,
+) -> (String, String) {
+    let buffer = || {
+        let name = case
+            .channels
+            .get(usize::from(event.channel))
+            .map_or("?", |channel| channel.name.as_str());
+        format!("{name}{}", event.buf_cpu)
+    };
+    let yes = |yes: &str, no: &str| match event.verdict {
+        0 => no.to_owned(),
+        _ => yes.to_owned(),
+    };
+    match kind {
+        EventKind::SubbufStart => {
+            let from = match event.old_offset {
+                RB_NONE32 => "none".to_owned(),
+                old => slot(case, event, old),
+            };
+            let to = slot(case, event, event.new_offset);
+            let what = format!("subbuf_start {}: {from} → {to}", buffer());
+            (what, yes("accepted", "refused"))
+        }
+        EventKind::ReserveNull => (format!("relay_reserve {}", buffer()), "NULL".to_owned()),
+        EventKind::Read => read(evidence, event),
+        EventKind::CreateFile => (
+            format!("create_buf_file {}", buffer()),
+            yes("made", "failed"),
+        ),
+        EventKind::RemoveFile => (format!("remove_buf_file {}", buffer()), String::new()),
+        EventKind::OpenFailed => ("relay_open".to_owned(), "NULL".to_owned()),
+        EventKind::Stall => (
+            format!("subbuf_start {} waits at a gate", buffer()),
+            yes("goes on", "gave up"),
+        ),
+        EventKind::Mapped => (format!("buf_mapped {}", buffer()), String::new()),
+        EventKind::Unmapped => (format!("buf_unmapped {}", buffer()), String::new()),
+        EventKind::None | EventKind::Transfer => (String::new(), String::new()),
+    }
+}
+
+/// The sub-buffer that begins at an offset.
+fn slot(case: &Case, event: &Event, offset: u32) -> String {
+    let size = case
+        .channels
+        .get(usize::from(event.channel))
+        .map_or(0, |channel| channel.subbuf_size);
+    let offset = u64::from(offset);
+    match size {
+        0 => format!("offset {offset}"),
+        size if offset % size == 0 => format!("[{}]", offset / size),
+        _ => format!("offset {offset}"),
+    }
+}
+
+/// One `read()` and the first of its bytes.
+fn read(evidence: &Evidence, event: &Event) -> (String, String) {
+    let what = "read()".to_owned();
+    let got = event.produced.cast_signed();
+    if got < 0 {
+        let error = i32::try_from(got).unwrap_or(i32::MIN);
+        return (what, errno(error));
+    }
+    let start = usize::try_from(event.consumed).unwrap_or(usize::MAX);
+    let end = start.saturating_add(usize::try_from(got).unwrap_or(usize::MAX));
+    let bytes = evidence.data.get(start..end).unwrap_or_default();
+    (what, format!("{got} bytes{}", glimpse(bytes)))
+}
+
+/// The first bytes, if they are text.
+fn glimpse(bytes: &[u8]) -> String {
+    const MOST: usize = 24;
+    let first = &bytes[..bytes.len().min(MOST)];
+    let plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || *byte == b'\n';
+    if first.is_empty() || !first.iter().all(plain) {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(first);
+    let more = if bytes.len() > MOST { "…" } else { "" };
+    format!(": {text:?}{more}")
+}
+
+/// A place, with names instead of numbers where the case has them.
+pub(super) fn place(case: &Case, place: &Place) -> String {
+    match place {
+        Place::Operation { actor, op } => {
+            let Some(script) = case.actors.get(*actor as usize) else {
+                return place.to_string();
+            };
+            match script.ops.get(*op as usize) {
+                Some(next) => format!("{} before {}", script.name, operation(case, next)),
+                None => format!("{} at its end", script.name),
+            }
+        }
+        Place::Data {
+            channel,
+            cpu,
+            field,
+            write,
+        } => {
+            let name = case
+                .channels
+                .get(*channel as usize)
+                .map_or("?", |channel| channel.name.as_str());
+            let verb = if *write { "wrote" } else { "read" };
+            format!("{verb} {} of {name}{cpu}", field.word())
+        }
+        place => place.to_string(),
+    }
+}

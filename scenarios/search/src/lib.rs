@@ -1,0 +1,9 @@
+//! Drawing cases and schedules, and making what they find small.
+//!
+//! Pure: values in, values out.
+
+#![forbid(unsafe_code)]
+
+pub mod generate;
+pub mod schedule;
+pub mod shrink;

@@ -1,0 +1,457 @@
+//! What was saved is what is loaded, and nothing else is loaded.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use proptest::prelude::*;
+use relaybed_abi::{ChanState, Event, OpResult};
+use zerocopy::FromZeros;
+
+use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE};
+use super::{Extra, StoreError, load, save};
+use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Setting};
+use relaybed_case::place::{Field, Place as At, Stop};
+use relaybed_case::trace::{Step, Trace};
+use relaybed_case::{Actor, Case, Channel, Context, Files, Mode, Op, Place};
+
+const SOURCE: &str = "summary = \"A case.\"\n";
+const BUFFER: &str = "obs1-ch0-cpu1.bin";
+
+fn case() -> Case {
+    let ops = vec![
+        Op::Checkpoint {
+            label: "middle".to_owned(),
+        },
+        Op::Flush { channel: 0 },
+    ];
+    let place = Place::Kernel {
+        cpu: 1,
+        context: Context::Task,
+    };
+    Case {
+        name: "suite/case".to_owned(),
+        summary: "A case.".to_owned(),
+        vcpus: 2,
+        seed: u64::MAX,
+        needs: Vec::new(),
+        channels: vec![Channel {
+            name: "../cpu".replace('/', "-"),
+            subbuf_size: 2000,
+            n_subbufs: 3,
+            mode: Mode::Default,
+            header_bytes: 0,
+            files: Files::Direct,
+            open_at_start: true,
+            client: relaybed_case::Client::default(),
+        }],
+        actors: vec![Actor {
+            name: "writer".to_owned(),
+            place,
+            source: None,
+            ops,
+        }],
+        gates: Vec::new(),
+        expect: Vec::new(),
+        schedule: Vec::new(),
+    }
+}
+
+fn buffer(cpu: u32, stats: Option<(u64, u64)>) -> BufferSeen {
+    BufferSeen {
+        cpu,
+        produced: 3,
+        consumed: u64::MAX,
+        offset: 2001,
+        data: 4000,
+        padding: vec![1, 2, 3],
+        bytes_consumed: 4,
+        finalized: 0,
+        prev_padding: None,
+        early_bytes: 5,
+        stats,
+        file_size: Some(6),
+        bytes: (0..8192u32)
+            .map(|i| i.to_le_bytes()[usize::from(cpu == 1)])
+            .collect(),
+    }
+}
+
+fn observation(label: Option<&str>, at: Option<(usize, usize)>) -> Observation {
+    let channel = ChannelSeen {
+        state: ChanState::Open,
+        version: 7,
+        subbuf_size: 2000,
+        n_subbufs: 3,
+        alloc_size: 8192,
+        last_toobig: Some(9),
+        is_global: false,
+        buffers: vec![buffer(0, None), buffer(1, Some((1, 2)))],
+    };
+    Observation {
+        label: label.map(str::to_owned),
+        at,
+        channels: vec![channel],
+    }
+}
+
+fn evidence() -> Evidence {
+    let mut results = vec![OpResult::new_zeroed(); 2];
+    results[1].error = -22;
+    results[1].start_ns = u64::MAX;
+    (results[1].data_offset, results[1].data_bytes) = (6, 5);
+    let mut events = vec![Event::new_zeroed(); 3];
+    events[2].kind = 1;
+    events[2].prev_padding = u64::MAX;
+    Evidence {
+        setting: Setting {
+            release: "6.1.0-99-amd64".to_owned(),
+            linux_version: 0x0006_0101,
+            vcpus: 2,
+            backend: "qemu".to_owned(),
+            accel: "tcg".to_owned(),
+            plant: None,
+        },
+        observations: vec![
+            observation(Some("middle"), Some((0, 0))),
+            observation(None, None),
+        ],
+        results: vec![results],
+        events,
+        events_lost: 1,
+        data: b"Hello world".to_vec(),
+        data_lost: 2,
+        console: "[    0.0] Linux\u{fffd}\n".to_owned(),
+        taint_before: 0x1000,
+        taint_after: 0x1001,
+    }
+}
+
+fn extra() -> Extra {
+    let notes = [("worth".to_owned(), "keeping".to_owned())].into();
+    let repeat = "relaybed run suite/case --seed 3".to_owned();
+    Extra {
+        repeat,
+        seed: 3,
+        duration_ms: 12,
+        notes,
+        schedule: Some(trace()),
+        ..Extra::default()
+    }
+}
+
+fn trace() -> Trace {
+    let code = At::Code {
+        symbol: "relay_switch_subbuf".to_owned(),
+        offset: 0x1a,
+    };
+    let data = At::Data {
+        channel: 0,
+        cpu: 1,
+        field: Field::Produced,
+        write: true,
+    };
+    let places = [
+        At::Operation { actor: 0, op: 2 },
+        code,
+        data,
+        At::Tick,
+        At::Idle,
+    ];
+    let step = |place| Step {
+        stop: Stop { vcpu: 1, place },
+        enabled: vec![0, 1],
+        next: 0,
+    };
+    Trace {
+        steps: places.into_iter().map(step).collect(),
+    }
+}
+
+fn saved(dir: &Path) {
+    save(dir, &case(), SOURCE, &evidence(), &extra()).unwrap();
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entry = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(entry)
+        .map(|name| name.into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_was_saved_is_loaded() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("deep/er/evidence");
+    saved(&dir);
+    assert_eq!(load(&dir).unwrap(), (case(), evidence(), extra()));
+    assert_eq!(fs::read_to_string(dir.join(SCENARIO)).unwrap(), SOURCE);
+    assert_eq!(
+        fs::read_to_string(dir.join(EVENTS))
+            .unwrap()
+            .lines()
+            .count(),
+        3
+    );
+    assert_eq!(
+        names(dir.parent().unwrap()),
+        ["evidence"],
+        "nothing is left aside"
+    );
+}
+
+#[test]
+fn a_run_that_left_nothing_is_evidence_too() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("evidence");
+    let mut nothing = evidence();
+    nothing.observations.clear();
+    nothing.events.clear();
+    nothing.console.clear();
+    save(&dir, &case(), "", &nothing, &Extra::default()).unwrap();
+    assert_eq!(load(&dir).unwrap().1, nothing);
+}
+
+#[test]
+fn evidence_is_replaced_whole_and_nothing_else_is() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("evidence");
+    saved(&dir);
+    fs::write(dir.join("left-over"), b"").unwrap();
+    let mut second = evidence();
+    second.observations.pop();
+    save(&dir, &case(), SOURCE, &second, &extra()).unwrap();
+    assert_eq!(load(&dir).unwrap().1, second);
+    assert!(!dir.join("left-over").exists() && !dir.join(BUFFER).exists());
+
+    let home = parent.path().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("letter"), b"dear").unwrap();
+    let error = save(&home, &case(), SOURCE, &second, &extra()).unwrap_err();
+    assert!(matches!(error, StoreError::Occupied { .. }), "{error}");
+    let error = save(&home.join("letter"), &case(), SOURCE, &second, &extra()).unwrap_err();
+    assert!(matches!(error, StoreError::Occupied { .. }), "{error}");
+    assert_eq!(names(&home), ["letter"]);
+    assert_eq!(names(parent.path()), ["evidence", "home"]);
+}
+
+/// Loads after a change of a good folder and checks the error's text.
+fn assert_named(change: impl FnOnce(&Path), part: &str) {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("evidence");
+    saved(&dir);
+    change(&dir);
+    let text = load(&dir).unwrap_err().to_string();
+    assert!(text.contains(part), "{text:?} does not contain {part:?}");
+}
+
+/// Replaces text in the index, which no checksum guards.
+fn index(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
+    move |dir| {
+        let path = dir.join(INDEX);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+}
+
+#[test]
+fn files_that_are_not_what_was_saved_are_named() {
+    for name in [
+        RESULTS, EVENTS, DATA, CONSOLE, BUFFER, SCHEDULE, INDEX, CASE,
+    ] {
+        assert_named(
+            |dir| fs::remove_file(dir.join(name)).unwrap(),
+            &format!("{name}\" is missing"),
+        );
+        let replace = |dir: &Path| {
+            fs::remove_file(dir.join(name)).unwrap();
+            symlink("/dev/zero", dir.join(name)).unwrap();
+        };
+        assert_named(replace, &format!("{name}\" is no regular file"));
+    }
+    for name in [CASE, RESULTS, EVENTS, DATA, CONSOLE, BUFFER, SCHEDULE] {
+        let cut = |dir: &Path| {
+            let bytes = fs::read(dir.join(name)).unwrap();
+            fs::write(dir.join(name), &bytes[..bytes.len() - 1]).unwrap();
+        };
+        assert_named(cut, &format!("{name}\" is damaged: its length"));
+        let flip = |dir: &Path| {
+            let mut bytes = fs::read(dir.join(name)).unwrap();
+            bytes[0] ^= 1;
+            fs::write(dir.join(name), bytes).unwrap();
+        };
+        assert_named(flip, &format!("{name}\" is damaged: its CRC-32"));
+        let grow = |dir: &Path| {
+            fs::File::options()
+                .write(true)
+                .open(dir.join(name))
+                .unwrap()
+                .set_len(1 << 40)
+                .unwrap();
+        };
+        assert_named(grow, &format!("{name}\" has 1099511627776 bytes, at most"));
+    }
+}
+
+#[test]
+fn an_index_that_makes_no_sense_is_named() {
+    assert_named(index("{", "["), "cannot be understood (line 2)");
+    assert_named(
+        index("\"format\": 1", "\"format\": 2"),
+        "has format 2, this program reads 1",
+    );
+    assert_named(index("\"produced\"", "\"made\""), "cannot be understood");
+    assert_named(
+        index(BUFFER, "../../etc/passwd"),
+        "lists no file \"obs1-ch0-cpu1.bin\"",
+    );
+    assert_named(index("\"cpu\": 1", "\"cpu\": 0"), "CPU 0 is out of order");
+    assert_named(
+        index("\"cpu\": 1", "\"cpu\": 4294967295"),
+        "CPU 4294967295 is out of order",
+    );
+    assert_named(index("\"n_subbufs\": 3", "\"n_subbufs\": 4"), "by its case");
+    assert_named(
+        index("\"alloc_size\": 8192", "\"alloc_size\": 4096"),
+        "by its case",
+    );
+    assert_named(
+        index("\"state\": \"open\"", "\"state\": \"closed\""),
+        "is not open",
+    );
+    assert_named(
+        index("\"at\": null", "\"at\": [0, 1]"),
+        "no checkpoint as its operation 1",
+    );
+    assert_named(
+        index("\"data_lost\": 2", "\"data_lost\": -1"),
+        "cannot be understood",
+    );
+    let extra_file = "\"files\": {\n \"../x\": {\"bytes\": 0, \"crc32\": 0},";
+    assert_named(index("\"files\": {", extra_file), "lists a file \"../x\"");
+}
+
+/// Writes a file and what the index says of it, as someone who forges evidence would.
+fn forge(dir: &Path, name: &str, bytes: &[u8]) {
+    fs::write(dir.join(name), bytes).unwrap();
+    let path = dir.join(INDEX);
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    index["files"][name]["bytes"] = bytes.len().into();
+    index["files"][name]["crc32"] = crc32fast::hash(bytes).into();
+    fs::write(path, serde_json::to_vec(&index).unwrap()).unwrap();
+}
+
+#[test]
+fn forged_files_must_still_fit() {
+    assert_named(
+        |dir| forge(dir, CASE, b"{}"),
+        "case.json\" cannot be understood",
+    );
+    let bad_case = serde_json::to_vec(&Case { vcpus: 1, ..case() }).unwrap();
+    assert_named(
+        |dir| forge(dir, CASE, &bad_case),
+        "holds a case that cannot be run",
+    );
+    assert_named(|dir| forge(dir, RESULTS, b""), "one for each operation");
+    assert_named(
+        |dir| forge(dir, EVENTS, b"{}\n"),
+        "events.jsonl\" cannot be understood (line 1)",
+    );
+    assert_named(|dir| forge(dir, CONSOLE, &[0xff]), "not UTF-8");
+    assert_named(
+        |dir| forge(dir, BUFFER, &[0; 8191]),
+        "has 8191 bytes, not 8192",
+    );
+    assert_named(
+        |dir| forge(dir, DATA, b""),
+        "its bytes end at 11, 2 were taken",
+    );
+}
+
+#[test]
+fn a_schedule_is_one_that_the_case_could_have_had() {
+    let with = |change: fn(&mut Step), head: &'static str| {
+        move |dir: &Path| {
+            let mut step = trace().steps.remove(0);
+            change(&mut step);
+            let line = serde_json::to_string(&step).unwrap();
+            forge(dir, SCHEDULE, format!("{head}\n{line}\n").as_bytes());
+        }
+    };
+    let one = "{\"format\": 1, \"steps\": 1}";
+    assert_named(
+        with(|_| {}, ""),
+        "schedule.json\" cannot be understood (line 1)",
+    );
+    assert_named(
+        with(|_| {}, "{\"format\": 2, \"steps\": 1}"),
+        "has format 2",
+    );
+    assert_named(
+        with(|_| {}, "{\"format\": 1, \"steps\": 2}"),
+        "it has 1 steps and says 2",
+    );
+    assert_named(
+        with(|step| step.next = 3, one),
+        "vCPU 3 goes on without work",
+    );
+    assert_named(
+        with(|step| step.enabled = vec![1, 0], one),
+        "no machine has",
+    );
+    assert_named(
+        with(|step| step.stop.vcpu = u32::MAX, one),
+        "no machine has",
+    );
+    let place = |step: &mut Step| step.stop.place = At::Operation { actor: 0, op: 3 };
+    assert_named(with(place, one), "no actor 0 with operation 3");
+    let place = |step: &mut Step| {
+        step.stop.place = At::Data {
+            channel: 1,
+            cpu: 0,
+            field: Field::Data,
+            write: false,
+        };
+    };
+    assert_named(with(place, one), "no channel 1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whatever happens to one file's bytes: no panic, and what differs from what was saved is
+    /// refused wherever a checksum guards it.
+    #[test]
+    fn damage_is_survived(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..6),
+        cut in any::<bool>(),
+    ) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("evidence");
+        saved(&dir);
+        let files = names(&dir);
+        let name = which.get(&files);
+        let before = fs::read(dir.join(name)).unwrap();
+        let mut after = before.clone();
+        let start = at.index(after.len());
+        let end = (start + bytes.len()).min(after.len());
+        after.splice(start..end, bytes);
+        if cut {
+            after.truncate(start);
+        }
+        fs::write(dir.join(name), &after).unwrap();
+        let loaded = load(&dir);
+        if before == after || name == SCENARIO {
+            prop_assert_eq!(loaded.unwrap(), (case(), evidence(), extra()));
+        } else if name != INDEX {
+            prop_assert!(loaded.is_err(), "{} was changed and loaded", name);
+        }
+    }
+}
