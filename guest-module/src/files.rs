@@ -14,7 +14,7 @@ use crate::kconfig;
 use crate::module::{self, Against, Recipe};
 use crate::packaged::VMLINUX;
 use crate::progress::Progress;
-use crate::relay::{self, On, Relay};
+use crate::relay::{self, Relay};
 
 /// The user's kernel with its module.
 #[derive(Debug)]
@@ -48,11 +48,7 @@ pub(crate) fn prepare(
     let (vmlinux, vmlinux_sha256) = kernel(&image, cache, progress)?;
     let mut recipe = Recipe::new(options.module_warnings);
     if let Some(asked) = &options.relay {
-        let on = On {
-            release: &release,
-            package: None,
-        };
-        recipe.own = Some(relay::obtain(asked, on, cache, progress)?);
+        recipe.own = Some(relay::obtain(asked, None, cache, progress)?);
     }
     let key = module::key(&identity, &recipe);
     let module = module::build(

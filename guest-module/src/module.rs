@@ -40,12 +40,10 @@ pub enum ModuleError {
         excerpt: String,
     },
     /// The relay.c that was given does not compile.
-    #[error("{} (relay {version}) does not build for {release}:\n{excerpt}\nThe whole log is in {}", relay, log.display())]
+    #[error("{relay} does not build for {release}:\n{excerpt}\nThe whole log is in {}", log.display())]
     Relay {
-        /// Where the relay.c comes from.
+        /// The relay.c.
         relay: String,
-        /// Its release.
-        version: String,
         /// The kernel.
         release: String,
         /// The whole output.
@@ -55,16 +53,14 @@ pub enum ModuleError {
     },
     /// The relay.c that was given is of another release, and calls what this kernel does not have.
     #[error(
-        "{relay} is relay of {version}, which does not fit the kernel {release}: that has no {}. Take a kernel \
-         nearer to it (--kernel), or a relay.c nearer to this kernel; the compiler's messages are in {}",
+        "{relay} does not fit the kernel {release}: that has no {}. Take a kernel nearer to it (--kernel), or a \
+         relay.c nearer to this kernel; the compiler's messages are in {}",
         missing.join(", "),
         log.display()
     )]
     Misfit {
-        /// Where the relay.c comes from.
+        /// The relay.c.
         relay: String,
-        /// Its release.
-        version: String,
         /// The kernel.
         release: String,
         /// What is missing, each once.
@@ -248,23 +244,22 @@ fn failure(relay: Option<&Relay>, release: &str, log: &str, kept: PathBuf) -> Mo
             excerpt,
         };
     };
-    let (missing, version) = (log::missing(log), relay.version.clone());
-    let relay_of = relay.origin.clone();
-    if relay.is_of(&release) || missing.is_empty() {
+    let missing = log::missing(log);
+    let fits = relay.is_of(&release) || missing.is_empty();
+    let (relay, log) = (relay.to_string(), kept);
+    if fits {
         return ModuleError::Relay {
-            relay: relay_of,
-            version,
+            relay,
             release,
-            log: kept,
+            log,
             excerpt,
         };
     }
     ModuleError::Misfit {
-        relay: relay_of,
-        version,
+        relay,
         release,
         missing,
-        log: kept,
+        log,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::kconfig;
 use crate::module::{self, Against, Recipe};
 use crate::packages::{self, Choice, PackageId};
 use crate::progress::{Progress, Silent};
-use crate::relay::{self, On, Relay};
+use crate::relay::{self, Relay};
 use crate::request::KernelRequest;
 
 /// What a build in a root of its own needs besides what the headers depend on.
@@ -112,11 +112,8 @@ pub(crate) fn prepare(
     if let Some(asked) = &options.relay {
         // Its source may come from the same apt root, which is ours alone as long as we hold it.
         apt = None;
-        let on = On {
-            release: &resolution.release,
-            package: Some((suite, &resolution.image.version)),
-        };
-        session.recipe.own = Some(relay::obtain(asked, on, cache, progress)?);
+        let kernel = Some((suite, resolution.image.version.as_str()));
+        session.recipe.own = Some(relay::obtain(asked, kernel, cache, progress)?);
     }
     let (kernel, module) = session.obtain(&mut resolution, apt)?;
     let Resolution { release, image, .. } = resolution;

@@ -34,17 +34,18 @@ pub struct Relay {
     pub header: Option<String>,
     /// SHA-256 of that relay.h.
     pub header_sha256: Option<String>,
-    /// The release whose behaviour is expected of it.
-    pub version: String,
-    /// The same as a `LINUX_VERSION_CODE`.
-    pub linux_version: u32,
+    /// The release whose behaviour is expected of it; none: the kernel's, since neither a tree nor the user
+    /// says another.
+    pub version: Option<RelayVersion>,
 }
 
 impl Relay {
     /// Whether its release and the kernel's are of one series.
     pub(crate) fn is_of(&self, release: &str) -> bool {
+        let series = |version: &RelayVersion| version.linux_version() >> 8;
         let kernel = RelayVersion::of_release(release);
-        kernel.is_some_and(|kernel| kernel.linux_version() >> 8 == self.linux_version >> 8)
+        let own = self.version.as_ref();
+        own.is_none_or(|own| kernel.is_some_and(|kernel| series(&kernel) == series(own)))
     }
 }
 
@@ -52,7 +53,11 @@ impl std::fmt::Display for Relay {
     /// Origin, release and the beginning of the hash.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let short = self.sha256.get(..12).unwrap_or(&self.sha256);
-        write!(f, "{} ({}, sha256 {short})", self.origin, self.version)
+        write!(f, "{} (", self.origin)?;
+        if let Some(version) = &self.version {
+            write!(f, "{version}, ")?;
+        }
+        write!(f, "sha256 {short})")
     }
 }
 
@@ -109,24 +114,10 @@ pub enum RelayError {
         /// The missing file.
         file: &'static str,
     },
-    /// The kernel's release does not begin like a version.
-    #[error(
-        "the kernel's release {release} says no version; say by --relay-as which one its relay is"
-    )]
-    NoVersion {
-        /// The release.
-        release: String,
-    },
 }
 
-/// The kernel that a relay.c is to run on, as far as that matters here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct On<'a> {
-    /// What `uname -r` says.
-    pub(crate) release: &'a str,
-    /// Suite and version of its package; none for the user's own files.
-    pub(crate) package: Option<(&'a str, &'a str)>,
-}
+/// Suite and version of the package of the kernel that a relay.c is to run on; none for the user's own files.
+pub(crate) type KernelPackage<'a> = Option<(&'a str, &'a str)>;
 
 /// One file as the compiler will see it.
 #[derive(Debug, Clone)]
@@ -153,7 +144,7 @@ impl Own {
         let key = key
             .with("relay", relay.sha256.clone())
             .with("relay-name", self.source.name.clone())
-            .with("relay-version", relay.linux_version.to_string());
+            .with("relay-version", self.version_code());
         match (&relay.header_sha256, &self.header) {
             (Some(sha256), Some(header)) => key
                 .with("relay-header", sha256.clone())
@@ -162,11 +153,19 @@ impl Own {
         }
     }
 
+    /// The release as the preprocessor gets it.
+    fn version_code(&self) -> String {
+        let version = self.relay.version.as_ref();
+        version.map_or_else(
+            || "LINUX_VERSION_CODE".to_owned(),
+            |version| format!("{:#x}", version.linux_version()),
+        )
+    }
+
     /// Lays the files out where the module's Kbuild looks for them.
     pub(crate) fn write(&self, module: &Path) -> Result<(), CacheError> {
         let own = module.join("own");
-        let version = self.relay.linux_version;
-        let version = format!("#define BED_RELAY_VERSION {version:#x}\n");
+        let version = format!("#define BED_RELAY_VERSION {}\n", self.version_code());
         put(&own.join("version.h"), version.as_bytes())?;
         put(&own.join("relay.c"), &with_line(&self.source))?;
         match &self.header {
@@ -197,7 +196,7 @@ fn with_line(file: &SourceFile) -> Vec<u8> {
 /// See [`RelayError`]; [`crate::AptError`] where a source package cannot be had.
 pub(crate) fn obtain(
     request: &RelayRequest,
-    on: On<'_>,
+    kernel: KernelPackage<'_>,
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Own, Error> {
@@ -211,7 +210,7 @@ pub(crate) fn obtain(
             source::find((&suite, series, None), cache, progress)?
         }
         RelayFrom::Kernel => {
-            let (suite, version) = on.package.ok_or(RelayError::NoPackage)?;
+            let (suite, version) = kernel.ok_or(RelayError::NoPackage)?;
             let series = series_of(version);
             source::find((suite, series, Some(version)), cache, progress)?
         }
@@ -220,16 +219,6 @@ pub(crate) fn obtain(
         let hint = "--relay-header wants the relay.h that belongs to the relay.c";
         found.header = Some(tree::read(path, hint)?);
     }
-    let version = match (&request.version, found.version) {
-        (Some(version), _) => version.clone(),
-        (None, Some(version)) => version,
-        (None, None) => {
-            let parsed = RelayVersion::of_release(on.release);
-            parsed.ok_or_else(|| RelayError::NoVersion {
-                release: on.release.to_owned(),
-            })?
-        }
-    };
     let header = found.header;
     Ok(Own {
         relay: Relay {
@@ -237,8 +226,7 @@ pub(crate) fn obtain(
             sha256: hash::of_bytes(&found.source.content),
             header: header.as_ref().map(|header| header.name.clone()),
             header_sha256: header.as_ref().map(|h| hash::of_bytes(&h.content)),
-            linux_version: version.linux_version(),
-            version: version.to_string(),
+            version: request.version.clone().or(found.version),
         },
         source: found.source,
         header,

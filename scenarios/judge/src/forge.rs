@@ -106,6 +106,7 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
                 seq: spoil.seq,
                 done: spoiler.done,
             }),
+            relay: None,
         },
         observations,
         results,

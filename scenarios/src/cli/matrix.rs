@@ -7,7 +7,7 @@ use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
-use super::{Accel, Backend, MachineArgs, SideArgs, Stop, say, scenarios, within};
+use super::{Accel, Backend, MachineArgs, RelayArgs, SideArgs, Stop, say, scenarios, within};
 use crate::run::Options;
 use crate::run::matrix::{KernelWish, column, interrupted};
 use relaybed_report::Format;
@@ -30,6 +30,8 @@ pub(crate) struct MatrixArgs {
     /// [default: 5.10,6.1,6.1-rt,6.12,7.2,7.3].
     #[arg(long, value_delimiter = ',', value_name = "KERNELS")]
     kernels: Vec<String>,
+    #[command(flatten)]
+    relay: RelayArgs,
     /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
     /// as many as it wants].
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
@@ -105,6 +107,7 @@ impl MatrixArgs {
         let machine = MachineArgs {
             kernel: listed.request,
             build_dir: None,
+            relay: self.relay.clone(),
             vcpus: self.vcpus,
             memory: self.memory,
             backend: Backend::Auto,

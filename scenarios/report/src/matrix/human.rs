@@ -112,7 +112,7 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
         writeln!(
             out,
             "{name:<8} {style}{} passed, {} failed{style:#}, {} known, {} fixed here, {} skipped, {} not run \
-             in {:.1} s: {} ({}), {} {}, {}",
+             in {:.1} s: {} ({}), {} {}, {}{}",
             summary.passed,
             summary.failed,
             summary.known,
@@ -125,6 +125,10 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
             summary.backend,
             summary.accel,
             summary.vcpus_text(),
+            match &summary.relay {
+                Some(relay) => format!(", relay {relay}"),
+                None => String::new(),
+            },
         )?;
     }
     let mut why = column.trouble.iter();
