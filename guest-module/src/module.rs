@@ -3,89 +3,32 @@
 //! For a packaged kernel the build runs in a root made of exactly the packages its headers ask for, whatever
 //! the host has. For the user's own tree it runs with the host's tools, which built that tree.
 
+mod error;
 mod log;
+mod objects;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::cache::{Cache, CacheError, Entry, Key, io_error};
-use crate::child::{self, ChildError};
+use crate::child;
 use crate::embedded;
-use crate::jail::{Jail, JailError};
+use crate::jail::Jail;
 use crate::progress::Progress;
-use crate::relay::{Own, Relay};
+use crate::relay::Own;
+
+pub use error::ModuleError;
 
 /// The module's file name in its cache entry.
 pub(crate) const MODULE: &str = "relaybed.ko";
 
 /// The build's full output in the module's cache entry.
 pub(crate) const LOG: &str = "build.log";
-
-/// The module was not built.
-#[derive(Debug, thiserror::Error)]
-pub enum ModuleError {
-    /// The compiler or kbuild refused.
-    #[error("the module does not build for {release}; the whole log is in {}:\n{excerpt}", log.display())]
-    Build {
-        /// The kernel.
-        release: String,
-        /// The whole output.
-        log: PathBuf,
-        /// Its telling lines.
-        excerpt: String,
-    },
-    /// The relay.c that was given does not compile.
-    #[error("{relay} does not build for {release}:\n{excerpt}\nThe whole log is in {}", log.display())]
-    Relay {
-        /// The relay.c.
-        relay: String,
-        /// The kernel.
-        release: String,
-        /// The whole output.
-        log: PathBuf,
-        /// What the compiler says, with the user's file and line.
-        excerpt: String,
-    },
-    /// The relay.c that was given is of another release, and calls what this kernel does not have.
-    #[error(
-        "{relay} does not fit the kernel {release}: that has no {}. Take a kernel nearer to it (--kernel), or a \
-         relay.c nearer to this kernel; the compiler's messages are in {}",
-        missing.join(", "),
-        log.display()
-    )]
-    Misfit {
-        /// The relay.c.
-        relay: String,
-        /// The kernel.
-        release: String,
-        /// What is missing, each once.
-        missing: Vec<String>,
-        /// The whole output.
-        log: PathBuf,
-    },
-    /// make was content, but there is no module.
-    #[error("the build for {release} ended well without a {MODULE}; the whole log is in {}", log.display())]
-    Nothing {
-        /// The kernel.
-        release: String,
-        /// The whole output.
-        log: PathBuf,
-    },
-    /// The build could not be started.
-    #[error(transparent)]
-    Child(#[from] ChildError),
-    /// There is no way into the build's root.
-    #[error(transparent)]
-    Jail(#[from] JailError),
-    /// The cache cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
 
 /// What a module is built against, and with what.
 #[derive(Debug)]
@@ -96,6 +39,8 @@ pub(crate) enum Against<'a> {
         headers: &'a Entry,
         /// Compiler, make, shell and so on.
         tools: &'a Entry,
+        /// What names the two.
+        identity: &'a str,
     },
     /// The user's tree and the host's tools.
     Tree(&'a Path),
@@ -127,15 +72,44 @@ impl Recipe {
             None => Ok(()),
         }
     }
+
+    /// The same on top of what an earlier build with another relay.c compiled, if there was one.
+    fn write_on(
+        &self,
+        objects: Option<&Key>,
+        cache: &Cache,
+        build: &Path,
+    ) -> Result<(), ModuleError> {
+        if let (Some(own), Some(key)) = (&self.own, objects)
+            && objects::lay_out(cache, key, build)?
+        {
+            return Ok(own.write_source(&build.join("module"))?);
+        }
+        Ok(self.write(build)?)
+    }
+
+    /// Names the objects that builds with different relay.c files have in common. None for a module that drives
+    /// the kernel's relay: that is built once.
+    fn objects_key(&self, against: &Against<'_>) -> Option<Key> {
+        let Against::Packages { identity, .. } = against else {
+            // Compiled below a path that is another one every time.
+            return None;
+        };
+        let key = self.add_to(Key::new("module-objects"), identity);
+        Some(self.own.as_ref()?.add_all_but_source_to(key))
+    }
+
+    fn add_to(&self, key: Key, against: &str) -> Key {
+        let warnings = if self.warnings { "W=1" } else { "default" };
+        key.with("against", against)
+            .with("sources", embedded::sources_hash())
+            .with("warnings", warnings)
+    }
 }
 
 /// The module's key: what it is built against, all sources, and how strict the compiler is.
 pub(crate) fn key(against: &str, recipe: &Recipe) -> Key {
-    let warnings = if recipe.warnings { "W=1" } else { "default" };
-    let key = Key::new("module")
-        .with("against", against)
-        .with("sources", embedded::sources_hash())
-        .with("warnings", warnings);
+    let key = recipe.add_to(Key::new("module"), against);
     match &recipe.own {
         Some(own) => own.add_to(key),
         None => key,
@@ -157,13 +131,14 @@ pub(crate) fn build(
     cache.entry(key, progress, |dir| {
         let step = progress.begin(&format!("building the module for {release}"), None);
         let work = dir.join("work");
+        let objects = recipe.objects_key(against);
         let make = match against {
-            Against::Packages { headers, tools } => {
+            Against::Packages { headers, tools, .. } => {
                 for part in [tools, headers] {
                     let root = part.path("root");
                     link_tree(&root, &work).map_err(io_error("link", &root))?;
                 }
-                recipe.write(&work.join("build"))?;
+                recipe.write_on(objects.as_ref(), cache, &work.join("build"))?;
                 let mut make = Jail::new(&work)?.command("/usr/bin/make");
                 make.arg("-C")
                     .arg(format!("/usr/src/linux-headers-{release}"));
@@ -184,6 +159,9 @@ pub(crate) fn build(
             }
         };
         let facts = run(make, cache, dir, key, release, recipe)?;
+        if let Some(objects) = objects {
+            objects::keep(cache, &objects, &work.join("build"))?;
+        }
         fs::remove_dir_all(&work).map_err(io_error("remove", &work))?;
         step.finish();
         Ok(facts)
@@ -220,7 +198,7 @@ fn run(
     }
     if !status.success() {
         let relay = recipe.own.as_ref().map(|own| &own.relay);
-        return Err(failure(relay, release, &log, kept));
+        return Err(error::failure(relay, release, &log, kept));
     }
     let release = release.to_owned();
     let built = dir.join("work/build/module").join(MODULE);
@@ -230,36 +208,6 @@ fn run(
         }
         Err(error) => Err(io_error("copy", &built)(error).into()),
         Ok(_) => Ok(json!({ "release": release })),
-    }
-}
-
-/// Why a build failed, by its log.
-fn failure(relay: Option<&Relay>, release: &str, log: &str, kept: PathBuf) -> ModuleError {
-    let excerpt = log::excerpt(log);
-    let release = release.to_owned();
-    let Some(relay) = relay else {
-        return ModuleError::Build {
-            release,
-            log: kept,
-            excerpt,
-        };
-    };
-    let missing = log::missing(log);
-    let fits = relay.is_of(&release) || missing.is_empty();
-    let (relay, log) = (relay.to_string(), kept);
-    if fits {
-        return ModuleError::Relay {
-            relay,
-            release,
-            log,
-            excerpt,
-        };
-    }
-    ModuleError::Misfit {
-        relay,
-        release,
-        missing,
-        log,
     }
 }
 

@@ -201,8 +201,12 @@ impl Resolution {
     }
 
     fn module_key(&self, recipe: &Recipe) -> Key {
-        let against = format!("{} {}", self.headers_key().hash(), self.tools_key().hash());
-        module::key(&against, recipe)
+        module::key(&self.build_identity(), recipe)
+    }
+
+    /// Names what a module is built against, and with what.
+    fn build_identity(&self) -> String {
+        format!("{} {}", self.headers_key().hash(), self.tools_key().hash())
     }
 }
 
@@ -444,7 +448,12 @@ impl Session<'_> {
         let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
         kconfig::check(&text, release)?;
         let key = resolution.module_key(&self.recipe);
-        let against = Against::Packages { headers, tools };
+        let identity = resolution.build_identity();
+        let against = Against::Packages {
+            headers,
+            tools,
+            identity: &identity,
+        };
         let (recipe, progress) = (&self.recipe, self.progress);
         Ok(module::build(
             self.cache, &key, release, &against, recipe, progress,

@@ -140,11 +140,15 @@ pub(crate) struct Own {
 impl Own {
     /// Adds everything that the module's build reads of it to a key.
     pub(crate) fn add_to(&self, key: Key) -> Key {
-        let relay = &self.relay;
-        let key = key
-            .with("relay", relay.sha256.clone())
+        self.add_all_but_source_to(key)
+            .with("relay", self.relay.sha256.clone())
             .with("relay-name", self.source.name.clone())
-            .with("relay-version", self.version_code());
+    }
+
+    /// The same without relay.c itself.
+    pub(crate) fn add_all_but_source_to(&self, key: Key) -> Key {
+        let relay = &self.relay;
+        let key = key.with("relay-version", self.version_code());
         match (&relay.header_sha256, &self.header) {
             (Some(sha256), Some(header)) => key
                 .with("relay-header", sha256.clone())
@@ -167,11 +171,16 @@ impl Own {
         let own = module.join("own");
         let version = format!("#define BED_RELAY_VERSION {}\n", self.version_code());
         put(&own.join("version.h"), version.as_bytes())?;
-        put(&own.join("relay.c"), &with_line(&self.source))?;
+        self.write_source(module)?;
         match &self.header {
             Some(header) => put(&own.join("include/linux/relay.h"), &with_line(header)),
             None => Ok(()),
         }
+    }
+
+    /// As [`Own::write`], but relay.c only.
+    pub(crate) fn write_source(&self, module: &Path) -> Result<(), CacheError> {
+        put(&module.join("own/relay.c"), &with_line(&self.source))
     }
 }
 

@@ -7,11 +7,10 @@ const ERROR_LINES: usize = 10;
 
 /// The lines of a build's log that say what went wrong.
 pub(super) fn excerpt(log: &str) -> String {
-    let errors: Vec<&str> = log
-        .lines()
-        .filter(|line| line.to_lowercase().contains("error"))
-        .take(ERROR_LINES)
-        .collect();
+    let is_error = |line: &&str| line.to_lowercase().contains("error");
+    // make repeats in its own words that something failed.
+    let errors = log.lines().filter(|line| !line.starts_with("make"));
+    let errors: Vec<&str> = errors.filter(is_error).take(ERROR_LINES).collect();
     if errors.is_empty() {
         child::tail(log)
     } else {
@@ -46,6 +45,13 @@ pub(super) fn missing(log: &str) -> Vec<String> {
     found
 }
 
+/// Functions of relay's that the given relay.c lacks: the module calls them by its own names for them.
+pub(super) fn lacking(log: &str) -> Vec<String> {
+    let missing = missing(log).into_iter();
+    let of_relay = |what: String| Some(what.strip_prefix("symbol own_")?.to_owned());
+    missing.filter_map(of_relay).collect()
+}
+
 fn missing_of(line: &str) -> Option<String> {
     if let Some(header) = line.strip_suffix(": No such file or directory") {
         let (_, header) = header.rsplit_once("error: ")?;
@@ -74,6 +80,7 @@ mod tests {
     #[test]
     fn an_excerpt_shows_the_errors() {
         let mut log = String::from("CC main.o\nmain.c:3:1: error: unknown type\n");
+        log += "make[1]: *** [Makefile:9: main.o] Error 1\n";
         log += &"note: much talk\n".repeat(100);
         assert_eq!(excerpt(&log), "main.c:3:1: error: unknown type");
         assert!(excerpt("a\nlast words\n").contains("last words"));
@@ -102,6 +109,13 @@ ERROR: modpost: \"relay_open\" exported twice
             "symbol splice_grow_spd",
         ];
         assert_eq!(missing(log), expected);
+    }
+
+    #[test]
+    fn functions_that_a_relay_lacks_go_by_their_own_names() {
+        let log = "ERROR: modpost: \"own_relay_flush\" [/build/module/relaybed.ko] undefined!\n\
+                   ERROR: modpost: \"splice_grow_spd\" [/build/module/relaybed.ko] undefined!\n";
+        assert_eq!(lacking(log), ["relay_flush"]);
     }
 
     proptest! {
