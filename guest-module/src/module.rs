@@ -4,6 +4,7 @@
 //! the host has. For the user's own tree it runs with the host's tools, which built that tree.
 
 mod error;
+mod inputs;
 mod log;
 mod objects;
 
@@ -12,8 +13,10 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::cache::{Cache, CacheError, Entry, Key, io_error};
 use crate::child;
@@ -23,6 +26,7 @@ use crate::progress::Progress;
 use crate::relay::Own;
 
 pub use error::ModuleError;
+use inputs::Inputs;
 
 /// The module's file name in its cache entry.
 pub(crate) const MODULE: &str = "relaybed.ko";
@@ -116,7 +120,8 @@ pub(crate) fn key(against: &str, recipe: &Recipe) -> Key {
     }
 }
 
-/// The built module's entry, from the cache or by building.
+/// The built module's entry, from the cache or by building. One that was built in the user's tree is taken from
+/// the cache only while everything that its build read is as it was.
 ///
 /// # Errors
 /// See [`ModuleError`].
@@ -128,7 +133,7 @@ pub(crate) fn build(
     recipe: &Recipe,
     progress: &dyn Progress,
 ) -> Result<Entry, ModuleError> {
-    cache.entry(key, progress, |dir| {
+    let make = |dir: &Path| {
         let step = progress.begin(&format!("building the module for {release}"), None);
         let work = dir.join("work");
         let objects = recipe.objects_key(against);
@@ -158,14 +163,41 @@ pub(crate) fn build(
                 make
             }
         };
-        let facts = run(make, cache, dir, key, release, recipe)?;
+        let begun = SystemTime::now();
+        run(make, cache, dir, key, release, recipe)?;
+        let inputs = match against {
+            Against::Packages { .. } => None,
+            Against::Tree(tree) => {
+                let module = work.join("build/module");
+                let read = Inputs::of_build(tree, &module, begun);
+                Some(read.map_err(io_error("read what was built in", &module))?)
+            }
+        };
         if let Some(objects) = objects {
             objects::keep(cache, &objects, &work.join("build"))?;
         }
         fs::remove_dir_all(&work).map_err(io_error("remove", &work))?;
         step.finish();
-        Ok(facts)
-    })
+        Ok(json!(Facts { inputs }))
+    };
+    if let Against::Packages { .. } = against {
+        return cache.entry(key, progress, make);
+    }
+    if let Some(entry) = cache.find(key, progress) {
+        let facts: Result<Facts, _> = entry.facts();
+        if facts.is_ok_and(|facts| facts.inputs.is_some_and(|inputs| inputs.hold())) {
+            return Ok(entry);
+        }
+        progress.say("the tree has changed since the module was built");
+    }
+    cache.entry_anew(key, progress, make)
+}
+
+/// What a module's entry says of it.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    /// What its build read of the user's tree.
+    inputs: Option<Inputs>,
 }
 
 /// Runs make and moves what came of it into the entry.
@@ -176,7 +208,7 @@ fn run(
     key: &Key,
     release: &str,
     recipe: &Recipe,
-) -> Result<Value, ModuleError> {
+) -> Result<(), ModuleError> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     make.arg(format!("-j{jobs}"));
     if recipe.warnings {
@@ -207,7 +239,7 @@ fn run(
             Err(ModuleError::Nothing { release, log: kept })
         }
         Err(error) => Err(io_error("copy", &built)(error).into()),
-        Ok(_) => Ok(json!({ "release": release })),
+        Ok(_) => Ok(()),
     }
 }
 
@@ -234,25 +266,4 @@ fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trees_are_laid_over_one_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b, both) = (
-            dir.path().join("a"),
-            dir.path().join("b"),
-            dir.path().join("both"),
-        );
-        for (tree, name) in [(&a, "one"), (&b, "two")] {
-            fs::create_dir_all(tree.join("usr/lib")).unwrap();
-            fs::write(tree.join("usr/lib").join(name), name).unwrap();
-            symlink("usr/lib", tree.join("lib")).unwrap();
-        }
-        link_tree(&a, &both).unwrap();
-        link_tree(&b, &both).unwrap();
-        assert_eq!(fs::read(both.join("lib/one")).unwrap(), b"one");
-        assert_eq!(fs::read(both.join("lib/two")).unwrap(), b"two");
-    }
-}
+mod tests;
