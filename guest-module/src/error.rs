@@ -81,3 +81,11 @@ pub enum Error {
     #[error("cannot write the initramfs: {0}")]
     Initramfs(std::io::Error),
 }
+
+impl Error {
+    /// Whether all is there and the sources do not make a module: a commit that git should pass over.
+    #[must_use]
+    pub const fn is_unbuildable(&self) -> bool {
+        matches!(self, Self::Module(error) if error.is_unbuildable())
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `relaybed`, and the texts that say so.
 
 mod bench;
+mod bisect;
 mod capture;
 mod check;
 mod doctor;
@@ -144,6 +145,7 @@ Examples:
   relaybed run --repeat 200 ordering             the same verdict 200 times in a row
   relaybed run --isolate per-scenario --jobs 4   every scenario on a fork of its own, four at a time
   relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
+  git bisect run relaybed run --relay kernel/relay.c --bisect my-case.toml
   relaybed run --relay kernel/relay.c            your relay.c, on a stock kernel, without building a kernel
   relaybed run --format json | jq .              for programs
   relaybed run --plant torn ordering             spoil a record on purpose: must end red
@@ -312,6 +314,11 @@ pub(crate) struct RunArgs {
     /// of them nothing is left to hold.
     #[arg(long, conflicts_with = "jobs")]
     gdb: bool,
+    /// For `git bisect run`: ends with 0 where no scenario failed, 1 where one did or the guest died in it, 125
+    /// where nothing can be said of this commit (it does not build or boot, or every scenario is skipped), and
+    /// 128 or more on trouble of our own, which stops git.
+    #[arg(long)]
+    bisect: bool,
 }
 
 /// Parses the command line and does what it says.
@@ -331,7 +338,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) if args.bisect => return bisect::for_git(run::run(&args)),
+        Command::Run(args) => run::run(&args).map(|end| end.exit),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),

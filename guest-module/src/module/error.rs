@@ -80,6 +80,20 @@ pub enum ModuleError {
     Cache(#[from] CacheError),
 }
 
+impl ModuleError {
+    /// Whether it is the sources' fault.
+    pub(crate) const fn is_unbuildable(&self) -> bool {
+        match self {
+            Self::Build { .. }
+            | Self::Nothing { .. }
+            | Self::Relay { .. }
+            | Self::Lacking { .. }
+            | Self::Misfit { .. } => true,
+            Self::Child(_) | Self::Jail(_) | Self::Cache(_) => false,
+        }
+    }
+}
+
 /// Why a build failed, by its log.
 pub(super) fn failure(
     relay: Option<&Relay>,

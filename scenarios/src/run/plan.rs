@@ -70,6 +70,14 @@ pub enum PlanError {
     NoTcg,
 }
 
+impl PlanError {
+    /// Whether all is there and the sources do not make a module of it.
+    #[must_use]
+    pub const fn is_unbuildable(&self) -> bool {
+        matches!(self, Self::Guest(error) if error.is_unbuildable())
+    }
+}
+
 /// Everything a run uses.
 #[derive(Debug)]
 pub struct Plan {
