@@ -127,6 +127,7 @@ fn setting(linux_version: u32, online_cpus: u32, plant: Option<Planted>) -> Sett
         backend: "forged".to_owned(),
         accel: "none".to_owned(),
         plant,
+        relay: None,
     }
 }
 

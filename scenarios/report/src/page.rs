@@ -118,6 +118,11 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
             amount.bytes,
         ),
     );
+    if let Some(relay) = &setting.relay {
+        let relay = relay.to_string();
+        let relay = escape(&relay);
+        push(text, format_args!("<p class=\"dim\">relay: {relay}</p>"));
+    }
     if let Some(planted) = &setting.plant {
         push(
             text,

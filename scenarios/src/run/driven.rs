@@ -195,8 +195,11 @@ impl LastRun {
     }
 }
 
-/// The kernel's version as a number, as far as its release says it.
+/// The version of the relay that is tested as a number, as far as the kernel's release says it.
 fn linux_version(plan: &Plan) -> u32 {
+    if let Some(version) = plan.relay_version() {
+        return version;
+    }
     let mut numbers = plan
         .guest()
         .release
