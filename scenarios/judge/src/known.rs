@@ -1,9 +1,9 @@
 //! Known issues: documented defects of kernels, and how a run that shows nothing else is recognised.
 //!
 //! The list is data (`known-issues.toml`); what tells an issue from everything else is code, one file each
-//! below this. The model says what relay documents. Where a kernel is known to break that, the failures
-//! are still told, under the issue's id; whatever goes beyond it stays a failure. An issue that a kernel
-//! should no longer have is a failure too, and one that it should have and does not show is told.
+//! below this. The model says what relay documents. Where a kernel is known to break that, the findings
+//! are still told, under the issue's id; whatever goes beyond it stays a finding. An issue that a kernel
+//! should no longer have is a finding too, and one that it should have and does not show is told.
 
 mod close_wakes_nobody;
 mod data;
@@ -28,7 +28,11 @@ mod unwritten_in_the_switch;
 mod unwritten_next;
 mod without;
 
-use relaybed_case::verdict::{Failure, Property, Verdict};
+use relaybed_case::errno::Errno;
+use relaybed_case::finding::{
+    Bytes, Expectation, Finding, Lifetime, Model, Outcome, Reading, Regression, What,
+};
+use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Channel, Op};
 
 use super::matter::Matter;
@@ -36,8 +40,8 @@ use super::matter::Matter;
 pub use data::{Issue, issues};
 pub use range::{Affected, Release};
 
-/// Whether the issue explains one failure, which may depend on all that failed beside it.
-type Explains = fn(&Matter<'_>, all: &[Failure], &Failure) -> bool;
+/// Whether the issue explains one finding, which may depend on all that failed beside it.
+type Explains = fn(&Matter<'_>, all: &[Finding], &Finding) -> bool;
 
 /// Tells one issue from everything else.
 #[derive(Debug)]
@@ -146,30 +150,32 @@ const RECOGNISERS: &[Recogniser] = &[
 pub(super) fn verdict(
     issues: &[Issue],
     matter: &Matter<'_>,
-    mut failures: Vec<Failure>,
+    mut findings: Vec<Finding>,
 ) -> Verdict {
     let linux = matter.evidence.setting.linux_version;
-    if failures.is_empty() {
+    if findings.is_empty() {
         return passed(issues, &matter.case.name, linux);
     }
-    let Some(found) = explain(issues, matter, &failures) else {
-        return Verdict::Failed { failures };
+    let Some(found) = explain(issues, matter, &findings) else {
+        return Verdict::Failed { findings };
     };
     let ids: Vec<&str> = found.iter().map(|issue| issue.id.as_str()).collect();
     let back = found
         .iter()
         .find(|issue| !issue.kernels.includes(linux))
-        .zip(failures.first_mut());
+        .zip(findings.first());
     if let Some((issue, first)) = back {
-        first.what = format!(
-            "known issue {} is back, which this kernel should not have ({}): {}",
-            issue.id, issue.kernels, first.what
-        );
-        return Verdict::Failed { failures };
+        let back = Regression::Back {
+            id: issue.id.as_str().into(),
+            kernels: issue.kernels.to_string().into(),
+        };
+        let back = Finding::new(first.at.clone(), back);
+        findings.insert(0, back);
+        return Verdict::Failed { findings };
     }
     Verdict::Known {
         id: ids.join("+"),
-        failures,
+        findings,
     }
 }
 
@@ -186,30 +192,30 @@ fn passed(issues: &[Issue], case: &str, linux: u32) -> Verdict {
     }
 }
 
-/// The issues that explain all failures together, as few as there may be: one for all of them if
+/// The issues that explain all findings together, as few as there may be: one for all of them if
 /// there is one, those of this kernel before others.
 fn explain<'a>(
     issues: &'a [Issue],
     matter: &Matter<'_>,
-    failures: &[Failure],
+    findings: &[Finding],
 ) -> Option<Vec<&'a Issue>> {
     let linux = matter.evidence.setting.linux_version;
     let mut order: Vec<&Issue> = issues.iter().collect();
     order.sort_by_key(|issue| !issue.kernels.includes(linux));
-    let explains = |issue: &Issue, failure: &Failure| {
+    let explains = |issue: &Issue, finding: &Finding| {
         issue
             .recogniser
-            .is_some_and(|known| (known.explains)(matter, failures, failure))
+            .is_some_and(|known| (known.explains)(matter, findings, finding))
     };
     let one = order
         .iter()
-        .find(|issue| failures.iter().all(|failure| explains(issue, failure)));
+        .find(|issue| findings.iter().all(|finding| explains(issue, finding)));
     if let Some(issue) = one {
         return Some(vec![issue]);
     }
     let mut found: Vec<&Issue> = Vec::new();
-    for failure in failures {
-        let issue = order.iter().find(|issue| explains(issue, failure))?;
+    for finding in findings {
+        let issue = order.iter().find(|issue| explains(issue, finding))?;
         if !found.iter().any(|other| other.id == issue.id) {
             found.push(issue);
         }
@@ -217,11 +223,11 @@ fn explain<'a>(
     Some(found)
 }
 
-/// Whether a failure may follow from a channel or buffer that is there and should not be, or the other way
+/// Whether a finding may follow from a channel or buffer that is there and should not be, or the other way
 /// round: bytes that nobody wrote or that stand in a wrong place, and a kernel that dies, do not.
-fn may_follow(failure: &Failure) -> bool {
+fn may_follow(finding: &Finding) -> bool {
     !matches!(
-        failure.property,
+        finding.property(),
         Property::Health
             | Property::Integrity
             | Property::Safety
@@ -233,14 +239,53 @@ fn may_follow(failure: &Failure) -> bool {
     )
 }
 
-/// The channel that a failure is about: by its name, by its operation, or by the operation's descriptor.
-fn channel<'a>(matter: &Matter<'a>, failure: &Failure) -> Option<&'a Channel> {
+/// What a call was to come to, and what it came to, of findings about that.
+fn outcomes(finding: &Finding) -> Option<(Outcome, Outcome)> {
+    match finding.what {
+        What::Reading(
+            Reading::Result { expected, seen, .. } | Reading::Value { expected, seen, .. },
+        )
+        | What::Lifetime(
+            Lifetime::Result { expected, seen, .. } | Lifetime::Value { expected, seen, .. },
+        )
+        | What::Model(Model::Result { expected, seen, .. } | Model::Value { expected, seen, .. })
+        | What::Expectation(
+            Expectation::Result { expected, seen } | Expectation::Value { expected, seen },
+        ) => Some((expected, seen)),
+        What::Reading(Reading::Amount { expected, seen, .. }) => {
+            Some((Outcome::Gives(expected), seen))
+        }
+        What::Reading(Reading::Extra { gave, .. }) => Some((Outcome::Gives(Bytes(0)), gave)),
+        _ => None,
+    }
+}
+
+/// Whether the call was to fail with this error.
+fn expects(finding: &Finding, error: Errno) -> bool {
+    outcomes(finding).is_some_and(|(expected, _)| expected.error() == Some(error))
+}
+
+/// Whether the call failed with this error.
+fn shows(finding: &Finding, error: Errno) -> bool {
+    outcomes(finding).is_some_and(|(_, seen)| seen.error() == Some(error))
+}
+
+/// Whether it is about how much the readers of a buffer have taken.
+fn is_count_of_reads(finding: &Finding) -> bool {
+    matches!(
+        finding.what,
+        What::Model(Model::Consumed { .. } | Model::BytesConsumed { .. })
+    )
+}
+
+/// The channel that a finding is about: by its name, by its operation, or by the operation's descriptor.
+fn channel<'a>(matter: &Matter<'a>, finding: &Finding) -> Option<&'a Channel> {
     let channels = &matter.case.channels;
-    if let Some(name) = &failure.at.channel {
+    if let Some(name) = &finding.at.channel {
         return channels.iter().find(|channel| channel.name == *name);
     }
-    let op = operation(matter, failure)?;
-    let bound = || buffer(matter, failure).map(|(channel, _)| channel);
+    let op = operation(matter, finding)?;
+    let bound = || buffer(matter, finding).map(|(channel, _)| channel);
     let logged = || matches!(op, Op::Klog { .. }).then(|| logged_to(matter))?;
     channels.get(op.channel().or_else(bound).or_else(logged)?)
 }
@@ -256,23 +301,23 @@ fn logged_to(matter: &Matter<'_>) -> Option<usize> {
     registered.all(|other| other == first).then_some(first)
 }
 
-/// The buffer that a failure is about: by its location, or by the descriptor of its operation.
-fn buffer(matter: &Matter<'_>, failure: &Failure) -> Option<(usize, u32)> {
+/// The buffer that a finding is about: by its location, or by the descriptor of its operation.
+fn buffer(matter: &Matter<'_>, finding: &Finding) -> Option<(usize, u32)> {
     let channels = &matter.case.channels;
-    if let (Some(name), Some(cpu)) = (&failure.at.channel, failure.at.cpu) {
+    if let (Some(name), Some(cpu)) = (&finding.at.channel, finding.at.cpu) {
         let channel = channels.iter().position(|channel| channel.name == *name)?;
         return Some((channel, cpu));
     }
-    let name = failure.at.actor.as_ref()?;
+    let name = finding.at.actor.as_ref()?;
     let actor = matter.case.actors.iter().position(|a| a.name == *name)?;
-    let op = failure.at.op?;
+    let op = finding.at.op?;
     let at = relaybed_contract::order::At { actor, op };
     relaybed_contract::predict::bound(matter.case, at).map(|(channel, cpu, _)| (channel, cpu))
 }
 
-/// The operation that a failure is about.
-fn operation<'a>(matter: &Matter<'a>, failure: &Failure) -> Option<&'a Op> {
-    let name = failure.at.actor.as_ref()?;
+/// The operation that a finding is about.
+fn operation<'a>(matter: &Matter<'a>, finding: &Finding) -> Option<&'a Op> {
+    let name = finding.at.actor.as_ref()?;
     let actor = matter.case.actors.iter().find(|a| a.name == *name)?;
-    actor.ops.get(failure.at.op?)
+    actor.ops.get(finding.at.op?)
 }

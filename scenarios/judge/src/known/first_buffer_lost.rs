@@ -2,17 +2,17 @@
 //! follows from that is about CPU 0's buffer in that channel.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::{Finding, Lifetime, What};
 use relaybed_case::{Channel, Op};
 
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    let Some(channel) = super::channel(matter, failure) else {
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
+    let Some(channel) = super::channel(matter, finding) else {
         return false;
     };
     comes_up_without_file(matter, channel)
         && all.iter().any(|other| is_lost(matter, channel, other))
-        && super::may_follow(failure)
-        && (is_about_first(matter, failure) || is_lost(matter, channel, failure))
+        && super::may_follow(finding)
+        && (is_about_first(matter, finding) || is_lost(matter, channel, finding))
 }
 
 fn comes_up_without_file(matter: &Matter<'_>, channel: &Channel) -> bool {
@@ -23,8 +23,8 @@ fn comes_up_without_file(matter: &Matter<'_>, channel: &Channel) -> bool {
 }
 
 /// The channel is open and CPU 0's buffer is the only one that is not there.
-fn is_lost(matter: &Matter<'_>, channel: &Channel, failure: &Failure) -> bool {
-    let (Some(name), Some(observation)) = (&failure.at.channel, failure.at.observation) else {
+fn is_lost(matter: &Matter<'_>, channel: &Channel, finding: &Finding) -> bool {
+    let (Some(name), Some(observation)) = (&finding.at.channel, finding.at.observation) else {
         return false;
     };
     let of = matter
@@ -39,20 +39,20 @@ fn is_lost(matter: &Matter<'_>, channel: &Channel, failure: &Failure) -> bool {
     let has_first = buffers
         .get(of)
         .is_some_and(|seen| seen.buffers.iter().any(|buffer| buffer.cpu == 0));
-    let expected = failure.expected.strip_prefix("CPUs 0");
+    let What::Lifetime(Lifetime::Buffers { expected, seen }) = &finding.what else {
+        return false;
+    };
     *name == channel.name
-        && failure.what.starts_with("an open channel has one buffer")
         && !has_first
-        && expected.is_some_and(|others| {
-            others.trim_start_matches(", ") == failure.seen.trim_start_matches("CPUs ")
-        })
+        && !seen.0.is_empty()
+        && expected.0.split_first() == Some((&0, seen.0.as_slice()))
 }
 
-fn is_about_first(matter: &Matter<'_>, failure: &Failure) -> bool {
-    if let Some((_, cpu)) = super::buffer(matter, failure) {
+fn is_about_first(matter: &Matter<'_>, finding: &Finding) -> bool {
+    if let Some((_, cpu)) = super::buffer(matter, finding) {
         return cpu == 0;
     }
-    let name = failure.at.actor.as_ref();
+    let name = finding.at.actor.as_ref();
     let actor = matter.case.actors.iter().find(|a| Some(&a.name) == name);
     actor
         .and_then(|actor| actor.producer())

@@ -2,15 +2,15 @@
 //! follows from that is about that buffer.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::{Finding, Lifetime, What};
 use relaybed_case::{Files, Op};
 
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    let opened = match super::operation(matter, failure) {
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
+    let opened = match super::operation(matter, finding) {
         Some(Op::FileOpen { channel, cpu, .. }) => Some((*channel, *cpu)),
         _ => None,
     };
-    let Some((channel, cpu)) = opened.or_else(|| super::buffer(matter, failure)) else {
+    let Some((channel, cpu)) = opened.or_else(|| super::buffer(matter, finding)) else {
         return false;
     };
     let spec = &matter.case.channels[channel];
@@ -18,16 +18,18 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
         let mut ops = matter.case.actors.iter().flat_map(|actor| &actor.ops);
         ops.any(wanted)
     };
-    let not_made = |other: &Failure| {
+    let not_made = |other: &Finding| {
         other.at.channel.as_ref() == Some(&spec.name)
             && other.at.cpu == Some(cpu)
-            && other.what.starts_with("create_buf_file is called")
-            && other.seen == "0"
+            && matches!(
+                other.what,
+                What::Lifetime(Lifetime::FilesMade { seen: 0, .. })
+            )
     };
     spec.files == Files::None
         && any(&|op| matches!(op, Op::LateSetup { channel: of } if *of == channel))
         && any(&|op| matches!(op, Op::CpuOff { cpu: of } if *of == cpu))
-        && super::may_follow(failure)
+        && super::may_follow(finding)
         && all.iter().any(not_made)
 }
 

@@ -3,24 +3,22 @@
 
 use crate::matter::Matter;
 use relaybed_case::Files;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::{Finding, Lifetime, What};
 
-fn number(text: &str) -> Option<u64> {
-    text.parse().ok()
-}
-
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    let Some(channel) = super::channel(matter, failure) else {
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
+    let Some(channel) = super::channel(matter, finding) else {
         return false;
     };
     // Files that come late are another matter: K8.
     let fails =
         channel.files != Files::None && channel.client.create.is_some_and(|create| create.cpu > 0);
-    let stays = |other: &Failure| {
+    let stays = |other: &Finding| {
         other.at.channel.as_ref() == Some(&channel.name)
             && other.at.cpu == Some(0)
-            && other.what.contains("remove_buf_file")
-            && number(&other.seen) < number(&other.expected)
+            && matches!(
+                other.what,
+                What::Lifetime(Lifetime::FilesRemoved { expected, seen }) if seen < expected
+            )
     };
-    fails && super::may_follow(failure) && all.iter().any(stays)
+    fails && super::may_follow(finding) && all.iter().any(stays)
 }

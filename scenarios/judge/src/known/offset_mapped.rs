@@ -1,18 +1,19 @@
 //! K21: all that is wrong is that a mapping with an offset was granted.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::Failure;
+use relaybed_case::errno::{EINVAL, Errno};
+use relaybed_case::finding::Finding;
 use relaybed_case::{FileCall, Op};
 
-use super::operation;
+use super::{expects, operation};
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    let offset = match operation(matter, failure) {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    let offset = match operation(matter, finding) {
         Some(Op::File {
             call: FileCall::Map(map),
             ..
         }) => map.offset,
         _ => 0,
     };
-    offset != 0 && failure.expected.contains("EINVAL")
+    offset != 0 && expects(finding, Errno(EINVAL))
 }

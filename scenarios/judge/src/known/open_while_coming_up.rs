@@ -3,19 +3,17 @@
 
 use crate::matter::Matter;
 use relaybed_case::Op;
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::{Finding, Lifetime, What};
 use relaybed_contract::order::{At, operations};
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    if failure.property != Property::Lifetime
-        || !failure.what.starts_with("an open channel has one buffer")
-    {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    if !matches!(finding.what, What::Lifetime(Lifetime::Buffers { .. })) {
         return false;
     }
     let channels = &matter.case.channels;
-    let name = failure.at.channel.as_ref();
+    let name = finding.at.channel.as_ref();
     let channel = channels.iter().position(|spec| Some(&spec.name) == name);
-    let Some((channel, observation)) = channel.zip(failure.at.observation) else {
+    let Some((channel, observation)) = channel.zip(finding.at.observation) else {
         return false;
     };
     let seen = matter.evidence.observations.get(observation);

@@ -2,7 +2,7 @@
 //! wrong.
 
 use crate::matter::{Matter, is_no_overwrite};
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::Finding;
 
 use super::without;
 
@@ -11,8 +11,8 @@ const TRIES_MAX: usize = 32;
 /// Fewer bytes than that may be the same by chance.
 const LEN_MIN: usize = 8;
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    super::buffer(matter, failure)
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    super::buffer(matter, finding)
         .is_some_and(|key| is_no_overwrite(&matter.case.channels[key.0]) && came_again(matter, key))
 }
 
@@ -37,5 +37,5 @@ fn came_again(matter: &Matter<'_>, key: (usize, u32)) -> bool {
     });
     again
         .take(TRIES_MAX)
-        .any(|range| without::failures(matter, key, range).is_empty())
+        .any(|range| without::findings(matter, key, range).is_empty())
 }

@@ -1,18 +1,19 @@
 //! K20: all that is wrong is that a read into memory that is not there did not fail.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::Failure;
+use relaybed_case::errno::{EFAULT, Errno};
+use relaybed_case::finding::Finding;
 use relaybed_case::{FileCall, Op};
 
-use super::operation;
+use super::{expects, operation};
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
     let nowhere = matches!(
-        operation(matter, failure),
+        operation(matter, finding),
         Some(Op::File {
             call: FileCall::ReadNowhere { .. },
             ..
         })
     );
-    nowhere && failure.expected.contains("EFAULT")
+    nowhere && expects(finding, Errno(EFAULT))
 }

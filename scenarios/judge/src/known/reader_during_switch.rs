@@ -5,34 +5,38 @@ use std::ops::Range;
 
 use crate::matter::{Matter, is_no_overwrite};
 use crate::parse::FaultKind;
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::{Conservation, Finding, What};
+use relaybed_case::verdict::Property;
 
 use super::{buffer, without};
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    let Some(key) = buffer(matter, failure) else {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    let Some(key) = buffer(matter, finding) else {
         return false;
     };
     let is_parsed = without::stream(matter, key).is_some();
-    let in_it = is_missing(failure) || failure.property == Property::Integrity;
-    is_parsed && in_it && filled(matter, key.0, key.1) && is_cut_or_whole(matter, key, failure)
+    let in_it = is_missing(finding) || finding.property() == Property::Integrity;
+    is_parsed && in_it && filled(matter, key.0, key.1) && is_cut_or_whole(matter, key, finding)
 }
 
-fn is_missing(failure: &Failure) -> bool {
-    failure.property == Property::Conservation && failure.what.contains("missing")
+fn is_missing(finding: &Finding) -> bool {
+    matches!(
+        finding.what,
+        What::Conservation(Conservation::Missing { .. } | Conservation::Lost { .. })
+    )
 }
 
 /// Records are missing; where the reader had begun the sub-buffer, what it got of the next record is all that
 /// is wrong beside that.
-fn is_cut_or_whole(matter: &Matter<'_>, key: (usize, u32), failure: &Failure) -> bool {
-    if is_missing(failure) {
+fn is_cut_or_whole(matter: &Matter<'_>, key: (usize, u32), finding: &Finding) -> bool {
+    if is_missing(finding) {
         return true;
     }
     let cut = is_no_overwrite(&matter.case.channels[key.0])
         .then(|| cut_record(matter, key))
         .flatten();
     cut.is_some_and(|cut| {
-        let left = without::failures(matter, key, cut);
+        let left = without::findings(matter, key, cut);
         left.iter().all(is_missing)
     })
 }

@@ -5,7 +5,7 @@ use relaybed_abi::EventKind;
 
 use crate::matter::{Matter, is_no_overwrite};
 use relaybed_case::Op;
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::{Accounting, Conservation, Expectation, Finding, What};
 
 use super::without;
 
@@ -14,13 +14,13 @@ const TAIL_BYTES: usize = 64;
 /// Places that may be that one, at most.
 const TRIES_MAX: usize = 8;
 
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    if super::buffer(matter, failure).is_some_and(|key| is_ahead(matter, all, key, failure)) {
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
+    if super::buffer(matter, finding).is_some_and(|key| is_ahead(matter, all, key, finding)) {
         return true;
     }
-    let keys = match super::buffer(matter, failure) {
+    let keys = match super::buffer(matter, finding) {
         Some(key) => vec![key],
-        None if is_refusal(failure) => matter.streams.iter().map(|s| (s.channel, s.cpu)).collect(),
+        None if is_refusal(finding) => matter.streams.iter().map(|s| (s.channel, s.cpu)).collect(),
         None => return false,
     };
     keys.into_iter().any(|key| {
@@ -32,26 +32,28 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
 
 /// The buffer was left with more consumed than was produced, which only a reader that was set back by the
 /// ring from the first sub-buffers on leaves, unless a client said so; what is missing lies behind.
-fn is_ahead(matter: &Matter<'_>, all: &[Failure], key: (usize, u32), failure: &Failure) -> bool {
-    let told = |other: &Failure| {
-        other.property == Property::Accounting
-            && other
-                .what
-                .contains("more sub-buffers are consumed than were produced")
-            && super::buffer(matter, other) == Some(key)
+fn is_ahead(matter: &Matter<'_>, all: &[Finding], key: (usize, u32), finding: &Finding) -> bool {
+    let told = |other: &Finding| {
+        matches!(
+            other.what,
+            What::Accounting(Accounting::ConsumedAhead { .. })
+        ) && super::buffer(matter, other) == Some(key)
     };
     let said = |op: &Op| matches!(op, Op::Consumed { channel, .. } if *channel == key.0);
     let mut ops = matter.case.actors.iter().flat_map(|actor| &actor.ops);
     is_no_overwrite(&matter.case.channels[key.0])
         && all.iter().any(told)
         && !ops.any(said)
-        && (told(failure)
-            || failure.property == Property::Conservation && failure.what.contains("missing"))
+        && (told(finding)
+            || matches!(
+                finding.what,
+                What::Conservation(Conservation::Missing { .. } | Conservation::Lost { .. })
+            ))
 }
 
 /// The claim of a scenario's author that nothing is refused: a buffer that was set back looks full.
-fn is_refusal(failure: &Failure) -> bool {
-    failure.property == Property::Expectation && failure.what.contains("records not accepted")
+fn is_refusal(finding: &Finding) -> bool {
+    matches!(finding.what, What::Expectation(Expectation::Refused { .. }))
 }
 
 /// The callback saw fewer sub-buffers consumed than before, which only a reset may do.
@@ -74,7 +76,7 @@ fn went_back(matter: &Matter<'_>, (channel, cpu): (usize, u32)) -> bool {
 
 /// What came between the place where something is wrong first and the place where the bytes in front of
 /// it came again is no more than the ring, and without it all is right.
-fn rest_is_right(matter: &Matter<'_>, key: (usize, u32), all: &[Failure]) -> bool {
+fn rest_is_right(matter: &Matter<'_>, key: (usize, u32), all: &[Finding]) -> bool {
     let Some(stream) = without::stream(matter, key) else {
         return false;
     };
@@ -100,7 +102,7 @@ fn rest_is_right(matter: &Matter<'_>, key: (usize, u32), all: &[Failure]) -> boo
     ends.filter(|(_, window)| *window == tail)
         .take(TRIES_MAX)
         .any(|(at, _)| {
-            let left = without::failures(matter, key, from..from + at + tail.len());
+            let left = without::findings(matter, key, from..from + at + tail.len());
             left.iter()
                 .all(|other| is_refusal(other) && all.contains(other))
         })

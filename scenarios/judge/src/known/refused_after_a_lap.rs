@@ -2,13 +2,16 @@
 //! the oldest that are there.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::{Finding, MaybeStart, Notification, SubbufStart, What};
+use relaybed_case::verdict::Property;
 use relaybed_case::{Channel, Mode, Op};
 
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
+use super::is_count_of_reads;
+
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
     let refuses =
         |channel: &Channel| channel.mode == Mode::Overwrite && channel.client.refuse.is_some();
-    let Some((index, cpu)) = super::buffer(matter, failure) else {
+    let Some((index, cpu)) = super::buffer(matter, finding) else {
         return false;
     };
     let calls = matter.prediction.calls[index].get(cpu as usize);
@@ -19,40 +22,35 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
     });
     refuses(&matter.case.channels[index])
         && lapped
-        && is_about_reading(matter, failure)
-        && (all.iter().any(|other| other.property == Property::Reading)
-            || is_about_consumed(failure))
+        && is_about_reading(matter, finding)
+        && (all
+            .iter()
+            .any(|other| other.property() == Property::Reading)
+            || is_about_consumed(finding))
 }
 
 /// Where the bytes happen to be the right ones, only how many sub-buffers count as consumed is wrong.
-fn is_about_consumed(failure: &Failure) -> bool {
-    let but_for_consumed = |text: &str| {
-        let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-        let number = words
-            .iter()
-            .position(|word| word == "consumed")
-            .map(|at| at + 1);
-        if let Some(number) = number.filter(|at| *at < words.len()) {
-            words.remove(number);
-        }
-        words
-    };
-    match failure.property {
-        Property::Model => failure.what.contains("consumed"),
-        Property::Notification => {
-            failure.what.contains("subbuf_start")
-                && but_for_consumed(&failure.expected) == but_for_consumed(&failure.seen)
+fn is_about_consumed(finding: &Finding) -> bool {
+    match &finding.what {
+        What::Model(_) => is_count_of_reads(finding),
+        What::Notification(Notification::SubbufStart {
+            expected: MaybeStart(Some(expected)),
+            seen: MaybeStart(Some(seen)),
+            ..
+        }) => {
+            let consumed = expected.consumed;
+            *expected == SubbufStart { consumed, ..*seen }
         }
         _ => false,
     }
 }
 
-fn is_about_reading(matter: &Matter<'_>, failure: &Failure) -> bool {
-    match failure.property {
+fn is_about_reading(matter: &Matter<'_>, finding: &Finding) -> bool {
+    match finding.property() {
         Property::Reading | Property::Notification => true,
-        Property::Model => failure.what.contains("consumed") || failure.what.contains("read"),
+        Property::Model => is_count_of_reads(finding),
         Property::Expectation => {
-            super::operation(matter, failure).is_some_and(|op| matches!(op, Op::FileRead { .. }))
+            super::operation(matter, finding).is_some_and(|op| matches!(op, Op::FileRead { .. }))
         }
         _ => false,
     }

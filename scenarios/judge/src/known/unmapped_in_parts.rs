@@ -2,15 +2,15 @@
 //! taken away.
 
 use crate::matter::Matter;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::{Finding, Notification, What};
 use relaybed_case::{FileCall, Op};
 use relaybed_contract::order::operations;
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    if !failure.what.starts_with("calls of buf_unmapped") {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    let What::Notification(Notification::Unmapped { seen, .. }) = finding.what else {
         return false;
-    }
-    let (Some(buffer), Ok(seen)) = (super::buffer(matter, failure), failure.seen.parse()) else {
+    };
+    let Some(buffer) = super::buffer(matter, finding) else {
         return false;
     };
     let count = |wanted: fn(&FileCall) -> bool| {
@@ -20,7 +20,7 @@ pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure)
             })
             .filter_map(|at| relaybed_contract::predict::bound(matter.case, at))
             .filter(|(channel, cpu, _)| (*channel, *cpu) == buffer)
-            .count()
+            .count() as u64
     };
     let made = count(|call| matches!(call, FileCall::Map(_)));
     let parts = count(|call| matches!(call, FileCall::Keep { .. }));

@@ -2,16 +2,17 @@
 //! as it lay there, and nothing else is wrong.
 
 use crate::matter::{Matter, is_no_overwrite};
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::Property;
 
 use super::without;
 
-pub(super) fn explains(matter: &Matter<'_>, _all: &[Failure], failure: &Failure) -> bool {
-    let Some(key) = super::buffer(matter, failure) else {
+pub(super) fn explains(matter: &Matter<'_>, _all: &[Finding], finding: &Finding) -> bool {
+    let Some(key) = super::buffer(matter, finding) else {
         return false;
     };
     let spec = &matter.case.channels[key.0];
-    failure.property == Property::Integrity
+    finding.property() == Property::Integrity
         && is_no_overwrite(spec)
         && spec.header_bytes > 0
         && left_out(
@@ -38,5 +39,5 @@ fn left_out(matter: &Matter<'_>, key: (usize, u32), size: usize) -> bool {
     let earlier = &bytes[..range.start];
     let is_old = held.iter().all(|byte| *byte == 0)
         || (held.len() >= 8 && earlier.windows(held.len()).any(|window| window == held));
-    is_old && without::failures(matter, key, range).is_empty()
+    is_old && without::findings(matter, key, range).is_empty()
 }

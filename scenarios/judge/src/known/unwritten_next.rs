@@ -2,15 +2,16 @@
 //! one as it lay there: all of it, or as much as its calls asked for.
 
 use crate::matter::{Matter, is_no_overwrite};
-use relaybed_case::verdict::{Failure, Property};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::Property;
 
 use super::without;
 
 /// Whole evidences that are judged again, at most.
 const TRIES_MAX: usize = 32;
 
-pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) -> bool {
-    super::buffer(matter, failure).is_some_and(|key| {
+pub(super) fn explains(matter: &Matter<'_>, all: &[Finding], finding: &Finding) -> bool {
+    super::buffer(matter, finding).is_some_and(|key| {
         let spec = &matter.case.channels[key.0];
         is_no_overwrite(spec)
             && spec.header_bytes == 0
@@ -19,7 +20,7 @@ pub(super) fn explains(matter: &Matter<'_>, all: &[Failure], failure: &Failure) 
 }
 
 /// What is wrong lies within one sub-buffer, and the readers got all of that as it was before.
-fn is_whole(matter: &Matter<'_>, all: &[Failure], key: (usize, u32)) -> bool {
+fn is_whole(matter: &Matter<'_>, all: &[Finding], key: (usize, u32)) -> bool {
     let size = usize::try_from(matter.case.channels[key.0].subbuf_size).unwrap_or(usize::MAX);
     let of_key = all
         .iter()
@@ -61,7 +62,7 @@ fn is_begin(matter: &Matter<'_>, key: (usize, u32)) -> bool {
                 break;
             }
             tries += 1;
-            if without::failures_with(matter, key, first, written).is_empty() {
+            if without::findings_with(matter, key, first, written).is_empty() {
                 return true;
             }
         }
@@ -92,9 +93,8 @@ fn is_old(given: &[u8], earlier: &[u8]) -> bool {
 }
 
 /// Where in the stream bytes are told that were there before.
-fn stale(failure: &Failure) -> Option<usize> {
-    let is_it =
-        failure.property == Property::Overwrite && failure.what.contains("was there before");
-    let offset = failure.at.offset.filter(|_| is_it)?;
+fn stale(finding: &Finding) -> Option<usize> {
+    let is_it = finding.property() == Property::Overwrite;
+    let offset = finding.at.offset.filter(|_| is_it)?;
     usize::try_from(offset).ok()
 }

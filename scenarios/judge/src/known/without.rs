@@ -5,10 +5,10 @@ use std::ops::Range;
 use relaybed_abi::EventKind;
 
 use crate::matter::{Matter, ParsedStream, buffer_of, subbuf_bytes};
-use crate::run::failures_under;
+use crate::run::findings_under;
 use crate::streams::reads;
 use relaybed_case::evidence::Evidence;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::Finding;
 use relaybed_contract::Geometry;
 
 /// Sub-buffers that are looked at, at most.
@@ -61,25 +61,25 @@ pub(super) fn stream<'m>(
 }
 
 /// What would fail if the readers had not got this range of their bytes.
-pub(super) fn failures(
+pub(super) fn findings(
     matter: &Matter<'_>,
     key: (usize, u32),
     range: Range<usize>,
-) -> Vec<Failure> {
+) -> Vec<Finding> {
     let left = evidence(matter, key, range, &[]);
-    failures_under(matter.case, &left, &matter.prediction.behaviour)
+    findings_under(matter.case, &left, &matter.prediction.behaviour)
 }
 
 /// What would fail if the readers had got these bytes from there on, in place of as many others.
-pub(super) fn failures_with(
+pub(super) fn findings_with(
     matter: &Matter<'_>,
     key: (usize, u32),
     start: usize,
     bytes: &[u8],
-) -> Vec<Failure> {
+) -> Vec<Finding> {
     let range = start..start.saturating_add(bytes.len());
     let good = evidence(matter, key, range, bytes);
-    failures_under(matter.case, &good, &matter.prediction.behaviour)
+    findings_under(matter.case, &good, &matter.prediction.behaviour)
 }
 
 /// The evidence with `with` where the range was: nothing, or as many bytes.

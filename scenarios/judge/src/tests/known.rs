@@ -6,6 +6,7 @@ use crate::identify::Writers;
 use crate::matter::Matter;
 use crate::{Issue, issues, judge, known};
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::Regression;
 use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Actor, Case, Mode, Op, Payload, Place, Via};
 use relaybed_contract::{Behaviour, predict};
@@ -80,7 +81,7 @@ fn an_issue_that_comes_back_is_a_failure() {
     let mut case = two_empty_flushes();
     case.name = "readers/two-empty-flushes".to_owned();
     let evidence = read_twice(&case);
-    let Verdict::Known { failures, .. } = judge(&case, &evidence).0 else {
+    let Verdict::Known { findings, .. } = judge(&case, &evidence).0 else {
         panic!("K1 is not known");
     };
     let mended: Vec<Issue> = issues()
@@ -95,11 +96,16 @@ fn an_issue_that_comes_back_is_a_failure() {
     let prediction = predict(&case, &behaviour, 2);
     let writers = Writers::of(&case);
     let matter = Matter::new(&case, &prediction, &evidence, &writers);
-    let verdict = known::verdict(&mended, &matter, failures);
-    let Verdict::Failed { failures } = verdict else {
+    let verdict = known::verdict(&mended, &matter, findings);
+    let Verdict::Failed { findings } = verdict else {
         panic!("{verdict:#?}");
     };
-    assert!(failures[0].what.contains("K1 is back"), "{failures:#?}");
+    let back = Regression::Back {
+        id: "K1".into(),
+        kernels: mended[0].kernels.to_string().into(),
+    };
+    assert_eq!(findings[0].what, back.into());
+    assert_eq!(findings[0].at, findings[1].at);
     // And where the kernel is mended, passing is nothing special.
     assert_eq!(
         known::verdict(&mended, &matter, Vec::new()),
@@ -145,12 +151,12 @@ fn k2_is_known_where_the_buffer_was_full_and_nowhere_else() {
     let mut evidence = clean.clone();
     drop_oldest(&mut evidence);
     match judge(&case, &evidence).0 {
-        Verdict::Known { id, failures } => {
+        Verdict::Known { id, findings } => {
             assert_eq!(id, "K2");
             assert!(
-                failures
+                findings
                     .iter()
-                    .all(|f| f.property == Property::Conservation)
+                    .all(|f| f.property() == Property::Conservation)
             );
         }
         other => panic!("{other:#?}"),

@@ -2,21 +2,16 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EAGAIN, EBADF, EFAULT, EINVAL, EIO, ENAMETOOLONG, ENOENT, ESPIPE};
 use relaybed_case::{Access, FileCall};
 
 use super::buffer::Piece;
-use super::descriptors::{EBADF, Taking};
-use super::lifecycle::{ENAMETOOLONG, ENOENT, NAME_MAX};
+use super::descriptors::Taking;
+use super::lifecycle::NAME_MAX;
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
 use super::simulate::{Descriptor, Simulation, Slot};
-
-const EIO: u32 = 5;
-const EAGAIN: u32 = 11;
-const EFAULT: u32 = 14;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
 
 /// Sizes of files beyond this meet the file system's limits.
 const SIZE_CERTAIN: u64 = 1 << 40;

@@ -5,15 +5,13 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::ENOMEM;
 use relaybed_case::{Cpu, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, Order, operations};
 use super::prediction::OpPrediction;
 use super::simulate::{Simulation, record_calls};
-
-/// Out of memory: what relay makes of every failure to give a CPU its buffer.
-const ENOMEM: u32 = 12;
 
 impl Simulation<'_> {
     pub(super) fn op_cpu(&mut self, cpu: Cpu, online: bool) -> OpPrediction {

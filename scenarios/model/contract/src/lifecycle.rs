@@ -2,6 +2,7 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSYS};
 use relaybed_case::{Access, Callbacks, Channel, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
@@ -9,17 +10,6 @@ use super::order::{At, operations};
 use super::predict::Key;
 use super::prediction::{ChannelMoment, Moment, OpPrediction};
 use super::simulate::{Descriptor, Live, Simulation, Slot, record_calls};
-
-/// No such file or directory.
-pub(super) const ENOENT: u32 = 2;
-/// The channel has files already.
-const EEXIST: u32 = 17;
-/// A file could not be made.
-const EINVAL: u32 = 22;
-/// No name of a file.
-pub(super) const ENAMETOOLONG: u32 = 36;
-/// The kernel has no such function.
-const ENOSYS: u32 = 38;
 
 /// Longest name of a file in bytes.
 pub(super) const NAME_MAX: usize = 255;

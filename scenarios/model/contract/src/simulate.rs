@@ -2,6 +2,7 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{ENODEV, ENXIO};
 use relaybed_case::{Access, Case, Map, Mode, NestPoint, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
@@ -10,11 +11,6 @@ use super::order::{At, Order};
 use super::predict::{Key, Touch, changes, changes_by_file};
 use super::prediction::{FileCalls, OpPrediction, Prediction};
 use super::races::Races;
-
-/// No such device or address: what the module says of a write on a CPU that is offline.
-pub(super) const ENXIO: u32 = 6;
-/// No such device: of a buffer that does not exist.
-const ENODEV: u32 = 19;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub trait Producer {
