@@ -79,8 +79,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lang", &["relaybed-abi", "relaybed-case"]),
     ("model/contract", &["relaybed-abi", "relaybed-case"]),
     (
-        "judge",
+        "model/twin",
         &["relaybed-abi", "relaybed-case", "relaybed-contract"],
+    ),
+    (
+        "judge",
+        &[
+            "relaybed-abi",
+            "relaybed-case",
+            "relaybed-contract",
+            "relaybed-twin",
+        ],
     ),
     (
         "search",

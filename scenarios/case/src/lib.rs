@@ -87,6 +87,13 @@ impl Case {
         channels.filter_map(|channel| channel.client.stall)
     }
 
+    /// Whether the actor is nested on this operation of another.
+    #[must_use]
+    pub fn is_nested_on(&self, guest: ActorIndex, actor: ActorIndex, op: usize) -> bool {
+        self.guest(actor, op)
+            .is_some_and(|(index, _)| index == guest)
+    }
+
     /// The actor that is nested on a write operation, and where.
     #[must_use]
     pub fn guest(&self, actor: ActorIndex, op: usize) -> Option<(ActorIndex, NestPoint)> {

@@ -16,6 +16,10 @@ use relaybed_case::{Case, FileCall, Files, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
 use relaybed_contract::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
 
+use relaybed_contract::order::At;
+use relaybed_twin::Defects;
+
+use crate::explain::{self, Fired};
 use spoiler::{Spoiler, is_target};
 
 /// How far behind its place a misplaced record lands, in bytes.
@@ -82,9 +86,61 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
     };
     let mut spoiler = Spoiler::new(spoil.unwrap_or(none));
     let run = one_run(case, &behaviour, online_cpus, &mut spoiler);
+    let planted = spoil.map(|spoil| Planted {
+        kind: spoil.kind.code(),
+        actor: u32::from(spoil.actor),
+        seq: spoil.seq,
+        done: spoiler.done,
+    });
+    let fired: Vec<Fired> = run.order.line.iter().copied().map(Fired::Done).collect();
+    let setting = setting(linux_version, online_cpus, planted);
+    evidence(case, &fired, &run, &setting, spoil)
+}
+
+/// What a run leaves of which everything is predicted.
+pub(super) fn leaves(
+    case: &Case,
+    fired: &[Fired],
+    run: &Prediction,
+    setting: &Setting,
+) -> Evidence {
+    evidence(case, fired, run, setting, None)
+}
+
+/// What a kernel of this version with these defects leaves of the case.
+#[must_use]
+pub fn as_built(case: &Case, linux_version: u32, online_cpus: u32, defects: Defects) -> Evidence {
+    let (fired, run) = explain::one_run(case, online_cpus, linux_version, defects);
+    leaves(
+        case,
+        &fired,
+        &run,
+        &setting(linux_version, online_cpus, None),
+    )
+}
+
+fn setting(linux_version: u32, online_cpus: u32, plant: Option<Planted>) -> Setting {
+    Setting {
+        release: format!("{}.{}.0", linux_version >> 16, linux_version >> 8 & 0xff),
+        linux_version,
+        vcpus: online_cpus,
+        backend: "forged".to_owned(),
+        accel: "none".to_owned(),
+        plant,
+    }
+}
+
+fn evidence(
+    case: &Case,
+    fired: &[Fired],
+    run: &Prediction,
+    setting: &Setting,
+    spoil: Option<Spoil>,
+) -> Evidence {
     let mut forger = Forger {
         case,
-        run: &run,
+        fired,
+        run,
         spoil,
         events: Vec::new(),
         data: Vec::new(),
@@ -94,19 +150,7 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
     let results = forger.results();
     let observations = run.moments.iter().map(|m| forger.observation(m)).collect();
     Evidence {
-        setting: Setting {
-            release: format!("{}.{}.0", linux_version >> 16, linux_version >> 8 & 0xff),
-            linux_version,
-            vcpus: online_cpus,
-            backend: "forged".to_owned(),
-            accel: "none".to_owned(),
-            plant: spoil.map(|spoil| Planted {
-                kind: spoil.kind.code(),
-                actor: u32::from(spoil.actor),
-                seq: spoil.seq,
-                done: spoiler.done,
-            }),
-        },
+        setting: setting.clone(),
         observations,
         results,
         events: forger.events,
@@ -121,6 +165,8 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
 
 struct Forger<'a> {
     case: &'a Case,
+    /// What took effect, in its order.
+    fired: &'a [Fired],
     run: &'a Prediction,
     spoil: Option<Spoil>,
     events: Vec<Event>,
@@ -161,7 +207,8 @@ impl Forger<'_> {
                 let files = files.and_then(|files| files.get(cpu)).copied();
                 let files = files.unwrap_or_default();
                 for _ in 0..files.made {
-                    self.event(EventKind::CreateFile, channel, cpu);
+                    let event = self.event(EventKind::CreateFile, channel, cpu);
+                    event.new_offset = u32::try_from(files.name_bytes).unwrap_or(0);
                 }
                 for _ in 0..files.removed {
                     self.event(EventKind::RemoveFile, channel, cpu);
@@ -199,6 +246,10 @@ impl Forger<'_> {
                     ..
                 } => EventKind::Mapped,
                 Op::FileMunmap { .. } => EventKind::Unmapped,
+                Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                } if self.run.unmaps_parts => EventKind::Unmapped,
                 _ => continue,
             };
             let bound = relaybed_contract::predict::bound(self.case, at);
@@ -217,21 +268,35 @@ impl Forger<'_> {
             .map(|actor| vec![result(); actor.ops.len()])
             .collect();
         let run = self.run;
-        for at in &run.order.line {
+        let nested = |at: &At| self.case.actors[at.actor].is_nested();
+        let guests = relaybed_contract::order::operations(self.case).filter(nested);
+        let guests: Vec<Fired> = guests.map(Fired::Done).collect();
+        for fired in self.fired.iter().chain(&guests) {
+            let at = &fired.at();
+            let result = &mut results[at.actor][at.op];
+            if result.order_end != 0 {
+                continue;
+            }
+            if result.order_start == 0 {
+                self.order += 1;
+                result.order_start = self.order;
+            }
+            if !fired.is_last() {
+                continue;
+            }
             let op = &self.case.actors[at.actor].ops[at.op];
             let predicted = &run.ops[at.actor][at.op];
             let mut result = OpResult {
                 state: State::Done.code(),
-                ..result()
+                ..*result
             };
-            self.order += 1;
-            result.order_start = self.order;
             let error = predicted.error.unwrap_or(ENODEV);
             result.error = error.cast_signed().wrapping_neg();
             result.value = predicted.value.unwrap_or(0);
             result.refused = predicted.refused.unwrap_or(0);
             if let Op::FilePoll { timeout_ms, .. } = op
                 && predicted.value.is_none()
+                && predicted.error.is_none_or(|error| error == 0)
             {
                 (result.error, result.value) = (0, 0);
                 if timeout_ms.is_none() {
@@ -244,8 +309,10 @@ impl Forger<'_> {
                 for read in reads {
                     self.read(*at, read);
                 }
-                result.value = (self.data.len() - start) as u64;
-                result.data_bytes = u32::try_from(result.value).unwrap_or(RB_NONE32);
+                let bytes = (self.data.len() - start) as u64;
+                // splice() may say another number than came out.
+                result.value = predicted.value.unwrap_or(bytes);
+                result.data_bytes = u32::try_from(bytes).unwrap_or(RB_NONE32);
             }
             if let Some(stat) = predicted.stat {
                 let told = Stat {
@@ -274,7 +341,7 @@ impl Forger<'_> {
     }
 
     /// What a poll without a timeout reports in the end: the end of its channel, if that comes, or data.
-    fn ends_endless_poll(&self, at: relaybed_contract::order::At) -> u64 {
+    fn ends_endless_poll(&self, at: At) -> u64 {
         let closed = relaybed_contract::predict::bound(self.case, at).filter(|(channel, _, _)| {
             let ops = self.case.actors.iter().flat_map(|actor| &actor.ops);
             let mut closes =
@@ -295,7 +362,7 @@ impl Forger<'_> {
         self.data.extend(bytes);
     }
 
-    fn read(&mut self, at: relaybed_contract::order::At, read: &relaybed_contract::ReadPrediction) {
+    fn read(&mut self, at: At, read: &relaybed_contract::ReadPrediction) {
         let start = self.data.len();
         self.data.resize(start + read.bytes as usize, 0);
         for piece in &read.pieces {

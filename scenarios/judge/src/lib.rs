@@ -16,6 +16,8 @@ pub mod parse;
 
 mod checks;
 mod claims;
+mod content;
+mod explain;
 mod gap;
 mod history;
 mod identify;
@@ -27,7 +29,6 @@ mod written;
 
 pub use claims::claims;
 pub use identify::Writers;
-pub use known::{Affected, Issue, Release, issues};
 pub use pick::{pick_plant, property_of};
 pub use run::judge;
 pub use streams::{CpuStream, StreamEntry, streams};

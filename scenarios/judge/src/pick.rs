@@ -11,7 +11,7 @@ use relaybed_contract::{Behaviour, predict};
 
 use super::forge::{Spoil, plant};
 use super::identify::{NO_CHANNEL, Writer, Writers};
-use super::known::{Issue, issues};
+use relaybed_twin::{Issue, issues};
 
 /// Records tried before the defect is called not applicable.
 const TRIES_MAX: usize = 48;

@@ -15,7 +15,7 @@ use super::matter::{Matter, Report};
 const CPUS_MAX: u32 = 64;
 
 /// A checker: a pure function over everything there is.
-type Checker = fn(&Matter<'_>, &mut Report);
+pub(super) type Checker = fn(&Matter<'_>, &mut Report);
 
 /// The checkers in the order in which findings are reported. What names one record comes before what
 /// only counts, and equality with the model, which catches everything else, comes late.
@@ -47,14 +47,11 @@ fn check(matter: &Matter<'_>) -> Report {
     report
 }
 
-/// What would be found if relay were documented to behave like this.
-pub(super) fn findings_under(
-    case: &Case,
-    evidence: &Evidence,
-    behaviour: &Behaviour,
-) -> Vec<Finding> {
+/// What is not as relay is documented to be.
+pub(super) fn findings_of(case: &Case, evidence: &Evidence) -> Vec<Finding> {
+    let behaviour = Behaviour::of(evidence.setting.linux_version);
     let cpus = evidence.setting.vcpus.min(CPUS_MAX);
-    let prediction = predict(case, behaviour, cpus);
+    let prediction = predict(case, &behaviour, cpus);
     let writers = Writers::of(case);
     check(&Matter::new(case, &prediction, evidence, &writers)).findings
 }
@@ -71,7 +68,7 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let matter = Matter::new(case, &prediction, evidence, &writers);
     let mut report = check(&matter);
     let findings = std::mem::take(&mut report.findings);
-    let mut verdict = known::verdict(known::issues(), &matter, findings);
+    let mut verdict = known::verdict(&matter, findings);
     if let Verdict::Failed { findings } | Verdict::Known { findings, .. } = &mut verdict {
         report.count_the_others(findings);
     }

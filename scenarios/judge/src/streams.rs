@@ -57,13 +57,6 @@ pub(super) struct Got<'a> {
     span: (u32, u32),
 }
 
-impl Got<'_> {
-    /// The call's place in the order of events.
-    pub(super) fn order(&self) -> u32 {
-        self.span.1
-    }
-}
-
 /// All bytes that reads gave, in the order of the calls.
 pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
     let mut calls: Vec<_> = evidence

@@ -162,7 +162,7 @@ fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
             report.fail(at.clone(), Lifetime::FilesRemoved { expected, seen });
         }
         // 0: evidence of a module that did not say.
-        let name = matter.case.channels[channel].file_name_len(cpu);
+        let name = expected.name_bytes;
         let mut lengths = calls(EventKind::CreateFile).map(|event| event.new_offset as usize);
         if let Some(length) = lengths.find(|length| ![0, name].contains(length)) {
             let cut = Lifetime::NameLength {

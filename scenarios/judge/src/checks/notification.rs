@@ -82,6 +82,21 @@ fn predicted(call: &SwitchCall, geometry: &Geometry, prev_padding: bool) -> Subb
     }
 }
 
+/// Whether the call of this number for a buffer is the predicted one.
+pub(crate) fn is_call(
+    matter: &Matter<'_>,
+    (channel, cpu): (usize, u32),
+    number: usize,
+    call: &SwitchCall,
+) -> bool {
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let argument = matter.prediction.behaviour.prev_padding;
+    let events = calls(matter, channel, cpu);
+    events
+        .get(number)
+        .is_some_and(|event| seen(event) == predicted(call, &geometry, argument))
+}
+
 fn as_modelled(
     matter: &Matter<'_>,
     report: &mut Report,
@@ -228,9 +243,22 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
         report.fail(at.clone(), Notification::Mapped { expected, seen });
     }
     let seen = called(EventKind::Unmapped);
+    let parts = if has && matter.prediction.unmaps_parts {
+        done(|op| {
+            matches!(
+                op,
+                Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                }
+            )
+        })
+    } else {
+        0
+    };
+    let (least, most) = (taken + parts, made + parts);
     // Those that no program takes away go with their process.
-    if !(taken..=made).contains(&seen) {
-        let (least, most) = (taken, made);
+    if !(least..=most).contains(&seen) {
         report.fail(at, Notification::Unmapped { least, most, seen });
     }
 }

@@ -46,6 +46,10 @@ fn poll(
         report.fail(at, Notification::PollOverdue { seen });
         return;
     }
+    let foreseen = matter.prediction.op(actor, index).and_then(|op| op.error);
+    if foreseen.is_some_and(|error| error != 0 && error == result.error.unsigned_abs()) {
+        return;
+    }
     if cancelled {
         let owed = predicted.or_else(|| owed(matter, (actor, index), result));
         match owed.map(PollBits) {

@@ -4,11 +4,11 @@ use relaybed_abi::{Event, EventKind, Stat};
 use zerocopy::FromBytes;
 
 use super::model::{Of, byte_at, compare_result, due};
+use crate::content;
 use crate::matter::{Matter, Report};
 use relaybed_case::finding::{Bytes, Call, Due, Lifetime, List, Outcome, Plain, Reading};
 use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
-use relaybed_contract::content::piece_mismatch;
 use relaybed_contract::{Piece, ReadPrediction};
 
 /// A regular file that its owner may read: what relay asks of the file system.
@@ -21,6 +21,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
             match op {
                 Op::FileRead { size, .. } => {
                     read(matter, report, (actor, index), *size, Call::Read);
+                    returned(matter, report, (actor, index));
                 }
                 Op::File { call, .. } => call_of(matter, report, (actor, index), call),
                 Op::Stat { .. } => stat(matter, report, (actor, index)),
@@ -218,7 +219,7 @@ fn exact(
             return;
         }
         let bytes = data(matter, event.consumed, u64::from(predicted.bytes));
-        if let Some((wrong, expected)) = first_wrong(matter, &predicted.pieces, bytes) {
+        if let Some((wrong, expected)) = first_wrong(matter, predicted, bytes) {
             let other = Reading::Bytes {
                 call: index as u64,
                 expected,
@@ -246,27 +247,15 @@ fn given(event: &Event) -> Outcome {
 }
 
 fn data<'a>(matter: &Matter<'a>, start: u64, len: u64) -> &'a [u8] {
-    let range = usize::try_from(start)
-        .ok()
-        .zip(usize::try_from(start.saturating_add(len)).ok());
-    range
-        .and_then(|(start, end)| matter.evidence.data.get(start..end))
-        .unwrap_or(&[])
+    content::data(matter.evidence, start, len)
 }
 
-/// First place where `bytes` is not as `pieces` say, and what should be there.
-fn first_wrong(matter: &Matter<'_>, pieces: &[Piece], bytes: &[u8]) -> Option<(u32, Due)> {
-    pieces.iter().find_map(|piece| {
-        let own = bytes.get(piece.start as usize..piece.end() as usize);
-        let wrong = match own {
-            Some(own) => piece_mismatch(matter.case, piece, own)?,
-            None => 0,
-        };
-        let at = piece
-            .start
-            .saturating_add(u32::try_from(wrong).unwrap_or(u32::MAX));
-        Some((at, due(matter, piece, wrong as u64)))
-    })
+/// First place where `bytes` is not as predicted, and what should be there.
+fn first_wrong(matter: &Matter<'_>, read: &ReadPrediction, bytes: &[u8]) -> Option<(u32, Due)> {
+    let (at, piece) = content::first_wrong(matter.case, read, bytes)?;
+    let byte = |piece: &Piece| u64::from(at.saturating_sub(piece.start));
+    let expected = piece.map_or(Due::Zero, |piece| due(matter, piece, byte(piece)));
+    Some((at, expected))
 }
 
 /// What a mapping shows is what the buffer holds, as far as it was asked to reach.

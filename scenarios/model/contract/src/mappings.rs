@@ -7,7 +7,8 @@ use super::buffer::Source;
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{Copied, OpPrediction};
-use super::simulate::{Descriptor, Mapped, Simulation};
+use super::simulate::Simulation;
+use super::world::{Descriptor, Mapped};
 
 /// Lengths of mappings and offsets beyond this meet limits of address space before relay's.
 const CERTAIN: u64 = 1 << 40;
@@ -39,7 +40,7 @@ impl Simulation<'_> {
             return OpPrediction::failed(ENODEV);
         }
         let whole = map.len.next_multiple_of(PAGE) == alloc_size;
-        if !whole || map.offset != 0 {
+        if !whole || !self.relay.maps_from(map.offset) {
             return OpPrediction::failed(EINVAL);
         }
         let mapped = Mapped {
@@ -70,7 +71,10 @@ impl Simulation<'_> {
             return OpPrediction::default();
         };
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        if !mapped.map.writable || place.saturating_add(len.into()) > mapped.map.len {
+        if !mapped.map.writable
+            || mapped.map.offset != 0
+            || place.saturating_add(len.into()) > mapped.map.len
+        {
             return OpPrediction::default();
         }
         let stored = OpPrediction::ok(Some(len.into()));
@@ -96,6 +100,7 @@ impl Simulation<'_> {
         };
         let certain = bound(self.case, at).is_some()
             && !mapped.is_own
+            && mapped.map.offset == 0
             && self
                 .touch
                 .is_seen_certainly(&self.done.order, mapped.of.key, Some(at));

@@ -1,0 +1,59 @@
+//! Whether relay as the kernels have it gives the evidence, and by which of its defects.
+//!
+//! The twin is led along what the evidence says of the order: each operation begins and ends at its
+//! place in the machine-wide count, callbacks and calls of `read()` have theirs. Where operations
+//! overlap, their effects are tried in every order that this allows, up to a bound. Each answer is
+//! compared as it comes, and the end in full: counts, paddings, bytes, callbacks, files.
+
+mod agree;
+mod fired;
+mod forging;
+mod label;
+mod line;
+mod marks;
+mod polls;
+mod search;
+mod stepping;
+mod task;
+
+use relaybed_twin::Defects;
+
+use super::checks;
+use super::matter::{Matter, Report};
+pub(super) use fired::Fired;
+pub(super) use forging::one_run;
+use line::Line;
+
+/// A way in which the twin gives the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Explanation {
+    /// The defects without which it would have been right: the fewest whose fix keeps the contract.
+    pub(super) met: Defects,
+}
+
+/// Explains the evidence by relay with these defects.
+pub(super) fn explain(matter: &Matter<'_>, defects: Defects) -> Option<Explanation> {
+    let line = Line::find(matter, defects)?;
+    let met = label::met(matter, &line, defects)?;
+    Some(Explanation { met })
+}
+
+/// The checks that leave nothing open where everything is predicted.
+const EQUAL: &[super::run::Checker] = &[
+    checks::health::check,
+    checks::evidence::check,
+    checks::reading::check,
+    checks::lifetime::check,
+    checks::notification::check,
+    checks::model::check,
+];
+
+/// Whether the evidence is what was predicted, in everything.
+fn is_equal(matter: &Matter<'_>, prediction: &relaybed_contract::Prediction) -> bool {
+    let own = Matter::new(matter.case, prediction, matter.evidence, matter.writers);
+    let mut report = Report::default();
+    EQUAL.iter().all(|check| {
+        check(&own, &mut report);
+        report.findings.is_empty()
+    })
+}
