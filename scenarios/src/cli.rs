@@ -341,13 +341,32 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
         Command::Completions { shell } => completions(shell),
     };
+    // Whatever an interruption broke off, it was the interruption.
+    let interrupted = relaybed_vmm::signals::interrupted().is_some();
     match ended {
+        Ok(_) if interrupted => Exit::Interrupted.into(),
         Ok(exit) => exit.into(),
+        Err(_) if interrupted => {
+            say("relaybed: interrupted\n");
+            Exit::Interrupted.into()
+        }
         Err(stop) => {
             stop.tell();
             stop.exit.into()
         }
     }
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end every wait of this command, in order.
+///
+/// # Errors
+/// The handlers cannot be installed.
+fn interruptible() -> Result<(), Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    if let Some(source) = relaybed_vmm::signals::readable() {
+        relaybed_guest::interrupt_on(source);
+    }
+    Ok(())
 }
 
 /// Why a command ended before its time, and with which code.

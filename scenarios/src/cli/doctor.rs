@@ -5,10 +5,11 @@ use std::io::Write as _;
 use relaybed_guest::{Cache, Terminal};
 
 use super::{MachineArgs, Stop};
-use crate::run::{BackendWish, choose};
+use crate::run::{BackendWish, Session, choose};
 use relaybed_report::exit::Exit;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
+    super::interruptible()?;
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
@@ -46,7 +47,11 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let progress = Terminal::new();
     if wish.backend != BackendWish::Kvm {
         match relaybed_guest::qemu(&cache, &progress) {
-            Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+            // Found is not enough: what is listed as fine has run.
+            Ok(qemu) => match qemu.try_out() {
+                Ok(()) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+                Err(error) => problem(&mut out, "QEMU", &error)?,
+            },
             Err(error) => problem(&mut out, "QEMU", &error)?,
         }
     }
@@ -62,10 +67,34 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         }
         Err(error) => problem(&mut out, "kernel", &error)?,
     }
-    if stats && exit == Exit::Passed {
+    if exit != Exit::Passed {
+        return Ok(exit);
+    }
+    if stats {
         return super::stats::stats(machine, &mut out);
     }
-    Ok(exit)
+    boot(machine, &mut out)
+}
+
+/// Boots the kernel on the machine that runs would take.
+fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Stop> {
+    let plan = machine.plan()?;
+    match Session::boot(&plan, plan.vcpus_at_large()) {
+        Ok(session) => {
+            let (setting, ready_s) = (session.setting(), session.boot_ms() / 1000.0);
+            writeln!(
+                out,
+                "{:<12} {} on {} {}, {} vCPUs, ready after {ready_s:.2} s",
+                "boots", setting.release, setting.backend, setting.accel, setting.vcpus
+            )?;
+            session.close();
+            Ok(Exit::Passed)
+        }
+        Err(error) => {
+            writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            Err(super::run::stop(error))
+        }
+    }
 }
 
 /// An error and its causes on one line.

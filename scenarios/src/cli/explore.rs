@@ -120,7 +120,7 @@ fn cores() -> u32 {
 }
 
 pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let kind = match args.strategy {
         StrategyArg::Pct => Kind::Pct { depth: args.depth },
         StrategyArg::Random => Kind::Random,

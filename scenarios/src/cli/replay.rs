@@ -55,7 +55,7 @@ enum Recorded {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let usage = |error: ReplayError| Stop::new(Exit::Usage, error);
     let (loaded, recorded, token) = if Path::new(&args.what).is_dir() {
         evidence(&args.what)?

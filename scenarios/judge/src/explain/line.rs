@@ -5,8 +5,7 @@ use relaybed_contract::order::At;
 use relaybed_twin::Defects;
 
 use super::fired::Fired;
-use super::marks::{Marks, result};
-use super::search::Search;
+use super::marks::result;
 use super::stepping::{Stepping, built};
 use super::task::Policy;
 use crate::matter::Matter;
@@ -19,23 +18,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// An order in which relay with these defects gives the evidence, if there is one within the bound.
-    pub(super) fn find(matter: &Matter<'_>, defects: Defects) -> Option<Self> {
-        let marks = Marks::of(matter)?;
-        let policies = if marks.met.is_empty() {
-            1
-        } else {
-            Policy::ALL.len()
-        };
-        Policy::ALL[..policies].iter().find_map(|policy| {
-            let built = built(matter.evidence.setting.linux_version, defects);
-            let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
-            state.policy = *policy;
-            state.run.start();
-            let fired = Search::new(matter, &marks).from(state, 0)?;
-            let policy = *policy;
-            Some(Self { fired, policy })
-        })
+    /// The order in which a run came so far.
+    pub(super) fn of(state: &Stepping<'_>) -> Self {
+        Self {
+            fired: state.fired.clone(),
+            policy: state.policy,
+        }
     }
 
     /// What takes effect, in its order.

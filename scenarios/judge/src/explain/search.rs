@@ -7,10 +7,12 @@ use relaybed_case::{Case, Op};
 use relaybed_contract::Simulation;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::bound;
+use relaybed_twin::Defects;
 
 use super::agree::{agrees, is_call, is_returned};
 use super::fired::Fired;
-use super::line::seen;
+use super::label;
+use super::line::{Line, seen};
 use super::marks::{Mark, Marks};
 use super::stepping::Stepping;
 use super::task::Holds;
@@ -19,27 +21,39 @@ use crate::matter::Matter;
 /// Effects that are tried, over all orders. A bound in steps is the same on every host.
 const STEPS_MAX: u32 = 200_000;
 
+/// Orders that give the evidence and by which no defect can be named, before the search gives up.
+const UNNAMED_MAX: u32 = 32;
+
+/// Switches from one operation to another in the middle of its accesses: few are tried before many.
+pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
+
 /// A search under way.
 pub(super) struct Search<'m, 'a> {
     matter: &'m Matter<'a>,
     marks: &'m Marks,
     steps: u32,
+    /// Switches in the middle of accesses that an order may have.
+    switches: u32,
     /// States from which nothing was found.
     dead: HashSet<u64>,
+    /// Orders that give the evidence and that nothing can be said of, at most.
+    unnamed: u32,
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks) -> Self {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
         Self {
             matter,
             marks,
             steps: STEPS_MAX,
+            switches,
             dead: HashSet::new(),
+            unnamed: UNNAMED_MAX,
         }
     }
 
     /// Tries all orders from here on; `next` is the first mark that was not passed.
-    pub(super) fn from(&mut self, mut state: Stepping<'_>, mut next: usize) -> Option<Vec<Fired>> {
+    pub(super) fn from(&mut self, mut state: Stepping<'_>, mut next: usize) -> Option<Defects> {
         loop {
             let Some(mark) = self.marks.all.get(next).copied() else {
                 return self.is_it(state);
@@ -101,12 +115,7 @@ impl<'m, 'a> Search<'m, 'a> {
     }
 
     /// Others that are under way take effect before the mark does.
-    fn others_first(
-        &mut self,
-        state: &Stepping<'_>,
-        mark: Mark,
-        next: usize,
-    ) -> Option<Vec<Fired>> {
+    fn others_first(&mut self, state: &Stepping<'_>, mark: Mark, next: usize) -> Option<Defects> {
         let (Mark::Begin(at) | Mark::End(at)) = mark else {
             return None;
         };
@@ -201,6 +210,7 @@ impl<'m, 'a> Search<'m, 'a> {
     fn is_new(&mut self, state: &Stepping<'_>, next: usize) -> bool {
         let mut hash = DefaultHasher::new();
         next.hash(&mut hash);
+        (state.last, state.switches).hash(&mut hash);
         state.open.hash(&mut hash);
         for task in &state.tasks {
             task.fingerprint(&mut hash);
@@ -245,6 +255,15 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// One access; callbacks and calls of `read()` are compared as they come.
     fn apply_step(&mut self, state: &mut Stepping<'_>, at: At) -> Option<()> {
+        let goes_on = |last: At| {
+            let index = state.task(last);
+            last != at && index.is_some_and(|index| state.tasks[index].holds == Holds::No)
+        };
+        state.switches += u32::from(state.last.is_some_and(goes_on));
+        state.last = Some(at);
+        if state.switches > self.switches {
+            return None;
+        }
         let key = state.task(at).and_then(|index| state.tasks[index].key());
         let before = calls(state, key);
         state.fire(Fired::Step(at), |_| (0, 0));
@@ -263,10 +282,21 @@ impl<'m, 'a> Search<'m, 'a> {
         Some(())
     }
 
-    /// The end: everything is compared.
-    fn is_it(&self, state: Stepping<'_>) -> Option<Vec<Fired>> {
-        let fired = state.fired.clone();
-        super::is_equal(self.matter, &state.finish()).then_some(fired)
+    /// The end: everything is compared, and the defects are named by which it came to this.
+    fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
+        let line = Line::of(&state);
+        let defects = state.built.defects;
+        if !super::is_equal(self.matter, &state.finish()) {
+            return None;
+        }
+        let met = label::met(self.matter, &line, defects);
+        if met.is_none() {
+            self.unnamed = self.unnamed.checked_sub(1)?;
+            if self.unnamed == 0 {
+                self.steps = 0;
+            }
+        }
+        met
     }
 }
 

@@ -41,6 +41,10 @@ pub(super) struct Stepping<'a> {
     /// CPUs that were prepared, and what came of it.
     prepared: Vec<(At, u32)>,
     pub(super) fired: Vec<Fired>,
+    /// Whose access was the last one.
+    pub(super) last: Option<At>,
+    /// Switches away from operations that could have gone on.
+    pub(super) switches: u32,
 }
 
 impl<'a> Stepping<'a> {
@@ -56,6 +60,8 @@ impl<'a> Stepping<'a> {
             around: BTreeMap::new(),
             prepared: Vec::new(),
             fired: Vec::new(),
+            last: None,
+            switches: 0,
         }
     }
 

@@ -38,8 +38,8 @@ fn left(case: &Case, linux: u32) -> Evidence {
 
 /// Issues that show themselves where one operation follows another.
 fn sequential() -> impl Iterator<Item = &'static Issue> {
-    use Defect::{K2, K9, K31, K32, K33, K37};
-    let races = [K2, K9, K31, K32, K33, K37];
+    use Defect::{K2, K9, K31, K32, K33, K37, K38};
+    let races = [K2, K9, K31, K32, K33, K37, K38];
     issues()
         .iter()
         .filter(move |issue| issue.defect.is_some_and(|defect| !races.contains(&defect)))

@@ -246,7 +246,7 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         let spec = &self.case.channels[channel];
-        if spec.file_name_len(cpu) > NAME_MAX {
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             return OpPrediction::failed(ENAMETOOLONG);
         }
         let live = &self.live[channel];

@@ -217,6 +217,12 @@ impl Simulation<'_> {
         }
     }
 
+    /// Whether the channel's directory is there to look into: it is made when the channel is first to be
+    /// opened.
+    pub(super) fn has_directory(&self, channel: usize) -> bool {
+        self.case.channels[channel].client.root || self.live[channel].state != ChanState::Never
+    }
+
     pub(super) fn op_file_open(
         &mut self,
         at: At,
@@ -230,7 +236,7 @@ impl Simulation<'_> {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
-        if spec.file_name_len(cpu) > NAME_MAX {
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENAMETOOLONG);
         }

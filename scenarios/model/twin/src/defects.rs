@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A known issue of relay, by its id in `known-issues.toml`.
 ///
-/// Those of reading and racing are K1, K2, K7, K9, K31, K32, K33 and K37: a [`Frame`](crate::Frame)
+/// Those of reading and racing are K1, K2, K7, K9, K31, K32, K33, K37 and K38: a [`Frame`](crate::Frame)
 /// has them as branches or as orders of steps. The other ids stand for what happens outside one buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -34,11 +34,12 @@ pub enum Defect {
     K35 = 35,
     K36 = 36,
     K37 = 37,
+    K38 = 38,
 }
 
 impl Defect {
     /// All of them, in the order of their ids.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::K1,
         Self::K2,
         Self::K3,
@@ -62,10 +63,11 @@ impl Defect {
         Self::K35,
         Self::K36,
         Self::K37,
+        Self::K38,
     ];
 
     /// Those that frames have: of reading, and of orders of steps.
-    pub const OF_FRAMES: [Self; 8] = [
+    pub const OF_FRAMES: [Self; 9] = [
         Self::K1,
         Self::K2,
         Self::K7,
@@ -74,6 +76,7 @@ impl Defect {
         Self::K32,
         Self::K33,
         Self::K37,
+        Self::K38,
     ];
 
     /// The number in its id.

@@ -3,7 +3,7 @@
 //! A driver that plays relay without such a defect lets no other frame step while this one is inside its
 //! section. All orders that are left are orders of relay as it is, so fixing adds nothing new.
 
-use super::place::{Callback, Consume, Read, Switch};
+use super::place::{Callback, Consume, Read, Switch, Write};
 use super::{Frame, Op, Pc};
 use crate::{Defect, Defects};
 
@@ -20,6 +20,7 @@ impl Frame {
     /// | K32 | storing the offset behind a header | storing `data` |
     /// | K33 | counting | storing offset 0 |
     /// | K37 | loading the produced count | loading bytes consumed |
+    /// | K38 | adding to the offset in `relay_reserve()` | filling the slot |
     #[must_use]
     pub fn inside(&self) -> Defects {
         let regs = &self.regs;
@@ -50,6 +51,7 @@ impl Frame {
                 &[(Defect::K31, is_read && regs.n == 0)]
             }
             Pc::Read(Read::Consumed) => &[(Defect::K31, true)],
+            Pc::Write(Write::Slot | Write::Fill | Write::SecondHalf) => &[(Defect::K38, true)],
             _ => &[],
         };
         is_in
