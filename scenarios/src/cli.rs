@@ -5,6 +5,7 @@ mod bisect;
 mod capture;
 mod check;
 mod doctor;
+mod explain;
 mod explore;
 mod fuzz;
 mod judge;
@@ -80,6 +81,11 @@ enum Command {
     },
     /// List the known issues of relay: what they are, which kernels have them, what shows them.
     Known,
+    /// Say what the code of a finding means, what a correct kernel does, and what usually causes it.
+    Explain {
+        /// A code, such as R0301; all codes are listed if none is given.
+        code: Option<String>,
+    },
     /// Check scenario files without running them.
     Check {
         /// Scenario files.
@@ -347,6 +353,7 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Check { files } => check::check(&files),

@@ -71,6 +71,6 @@ fn is_equal(matter: &Matter<'_>, prediction: &relaybed_contract::Prediction) -> 
     let mut report = Report::default();
     EQUAL.iter().all(|check| {
         check(&own, &mut report);
-        report.failures.is_empty()
+        report.findings.is_empty()
     })
 }

@@ -10,6 +10,7 @@ use relaybed_abi::{
 };
 use zerocopy::IntoBytes;
 
+use relaybed_case::errno::ENODEV;
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
 use relaybed_case::{Case, FileCall, Files, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
@@ -21,7 +22,6 @@ use relaybed_twin::Defects;
 use crate::explain::{self, Fired};
 use spoiler::{Spoiler, is_target};
 
-const ENODEV: i32 = 19;
 /// How far behind its place a misplaced record lands, in bytes.
 const MISPLACE_BYTES: u32 = 8;
 
@@ -291,9 +291,8 @@ impl Forger<'_> {
                 state: State::Done.code(),
                 ..*result
             };
-            result.error = predicted
-                .error
-                .map_or(-ENODEV, |error| -i32::try_from(error).unwrap_or(ENODEV));
+            let error = predicted.error.unwrap_or(ENODEV);
+            result.error = error.cast_signed().wrapping_neg();
             result.value = predicted.value.unwrap_or(0);
             result.refused = predicted.refused.unwrap_or(0);
             if let Op::FilePoll { timeout_ms, .. } = op

@@ -74,7 +74,7 @@ impl Stepping<'_> {
             .collect();
         for (at, mask) in ready {
             let error = if mask == 0 {
-                super::polls::ECANCELED
+                relaybed_case::errno::ECANCELED
             } else {
                 0
             };

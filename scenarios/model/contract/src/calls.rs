@@ -2,21 +2,16 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBADF, EINVAL, EIO, ENAMETOOLONG, ENOENT, ESPIPE};
 use relaybed_case::{Access, FileCall};
 
 use super::buffer::{Buffer, Piece};
-use super::descriptors::EBADF;
-use super::lifecycle::{ENAMETOOLONG, ENOENT};
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
 use super::relay::{NAME_MAX, Relay, Spliced, Splicing, joined};
 use super::simulate::Simulation;
 use super::world::{Descriptor, Slot};
-
-const EIO: u32 = 5;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
 
 /// Sizes of files beyond this meet the file system's limits.
 const SIZE_CERTAIN: u64 = 1 << 40;

@@ -1,5 +1,7 @@
 //! Simulating the operations of user actors on their descriptors.
 
+use relaybed_case::errno::{EBADF, EIO};
+use relaybed_case::pollbits::{POLLERR, POLLHUP, POLLIN, POLLRDNORM};
 use relaybed_case::{Access, Files, Op};
 
 use super::buffer::{Buffer, Piece};
@@ -8,13 +10,6 @@ use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::Simulation;
 use super::world::{Descriptor, Slot};
-
-const EIO: u32 = 5;
-pub(super) const EBADF: u32 = 9;
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
 
 /// Calls of one read operation that are simulated.
 const READS_MAX: usize = 1 << 16;

@@ -2,6 +2,7 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOSYS};
 use relaybed_case::{Access, Callbacks, Channel, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
@@ -11,21 +12,6 @@ use super::prediction::{ChannelMoment, Moment, OpPrediction};
 use super::relay::NAME_MAX;
 use super::simulate::{Simulation, record_calls};
 use super::world::{Descriptor, FileOf, Slot};
-
-/// No such file or directory.
-pub(super) const ENOENT: u32 = 2;
-/// No such device: the module has no channel to operate on.
-const ENODEV: u32 = 19;
-/// The module has the channel open.
-const EBUSY: u32 = 16;
-/// The channel has files already.
-const EEXIST: u32 = 17;
-/// A file could not be made.
-const EINVAL: u32 = 22;
-/// No name of a file.
-pub(super) const ENAMETOOLONG: u32 = 36;
-/// The kernel has no such function.
-const ENOSYS: u32 = 38;
 
 impl Simulation<'_> {
     /// `relay_open()` as documented: a buffer and a file for every CPU that is online, or nothing.

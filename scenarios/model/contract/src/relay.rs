@@ -3,15 +3,12 @@
 //! A [`Simulation`] runs a case on whatever implements this; the contract is [`Documented`], which has
 //! nothing but the defaults.
 
+use relaybed_case::errno::{EAGAIN, EFAULT};
 use relaybed_case::{Channel, Via};
 
 use super::buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
 use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::Simulation;
-
-const EAGAIN: u32 = 11;
-/// Bad address.
-pub const EFAULT: u32 = 14;
 
 /// Longest name of a file in bytes.
 pub const NAME_MAX: usize = 255;

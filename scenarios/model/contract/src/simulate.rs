@@ -2,6 +2,7 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{ENODEV, ENXIO};
 use relaybed_case::{Access, Case, Channel, Mode, NestPoint, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
@@ -12,11 +13,6 @@ use super::prediction::{FileCalls, OpPrediction, Prediction};
 use super::races::Races;
 use super::relay::Relay;
 use super::world::{Live, Mapped, Slot};
-
-/// No such device or address: what the module says of a write on a CPU that is offline.
-pub(super) const ENXIO: u32 = 6;
-/// No such device: of a buffer that does not exist.
-const ENODEV: u32 = 19;
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub trait Producer {

@@ -1,8 +1,9 @@
 //! Relay as the kernels have it, where operations follow one another: the contract's trait with the
 //! kernels' defects in it, each behind its switch.
 
+use relaybed_case::errno::{EEXIST, EFAULT, EINVAL};
 use relaybed_case::{Channel, Files, Via};
-use relaybed_contract::relay::{EFAULT, NAME_MAX, Relay, Spliced, Splicing};
+use relaybed_contract::relay::{NAME_MAX, Relay, Spliced, Splicing};
 use relaybed_contract::{
     Behaviour, Buffer, Fate, OpPrediction, ReadPrediction, Simulation, Source, SwitchCall,
 };
@@ -13,7 +14,6 @@ use crate::{
     opening, run_alone, splicing,
 };
 
-const EINVAL: u32 = 22;
 /// What relay keeps of a base filename, and until 6.14 of a whole name: both are copied into an array of
 /// `NAME_MAX` bytes, end included.
 const NAME_KEPT: usize = NAME_MAX - 1;
@@ -216,7 +216,7 @@ impl Relay for AsBuilt {
 
     fn late_setup(&self, run: &mut Simulation<'_>, channel: usize) -> u32 {
         if run.is_named(channel) || run.case.channels[channel].files != Files::None {
-            return opening::EEXIST;
+            return EEXIST;
         }
         opening::late_setup(self.defects, run, channel)
     }

@@ -1,12 +1,12 @@
 //! Relay's own `splice_read`, as it was until 6.8: `subbuf_splice_actor()`, `relay_pipe_buf_release()`.
 
+use relaybed_case::errno::EAGAIN;
 use relaybed_contract::relay::{Spliced, Splicing, joined};
 use relaybed_contract::{Buffer, ReadPrediction};
 
 use crate::defects::{Defect, Defects};
 use crate::reading::bytes_at;
 
-const EAGAIN: u32 = 11;
 const PAGE: u64 = relaybed_abi::RB_PAGE_SIZE as u64;
 /// Pieces that fit the agent's pipe: its size in pages.
 const PIPE_PIECES: u64 = 256;
