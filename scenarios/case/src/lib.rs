@@ -9,7 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod access;
 pub mod evidence;
+pub mod field;
 pub mod fnv;
 pub mod hex;
 pub mod place;

@@ -116,6 +116,7 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
         console: String::new(),
         taint_before: 0,
         taint_after: 0,
+        trace: None,
     }
 }
 

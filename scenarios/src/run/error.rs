@@ -121,6 +121,9 @@ pub enum Cause {
     /// The case does not fit into a request.
     #[error("the scenario cannot be sent to the guest: {0}")]
     Program(#[from] ProgramError),
+    /// What a vCPU did to a channel buffer cannot be said.
+    #[error("{0}")]
+    Unsaid(super::watched::Unsaid),
     /// A run under control does not go on.
     #[error("{0}")]
     Stuck(super::drive::Stuck),
@@ -153,7 +156,7 @@ impl Cause {
             Self::Interrupted => Exit::Interrupted,
             Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
             Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
-            Self::Machine(_) | Self::Program(_) => Exit::SetUp,
+            Self::Machine(_) | Self::Program(_) | Self::Unsaid(_) => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
         }
     }
