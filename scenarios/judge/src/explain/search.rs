@@ -12,6 +12,7 @@ use relaybed_twin::{Defects, Sites};
 use super::agree::{agrees, is_call, is_returned};
 use super::fired::Fired;
 use super::label;
+use super::lead::{Lead, is_recorded};
 use super::line::{Line, seen};
 use super::marks::{Mark, Marks};
 use super::stepping::Stepping;
@@ -31,6 +32,7 @@ pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
 pub(super) struct Search<'m, 'a> {
     matter: &'m Matter<'a>,
     marks: &'m Marks,
+    lead: Option<&'m Lead<'a>>,
     steps: u32,
     /// Switches in the middle of accesses that an order may have.
     switches: u32,
@@ -41,10 +43,15 @@ pub(super) struct Search<'m, 'a> {
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
+    pub(super) fn new(
+        matter: &'m Matter<'a>,
+        (marks, lead): (&'m Marks, Option<&'m Lead<'a>>),
+        switches: u32,
+    ) -> Self {
         Self {
             matter,
             marks,
+            lead,
             steps: STEPS_MAX,
             switches,
             dead: HashSet::new(),
@@ -69,6 +76,14 @@ impl<'m, 'a> Search<'m, 'a> {
                 next += 1;
                 continue;
             }
+            if let Some(lead) = self.lead {
+                let moves = self.led(lead, &state, mark);
+                let [only] = &moves[..] else {
+                    return self.each(&state, &moves, next);
+                };
+                self.apply_all(&mut state, only)?;
+                continue;
+            }
             let moves = self.moves(&state, mark);
             let [first, others @ ..] = &moves[..] else {
                 return None;
@@ -80,16 +95,42 @@ impl<'m, 'a> Search<'m, 'a> {
             if !self.is_new(&state, next) {
                 return None;
             }
-            for fired in &moves {
-                let mut branch = state.clone();
-                if self.apply(&mut branch, *fired).is_some()
-                    && let Some(found) = self.from(branch, next)
-                {
-                    return Some(found);
-                }
-            }
-            return None;
+            let moves: Vec<Vec<Fired>> = moves.into_iter().map(|fired| vec![fired]).collect();
+            return self.each(&state, &moves, next);
         }
+    }
+
+    /// Tries one after the other.
+    fn each(&mut self, state: &Stepping<'_>, moves: &[Vec<Fired>], next: usize) -> Option<Defects> {
+        moves.iter().find_map(|fired| {
+            let mut branch = state.clone();
+            self.apply_all(&mut branch, fired)?;
+            self.from(branch, next)
+        })
+    }
+
+    fn apply_all(&mut self, state: &mut Stepping<'_>, all: &[Fired]) -> Option<()> {
+        let is_led = self.lead.is_some();
+        for fired in all {
+            self.apply(state, *fired)?;
+            if is_led && state.made.as_ref().is_some_and(is_recorded) {
+                state.led += 1;
+            }
+        }
+        Some(())
+    }
+
+    /// What may come next where the accesses are known: whoever makes the next one, or whose mark it is if
+    /// that needs none.
+    fn led(&self, lead: &Lead<'_>, state: &Stepping<'_>, mark: Mark) -> Vec<Vec<Fired>> {
+        let at = mark.at();
+        let accessing = state
+            .tasks
+            .iter()
+            .filter_map(|task| lead.advance(state, task.at));
+        let due = |state: &Stepping<'_>| self.is_due(state, mark);
+        let settling = lead.settle(state, at, &due);
+        accessing.chain(settling).collect()
     }
 
     /// Whether the mark can be passed now.
@@ -164,11 +205,7 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// What may come next so that the mark is reached: first whose mark it is.
     fn moves(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
-        let (Mark::Begin(at)
-        | Mark::End(at)
-        | Mark::Called(at)
-        | Mark::Read(at)
-        | Mark::Stalled(at)) = mark;
+        let at = mark.at();
         let free = |at: At| {
             let index = state.task(at);
             index.is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over))
@@ -261,7 +298,7 @@ impl<'m, 'a> Search<'m, 'a> {
         };
         state.switches += u32::from(state.last.is_some_and(goes_on));
         state.last = Some(at);
-        if state.switches > self.switches {
+        if self.lead.is_none() && state.switches > self.switches {
             return None;
         }
         let key = state.task(at).and_then(|index| state.tasks[index].key());
@@ -284,6 +321,9 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// The end: everything is compared, and the defects are named by which it came to this.
     fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
+        if self.lead.is_some_and(|lead| !lead.is_over(&state)) {
+            return None;
+        }
         let line = Line::of(&state);
         let defects = state.built.defects;
         if !super::is_equal(self.matter, &state.finish()) {
