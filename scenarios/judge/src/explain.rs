@@ -24,7 +24,7 @@ use super::checks;
 use super::matter::{Matter, Report};
 pub(super) use fired::Fired;
 pub(super) use forging::one_run;
-use lead::Lead;
+use lead::has_accesses;
 use marks::Marks;
 use search::{SWITCHES, Search};
 use stepping::{Stepping, built};
@@ -39,16 +39,21 @@ pub(super) struct Explanation {
 
 /// Explains the evidence by relay with these defects, within a bound.
 pub(super) fn explain(matter: &Matter<'_>, defects: Defects) -> Option<Explanation> {
-    let lead = Lead::of(matter);
-    let marks = Marks::of(matter, lead.is_some())?;
+    let is_led = has_accesses(matter);
+    let marks = Marks::of(matter, is_led)?;
     let built = built(matter.evidence.setting.linux_version, defects);
     let look = |policy: Policy, switches: u32| {
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
         state.policy = policy;
         state.run.start();
-        Search::new(matter, (&marks, lead.as_ref()), switches).from(state, 0)
+        let mut search = Search::new(matter, &marks, switches);
+        if is_led {
+            search.led(state)
+        } else {
+            search.from(state, 0)
+        }
     };
-    let met = if lead.is_some() {
+    let met = if is_led {
         look(Policy::ALL[0], u32::MAX)
     } else if marks.met.is_empty() {
         look(Policy::ALL[0], 0)

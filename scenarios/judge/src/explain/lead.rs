@@ -1,180 +1,256 @@
 //! Leading the twin along the accesses that a run under control saved.
 //!
-//! Under control one vCPU runs at a time, so the accesses stand in one order. Every access of relay's, and
-//! every store of our callback's, must be the next one of an operation under way: member, kind, and the
-//! values before and after. What lies between an operation's accesses happens right before the next of
-//! them, since a vCPU stops behind an access. Where a compiler leaves out a load, the trace says so.
+//! Under control one vCPU runs at a time, so all accesses stand in one order, and whose each is the stops
+//! say. An operation's loads are given the values that its own accesses loaded, in whatever order the compiler
+//! put them; each of its stores must be the very next store of its own: member and value. Memory follows
+//! the stores, and every access must have found what is there. What lies between an operation's accesses
+//! happens right before the next of them, since a vCPU stops behind an access.
 
-use relaybed_case::access::{Access, AccessKind};
+use std::collections::BTreeMap;
+
+use relaybed_case::access::Access;
+use relaybed_case::field::Field;
+use relaybed_case::place::Place;
+use relaybed_case::trace::{Accessed, Trace};
 use relaybed_contract::order::At;
-use relaybed_twin::{Member, Site, Sites, Step};
+use relaybed_twin::{Member, Step};
 
-use super::fired::Fired;
+use super::marks::{Mark, Marks};
+use super::search::Search;
 use super::stepping::Stepping;
 use super::task::Holds;
 use crate::matter::Matter;
 
 /// Steps between two accesses of one operation, at most.
-const BETWEEN_MAX: usize = 256;
+const BETWEEN_MAX: usize = 4096;
 
-/// Relay's functions that are no steps of an operation on a buffer: what they access is compared with
-/// their answers.
-const APART: [&str; 4] = [
-    "relay_file_poll",
-    "relay_close",
-    "relay_open",
-    "relay_late_setup_files",
-];
+/// Stores of one operation that the compiler put behind others, at a time.
+const OWED_MAX: usize = 2;
 
-/// The accesses along which the twin is led.
-#[derive(Debug)]
-pub(super) struct Lead<'a> {
-    accesses: Vec<&'a Access>,
+/// A value that an operation's own access loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) member: Member,
+    pub(super) slot: u64,
+    pub(super) value: u64,
 }
 
-impl<'a> Lead<'a> {
-    /// Those of the evidence, if its run was under control.
-    pub(super) fn of(matter: &Matter<'a>) -> Option<Self> {
-        let trace = matter.evidence.trace.as_ref()?;
-        let accesses: Vec<&Access> = trace
-            .accesses
-            .iter()
-            .map(|accessed| &accessed.access)
-            .filter(|access| is_step(access))
-            .collect();
-        (!accesses.is_empty()).then_some(Self { accesses })
-    }
-
-    /// Whether all of them were made.
-    pub(super) fn is_over(&self, state: &Stepping<'_>) -> bool {
-        state.led == self.accesses.len()
-    }
-
-    /// The steps with which this operation makes the next access, if it is its.
-    pub(super) fn advance(&self, state: &Stepping<'_>, at: At) -> Option<Vec<Fired>> {
-        let access = *self.accesses.get(state.led)?;
-        let is_it = |step: &Step, key: (usize, usize)| is_same(state, step, key, access);
-        walk(state, at, Some(&is_it), &|_| false)
-    }
-
-    /// The steps with which this operation comes to where it is `due` without another access.
-    pub(super) fn settle(
-        &self,
-        state: &Stepping<'_>,
-        at: At,
-        due: &dyn Fn(&Stepping<'_>) -> bool,
-    ) -> Option<Vec<Fired>> {
-        walk(state, at, None, due)
-    }
+/// Whether there are accesses to be led along.
+pub(super) fn has_accesses(matter: &Matter<'_>) -> bool {
+    let trace = matter.evidence.trace.as_ref();
+    trace.is_some_and(|trace| !trace.accesses.is_empty())
 }
 
-/// A step that is the wanted access to this buffer.
-type IsIt<'a> = &'a dyn Fn(&Step, (usize, usize)) -> bool;
+/// Leads the twin along the accesses: the run at its end; `None` where they are not of this algorithm.
+pub(super) fn lead<'a>(
+    search: &mut Search<'_, '_>,
+    (matter, marks): (&Matter<'_>, &Marks),
+    mut state: Stepping<'a>,
+) -> Option<Stepping<'a>> {
+    let trace = matter.evidence.trace.as_ref()?;
+    let whose = owners(trace);
+    let mut next = 0;
+    for (accessed, at) in trace.accesses.iter().zip(whose) {
+        let Some(at) = at.filter(|at| marks.met.contains(at)) else {
+            continue;
+        };
+        if !is_step(&accessed.access) {
+            continue;
+        }
+        while !state.fired.contains(&super::fired::Fired::Starts(at)) {
+            next = pass(search, marks, &mut state, next)?;
+        }
+        // An operation that is refused makes none.
+        state.task(at)?;
+        next = follow(search, marks, &mut state, next, (at, accessed))?;
+    }
+    while next < marks.all.len() {
+        next = pass(search, marks, &mut state, next)?;
+    }
+    state.owed.is_empty().then_some(state)
+}
 
-/// Walks through what no trace has, up to the access that is looked for, or to where it is due.
-fn walk(
-    state: &Stepping<'_>,
-    at: At,
-    is_it: Option<IsIt<'_>>,
-    due: &dyn Fn(&Stepping<'_>) -> bool,
-) -> Option<Vec<Fired>> {
-    let mut here = state.clone();
-    let mut fired = Vec::new();
-    let mut merged = Sites::NONE;
-    while fired.len() < BETWEEN_MAX {
-        let index = here.task(at)?;
-        if here.tasks[index].holds != Holds::No {
+/// The operation of each access: that before which its vCPU stopped last.
+fn owners(trace: &Trace) -> Vec<Option<At>> {
+    let mut now: BTreeMap<u32, At> = BTreeMap::new();
+    let mut stop = 0;
+    let mut owners = Vec::with_capacity(trace.accesses.len());
+    for accessed in &trace.accesses {
+        while stop < accessed.before {
+            if let Some(step) = trace.steps.get(stop)
+                && let Place::Operation { actor, op } = step.stop.place
+            {
+                let at = At {
+                    actor: actor as usize,
+                    op: op as usize,
+                };
+                now.insert(step.stop.vcpu, at);
+            }
+            stop += 1;
+        }
+        owners.push(now.get(&accessed.vcpu).copied());
+    }
+    owners
+}
+
+/// Passes the next mark, for which its operation may have something to do that no trace has.
+fn pass(
+    search: &mut Search<'_, '_>,
+    marks: &Marks,
+    state: &mut Stepping<'_>,
+    next: usize,
+) -> Option<usize> {
+    let mark = *marks.all.get(next)?;
+    let mut left = BETWEEN_MAX;
+    while !search.is_due(state, mark) {
+        left = left.checked_sub(1)?;
+        let index = state.task(mark.at())?;
+        if state.tasks[index].holds != Holds::No || stores_next(state, mark.at())? {
             return None;
         }
-        let key = here.tasks[index].key()?;
-        let step = Fired::Step(at, merged);
-        let mut next = here.clone();
-        next.fire(step, |_| (0, 0));
-        match next.made {
-            Some(Step::Blocked(_)) => return None,
-            Some(made) if is_recorded(&made) => {
-                if is_it.is_some_and(|is_it| is_it(&made, key)) {
-                    fired.push(step);
-                    return Some(fired);
-                }
-                // It may be left out.
-                let site = site(&made).filter(|site| !merged.has(*site))?;
-                merged = merged.with(site);
+        search.feed(state, mark.at())?;
+    }
+    search.pass(state, mark)?;
+    Some(next + 1)
+}
+
+/// One access of an operation under way.
+fn follow(
+    search: &mut Search<'_, '_>,
+    marks: &Marks,
+    state: &mut Stepping<'_>,
+    mut next: usize,
+    (at, accessed): (At, &Accessed),
+) -> Option<usize> {
+    let access = &accessed.access;
+    let size = state
+        .run
+        .case
+        .channels
+        .get(access.channel as usize)?
+        .subbuf_size;
+    let scale = if access.field == Field::Data {
+        size.max(1)
+    } else {
+        1
+    };
+    let member = Member::ALL
+        .into_iter()
+        .find(|member| member.field() == Some(access.field))?;
+    let slot = u64::from(access.slot.unwrap_or(0));
+    if !access.kind.stores() {
+        let index = state.task(at)?;
+        state.tasks[index].loaded.push(Loaded {
+            member,
+            slot,
+            value: access.before / scale,
+        });
+        // What it can do with it, it does now.
+        let mut left = BETWEEN_MAX;
+        while state.tasks[state.task(at)?].takes_load() {
+            left = left.checked_sub(1)?;
+            search.feed(state, at)?;
+        }
+        return Some(next);
+    }
+    let owed = (at, member, slot, access.after / scale);
+    if let Some(index) = state.owed.iter().position(|one| *one == owed) {
+        state.owed.remove(index);
+        return Some(next);
+    }
+    let mut left = BETWEEN_MAX;
+    loop {
+        left = left.checked_sub(1)?;
+        let index = state.task(at)?;
+        match state.tasks[index].holds {
+            Holds::No => {}
+            Holds::Over | Holds::Locked => return None,
+            Holds::Called | Holds::Stalled | Holds::Returned => {
+                next = pass(search, marks, state, next)?;
                 continue;
             }
-            _ => {}
         }
-        fired.push(step);
-        merged = Sites::NONE;
-        here = next;
-        if due(&here) {
-            return Some(fired);
+        let key = state.tasks[index].key()?;
+        search.feed(state, at)?;
+        let Some(made) = state.made.as_ref().and_then(Stored::of) else {
+            continue;
+        };
+        let of_key = key == (access.channel as usize, access.cpu as usize);
+        if made.is(member, slot, (access.before / scale, access.after / scale)) && of_key {
+            return Some(next);
+        }
+        // The compiler may put a store behind the next ones of the same operation.
+        state.owed.push((at, made.member, made.slot, made.after));
+        if state.owed.len() > OWED_MAX {
+            return None;
         }
     }
-    None
 }
 
-/// Whether the access is a step of an operation on a buffer.
+/// A store that the twin made.
+struct Stored {
+    member: Member,
+    slot: u64,
+    before: u64,
+    after: u64,
+}
+
+impl Stored {
+    /// The store of a step, if a trace has it.
+    fn of(step: &Step) -> Option<Self> {
+        let (member, slot, before, after) = match *step {
+            Step::Store {
+                member,
+                slot,
+                before,
+                after,
+                ..
+            } => (member, slot, before, after),
+            Step::Update {
+                member,
+                before,
+                after,
+                ..
+            } => (member, 0, before, after),
+            _ => return None,
+        };
+        member.field().is_some().then_some(Self {
+            member,
+            slot,
+            before,
+            after,
+        })
+    }
+
+    fn is(&self, member: Member, slot: u64, (before, after): (u64, u64)) -> bool {
+        (self.member, self.slot, self.before, self.after) == (member, slot, before, after)
+    }
+}
+
+/// Whether the next step of the operation is one that a trace has as a store.
+fn stores_next(state: &Stepping<'_>, at: At) -> Option<bool> {
+    let index = state.task(at)?;
+    let next = state.tasks[index].next_step();
+    Some(matches!(
+        next,
+        Some(Step::Store { member, .. } | Step::Update { member, .. }) if member.field().is_some()
+    ))
+}
+
+/// Whether the access is a step of an operation on a buffer: our module looks at what it logs.
 fn is_step(access: &Access) -> bool {
-    if !access.by.is_relay() {
-        // Our module looks at what it logs; what it stores is the callback's doing.
-        return access.kind.stores();
-    }
-    let name = access.by.symbol.split('.').next().unwrap_or_default();
-    !APART.contains(&name)
+    access.by.is_relay() || access.kind.stores()
 }
 
-/// Whether a trace has such steps.
-pub(super) fn is_recorded(step: &Step) -> bool {
-    let member = match step {
-        Step::Load { site, .. } if *site == Some(Site::CallbackEvent) => return false,
-        Step::Load { member, .. } | Step::Store { member, .. } | Step::Update { member, .. } => {
-            member
+impl Mark {
+    /// The operation.
+    pub(super) const fn at(self) -> At {
+        match self {
+            Self::Begin(at)
+            | Self::End(at)
+            | Self::Called(at)
+            | Self::Read(at)
+            | Self::Stalled(at) => at,
         }
-        Step::Effect(_) | Step::Blocked(_) | Step::Done(_) => return false,
-    };
-    !matches!(member, Member::ReadWait) && member.field().is_some()
-}
-
-fn site(step: &Step) -> Option<Site> {
-    match step {
-        Step::Load { site, .. } | Step::Store { site, .. } | Step::Update { site, .. } => *site,
-        _ => None,
     }
-}
-
-/// Whether the step is the access: member, kind and values.
-fn is_same(state: &Stepping<'_>, step: &Step, key: (usize, usize), access: &Access) -> bool {
-    let size = state.run.case.channels[key.0].subbuf_size;
-    let (member, slot, kind, before, after) = match *step {
-        Step::Load {
-            member,
-            slot,
-            value,
-            ..
-        } => (member, slot, AccessKind::Load, value, value),
-        Step::Store {
-            member,
-            slot,
-            before,
-            after,
-            ..
-        } => (member, slot, AccessKind::Store, before, after),
-        Step::Update {
-            member,
-            before,
-            after,
-            ..
-        } => (member, 0, AccessKind::LoadAndStore, before, after),
-        _ => return false,
-    };
-    // The trace has `data` in bytes.
-    let scale = if member == Member::Data { size } else { 1 };
-    let place = (access.channel as usize, access.cpu as usize);
-    place == key
-        && member.field() == Some(access.field)
-        && access.slot.is_none_or(|of| u64::from(of) == slot)
-        && kind == access.kind
-        && before.wrapping_mul(scale) == access.before
-        && after.wrapping_mul(scale) == access.after
 }

@@ -24,19 +24,6 @@ pub(super) enum Mark {
     Stalled(At),
 }
 
-impl Mark {
-    /// The operation.
-    pub(super) const fn at(self) -> At {
-        match self {
-            Self::Begin(at)
-            | Self::End(at)
-            | Self::Called(at)
-            | Self::Read(at)
-            | Self::Stalled(at) => at,
-        }
-    }
-}
-
 /// The marks in their order, and which operations are to be run in single accesses.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {

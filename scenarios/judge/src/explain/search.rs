@@ -12,7 +12,7 @@ use relaybed_twin::{Defects, Sites};
 use super::agree::{agrees, is_call, is_returned};
 use super::fired::Fired;
 use super::label;
-use super::lead::{Lead, is_recorded};
+use super::lead::lead;
 use super::line::{Line, seen};
 use super::marks::{Mark, Marks};
 use super::stepping::Stepping;
@@ -32,7 +32,6 @@ pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
 pub(super) struct Search<'m, 'a> {
     matter: &'m Matter<'a>,
     marks: &'m Marks,
-    lead: Option<&'m Lead<'a>>,
     steps: u32,
     /// Switches in the middle of accesses that an order may have.
     switches: u32,
@@ -43,15 +42,10 @@ pub(super) struct Search<'m, 'a> {
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(
-        matter: &'m Matter<'a>,
-        (marks, lead): (&'m Marks, Option<&'m Lead<'a>>),
-        switches: u32,
-    ) -> Self {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
         Self {
             matter,
             marks,
-            lead,
             steps: STEPS_MAX,
             switches,
             dead: HashSet::new(),
@@ -76,14 +70,6 @@ impl<'m, 'a> Search<'m, 'a> {
                 next += 1;
                 continue;
             }
-            if let Some(lead) = self.lead {
-                let moves = self.led(lead, &state, mark);
-                let [only] = &moves[..] else {
-                    return self.each(&state, &moves, next);
-                };
-                self.apply_all(&mut state, only)?;
-                continue;
-            }
             let moves = self.moves(&state, mark);
             let [first, others @ ..] = &moves[..] else {
                 return None;
@@ -95,46 +81,31 @@ impl<'m, 'a> Search<'m, 'a> {
             if !self.is_new(&state, next) {
                 return None;
             }
-            let moves: Vec<Vec<Fired>> = moves.into_iter().map(|fired| vec![fired]).collect();
-            return self.each(&state, &moves, next);
+            return moves.iter().find_map(|fired| {
+                let mut branch = state.clone();
+                self.apply(&mut branch, *fired)?;
+                self.from(branch, next)
+            });
         }
     }
 
-    /// Tries one after the other.
-    fn each(&mut self, state: &Stepping<'_>, moves: &[Vec<Fired>], next: usize) -> Option<Defects> {
-        moves.iter().find_map(|fired| {
-            let mut branch = state.clone();
-            self.apply_all(&mut branch, fired)?;
-            self.from(branch, next)
-        })
+    /// Leads the twin along the accesses of the evidence, and names the defects that were met.
+    pub(super) fn led(&mut self, state: Stepping<'_>) -> Option<Defects> {
+        let (matter, marks) = (self.matter, self.marks);
+        let end = lead(self, (matter, marks), state)?;
+        self.is_it(end)
     }
 
-    fn apply_all(&mut self, state: &mut Stepping<'_>, all: &[Fired]) -> Option<()> {
-        let is_led = self.lead.is_some();
-        for fired in all {
-            self.apply(state, *fired)?;
-            if is_led && state.made.as_ref().is_some_and(is_recorded) {
-                state.led += 1;
-            }
-        }
-        Some(())
-    }
-
-    /// What may come next where the accesses are known: whoever makes the next one, or whose mark it is if
-    /// that needs none.
-    fn led(&self, lead: &Lead<'_>, state: &Stepping<'_>, mark: Mark) -> Vec<Vec<Fired>> {
-        let at = mark.at();
-        let accessing = state
-            .tasks
-            .iter()
-            .filter_map(|task| lead.advance(state, task.at));
-        let due = |state: &Stepping<'_>| self.is_due(state, mark);
-        let settling = lead.settle(state, at, &due);
-        accessing.chain(settling).collect()
+    /// Makes the next step of an operation, whose loads are its own accesses'.
+    pub(super) fn feed(&mut self, state: &mut Stepping<'_>, at: At) -> Option<()> {
+        let index = state.task(at)?;
+        let merged = state.tasks[index].left_out();
+        state.tasks[index].is_fed = true;
+        self.apply(state, Fired::Step(at, merged))
     }
 
     /// Whether the mark can be passed now.
-    fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
+    pub(super) fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
         let holds = |at: At| state.task(at).map(|index| state.tasks[index].holds);
         match mark {
             Mark::Begin(_) => true,
@@ -175,7 +146,7 @@ impl<'m, 'a> Search<'m, 'a> {
         None
     }
 
-    fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
+    pub(super) fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
         let op = |at: At| &self.matter.case.actors[at.actor].ops[at.op];
         match mark {
             Mark::Begin(at) => match op(at) {
@@ -298,7 +269,7 @@ impl<'m, 'a> Search<'m, 'a> {
         };
         state.switches += u32::from(state.last.is_some_and(goes_on));
         state.last = Some(at);
-        if self.lead.is_none() && state.switches > self.switches {
+        if state.switches > self.switches {
             return None;
         }
         let key = state.task(at).and_then(|index| state.tasks[index].key());
@@ -321,9 +292,6 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// The end: everything is compared, and the defects are named by which it came to this.
     fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
-        if self.lead.is_some_and(|lead| !lead.is_over(&state)) {
-            return None;
-        }
         let line = Line::of(&state);
         let defects = state.built.defects;
         if !super::is_equal(self.matter, &state.finish()) {
