@@ -24,6 +24,7 @@ mod identify;
 mod known;
 mod pick;
 mod run;
+mod settle;
 mod streams;
 mod written;
 

@@ -166,6 +166,9 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         },
         summary.accel_reason,
     )?;
+    if let Some(relay) = &summary.relay {
+        writeln!(out, "relay     {relay}")?;
+    }
     writeln!(
         out,
         "judged    {} records, {} bytes, seed {}",

@@ -10,7 +10,11 @@ use super::{CaseReport, Summary, human};
 use relaybed_case::verdict::Verdict;
 
 pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
-    let mut report = Report::new(format!("relaybed on {}", summary.kernel));
+    let mut name = format!("relaybed on {}", summary.kernel);
+    if let Some(relay) = &summary.relay {
+        name += &format!(" with {relay}");
+    }
+    let mut report = Report::new(name);
     report.add_test_suites(suites(seen, ""));
     report.serialize(out).map_err(io::Error::other)
 }

@@ -40,6 +40,9 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
 }
 
 pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    if let Some(relay) = &summary.relay {
+        writeln!(out, "# relay: {}", line(&relay.to_string()))?;
+    }
     writeln!(
         out,
         "# {} {} {}: pass:{} fail:{} xfail:{} fixed:{} skip:{} notrun:{}",

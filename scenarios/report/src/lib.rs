@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use relaybed_case::evidence::OwnRelay;
 use relaybed_case::verdict::{Amount, Verdict};
 
 /// One scenario's result.
@@ -83,6 +84,9 @@ pub struct Summary {
     pub kernel: String,
     /// Package and version the kernel came from, or its path.
     pub kernel_origin: String,
+    /// The relay.c that was tested in place of the kernel's, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<OwnRelay>,
     /// `qemu` or `kvm`.
     pub backend: String,
     /// `tcg` or `kvm`.

@@ -75,6 +75,7 @@ pub(super) fn summary() -> Summary {
         not_run: 0,
         kernel: "6.1.0-1-amd64".into(),
         kernel_origin: "linux-image 6.1.1-1".into(),
+        relay: None,
         backend: "qemu".into(),
         accel: "tcg".into(),
         accel_reason: "no /dev/kvm".into(),

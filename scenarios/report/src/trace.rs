@@ -35,6 +35,9 @@ pub fn write(
         "{DIM}{} on {} {}, {} CPUs, seed {}{DIM:#}",
         setting.release, setting.backend, setting.accel, setting.vcpus, case.seed
     )?;
+    if let Some(relay) = &setting.relay {
+        writeln!(out, "{DIM}relay: {relay}{DIM:#}")?;
+    }
     legend(out, case, timeline)?;
     writeln!(out)?;
     let width = (ALL_COLUMNS / columns(timeline)).clamp(COLUMN_MIN, COLUMN);

@@ -7,6 +7,7 @@ use relaybed_guest::{Cache, Terminal};
 use super::{MachineArgs, Stop};
 use crate::run::{BackendWish, Session, choose};
 use relaybed_report::exit::Exit;
+use relaybed_vmm::probe::Choice;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     super::interruptible()?;
@@ -18,22 +19,7 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         writeln!(out, "{what:<12} NO: {}", chain(error))
     };
     match choose(&wish) {
-        Ok(choice) => {
-            if let Some(probe) = &choice.probe {
-                let word = if probe.usable { "usable" } else { "not usable" };
-                let ms = probe.elapsed.as_secs_f64() * 1000.0;
-                writeln!(
-                    out,
-                    "{:<12} {word}: {} (probed in {ms:.0} ms)",
-                    "KVM", probe.reason
-                )?;
-            }
-            writeln!(
-                out,
-                "{:<12} {:?}: {}",
-                "accelerator", choice.accel, choice.reason
-            )?;
-        }
+        Ok(choice) => accelerator(&choice, &mut out)?,
         Err(error) => problem(&mut out, "accelerator", &error)?,
     }
     let cache = match Cache::open(None) {
@@ -55,13 +41,20 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
             Err(error) => problem(&mut out, "QEMU", &error)?,
         }
     }
-    match relaybed_guest::prepare(&wish.kernel, &cache, &progress) {
+    let options = relaybed_guest::Options {
+        relay: wish.relay.clone(),
+        ..relaybed_guest::Options::default()
+    };
+    match relaybed_guest::prepare_with(&wish.kernel, &cache, &progress, &options) {
         Ok(guest) => {
             let package = guest.package.map_or_else(
                 || wish.kernel.to_string(),
                 |package| format!("{} {}", package.name, package.version),
             );
             writeln!(out, "{:<12} {} ({package})", "kernel", guest.release)?;
+            if let Some(relay) = &guest.relay {
+                writeln!(out, "{:<12} {relay}", "relay")?;
+            }
             writeln!(out, "{:<12} {}", "vmlinux", guest.vmlinux.display())?;
             writeln!(out, "{:<12} {}", "initramfs", guest.initramfs.display())?;
         }
@@ -74,6 +67,24 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         return super::stats::stats(machine, &mut out);
     }
     boot(machine, &mut out)
+}
+
+/// What runs the guest's instructions, and why.
+fn accelerator(choice: &Choice, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    if let Some(probe) = &choice.probe {
+        let word = if probe.usable { "usable" } else { "not usable" };
+        let ms = probe.elapsed.as_secs_f64() * 1000.0;
+        writeln!(
+            out,
+            "{:<12} {word}: {} (probed in {ms:.0} ms)",
+            "KVM", probe.reason
+        )?;
+    }
+    writeln!(
+        out,
+        "{:<12} {:?}: {}",
+        "accelerator", choice.accel, choice.reason
+    )
 }
 
 /// Boots the kernel on the machine that runs would take.

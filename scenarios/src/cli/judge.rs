@@ -34,6 +34,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         not_run: 0,
         kernel: evidence.setting.release.clone(),
         kernel_origin: extra.kernel,
+        relay: evidence.setting.relay.clone(),
         backend: evidence.setting.backend.clone(),
         accel: evidence.setting.accel.clone(),
         accel_reason: "judged from saved evidence; nothing was run".to_owned(),

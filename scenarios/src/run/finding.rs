@@ -101,7 +101,6 @@ impl Run<'_> {
             kernel: self.plan.kernel_origin(),
             seed: small.case.seed,
             notes: [(store::TOKEN_NOTE.to_owned(), token.to_string())].into(),
-            schedule: Some(small.shown.trace.clone()),
             ..Extra::default()
         };
         Ok(store::save(folder, &small.case, source, evidence, &extra)?)
@@ -219,6 +218,7 @@ fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
         scenario_digest: token::case_digest(case),
         kernel: plan.guest().request.to_string(),
         release: plan.guest().release.clone(),
+        relay: plan.relay_as_asked(),
         vcpus,
         seed: Some(case.seed),
         schedule: Schedule::of(&shown.trace),

@@ -32,12 +32,34 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     for column in &matrix.columns {
         kernel(out, column)?;
     }
+    if matrix.pairs {
+        pairs(out, matrix)?;
+    }
     let (differing, all) = (cut, rows.len());
     writeln!(
         out,
         "{all} scenarios on {} kernels, {differing} of them different between kernels",
         matrix.columns.len()
     )
+}
+
+/// What differs between the built-in relay of a kernel and the relay.c in a module.
+fn pairs(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
+    let unequal = matrix.unequal();
+    for one in &unequal {
+        writeln!(
+            out,
+            "{RED}not the same{RED:#} on {} in {}: {} with the kernel's relay, {} with the relay.c",
+            one.kernel, one.scenario, one.built_in, one.own
+        )?;
+    }
+    if unequal.is_empty() {
+        writeln!(
+            out,
+            "{GREEN}the same{GREEN:#} with the kernels' relay and the relay.c in every scenario"
+        )?;
+    }
+    Ok(())
 }
 
 fn widths(matrix: &Matrix, rows: &[Row<'_>]) -> Vec<usize> {
@@ -111,7 +133,7 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
         writeln!(
             out,
             "{name:<8} {style}{} passed, {} failed{style:#}, {} known, {} fixed here, {} skipped, {} not run \
-             in {:.1} s: {} ({}), {} {}, {}",
+             in {:.1} s: {} ({}), {} {}, {}{}",
             summary.passed,
             summary.failed,
             summary.known,
@@ -124,6 +146,10 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
             summary.backend,
             summary.accel,
             summary.vcpus_text(),
+            match &summary.relay {
+                Some(relay) => format!(", relay {relay}"),
+                None => String::new(),
+            },
         )?;
     }
     let mut why = column.trouble.iter();
