@@ -59,17 +59,18 @@ impl Cache {
         file.map_err(io_error("open", &path))
     }
 
-    /// Removes what makers that died have left: folders whose lock nobody holds.
+    /// Removes what makers that died have left: folders whose lock nobody holds, and those of the lock `held`.
     pub(crate) fn sweep(&self, held: &str) {
-        let Ok(leftovers) = fs::read_dir(self.root().join("tmp")) else {
-            return;
-        };
-        for leftover in leftovers.flatten() {
-            let name = leftover.file_name().to_string_lossy().into_owned();
-            let lock = (name != held).then(|| self.lock_if_free(&name));
-            if !matches!(lock, Some(None)) {
-                // Whoever comes to need the place will report if it cannot be had.
-                drop(remove(&leftover.path()));
+        // Work in progress is named by its lock; apt's roots are named by their suite.
+        for (folder, prefix) in [("tmp", ""), ("apt", "apt-")] {
+            let leftovers = fs::read_dir(self.root().join(folder));
+            for leftover in leftovers.into_iter().flatten().flatten() {
+                let name = format!("{prefix}{}", leftover.file_name().to_string_lossy());
+                let lock = (name != held).then(|| self.lock_if_free(&name));
+                if !matches!(lock, Some(None)) {
+                    // Whoever comes to need the place will report if it cannot be had.
+                    drop(remove(&leftover.path()));
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ const STICKY: u32 = 0o1000;
 /// [`CacheError::Foreign`], [`CacheError::Open`], or the folder cannot be made or looked at.
 pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
     if let Some(parent) = root.parent() {
-        fs::create_dir_all(parent).map_err(io_error("make", parent))?;
+        fs::create_dir_all(parent).map_err(io_error("make", root))?;
     }
     match DirBuilder::new().mode(0o700).create(root) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
