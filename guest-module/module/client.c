@@ -214,10 +214,10 @@ static struct dentry *bed_create_buf_file(const char *filename,
 		goto event;
 	if (ch->spec->files == RB_FILES_PROXY)
 		file = debugfs_create_file(filename, mode, parent, buf,
-					   &relay_file_operations);
+					   BED_RELAY_FOPS);
 	else
 		file = debugfs_create_file_unsafe(filename, mode, parent, buf,
-						  &relay_file_operations);
+						  BED_RELAY_FOPS);
 	if (!IS_ERR_OR_NULL(file))
 		bed_note_file(ch, file);
 event:

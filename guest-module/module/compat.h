@@ -15,6 +15,35 @@
 
 #include "relaybed_abi.h"
 
+/*
+ * Whose relay it is: the kernel's, or a relay.c that was given, which may be
+ * of another release (own/version.h says which). What follows from relay.c and
+ * relay.h asks BED_RELAY_VERSION, everything else LINUX_VERSION_CODE.
+ */
+#ifdef BED_OWN_RELAY
+#include "own/version.h"
+#define HAVE_OWN_RELAY		1
+#else
+#define HAVE_OWN_RELAY		0
+#define BED_RELAY_VERSION	LINUX_VERSION_CODE
+#endif
+
+#if HAVE_OWN_RELAY
+extern struct file_operations bed_own_fops;
+#define BED_RELAY_FOPS		(&bed_own_fops)
+int bed_own_init(void);
+void bed_own_exit(void);
+#else
+#define BED_RELAY_FOPS		(&relay_file_operations)
+static inline int bed_own_init(void)
+{
+	return 0;
+}
+static inline void bed_own_exit(void)
+{
+}
+#endif
+
 /* 5.14: test_taint() moves from linux/kernel.h to linux/panic.h. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
 #include <linux/panic.h>
@@ -31,7 +60,7 @@
  * 6.17: subbuf_start() loses its argument prev_padding; the members
  * rchan_buf.prev_padding and rchan.last_toobig go; rchan_buf.stats comes.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#if BED_RELAY_VERSION < KERNEL_VERSION(6, 17, 0)
 #define HAVE_PREV_PADDING	1
 #define HAVE_BUF_STATS		0
 #else
@@ -56,7 +85,7 @@ static int name(struct rchan_buf *buf, void *subbuf, void *prev)	\
 #endif
 
 /* 5.11: the callbacks buf_mapped() and buf_unmapped() go. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#if BED_RELAY_VERSION < KERNEL_VERSION(5, 11, 0)
 #define HAVE_BUF_MAPPED		1
 #define BED_MAPPED_CALLBACKS(mapped, unmapped) \
 	.buf_mapped = mapped, .buf_unmapped = unmapped,
@@ -66,7 +95,7 @@ static int name(struct rchan_buf *buf, void *subbuf, void *prev)	\
 #endif
 
 /* 6.16: relay_late_setup_files() goes. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#if BED_RELAY_VERSION < KERNEL_VERSION(6, 16, 0)
 #define HAVE_LATE_SETUP		1
 #else
 #define HAVE_LATE_SETUP		0

@@ -222,9 +222,12 @@ static int __init bed_module_init(void)
 	err = bed_nmi_init();
 	if (err)
 		goto exit_channels;
-	err = bed_hotplug_init();
+	err = bed_own_init();
 	if (err)
 		goto exit_nmi;
+	err = bed_hotplug_init();
+	if (err)
+		goto exit_own;
 	err = bed_transport_init();
 	if (err)
 		goto exit_hotplug;
@@ -239,6 +242,8 @@ exit_transports:
 	bed_transport_exit();
 exit_hotplug:
 	bed_hotplug_exit();
+exit_own:
+	bed_own_exit();
 exit_nmi:
 	bed_nmi_exit();
 exit_channels:
@@ -258,6 +263,7 @@ static void __exit bed_module_exit(void)
 	bed_stop_exit();
 	bed_transport_exit();
 	bed_hotplug_exit();
+	bed_own_exit();
 	bed_nmi_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();

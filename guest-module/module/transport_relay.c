@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/smp.h>
 
+#include "compat.h"
 #include "relaybed.h"
 #include "transport.h"
 
@@ -18,7 +19,7 @@ static struct dentry *bed_relay_create(const char *filename,
 				       struct rchan_buf *buf, int *is_global)
 {
 	return debugfs_create_file_unsafe(filename, mode, parent, buf,
-					  &relay_file_operations);
+					  BED_RELAY_FOPS);
 }
 
 static int bed_relay_remove(struct dentry *dentry)

@@ -283,9 +283,13 @@ pub(crate) fn read_file(
     limit: u64,
     wanted: impl Fn(&Path) -> bool,
 ) -> Result<Vec<u8>, DebError> {
-    let found = data(deb).and_then(|data| find_in_tar(data, limit, wanted));
     let name = what.to_owned();
-    match found.map_err(archive_error(deb))? {
+    let mut found = None;
+    read_tar(deb, |tar| {
+        found = find_in_tar(tar, limit, &wanted)?;
+        Ok(())
+    })?;
+    match found {
         None => Err(DebError::Missing {
             path: deb.to_owned(),
             name,
@@ -297,6 +301,19 @@ pub(crate) fn read_file(
         }),
         Some(content) => Ok(content),
     }
+}
+
+/// Gives the files in `deb`, as one tar archive, to `read`, which may stop before their end.
+///
+/// # Errors
+/// The package is damaged, or what `read` says.
+pub(crate) fn read_tar(
+    deb: &Path,
+    read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
+) -> Result<(), DebError> {
+    data(deb)
+        .and_then(|mut data| read(&mut *data))
+        .map_err(archive_error(deb))
 }
 
 /// The first wanted regular file's content, of which at most one byte more than `limit` is read.

@@ -10,6 +10,7 @@ use crate::kconfig::ConfigError;
 use crate::module::ModuleError;
 use crate::packages::ChooseError;
 use crate::qemu::QemuError;
+use crate::relay::RelayError;
 use crate::request::RequestError;
 
 /// No guest could be made.
@@ -49,6 +50,9 @@ pub enum Error {
     /// The module was not built.
     #[error(transparent)]
     Module(#[from] ModuleError),
+    /// The relay.c that was given cannot be used.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// There is no QEMU.
     #[error(transparent)]
     Qemu(#[from] QemuError),
@@ -76,4 +80,12 @@ pub enum Error {
     /// The initramfs cannot be written.
     #[error("cannot write the initramfs: {0}")]
     Initramfs(std::io::Error),
+}
+
+impl Error {
+    /// Whether all is there and the sources do not make a module: a commit that git should pass over.
+    #[must_use]
+    pub const fn is_unbuildable(&self) -> bool {
+        matches!(self, Self::Module(error) if error.is_unbuildable())
+    }
 }

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use crate::cache::{Cache, Entry, Key, io_error};
 use crate::error::Error;
+use crate::guest::Options;
 use crate::hash;
 use crate::image::{self, MAX_IMAGE_BYTES};
 use crate::kconfig;
-use crate::module::{self, Against};
+use crate::module::{self, Against, Recipe};
 use crate::packaged::VMLINUX;
 use crate::progress::Progress;
+use crate::relay::{self, Relay};
 
 /// The user's kernel with its module.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Own {
     pub(crate) vmlinux_sha256: String,
     /// The entry that holds the module.
     pub(crate) module: Entry,
+    /// The relay that the module has instead of the kernel's.
+    pub(crate) relay: Option<Relay>,
 }
 
 /// Makes kernel and module from the user's files.
@@ -36,19 +40,23 @@ pub(crate) fn prepare(
     tree: &Path,
     cache: &Cache,
     progress: &dyn Progress,
-    warnings: bool,
+    options: &Options,
 ) -> Result<Own, Error> {
     let image = absolute(image, "--kernel wants a bzImage or vmlinux")?;
     let tree = absolute(tree, "--build-dir wants the tree the kernel was built in")?;
     let (release, identity) = inspect(&tree)?;
     let (vmlinux, vmlinux_sha256) = kernel(&image, cache, progress)?;
-    let key = module::key(&identity, warnings);
+    let mut recipe = Recipe::new(options.module_warnings);
+    if let Some(asked) = &options.relay {
+        recipe.own = Some(relay::obtain(asked, None, cache, progress)?);
+    }
+    let key = module::key(&identity, &recipe);
     let module = module::build(
         cache,
         &key,
         &release,
         &Against::Tree(&tree),
-        warnings,
+        &recipe,
         progress,
     )?;
     Ok(Own {
@@ -56,6 +64,7 @@ pub(crate) fn prepare(
         vmlinux,
         vmlinux_sha256,
         module,
+        relay: recipe.own.map(|own| own.relay),
     })
 }
 
@@ -154,7 +163,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(Some(&dir.path().join("cache"))).unwrap();
         let text = |image: &Path, tree: &Path| {
-            prepare(image, tree, &cache, &Silent, false)
+            prepare(image, tree, &cache, &Silent, &Options::default())
                 .unwrap_err()
                 .to_string()
         };

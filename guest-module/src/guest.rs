@@ -16,6 +16,7 @@ use crate::module::{LOG, MODULE};
 use crate::packaged::{self, VMLINUX, Wanted};
 use crate::packages::PackageId;
 use crate::progress::Progress;
+use crate::relay::{Relay, RelayRequest};
 use crate::request::KernelRequest;
 
 /// The initramfs's file name in its cache entry.
@@ -44,13 +45,17 @@ pub struct Guest {
     pub module_log: PathBuf,
     /// The package the kernel comes from; none for the user's own files.
     pub package: Option<PackageId>,
+    /// The relay that the module drives; none: the kernel's own.
+    pub relay: Option<Relay>,
 }
 
 /// How a guest shall be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// Build the module with kbuild's extra warnings (`W=1`). They go to [`Guest::module_log`].
     pub module_warnings: bool,
+    /// Build this relay.c into the module, and drive it instead of the kernel's.
+    pub relay: Option<RelayRequest>,
 }
 
 /// Makes the guest, or finds it in the cache.
@@ -62,7 +67,7 @@ pub fn prepare(
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Guest, Error> {
-    prepare_with(request, cache, progress, Options::default())
+    prepare_with(request, cache, progress, &Options::default())
 }
 
 /// As [`prepare`], with options.
@@ -73,38 +78,34 @@ pub fn prepare_with(
     request: &KernelRequest,
     cache: &Cache,
     progress: &dyn Progress,
-    options: Options,
+    options: &Options,
 ) -> Result<Guest, Error> {
-    let warnings = options.module_warnings;
     let from_suite = |suite: &str, wanted: Wanted<'_>| {
-        let made = packaged::prepare(request, (suite, wanted), cache, progress, warnings)?;
-        let kernel = (made.kernel.path(VMLINUX), made.kernel.sha256(VMLINUX)?);
-        let package = Some(made.package);
-        assemble(
-            request,
-            cache,
-            progress,
-            made.release,
-            kernel,
-            &made.module,
-            package,
-        )
+        let made = packaged::prepare(request, (suite, wanted), cache, progress, options)?;
+        let guest = Unpacked {
+            release: made.release,
+            vmlinux: made.kernel.path(VMLINUX),
+            vmlinux_sha256: made.kernel.sha256(VMLINUX)?,
+            module: made.module,
+            package: Some(made.package),
+            relay: made.relay,
+        };
+        guest.assemble(request, cache, progress)
     };
     match request {
         KernelRequest::Series { suite, series } => from_suite(suite, Wanted::Series(series)),
         KernelRequest::Package { suite, name } => from_suite(suite, Wanted::Package(name)),
         KernelRequest::Files { image, build_dir } => {
-            let made = files::prepare(image, build_dir, cache, progress, warnings)?;
-            let kernel = (made.vmlinux, made.vmlinux_sha256);
-            assemble(
-                request,
-                cache,
-                progress,
-                made.release,
-                kernel,
-                &made.module,
-                None,
-            )
+            let made = files::prepare(image, build_dir, cache, progress, options)?;
+            let guest = Unpacked {
+                release: made.release,
+                vmlinux: made.vmlinux,
+                vmlinux_sha256: made.vmlinux_sha256,
+                module: made.module,
+                package: None,
+                relay: made.relay,
+            };
+            guest.assemble(request, cache, progress)
         }
     }
 }
@@ -133,38 +134,48 @@ pub fn kvm_modules(
     Ok(names.iter().map(path).collect())
 }
 
-/// Adds the initramfs to kernel and module.
-fn assemble(
-    request: &KernelRequest,
-    cache: &Cache,
-    progress: &dyn Progress,
+/// Everything of a guest but its initramfs.
+struct Unpacked {
     release: String,
-    (vmlinux, vmlinux_sha256): (PathBuf, String),
-    module: &Entry,
+    vmlinux: PathBuf,
+    vmlinux_sha256: String,
+    module: Entry,
     package: Option<PackageId>,
-) -> Result<Guest, Error> {
-    let module_sha256 = module.sha256(MODULE)?;
-    let key = Key::new("initramfs")
-        .with("agent", hash::of_bytes(embedded::AGENT))
-        .with("module", module_sha256.clone());
-    let module_path = module.path(MODULE);
-    let entry = cache.entry(&key, progress, |dir| {
-        let module = fs::read(&module_path).map_err(io_error("read", &module_path))?;
-        let archive = initramfs::build(embedded::AGENT, &module).map_err(Error::Initramfs)?;
-        let path = dir.join(INITRAMFS);
-        fs::write(&path, archive).map_err(io_error("write", &path))?;
-        Ok::<_, Error>(Value::Null)
-    })?;
-    Ok(Guest {
-        request: request.clone(),
-        release,
-        vmlinux,
-        vmlinux_sha256,
-        initramfs: entry.path(INITRAMFS),
-        initramfs_sha256: entry.sha256(INITRAMFS)?,
-        module: module_path,
-        module_sha256,
-        module_log: module.path(LOG),
-        package,
-    })
+    relay: Option<Relay>,
+}
+
+impl Unpacked {
+    /// Adds the initramfs to kernel and module.
+    fn assemble(
+        self,
+        request: &KernelRequest,
+        cache: &Cache,
+        progress: &dyn Progress,
+    ) -> Result<Guest, Error> {
+        let module_sha256 = self.module.sha256(MODULE)?;
+        let key = Key::new("initramfs")
+            .with("agent", hash::of_bytes(embedded::AGENT))
+            .with("module", module_sha256.clone());
+        let module_path = self.module.path(MODULE);
+        let entry = cache.entry(&key, progress, |dir| {
+            let module = fs::read(&module_path).map_err(io_error("read", &module_path))?;
+            let archive = initramfs::build(embedded::AGENT, &module).map_err(Error::Initramfs)?;
+            let path = dir.join(INITRAMFS);
+            fs::write(&path, archive).map_err(io_error("write", &path))?;
+            Ok::<_, Error>(Value::Null)
+        })?;
+        Ok(Guest {
+            request: request.clone(),
+            release: self.release,
+            vmlinux: self.vmlinux,
+            vmlinux_sha256: self.vmlinux_sha256,
+            initramfs: entry.path(INITRAMFS),
+            initramfs_sha256: entry.sha256(INITRAMFS)?,
+            module: module_path,
+            module_sha256,
+            module_log: self.module.path(LOG),
+            package: self.package,
+            relay: self.relay,
+        })
+    }
 }

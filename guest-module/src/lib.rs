@@ -33,6 +33,7 @@ mod packaged;
 mod packages;
 mod progress;
 mod qemu;
+mod relay;
 mod request;
 mod root;
 mod version;
@@ -52,5 +53,8 @@ pub use module::ModuleError;
 pub use packages::{ChooseError, PackageId};
 pub use progress::{Progress, Silent, Step, Terminal};
 pub use qemu::{Qemu, QemuError, qemu};
+pub use relay::{
+    Relay, RelayError, RelayFrom, RelayRequest, RelayRequestError, RelayVersion, RelayVersionError,
+};
 pub use request::{KernelRequest, RequestError};
 pub use root::check as check_root;

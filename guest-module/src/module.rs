@@ -3,60 +3,36 @@
 //! For a packaged kernel the build runs in a root made of exactly the packages its headers ask for, whatever
 //! the host has. For the user's own tree it runs with the host's tools, which built that tree.
 
+mod error;
+mod inputs;
+mod log;
+mod objects;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::cache::{Cache, CacheError, Entry, Key, io_error};
-use crate::child::{self, ChildError};
+use crate::child;
 use crate::embedded;
-use crate::jail::{Jail, JailError};
+use crate::jail::Jail;
 use crate::progress::Progress;
+use crate::relay::Own;
+
+pub use error::ModuleError;
+use inputs::Inputs;
 
 /// The module's file name in its cache entry.
 pub(crate) const MODULE: &str = "relaybed.ko";
 
 /// The build's full output in the module's cache entry.
 pub(crate) const LOG: &str = "build.log";
-
-/// Lines that name errors, and last lines, that go into an error's text.
-const ERROR_LINES: usize = 10;
-
-/// The module was not built.
-#[derive(Debug, thiserror::Error)]
-pub enum ModuleError {
-    /// The compiler or kbuild refused.
-    #[error("the module does not build for {release}; the whole log is in {}:\n{excerpt}", log.display())]
-    Build {
-        /// The kernel.
-        release: String,
-        /// The whole output.
-        log: PathBuf,
-        /// Its telling lines.
-        excerpt: String,
-    },
-    /// make was content, but there is no module.
-    #[error("the build for {release} ended well without a {MODULE}; the whole log is in {}", log.display())]
-    Nothing {
-        /// The kernel.
-        release: String,
-        /// The whole output.
-        log: PathBuf,
-    },
-    /// The build could not be started.
-    #[error(transparent)]
-    Child(#[from] ChildError),
-    /// There is no way into the build's root.
-    #[error(transparent)]
-    Jail(#[from] JailError),
-    /// The cache cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
 
 /// What a module is built against, and with what.
 #[derive(Debug)]
@@ -67,20 +43,85 @@ pub(crate) enum Against<'a> {
         headers: &'a Entry,
         /// Compiler, make, shell and so on.
         tools: &'a Entry,
+        /// What names the two.
+        identity: &'a str,
     },
     /// The user's tree and the host's tools.
     Tree(&'a Path),
 }
 
-/// The module's key: what it is built against, our sources, and how strict the compiler is.
-pub(crate) fn key(against: &str, warnings: bool) -> Key {
-    Key::new("module")
-        .with("against", against)
-        .with("sources", embedded::sources_hash())
-        .with("warnings", if warnings { "W=1" } else { "default" })
+/// How a module is built, whatever it is built against.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// With kbuild's extra warnings.
+    warnings: bool,
+    /// The relay.c that becomes part of it.
+    pub(crate) own: Option<Own>,
 }
 
-/// The built module's entry, from the cache or by building.
+impl Recipe {
+    /// A module that drives the kernel's own relay.
+    pub(crate) fn new(warnings: bool) -> Self {
+        Self {
+            warnings,
+            own: None,
+        }
+    }
+
+    /// Lays out everything that the module is built from.
+    fn write(&self, build: &Path) -> Result<(), CacheError> {
+        embedded::write_sources(build)?;
+        match &self.own {
+            Some(own) => own.write(&build.join("module")),
+            None => Ok(()),
+        }
+    }
+
+    /// The same on top of what an earlier build with another relay.c compiled, if there was one.
+    fn write_on(
+        &self,
+        objects: Option<&Key>,
+        cache: &Cache,
+        build: &Path,
+    ) -> Result<(), ModuleError> {
+        if let (Some(own), Some(key)) = (&self.own, objects)
+            && objects::lay_out(cache, key, build)?
+        {
+            return Ok(own.write_source(&build.join("module"))?);
+        }
+        Ok(self.write(build)?)
+    }
+
+    /// Names the objects that builds with different relay.c files have in common. None for a module that drives
+    /// the kernel's relay: that is built once.
+    fn objects_key(&self, against: &Against<'_>) -> Option<Key> {
+        let Against::Packages { identity, .. } = against else {
+            // Compiled below a path that is another one every time.
+            return None;
+        };
+        let key = self.add_to(Key::new("module-objects"), identity);
+        Some(self.own.as_ref()?.add_all_but_source_to(key))
+    }
+
+    fn add_to(&self, key: Key, against: &str) -> Key {
+        let warnings = if self.warnings { "W=1" } else { "default" };
+        key.with("against", against)
+            .with("sources", embedded::sources_hash())
+            .with("warnings", warnings)
+    }
+}
+
+/// The module's key: what it is built against, all sources, and how strict the compiler is.
+pub(crate) fn key(against: &str, recipe: &Recipe) -> Key {
+    let key = recipe.add_to(Key::new("module"), against);
+    match &recipe.own {
+        Some(own) => own.add_to(key),
+        None => key,
+    }
+}
+
+/// The built module's entry, from the cache or by building. One that was built in the user's tree is taken from
+/// the cache only while everything that its build read is as it was.
 ///
 /// # Errors
 /// See [`ModuleError`].
@@ -89,19 +130,20 @@ pub(crate) fn build(
     key: &Key,
     release: &str,
     against: &Against<'_>,
-    warnings: bool,
+    recipe: &Recipe,
     progress: &dyn Progress,
 ) -> Result<Entry, ModuleError> {
-    cache.entry(key, progress, |dir| {
+    let make = |dir: &Path| {
         let step = progress.begin(&format!("building the module for {release}"), None);
         let work = dir.join("work");
+        let objects = recipe.objects_key(against);
         let make = match against {
-            Against::Packages { headers, tools } => {
+            Against::Packages { headers, tools, .. } => {
                 for part in [tools, headers] {
                     let root = part.path("root");
                     link_tree(&root, &work).map_err(io_error("link", &root))?;
                 }
-                embedded::write_sources(&work.join("build"))?;
+                recipe.write_on(objects.as_ref(), cache, &work.join("build"))?;
                 let mut make = Jail::new(&work)?.command("/usr/bin/make");
                 make.arg("-C")
                     .arg(format!("/usr/src/linux-headers-{release}"));
@@ -111,7 +153,7 @@ pub(crate) fn build(
                 make
             }
             Against::Tree(tree) => {
-                embedded::write_sources(&work.join("build"))?;
+                recipe.write(&work.join("build"))?;
                 let mut make = Command::new("make");
                 for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "W"] {
                     make.env_remove(inherited);
@@ -121,11 +163,41 @@ pub(crate) fn build(
                 make
             }
         };
-        let facts = run(make, cache, dir, key, release, warnings)?;
+        let begun = SystemTime::now();
+        run(make, cache, dir, key, release, recipe)?;
+        let inputs = match against {
+            Against::Packages { .. } => None,
+            Against::Tree(tree) => {
+                let module = work.join("build/module");
+                let read = Inputs::of_build(tree, &module, begun);
+                Some(read.map_err(io_error("read what was built in", &module))?)
+            }
+        };
+        if let Some(objects) = objects {
+            objects::keep(cache, &objects, &work.join("build"))?;
+        }
         fs::remove_dir_all(&work).map_err(io_error("remove", &work))?;
         step.finish();
-        Ok(facts)
-    })
+        Ok(json!(Facts { inputs }))
+    };
+    if let Against::Packages { .. } = against {
+        return cache.entry(key, progress, make);
+    }
+    if let Some(entry) = cache.find(key, progress) {
+        let facts: Result<Facts, _> = entry.facts();
+        if facts.is_ok_and(|facts| facts.inputs.is_some_and(|inputs| inputs.hold())) {
+            return Ok(entry);
+        }
+        progress.say("the tree has changed since the module was built");
+    }
+    cache.entry_anew(key, progress, make)
+}
+
+/// What a module's entry says of it.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    /// What its build read of the user's tree.
+    inputs: Option<Inputs>,
 }
 
 /// Runs make and moves what came of it into the entry.
@@ -135,11 +207,11 @@ fn run(
     dir: &Path,
     key: &Key,
     release: &str,
-    warnings: bool,
-) -> Result<Value, ModuleError> {
+    recipe: &Recipe,
+) -> Result<(), ModuleError> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     make.arg(format!("-j{jobs}"));
-    if warnings {
+    if recipe.warnings {
         // The check of comments that comes along wants Perl or Python modules, each release others.
         make.args(["W=1", "cmd_checkdoc="]);
     }
@@ -156,35 +228,18 @@ fn run(
     for path in [&kept, &in_entry] {
         fs::write(path, &log).map_err(io_error("write", path))?;
     }
-    let release = release.to_owned();
     if !status.success() {
-        return Err(ModuleError::Build {
-            release,
-            log: kept,
-            excerpt: excerpt(&log),
-        });
+        let relay = recipe.own.as_ref().map(|own| &own.relay);
+        return Err(error::failure(relay, release, &log, kept));
     }
+    let release = release.to_owned();
     let built = dir.join("work/build/module").join(MODULE);
     match fs::copy(&built, dir.join(MODULE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(ModuleError::Nothing { release, log: kept })
         }
         Err(error) => Err(io_error("copy", &built)(error).into()),
-        Ok(_) => Ok(json!({ "release": release })),
-    }
-}
-
-/// The lines of a build's log that say what went wrong.
-fn excerpt(log: &str) -> String {
-    let errors: Vec<&str> = log
-        .lines()
-        .filter(|line| line.to_lowercase().contains("error"))
-        .take(ERROR_LINES)
-        .collect();
-    if errors.is_empty() {
-        child::tail(log)
-    } else {
-        errors.join("\n")
+        Ok(_) => Ok(()),
     }
 }
 
@@ -211,33 +266,4 @@ fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_excerpt_shows_the_errors() {
-        let mut log = String::from("CC main.o\nmain.c:3:1: error: unknown type\n");
-        log += &"note: much talk\n".repeat(100);
-        assert_eq!(excerpt(&log), "main.c:3:1: error: unknown type");
-        assert!(excerpt("a\nlast words\n").contains("last words"));
-    }
-
-    #[test]
-    fn trees_are_laid_over_one_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b, both) = (
-            dir.path().join("a"),
-            dir.path().join("b"),
-            dir.path().join("both"),
-        );
-        for (tree, name) in [(&a, "one"), (&b, "two")] {
-            fs::create_dir_all(tree.join("usr/lib")).unwrap();
-            fs::write(tree.join("usr/lib").join(name), name).unwrap();
-            symlink("usr/lib", tree.join("lib")).unwrap();
-        }
-        link_tree(&a, &both).unwrap();
-        link_tree(&b, &both).unwrap();
-        assert_eq!(fs::read(both.join("lib/one")).unwrap(), b"one");
-        assert_eq!(fs::read(both.join("lib/two")).unwrap(), b"two");
-    }
-}
+mod tests;

@@ -14,11 +14,13 @@ use crate::apt::{self, AptError, AptRoot};
 use crate::cache::{Cache, Entry, Key, io_error};
 use crate::deb;
 use crate::error::Error;
+use crate::guest::Options;
 use crate::image::{self, MAX_IMAGE_BYTES};
 use crate::kconfig;
-use crate::module::{self, Against};
+use crate::module::{self, Against, Recipe};
 use crate::packages::{self, Choice, PackageId};
 use crate::progress::{Progress, Silent};
+use crate::relay::{self, Relay};
 use crate::request::KernelRequest;
 use crate::root;
 
@@ -65,6 +67,8 @@ pub(crate) struct Packaged {
     pub(crate) kernel: Entry,
     /// The entry that holds the module.
     pub(crate) module: Entry,
+    /// The relay that the module has instead of the kernel's.
+    pub(crate) relay: Option<Relay>,
 }
 
 /// What is looked for in a suite.
@@ -83,7 +87,7 @@ struct Session<'a> {
     wanted: Wanted<'a>,
     cache: &'a Cache,
     progress: &'a dyn Progress,
-    warnings: bool,
+    recipe: Recipe,
 }
 
 /// Makes kernel and module for a request that names packages.
@@ -95,17 +99,23 @@ pub(crate) fn prepare(
     (suite, wanted): (&str, Wanted<'_>),
     cache: &Cache,
     progress: &dyn Progress,
-    warnings: bool,
+    options: &Options,
 ) -> Result<Packaged, Error> {
-    let session = Session {
+    let mut session = Session {
         request,
         suite,
         wanted,
         cache,
         progress,
-        warnings,
+        recipe: Recipe::new(options.module_warnings),
     };
-    let (mut resolution, apt) = session.resolve(cache.refresh())?;
+    let (mut resolution, mut apt) = session.resolve(cache.refresh())?;
+    if let Some(asked) = &options.relay {
+        // Its source may come from the same apt root, which is ours alone as long as we hold it.
+        apt = None;
+        let kernel = Some((suite, resolution.image.version.as_str()));
+        session.recipe.own = Some(relay::obtain(asked, kernel, cache, progress)?);
+    }
     let (kernel, module) = session.obtain(&mut resolution, apt)?;
     let Resolution { release, image, .. } = resolution;
     progress.say(&format!(
@@ -117,6 +127,7 @@ pub(crate) fn prepare(
         package: image,
         kernel,
         module,
+        relay: session.recipe.own.map(|own| own.relay),
     })
 }
 
@@ -137,7 +148,7 @@ pub(crate) fn image_modules(
         wanted,
         cache,
         progress,
-        warnings: false,
+        recipe: Recipe::new(false),
     };
     let (mut resolution, apt) = session.resolve(false)?;
     if let Some(found) = cache.find(&resolution.image_modules_key(names), &Silent) {
@@ -190,9 +201,13 @@ impl Resolution {
         Key::new("tools").with("packages", packages::identity(&self.tools))
     }
 
-    fn module_key(&self, warnings: bool) -> Key {
-        let against = format!("{} {}", self.headers_key().hash(), self.tools_key().hash());
-        module::key(&against, warnings)
+    fn module_key(&self, recipe: &Recipe) -> Key {
+        module::key(&self.build_identity(), recipe)
+    }
+
+    /// Names what a module is built against, and with what.
+    fn build_identity(&self) -> String {
+        format!("{} {}", self.headers_key().hash(), self.tools_key().hash())
     }
 }
 
@@ -290,7 +305,7 @@ impl Session<'_> {
         let Some(kernel) = cached(&resolution.kernel_key()) else {
             return Ok(None);
         };
-        if let Some(module) = cached(&resolution.module_key(self.warnings)) {
+        if let Some(module) = cached(&resolution.module_key(&self.recipe)) {
             return Ok(Some((kernel, module)));
         }
         let parts = (
@@ -397,7 +412,7 @@ impl Session<'_> {
         apt: &AptRoot,
         downloads: &Path,
     ) -> Result<Entry, Error> {
-        let key = resolution.module_key(self.warnings);
+        let key = resolution.module_key(&self.recipe);
         if let Some(module) = self.cache.find(&key, &Silent) {
             return Ok(module);
         }
@@ -434,11 +449,16 @@ impl Session<'_> {
         let config = root::resolve(&root, &config).map_err(io_error("find .config in", &root))?;
         let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
         kconfig::check(&text, release)?;
-        let key = resolution.module_key(self.warnings);
-        let against = Against::Packages { headers, tools };
-        let (warnings, progress) = (self.warnings, self.progress);
+        let key = resolution.module_key(&self.recipe);
+        let identity = resolution.build_identity();
+        let against = Against::Packages {
+            headers,
+            tools,
+            identity: &identity,
+        };
+        let (recipe, progress) = (&self.recipe, self.progress);
         Ok(module::build(
-            self.cache, &key, release, &against, warnings, progress,
+            self.cache, &key, release, &against, recipe, progress,
         )?)
     }
 

@@ -1,10 +1,12 @@
 //! The command line: what can be asked of `relaybed`, and the texts that say so.
 
 mod bench;
+mod bisect;
 mod cache;
 mod capture;
 mod check;
 mod doctor;
+mod explain;
 mod explore;
 mod fuzz;
 mod judge;
@@ -25,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use relaybed_guest::{RelayFrom, RelayVersion};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
 use crate::run::Isolate;
@@ -79,6 +82,11 @@ enum Command {
     },
     /// List the known issues of relay: what they are, which kernels have them, what shows them.
     Known,
+    /// Say what the code of a finding means, what a correct kernel does, and what usually causes it.
+    Explain {
+        /// A code, such as R0301; all codes are listed if none is given.
+        code: Option<String>,
+    },
     /// Check scenario files without running them.
     Check {
         /// Scenario files.
@@ -147,6 +155,8 @@ Examples:
   relaybed run --repeat 200 ordering             the same verdict 200 times in a row
   relaybed run --isolate per-scenario --jobs 4   every scenario on a fork of its own, four at a time
   relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
+  git bisect run relaybed run --relay kernel/relay.c --bisect my-case.toml
+  relaybed run --relay kernel/relay.c            your relay.c, on a stock kernel, without building a kernel
   relaybed run --format json | jq .              for programs
   relaybed run --plant torn ordering             spoil a record on purpose: must end red
   relaybed run --gdb my-case.toml                hold the machine at the failure, for gdb";
@@ -172,6 +182,8 @@ pub(crate) struct MachineArgs {
     /// Build tree (or headers) of a kernel given as a file, to build the module against.
     #[arg(long, value_name = "TREE")]
     pub build_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub relay: RelayArgs,
     /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
     /// as many as it wants].
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
@@ -194,6 +206,21 @@ pub(crate) struct MachineArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     pub no_image: bool,
+}
+
+/// Which relay to test.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RelayArgs {
+    /// Test this relay.c in place of the kernel's: a file, source:VERSION or source:SUITE:VERSION for the one of
+    /// Debian's source package, source:kernel for the one that the kernel was built from.
+    #[arg(long, value_name = "FILE")]
+    pub relay: Option<RelayFrom>,
+    /// The relay.h that belongs to it [default: the one of its tree, else the kernel's].
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    pub relay_header: Option<PathBuf>,
+    /// The release whose behaviour is expected of it [default: the one of its tree, else the kernel's].
+    #[arg(long, value_name = "VERSION", requires = "relay")]
+    pub relay_as: Option<RelayVersion>,
 }
 
 /// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told
@@ -297,6 +324,11 @@ pub(crate) struct RunArgs {
     /// of them nothing is left to hold.
     #[arg(long, conflicts_with = "jobs")]
     gdb: bool,
+    /// For `git bisect run`: ends with 0 where no scenario failed, 1 where one did or the guest died in it, 125
+    /// where nothing can be said of this commit (it does not build or boot, or every scenario is skipped), and
+    /// 128 or more on trouble of our own, which stops git.
+    #[arg(long)]
+    bisect: bool,
 }
 
 /// Parses the command line and does what it says.
@@ -316,7 +348,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) if args.bisect => return bisect::for_git(run::run(&args)),
+        Command::Run(args) => run::run(&args).map(|end| end.exit),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
@@ -324,6 +357,7 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Check { files } => check::check(&files),

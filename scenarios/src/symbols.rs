@@ -4,10 +4,16 @@
 
 pub mod elf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest function that an address is taken to be inside of, where no later symbol ends it.
 const FUNCTION_MAX: u64 = 1 << 20;
+
+/// Modules lie from here on, on x86-64 and without KASLR.
+const MODULES: u64 = 0xffff_ffff_a000_0000;
+
+/// What the module puts before the names of a relay.c of its own (own_names.h).
+const OWN: &str = "own_";
 
 /// The text is no symbol table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +60,26 @@ impl Symbols {
         }
         table.by_address.sort();
         Ok(table)
+    }
+
+    /// Where the module has a relay.c of its own: its functions go by the names that relay.c gives them, and the
+    /// kernel's of the same names are left out.
+    pub fn prefer_own_relay(&mut self) {
+        let all = std::mem::take(&mut self.by_address);
+        let in_module = |at: u64| at >= MODULES;
+        let name_of = |(at, name): (u64, String)| match name.strip_prefix(OWN) {
+            Some(rest) if in_module(at) => (at, rest.to_owned()),
+            _ => (at, name),
+        };
+        let all: Vec<_> = all.into_iter().map(name_of).collect();
+        let in_module = |(at, name): &&(u64, String)| in_module(*at).then_some(name.clone());
+        let module: BTreeSet<String> = all.iter().filter_map(|s| in_module(&s)).collect();
+        let keep = |(at, name): &(u64, String)| *at >= MODULES || !module.contains(name);
+        self.by_address = all.into_iter().filter(keep).collect();
+        self.by_name = BTreeMap::new();
+        for (at, name) in &self.by_address {
+            self.by_name.entry(name.clone()).or_default().push(*at);
+        }
     }
 
     /// Addresses of the functions of this name: several static functions may share one.
@@ -117,6 +143,19 @@ mod tests {
         assert_eq!(table.at(0xffff_ffff_80ff_ffff), None);
         assert_eq!(table.at(0xffff_ffff_8200_0000), None);
         assert_eq!(table.end(0xffff_ffff_8100_0000), 0xffff_ffff_8100_0100);
+    }
+
+    #[test]
+    fn an_own_relay_takes_the_place_of_the_kernels() {
+        let text = "ffffffff81000000 relay_open\nffffffff81000100 relay_file_read\n\
+                    ffffffff81000200 vfs_read\nffffffffc0000000 own_relay_open\n\
+                    ffffffffc0000100 relay_file_read\n";
+        let mut table = Symbols::parse(text).unwrap();
+        table.prefer_own_relay();
+        assert_eq!(table.named("relay_open"), [0xffff_ffff_c000_0000]);
+        assert_eq!(table.named("relay_file_read"), [0xffff_ffff_c000_0100]);
+        assert_eq!(table.named("vfs_read"), [0xffff_ffff_8100_0200]);
+        assert_eq!(table.at(0xffff_ffff_c000_0004), Some(("relay_open", 4)));
     }
 
     #[test]

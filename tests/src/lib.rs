@@ -19,6 +19,7 @@ use serde_json::Value;
 pub fn wish() -> Wish {
     Wish {
         kernel: relaybed_guest::KernelRequest::default(),
+        relay: None,
         vcpus: Some(2),
         memory_mib: 256,
         backend: BackendWish::Qemu,

@@ -29,8 +29,9 @@ fn builds_without_a_warning(kernel: &str) {
     let cache = Cache::open(None).unwrap();
     let options = Options {
         module_warnings: true,
+        relay: None,
     };
-    let guest = prepare_with(&request, &cache, &Terminal::new(), options).unwrap();
+    let guest = prepare_with(&request, &cache, &Terminal::new(), &options).unwrap();
     let log = fs::read_to_string(&guest.module_log).unwrap();
     assert!(
         log.contains("relaybed.ko") || log.contains("LD [M]"),
@@ -151,7 +152,7 @@ fn a_module_of_another_kernel_is_told_apart() {
     let newest: KernelRequest = NEWEST.parse().unwrap();
     let older: KernelRequest = "bookworm:6.1".parse().unwrap();
     let prepare =
-        |request| prepare_with(request, &cache, &Terminal::new(), Options::default()).unwrap();
+        |request| prepare_with(request, &cache, &Terminal::new(), &Options::default()).unwrap();
     let (newest, older) = (prepare(&newest), prepare(&older));
     let qemu = relaybed_guest::qemu(&cache, &Terminal::new()).unwrap();
     let spec = relaybed_vmm::MachineSpec::new(

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Setting {
     /// `uname -r` of the guest, as the guest says.
     pub release: String,
-    /// LINUX_VERSION_CODE of the headers the module was built with.
+    /// LINUX_VERSION_CODE of the release whose relay this is: the kernel's, unless another relay was tested.
     pub linux_version: u32,
     /// CPUs online in the guest.
     pub vcpus: u32,
@@ -22,6 +22,29 @@ pub struct Setting {
     pub accel: String,
     /// Planted defect, if one was asked for.
     pub plant: Option<Planted>,
+    /// The relay.c that was tested in place of the kernel's, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<OwnRelay>,
+}
+
+/// A relay.c that was built into the module and driven in place of the kernel's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnRelay {
+    /// The file's path, or package, version and path in it.
+    pub origin: String,
+    /// SHA-256 of relay.c.
+    pub sha256: String,
+    /// The release whose behaviour is expected of it, where that is not the kernel's.
+    pub version: Option<String>,
+}
+
+impl std::fmt::Display for OwnRelay {
+    /// Origin, release and the beginning of the hash.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let short = self.sha256.get(..12).unwrap_or(&self.sha256);
+        let version = self.version.as_deref().unwrap_or("the kernel's release");
+        write!(f, "{} ({version}, sha256 {short})", self.origin)
+    }
 }
 
 /// A defect that the module was asked to plant.

@@ -9,10 +9,13 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod errno;
 pub mod evidence;
+pub mod finding;
 pub mod fnv;
 pub mod hex;
 pub mod place;
+pub mod pollbits;
 pub mod select;
 pub mod trace;
 pub mod transports;

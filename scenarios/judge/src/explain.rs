@@ -7,17 +7,25 @@
 
 mod agree;
 mod fired;
+mod forging;
 mod label;
 mod line;
+mod marks;
 mod polls;
+mod search;
+mod stepping;
+mod task;
 
 use relaybed_twin::Defects;
 
 use super::checks;
 use super::matter::{Matter, Report};
 pub(super) use fired::Fired;
-use line::Line;
-pub(super) use line::one_run;
+pub(super) use forging::one_run;
+use marks::Marks;
+use search::{SWITCHES, Search};
+use stepping::{Stepping, built};
+use task::Policy;
 
 /// A way in which the twin gives the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +34,25 @@ pub(super) struct Explanation {
     pub(super) met: Defects,
 }
 
-/// Explains the evidence by relay with these defects.
+/// Explains the evidence by relay with these defects, within a bound.
 pub(super) fn explain(matter: &Matter<'_>, defects: Defects) -> Option<Explanation> {
-    let line = Line::find(matter, defects)?;
-    let met = label::met(matter, &line, defects)?;
-    Some(Explanation { met })
+    let marks = Marks::of(matter)?;
+    let built = built(matter.evidence.setting.linux_version, defects);
+    let look = |policy: Policy, switches: u32| {
+        let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
+        state.policy = policy;
+        state.run.start();
+        Search::new(matter, &marks, switches).from(state, 0)
+    };
+    let met = if marks.met.is_empty() {
+        look(Policy::ALL[0], 0)
+    } else {
+        let mut tries = SWITCHES
+            .iter()
+            .flat_map(|switches| Policy::ALL.map(|policy| (policy, *switches)));
+        tries.find_map(|(policy, switches)| look(policy, switches))
+    };
+    met.map(|met| Explanation { met })
 }
 
 /// The checks that leave nothing open where everything is predicted.
@@ -49,6 +71,6 @@ fn is_equal(matter: &Matter<'_>, prediction: &relaybed_contract::Prediction) -> 
     let mut report = Report::default();
     EQUAL.iter().all(|check| {
         check(&own, &mut report);
-        report.failures.is_empty()
+        report.findings.is_empty()
     })
 }

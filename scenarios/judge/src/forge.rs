@@ -10,6 +10,7 @@ use relaybed_abi::{
 };
 use zerocopy::IntoBytes;
 
+use relaybed_case::errno::ENODEV;
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
 use relaybed_case::{Case, FileCall, Files, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
@@ -21,7 +22,6 @@ use relaybed_twin::Defects;
 use crate::explain::{self, Fired};
 use spoiler::{Spoiler, is_target};
 
-const ENODEV: i32 = 19;
 /// How far behind its place a misplaced record lands, in bytes.
 const MISPLACE_BYTES: u32 = 8;
 
@@ -127,6 +127,7 @@ fn setting(linux_version: u32, online_cpus: u32, plant: Option<Planted>) -> Sett
         backend: "forged".to_owned(),
         accel: "none".to_owned(),
         plant,
+        relay: None,
     }
 }
 
@@ -272,11 +273,7 @@ impl Forger<'_> {
         let guests = relaybed_contract::order::operations(self.case).filter(nested);
         let guests: Vec<Fired> = guests.map(Fired::Done).collect();
         for fired in self.fired.iter().chain(&guests) {
-            let (Fired::Done(at)
-            | Fired::Prepared(at)
-            | Fired::Online(at)
-            | Fired::Polls(at)
-            | Fired::Polled(at)) = fired;
+            let at = &fired.at();
             let result = &mut results[at.actor][at.op];
             if result.order_end != 0 {
                 continue;
@@ -285,7 +282,7 @@ impl Forger<'_> {
                 self.order += 1;
                 result.order_start = self.order;
             }
-            if matches!(fired, Fired::Prepared(_) | Fired::Polls(_)) {
+            if !fired.is_last() {
                 continue;
             }
             let op = &self.case.actors[at.actor].ops[at.op];
@@ -294,9 +291,8 @@ impl Forger<'_> {
                 state: State::Done.code(),
                 ..*result
             };
-            result.error = predicted
-                .error
-                .map_or(-ENODEV, |error| -i32::try_from(error).unwrap_or(ENODEV));
+            let error = predicted.error.unwrap_or(ENODEV);
+            result.error = error.cast_signed().wrapping_neg();
             result.value = predicted.value.unwrap_or(0);
             result.refused = predicted.refused.unwrap_or(0);
             if let Op::FilePoll { timeout_ms, .. } = op

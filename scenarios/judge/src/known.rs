@@ -4,17 +4,18 @@
 //! answer, count and byte. What takes a defect that the kernel should not have is a failure, and so is
 //! everything that nothing explains.
 
-use relaybed_case::verdict::{Failure, Verdict};
+use relaybed_case::finding::{Finding, Regression};
+use relaybed_case::verdict::Verdict;
 use relaybed_twin::{Defects, defects_of, issues};
 
 use super::explain::{Explanation, explain};
 use super::matter::Matter;
 
 /// The verdict on a case, from all that failed in it.
-pub(super) fn verdict(matter: &Matter<'_>, failures: Vec<Failure>) -> Verdict {
+pub(super) fn verdict(matter: &Matter<'_>, findings: Vec<Finding>) -> Verdict {
     verdict_of(
         matter,
-        failures,
+        findings,
         defects_of(matter.evidence.setting.linux_version),
     )
 }
@@ -22,30 +23,39 @@ pub(super) fn verdict(matter: &Matter<'_>, failures: Vec<Failure>) -> Verdict {
 /// The same for a kernel that should have these defects.
 pub(super) fn verdict_of(
     matter: &Matter<'_>,
-    mut failures: Vec<Failure>,
+    mut findings: Vec<Finding>,
     expected: Defects,
 ) -> Verdict {
-    if failures.is_empty() {
+    if findings.is_empty() {
         return passed(&matter.case.name, expected);
     }
     if let Some(Explanation { met }) = explain(matter, expected) {
         return Verdict::Known {
             id: met.to_string(),
-            failures,
+            findings,
         };
     }
-    let back = Defects::all()
-        .except(expected)
+    let back = Defects::ALL
+        .minus(expected)
         .iter()
         .find_map(|defect| explain(matter, expected.with(defect)));
-    if let (Some(Explanation { met }), Some(first)) = (back, failures.first_mut()) {
-        let back = met.except(expected);
-        first.what = format!(
-            "known issue {back} is back, which this kernel should not have: {}",
-            first.what
-        );
+    if let (Some(Explanation { met }), Some(first)) = (back, findings.first()) {
+        let back = regression(met.minus(expected));
+        let back = Finding::new(first.at.clone(), back);
+        findings.insert(0, back);
     }
-    Verdict::Failed { failures }
+    Verdict::Failed { findings }
+}
+
+/// Defects that showed and should be gone.
+fn regression(back: Defects) -> Regression {
+    let issues = issues().iter();
+    let of = issues.filter(|issue| issue.defect.is_some_and(|defect| back.has(defect)));
+    let kernels: Vec<String> = of.map(|issue| issue.kernels.to_string()).collect();
+    Regression::Back {
+        id: back.to_string().into(),
+        kernels: kernels.join("; ").into(),
+    }
 }
 
 /// Nothing failed; where the case would show an issue that this kernel should have, that is news.

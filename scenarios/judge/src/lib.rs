@@ -1,7 +1,7 @@
 //! The judge: from a case and the evidence of one run to a verdict.
 //!
 //! The sub-buffers' bytes are parsed into records once ([`parse`]); then one checker per property looks
-//! at case, prediction, evidence and records, and failures are told with the most telling property
+//! at case, prediction, evidence and records, and findings are reported with the most telling property
 //! first. Evidence is hostile: nothing in it makes a checker panic or work without bound. Pure: no
 //! files, clock, threads or environment.
 //!
@@ -24,8 +24,8 @@ mod identify;
 mod known;
 mod pick;
 mod run;
+mod settle;
 mod streams;
-mod words;
 mod written;
 
 pub use claims::claims;

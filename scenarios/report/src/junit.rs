@@ -10,7 +10,11 @@ use super::{CaseReport, Summary, human};
 use relaybed_case::verdict::Verdict;
 
 pub(super) fn all(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) -> io::Result<()> {
-    let mut report = Report::new(format!("relaybed on {}", summary.kernel));
+    let mut name = format!("relaybed on {}", summary.kernel);
+    if let Some(relay) = &summary.relay {
+        name += &format!(" with {relay}");
+    }
+    let mut report = Report::new(name);
     report.add_test_suites(suites(seen, ""));
     report.serialize(out).map_err(io::Error::other)
 }
@@ -34,15 +38,15 @@ fn row(case: &CaseReport) -> TestCase {
         Verdict::Skipped { reason } => skipped(reason.clone()),
         Verdict::NotRun { reason } => skipped(format!("not run: {reason}")),
         Verdict::Known { id, .. } => skipped(format!("known issue {id}")),
-        Verdict::Failed { failures } => {
+        Verdict::Failed { findings } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            if let Some(first) = failures.first() {
-                status.set_type(human::property(first.property));
-                status.set_message(first.what.clone());
+            if let Some(first) = findings.first() {
+                status.set_type(first.property().name());
+                status.set_message(format!("{}: {first}", first.code()));
             }
             let mut text = Vec::new();
             // Writing to memory cannot fail.
-            let _ = human::failures(&mut text, failures, &case.detail);
+            let _ = human::findings(&mut text, findings, &case.detail);
             status.set_description(String::from_utf8_lossy(&text).into_owned());
             status
         }

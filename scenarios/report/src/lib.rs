@@ -18,13 +18,13 @@ pub mod trace;
 pub mod transports;
 
 pub use excerpt::excerpt;
-pub use human::property as property_name;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use relaybed_case::evidence::OwnRelay;
 use relaybed_case::verdict::{Amount, Verdict};
 
 /// One scenario's result.
@@ -84,6 +84,9 @@ pub struct Summary {
     pub kernel: String,
     /// Package and version the kernel came from, or its path.
     pub kernel_origin: String,
+    /// The relay.c that was tested in place of the kernel's, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<OwnRelay>,
     /// `qemu` or `kvm`.
     pub backend: String,
     /// `tcg` or `kvm`.
@@ -216,7 +219,7 @@ pub trait Listener {
     /// One scenario ended.
     ///
     /// # Errors
-    /// When it cannot be told on.
+    /// When it cannot be written.
     fn case(&mut self, report: CaseReport) -> io::Result<()>;
 }
 

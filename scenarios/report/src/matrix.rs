@@ -36,6 +36,22 @@ pub struct Column {
 pub struct Matrix {
     /// In the order asked for.
     pub columns: Vec<Column>,
+    /// The columns come in pairs: a kernel with its built-in relay, and with a relay.c in a module. Both must say
+    /// the same of every scenario.
+    pub pairs: bool,
+}
+
+/// A scenario that a kernel's built-in relay and the relay.c in a module do not have the same verdict in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unequal<'a> {
+    /// The kernel.
+    pub kernel: &'a str,
+    /// The scenario.
+    pub scenario: &'a str,
+    /// The verdict with the built-in relay, in a word.
+    pub built_in: String,
+    /// And with the other one.
+    pub own: String,
 }
 
 /// One scenario on all kernels.
@@ -62,7 +78,38 @@ impl Matrix {
     #[must_use]
     pub fn exit(&self) -> Exit {
         let exits = self.columns.iter().map(|column| column.exit);
-        exits.fold(Exit::Passed, Exit::worse)
+        let worst = exits.fold(Exit::Passed, Exit::worse);
+        if self.unequal().is_empty() {
+            worst
+        } else {
+            worst.worse(Exit::Failed)
+        }
+    }
+
+    /// What differs within the pairs, where there are pairs. A kernel that was not tested has no verdicts, and
+    /// its trouble is reported instead.
+    #[must_use]
+    pub fn unequal(&self) -> Vec<Unequal<'_>> {
+        let pairs = self.columns.chunks_exact(2).enumerate();
+        let pairs =
+            pairs.filter(|(_, pair)| self.pairs && pair.iter().all(|c| c.trouble.is_empty()));
+        let tested: Vec<_> = pairs.map(|(at, pair)| (2 * at, pair)).collect();
+        let mut found = Vec::new();
+        for row in self.rows() {
+            for (at, pair) in &tested {
+                let cell = |at: usize| row.cells[at].map_or_else(|| "nothing".to_owned(), word);
+                let (built_in, own) = (cell(*at), cell(at + 1));
+                if built_in != own {
+                    found.push(Unequal {
+                        kernel: &pair[0].name,
+                        scenario: row.name,
+                        built_in,
+                        own,
+                    });
+                }
+            }
+        }
+        found
     }
 
     /// One row a scenario: those that differ between kernels first, else in the order of the run.

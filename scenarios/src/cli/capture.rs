@@ -50,9 +50,9 @@ pub(super) fn capture(
         )?;
     }
     match verdict {
-        Verdict::Failed { failures } => {
-            for failure in failures {
-                writeln!(stdout, "failed: {}", failure.what)?;
+        Verdict::Failed { findings } => {
+            for finding in findings {
+                writeln!(stdout, "failed: {} {finding}", finding.code())?;
             }
             Ok(Exit::Failed)
         }

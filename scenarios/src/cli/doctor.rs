@@ -55,13 +55,20 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
             Err(error) => problem(&mut out, "QEMU", &error)?,
         }
     }
-    match relaybed_guest::prepare(&wish.kernel, &cache, &progress) {
+    let options = relaybed_guest::Options {
+        relay: wish.relay.clone(),
+        ..relaybed_guest::Options::default()
+    };
+    match relaybed_guest::prepare_with(&wish.kernel, &cache, &progress, &options) {
         Ok(guest) => {
             let package = guest.package.map_or_else(
                 || wish.kernel.to_string(),
                 |package| format!("{} {}", package.name, package.version),
             );
             writeln!(out, "{:<12} {} ({package})", "kernel", guest.release)?;
+            if let Some(relay) = &guest.relay {
+                writeln!(out, "{:<12} {relay}", "relay")?;
+            }
             writeln!(out, "{:<12} {}", "vmlinux", guest.vmlinux.display())?;
             writeln!(out, "{:<12} {}", "initramfs", guest.initramfs.display())?;
         }

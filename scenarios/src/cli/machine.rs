@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use relaybed_guest::{Cache, KernelRequest, Terminal};
+use relaybed_guest::{Cache, KernelRequest, RelayFrom, RelayRequest, Terminal};
 
-use super::{Accel, Backend, MachineArgs, Stop};
+use super::{Accel, Backend, MachineArgs, RelayArgs, Stop};
 use crate::run::{BackendWish, Plan, Wish};
+use relaybed_case::select::quoted;
 use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
@@ -52,6 +53,7 @@ impl MachineArgs {
         })?;
         Ok(Wish {
             kernel,
+            relay: self.relay.request(),
             vcpus: self.vcpus,
             memory_mib: self.memory,
             backend: match self.backend {
@@ -132,8 +134,13 @@ impl MachineArgs {
         Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
     }
 
-    /// Takes the kernel and number of vCPUs of a recorded run, where none is asked for.
-    pub(super) fn recorded(&mut self, kernel: &str, vcpus: u32) {
+    /// Takes the kernel, relay.c and number of vCPUs of a recorded run, where none is asked for.
+    pub(super) fn recorded(&mut self, kernel: &str, relay: Option<&str>, vcpus: u32) {
+        if let (None, Some(relay)) = (&self.relay.relay, relay) {
+            // What does not parse was no name of a source: it is a path, and will not be found.
+            let file = |_| RelayFrom::File(relay.into());
+            self.relay.relay = Some(relay.parse().unwrap_or_else(file));
+        }
         if self.kernel == DEFAULT_KERNEL {
             kernel.clone_into(&mut self.kernel);
         }
@@ -152,6 +159,7 @@ impl MachineArgs {
         if let Some(tree) = &self.build_dir {
             add(format_args!(" --build-dir {}", tree.display()));
         }
+        add(format_args!("{}", self.relay.again()));
         if let Some(vcpus) = self.vcpus {
             add(format_args!(" --vcpus {vcpus}"));
         }
@@ -160,6 +168,32 @@ impl MachineArgs {
         }
         if self.accel == Accel::Tcg {
             add(format_args!(" --accel tcg"));
+        }
+        line
+    }
+}
+
+impl RelayArgs {
+    /// What these options ask for.
+    pub(super) fn request(&self) -> Option<RelayRequest> {
+        Some(RelayRequest {
+            from: self.relay.clone()?,
+            header: self.relay_header.clone(),
+            version: self.relay_as.clone(),
+        })
+    }
+
+    /// The options again, each behind a space.
+    pub(super) fn again(&self) -> String {
+        let mut line = String::new();
+        if let Some(relay) = &self.relay {
+            line += &format!(" --relay {}", quoted(&relay.to_string()));
+        }
+        if let Some(header) = &self.relay_header {
+            line += &format!(" --relay-header {}", quoted(&header.display().to_string()));
+        }
+        if let Some(version) = &self.relay_as {
+            line += &format!(" --relay-as {version}");
         }
         line
     }

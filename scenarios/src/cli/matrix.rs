@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use relaybed_guest::{Cache, Terminal};
+use relaybed_guest::{Cache, RelayFrom, Terminal};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
-use super::{Accel, Backend, MachineArgs, SideArgs, Stop, say, scenarios, within};
+use super::{Accel, Backend, MachineArgs, RelayArgs, SideArgs, Stop, say, scenarios, within};
 use crate::run::Options;
 use crate::run::matrix::{KernelWish, column, interrupted};
 use relaybed_report::Format;
@@ -30,6 +30,12 @@ pub(crate) struct MatrixArgs {
     /// [default: 5.10,6.1,6.1-rt,6.12,7.2,7.3].
     #[arg(long, value_delimiter = ',', value_name = "KERNELS")]
     kernels: Vec<String>,
+    #[command(flatten)]
+    relay: RelayArgs,
+    /// Run each kernel twice, with its built-in relay and with a relay.c in a module, and fail where the verdicts
+    /// differ [default of --relay here: source:kernel, the relay.c that the kernel was built from].
+    #[arg(long)]
+    parity: bool,
     /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
     /// as many as it wants].
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
@@ -97,14 +103,27 @@ impl MatrixArgs {
         } else {
             self.kernels.iter().map(named).collect()
         };
-        chosen.into_iter().map(|listed| self.wish(listed)).collect()
+        let mut wishes = Vec::new();
+        for listed in chosen {
+            if self.parity {
+                wishes.push(self.wish(listed.clone(), &RelayArgs::default())?);
+                let name = format!("{}+relay.c", listed.name);
+                let mut relay = self.relay.clone();
+                relay.relay.get_or_insert(RelayFrom::Kernel);
+                wishes.push(self.wish(Listed { name, ..listed }, &relay)?);
+            } else {
+                wishes.push(self.wish(listed, &self.relay)?);
+            }
+        }
+        Ok(wishes)
     }
 
     /// The machine for one kernel, and the options that a line to paste must carry.
-    fn wish(&self, listed: Listed) -> Result<(KernelWish, String), Stop> {
+    fn wish(&self, listed: Listed, relay: &RelayArgs) -> Result<(KernelWish, String), Stop> {
         let machine = MachineArgs {
             kernel: listed.request,
             build_dir: None,
+            relay: relay.clone(),
             vcpus: self.vcpus,
             memory: self.memory,
             backend: Backend::Auto,
@@ -132,7 +151,10 @@ pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
     let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT));
-    let mut matrix = Matrix::default();
+    let mut matrix = Matrix {
+        pairs: args.parity,
+        ..Matrix::default()
+    };
     for (at, (kernel, again)) in kernels.iter().enumerate() {
         if relaybed_vmm::signals::interrupted().is_some() {
             matrix.columns.push(interrupted(kernel));

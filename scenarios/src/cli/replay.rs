@@ -10,6 +10,7 @@ use super::{MachineArgs, Stop, say, scenarios};
 use crate::run::{Options, Recording, replay};
 use relaybed_case::select::Loaded;
 use relaybed_case::trace::Trace;
+use relaybed_guest::Relay;
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter};
 use relaybed_search::schedule::{Divergence, Token, token};
@@ -75,7 +76,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     }
     let mut machine = args.machine.clone();
     if let Some(token) = &token {
-        machine.recorded(&token.kernel, token.vcpus);
+        let relay = token.relay.as_ref().map(|(asked, _)| asked.as_str());
+        machine.recorded(&token.kernel, relay, token.vcpus);
     }
     let plan = machine.controlled_plan()?;
     if let Some(token) = &token
@@ -86,6 +88,11 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
             token.release,
             plan.guest().release
         ));
+    }
+    if let Some(token) = &token
+        && let Some(text) = other_relay(token, plan.guest().relay.as_ref())
+    {
+        say(&text);
     }
     let options = Options {
         fail_fast: false,
@@ -115,6 +122,26 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         None => Ok(end.exit),
         Some(divergence) => Err(Stop::new(Exit::SetUp, Diverged { divergence })),
     }
+}
+
+/// What to say where the relay that is tested is not the one that was recorded.
+fn other_relay(token: &Token, now: Option<&Relay>) -> Option<String> {
+    let then = token.relay.as_ref().map(|(_, sha256)| sha256.as_str());
+    if then == now.map(|relay| relay.sha256.as_str()) {
+        return None;
+    }
+    let short = |sha256: &str| sha256.chars().take(12).collect::<String>();
+    let name = |sha256: Option<&str>| {
+        sha256.map_or("the kernel's own relay".to_owned(), |sha256| {
+            format!("a relay.c with SHA-256 {}", short(sha256))
+        })
+    };
+    let now = now.map(|relay| relay.sha256.as_str());
+    Some(format!(
+        "recorded with {}, replayed with {}: it may well diverge\n",
+        name(then),
+        name(now)
+    ))
 }
 
 /// The run was another one.

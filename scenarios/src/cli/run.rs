@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{PlantKind, RunArgs, Stop, say, scenarios};
-use crate::run::{Options, SessionError, run_all};
+use crate::run::{Options, SessionError, SuiteEnd, run_all};
 use clap::ValueEnum as _;
 use relaybed_abi::Plant;
 use relaybed_report::exit::Exit;
@@ -13,7 +13,7 @@ use relaybed_report::{Format, Reporter, vcpus_text};
 /// Where failures keep their evidence when no folder is named.
 pub(super) const DEFAULT_OUT: &str = "relaybed-evidence";
 
-pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
+pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     super::interruptible()?;
     let mut cases = scenarios::load(&args.patterns)?;
     for loaded in &mut cases {
@@ -60,7 +60,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     if args.plant.is_some() && end.exit == Exit::Passed {
         return Err(Stop::new(Exit::Usage, NothingPlanted));
     }
-    Ok(end.exit)
+    Ok(end)
 }
 
 /// A defect was to be planted, and no scenario could show it.

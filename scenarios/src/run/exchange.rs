@@ -19,11 +19,14 @@ const BOOT_TAIL: usize = 30;
 pub(super) fn setting(plan: &Plan, mailbox: &Mailbox) -> Setting {
     Setting {
         release: mailbox.release().to_owned(),
-        linux_version: mailbox.linux_version(),
+        linux_version: plan
+            .relay_version()
+            .unwrap_or_else(|| mailbox.linux_version()),
         vcpus: mailbox.cpus_online(),
         backend: plan.backend().to_owned(),
         accel: plan.accel().to_owned(),
         plant: None,
+        relay: plan.own_relay(),
     }
 }
 

@@ -10,8 +10,9 @@ use super::error::SessionError;
 use super::explore::{Finding, Run};
 use super::names::folder_name;
 use super::plan::Plan;
-use super::shown::{Shown, label};
+use super::shown::Shown;
 use relaybed_case::Case;
+use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
 use relaybed_case::verdict::Verdict;
@@ -38,7 +39,7 @@ impl Run<'_> {
         let mut small = Small {
             guest,
             until: Instant::now() + self.wish.shrink_for,
-            wanted: label(&finding.shown.verdict),
+            wanted: Label::of(&finding.shown.verdict),
             case: loaded.case.clone(),
             shown: finding.shown,
             stopped: None,
@@ -71,8 +72,8 @@ impl Run<'_> {
         };
         detail.rerun = format!("relaybed replay {token}{scenario}{}", self.options.again);
         detail.notes.push(switches(&small.shown));
-        if let Verdict::Failed { failures } = &small.shown.verdict
-            && let (Some(first), Some(evidence)) = (failures.first(), &small.shown.evidence)
+        if let Verdict::Failed { findings } = &small.shown.verdict
+            && let (Some(first), Some(evidence)) = (findings.first(), &small.shown.evidence)
         {
             detail.excerpt = excerpt(evidence, &small.case, first);
         }
@@ -112,7 +113,7 @@ struct Small<'a> {
     guest: &'a Controlled<'a>,
     until: Instant,
     /// What it must go on to show.
-    wanted: Option<String>,
+    wanted: Option<Label>,
     case: Case,
     shown: Shown,
     /// Why nothing more can be tried.
@@ -140,7 +141,7 @@ impl Small<'_> {
             for mut strategy in std::iter::once(alike).chain(drawn) {
                 match self.guest_shows(candidate, strategy.as_mut()) {
                     None => return Answer::Stop,
-                    Some(shown) if label(&shown.verdict) == self.wanted => {
+                    Some(shown) if Label::of(&shown.verdict) == self.wanted => {
                         best = Some((candidate.clone(), shown));
                         return Answer::Fails;
                     }
@@ -164,7 +165,7 @@ impl Small<'_> {
                 return Tried::stopped();
             };
             let trace = shown.trace.clone();
-            let fails = label(&shown.verdict) == self.wanted;
+            let fails = Label::of(&shown.verdict) == self.wanted;
             if fails {
                 best = Some(shown);
             }
@@ -199,7 +200,7 @@ impl Small<'_> {
         let Some(shown) = Shown::of(self.guest, &self.case, &mut checked)? else {
             return Ok("interrupted before it was run again".to_owned());
         };
-        let same = label(&shown.verdict) == self.wanted;
+        let same = Label::of(&shown.verdict) == self.wanted;
         Ok(match (checked.end(), same) {
             (None, true) => {
                 self.shown = shown;
@@ -218,6 +219,7 @@ fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
         scenario_digest: token::case_digest(case),
         kernel: plan.guest().request.to_string(),
         release: plan.guest().release.clone(),
+        relay: plan.relay_as_asked(),
         vcpus,
         seed: Some(case.seed),
         schedule: Schedule::of(&shown.trace),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu};
+use relaybed_case::evidence::OwnRelay;
+use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu, RelayRequest};
 use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
 use relaybed_vmm::{Accel, Backend, Clock, Deadline, MachineSpec, QemuProgram};
 
@@ -33,6 +34,8 @@ pub enum BackendWish {
 pub struct Wish {
     /// The kernel.
     pub kernel: KernelRequest,
+    /// The relay.c to test in place of the kernel's.
+    pub relay: Option<RelayRequest>,
     /// Number of vCPUs of every machine; `None`: as many as each case wants.
     pub vcpus: Option<u32>,
     /// Guest memory in MiB.
@@ -67,6 +70,14 @@ pub enum PlanError {
     NoTcg,
 }
 
+impl PlanError {
+    /// Whether all is there and the sources do not make a module of it.
+    #[must_use]
+    pub const fn is_unbuildable(&self) -> bool {
+        matches!(self, Self::Guest(error) if error.is_unbuildable())
+    }
+}
+
 /// Everything a run uses.
 #[derive(Debug)]
 pub struct Plan {
@@ -98,7 +109,11 @@ impl Plan {
             }
             Backend::Kvm => None,
         };
-        let guest = relaybed_guest::prepare(&wish.kernel, cache, progress)?;
+        let options = relaybed_guest::Options {
+            relay: wish.relay.clone(),
+            ..relaybed_guest::Options::default()
+        };
+        let guest = relaybed_guest::prepare_with(&wish.kernel, cache, progress, &options)?;
         Ok(Self {
             wish,
             guest,
@@ -202,7 +217,11 @@ impl Plan {
         if let Some(symbols) = all.get(&vcpus) {
             return Ok(Arc::clone(symbols));
         }
-        let symbols = Arc::new(super::symbols::obtain(self, image, progress)?);
+        let mut symbols = super::symbols::obtain(self, image, progress)?;
+        if self.guest.relay.is_some() {
+            symbols.prefer_own_relay();
+        }
+        let symbols = Arc::new(symbols);
         all.insert(vcpus, Arc::clone(&symbols));
         Ok(symbols)
     }
@@ -310,6 +329,30 @@ impl Plan {
         }
     }
 
+    /// The relay.c that is tested in place of the kernel's, as evidence has it.
+    #[must_use]
+    pub fn own_relay(&self) -> Option<OwnRelay> {
+        let relay = self.guest.relay.as_ref()?;
+        Some(OwnRelay {
+            origin: relay.origin.clone(),
+            sha256: relay.sha256.clone(),
+            version: relay.version.as_ref().map(ToString::to_string),
+        })
+    }
+
+    /// That relay.c as `--relay` takes it, and its hash.
+    pub(super) fn relay_as_asked(&self) -> Option<(String, String)> {
+        let asked = self.wish.relay.as_ref()?;
+        let relay = self.guest.relay.as_ref()?;
+        Some((asked.from.to_string(), relay.sha256.clone()))
+    }
+
+    /// The release of that relay.c as a `LINUX_VERSION_CODE`, where it is not the kernel's.
+    pub(super) fn relay_version(&self) -> Option<u32> {
+        let version = self.guest.relay.as_ref()?.version.as_ref()?;
+        Some(version.linux_version())
+    }
+
     /// A summary with what is known before the first boot.
     #[must_use]
     pub fn blank_summary(&self, seed: u64) -> Summary {
@@ -322,6 +365,7 @@ impl Plan {
             not_run: 0,
             kernel: self.guest.release.clone(),
             kernel_origin: self.kernel_origin(),
+            relay: self.own_relay(),
             backend: self.backend().to_owned(),
             accel: self.accel().to_owned(),
             accel_reason: self.choice.reason.clone(),

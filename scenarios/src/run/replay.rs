@@ -91,8 +91,8 @@ fn detailed(
     let Some(evidence) = shown.evidence.as_deref() else {
         return Ok(());
     };
-    if let Verdict::Failed { failures } = &shown.verdict {
-        let first = failures.first();
+    if let Verdict::Failed { findings } = &shown.verdict {
+        let first = findings.first();
         detail.excerpt = first.and_then(|first| excerpt(evidence, &loaded.case, first));
     }
     if options.keep_all {

@@ -15,4 +15,34 @@ pub(crate) enum Fired {
     Polls(At),
     /// A poll ends.
     Polled(At),
+    /// An operation begins that others meet half way.
+    Starts(At),
+    /// Such an operation makes one access.
+    Step(At),
+    /// Such an operation ends.
+    Ends(At),
+}
+
+impl Fired {
+    /// The operation.
+    pub(crate) const fn at(self) -> At {
+        match self {
+            Self::Done(at)
+            | Self::Prepared(at)
+            | Self::Online(at)
+            | Self::Polls(at)
+            | Self::Polled(at)
+            | Self::Starts(at)
+            | Self::Step(at)
+            | Self::Ends(at) => at,
+        }
+    }
+
+    /// Whether the operation is over with it.
+    pub(crate) const fn is_last(self) -> bool {
+        matches!(
+            self,
+            Self::Done(_) | Self::Online(_) | Self::Polled(_) | Self::Ends(_)
+        )
+    }
 }

@@ -1,16 +1,15 @@
 //! What a `poll()` may report that waits while others work.
 
+use relaybed_case::errno::{EBADF, ECANCELED};
+use relaybed_case::pollbits::{self, POLLERR, POLLHUP};
 use relaybed_case::{Files, Op};
 use relaybed_contract::order::At;
 use relaybed_contract::predict::bound;
 use relaybed_contract::{OpPrediction, Simulation};
 use relaybed_twin::{Defect, Defects};
 
-/// What the agent says of a poll that it called off since nothing could end it any more.
-pub(super) const ECANCELED: u32 = 125;
-const POLLIN: u64 = 0x41;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
+/// What relay reports where there is something to read.
+const POLLIN: u64 = pollbits::POLLIN | pollbits::POLLRDNORM;
 
 /// A poll under way, and what its buffer had to report since it began.
 #[derive(Clone, Debug)]
@@ -71,11 +70,9 @@ impl Poll {
         };
         let waited = self.masks.contains(&0);
         let (error, value) = seen;
-        let something = self
-            .masks
-            .iter()
-            .copied()
-            .find(|mask| *mask != 0 && *mask & !0x40 == value & !0x40);
+        let something = self.masks.iter().copied().find(|mask| {
+            *mask != 0 && *mask & !pollbits::POLLRDNORM == value & !pollbits::POLLRDNORM
+        });
         if let (0, Some(mask)) = (error, something) {
             return OpPrediction::ok(Some(mask));
         }
@@ -106,7 +103,7 @@ fn refused(run: &Simulation<'_>, at: At) -> Option<OpPrediction> {
     let file = run.case.actors[at.actor].ops[at.op].file()?;
     match run.slots.get(&file) {
         Some(relaybed_contract::world::Slot::Open(_)) => None,
-        _ => Some(OpPrediction::failed(9)),
+        _ => Some(OpPrediction::failed(EBADF)),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::forge::{as_built, synthesize};
 use crate::judge;
 use relaybed_abi::EventKind;
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::{Regression, What};
 use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Case, Mode, Op, Payload, Via};
 use relaybed_contract::Behaviour;
@@ -37,8 +38,8 @@ fn left(case: &Case, linux: u32) -> Evidence {
 
 /// Issues that show themselves where one operation follows another.
 fn sequential() -> impl Iterator<Item = &'static Issue> {
-    use Defect::{K2, K9, K31, K32, K33, K37};
-    let races = [K2, K9, K31, K32, K33, K37];
+    use Defect::{K2, K9, K31, K32, K33, K37, K38};
+    let races = [K2, K9, K31, K32, K33, K37, K38];
     issues()
         .iter()
         .filter(move |issue| issue.defect.is_some_and(|defect| !races.contains(&defect)))
@@ -299,10 +300,14 @@ fn an_issue_that_comes_back_is_a_failure() {
     let case = lang::load(path, text).expect(path).remove(0);
     let linux = version(7, 2);
     let defects = defects_of(linux).with(Defect::K10);
-    let Verdict::Failed { failures } = judge(&case, &as_built(&case, linux, 2, defects)).0 else {
+    let Verdict::Failed { findings } = judge(&case, &as_built(&case, linux, 2, defects)).0 else {
         panic!("K10 on 7.2 is no failure");
     };
-    assert!(failures[0].what.contains("K10 is back"), "{failures:#?}");
+    let What::Regression(Regression::Back { id, .. }) = &findings[0].what else {
+        panic!("{findings:#?}");
+    };
+    assert_eq!(*id, "K10".into());
+    assert_eq!(findings[0].at, findings[1].at);
     // And where it is fixed, passing is nothing special.
     let fixed = as_built(&case, linux, 2, defects_of(linux));
     assert_eq!(judge(&case, &fixed).0, Verdict::Passed);
@@ -316,10 +321,10 @@ fn relay_without_defects_passes_whatever_the_twin_does() {
             let evidence = as_built(&case, OLD, case.vcpus, Defects::NONE);
             let verdict = judge(&case, &evidence).0;
             let failed = match &verdict {
-                Verdict::Failed { failures } | Verdict::Known { failures, .. } => failures,
+                Verdict::Failed { findings } | Verdict::Known { findings, .. } => findings,
                 _ => continue,
             };
-            if failed[0].property != Property::Expectation {
+            if failed[0].property() != Property::Expectation {
                 wrong.push(format!("{}: {:#?}", case.name, failed[0]));
             }
         }

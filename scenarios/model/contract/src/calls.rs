@@ -2,21 +2,16 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBADF, EINVAL, EIO, ENAMETOOLONG, ENOENT, ESPIPE};
 use relaybed_case::{Access, FileCall};
 
 use super::buffer::{Buffer, Piece};
-use super::descriptors::EBADF;
-use super::lifecycle::{ENAMETOOLONG, ENOENT};
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
 use super::relay::{NAME_MAX, Relay, Spliced, Splicing, joined};
 use super::simulate::Simulation;
 use super::world::{Descriptor, Slot};
-
-const EIO: u32 = 5;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
 
 /// Sizes of files beyond this meet the file system's limits.
 const SIZE_CERTAIN: u64 = 1 << 40;
@@ -75,7 +70,7 @@ impl Simulation<'_> {
 
     fn op_read_nowhere(&mut self, at: At, descriptor: Descriptor, size: u32) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let relay = self.relay;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -91,7 +86,7 @@ impl Simulation<'_> {
         if !certain || !relay.knows_position(buffer) {
             return OpPrediction::default();
         }
-        relay.read_nowhere(buffer, size)
+        relay.read_nowhere(spec, buffer, size)
     }
 
     /// A read a part, until one gives less than it might.
@@ -196,6 +191,8 @@ impl Simulation<'_> {
             relay.sendfile(buffer, position, size)
         });
         match spliced {
+            // A call that fails has moved nothing.
+            Ok(spliced) if spliced.error != 0 => spliced.prediction(),
             Ok(spliced) => Spliced {
                 reads: vec![joined(&spliced.reads)],
                 ..spliced
@@ -249,7 +246,7 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         let spec = &self.case.channels[channel];
-        if spec.file_name_len(cpu) > NAME_MAX {
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             return OpPrediction::failed(ENAMETOOLONG);
         }
         let live = &self.live[channel];

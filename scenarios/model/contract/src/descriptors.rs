@@ -1,5 +1,7 @@
 //! Simulating the operations of user actors on their descriptors.
 
+use relaybed_case::errno::{EBADF, EIO};
+use relaybed_case::pollbits::{POLLERR, POLLHUP, POLLIN, POLLRDNORM};
 use relaybed_case::{Access, Files, Op};
 
 use super::buffer::{Buffer, Piece};
@@ -8,13 +10,6 @@ use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::Simulation;
 use super::world::{Descriptor, Slot};
-
-const EIO: u32 = 5;
-pub(super) const EBADF: u32 = 9;
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
 
 /// Calls of one read operation that are simulated.
 const READS_MAX: usize = 1 << 16;
@@ -77,7 +72,7 @@ impl Simulation<'_> {
         (size, times): (u32, u32),
     ) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let relay = self.relay;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
         let Some(buffer) = self.buffer_of(descriptor) else {
             return OpPrediction::default();
@@ -100,7 +95,7 @@ impl Simulation<'_> {
             (times as usize).min(READS_MAX)
         };
         for _ in 0..calls {
-            let read = relay.read(buffer, &mut position, size);
+            let read = relay.read(spec, buffer, &mut position, size);
             let got = read.bytes;
             reads.push(read);
             if times == 0 && got == 0 {
@@ -163,6 +158,15 @@ impl Simulation<'_> {
 }
 
 impl ReadPrediction {
+    /// A call that gives nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            pieces: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     /// A call that gives these pieces.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
         let bytes = pieces.last().map_or(0, Piece::end);

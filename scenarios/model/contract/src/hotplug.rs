@@ -5,15 +5,13 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::ENOMEM;
 use relaybed_case::{Cpu, Files, Op};
 
 use super::order::{At, Order, operations};
 use super::prediction::OpPrediction;
 use super::simulate::Simulation;
 use super::world::Live;
-
-/// Out of memory: what relay makes of every failure to give a CPU its buffer.
-const ENOMEM: u32 = 12;
 
 impl Simulation<'_> {
     /// The first half of a CPU's coming online: errno, 0 for success.

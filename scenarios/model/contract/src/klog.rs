@@ -2,12 +2,13 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::ENXIO;
 use relaybed_case::{Payload, Via};
 
 use super::order::At;
 use super::predict::Key;
 use super::prediction::OpPrediction;
-use super::simulate::{ENXIO, Producer, Simulation};
+use super::simulate::{Producer, Simulation};
 
 impl Simulation<'_> {
     pub(super) fn op_klog_register(&mut self, channel: usize) -> OpPrediction {

@@ -2,6 +2,7 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOSYS};
 use relaybed_case::{Access, Callbacks, Channel, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
@@ -11,21 +12,6 @@ use super::prediction::{ChannelMoment, Moment, OpPrediction};
 use super::relay::NAME_MAX;
 use super::simulate::{Simulation, record_calls};
 use super::world::{Descriptor, FileOf, Slot};
-
-/// No such file or directory.
-pub(super) const ENOENT: u32 = 2;
-/// No such device: the module has no channel to operate on.
-const ENODEV: u32 = 19;
-/// The module has the channel open.
-const EBUSY: u32 = 16;
-/// The channel has files already.
-const EEXIST: u32 = 17;
-/// A file could not be made.
-const EINVAL: u32 = 22;
-/// No name of a file.
-pub(super) const ENAMETOOLONG: u32 = 36;
-/// The kernel has no such function.
-const ENOSYS: u32 = 38;
 
 impl Simulation<'_> {
     /// `relay_open()` as documented: a buffer and a file for every CPU that is online, or nothing.
@@ -82,7 +68,7 @@ impl Simulation<'_> {
         }
         let spec = &self.case.channels[channel];
         let mut log = Vec::new();
-        let mut buffer = Buffer::open(Geometry::of(spec), &mut log);
+        let mut buffer = self.relay.new_buffer(spec, &mut log);
         buffer.geometry.has_file = named;
         let live = &mut self.live[channel];
         live.buffers[cpu] = buffer;
@@ -231,6 +217,12 @@ impl Simulation<'_> {
         }
     }
 
+    /// Whether the channel's directory is there to look into: it is made when the channel is first to be
+    /// opened.
+    pub(super) fn has_directory(&self, channel: usize) -> bool {
+        self.case.channels[channel].client.root || self.live[channel].state != ChanState::Never
+    }
+
     pub(super) fn op_file_open(
         &mut self,
         at: At,
@@ -244,7 +236,7 @@ impl Simulation<'_> {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
-        if spec.file_name_len(cpu) > NAME_MAX {
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENAMETOOLONG);
         }

@@ -1,5 +1,6 @@
 //! Simulating mappings of channel buffer files.
 
+use relaybed_case::errno::{EACCES, EINVAL, ENODEV};
 use relaybed_case::{Access, Map};
 
 use super::buffer::Source;
@@ -8,10 +9,6 @@ use super::predict::bound;
 use super::prediction::{Copied, OpPrediction};
 use super::simulate::Simulation;
 use super::world::{Descriptor, Mapped};
-
-const EACCES: u32 = 13;
-const ENODEV: u32 = 19;
-const EINVAL: u32 = 22;
 
 /// Lengths of mappings and offsets beyond this meet limits of address space before relay's.
 const CERTAIN: u64 = 1 << 40;

@@ -125,6 +125,31 @@ pub fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
     }
 }
 
+/// The buffers that an operation looks at and does not change.
+#[must_use]
+pub fn sees(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
+    let script = &case.actors[at.actor];
+    match &script.ops[at.op] {
+        Op::BufFull { channel, cpu } if *cpu < online_cpus => {
+            vec![(*channel, case.channels[*channel].buffer_cpu(*cpu) as usize)]
+        }
+        Op::Checkpoint { .. } => {
+            let channels = case.channels.iter().enumerate();
+            channels
+                .flat_map(|(channel, spec)| {
+                    (0..spec.buffers(online_cpus) as usize).map(move |cpu| (channel, cpu))
+                })
+                .collect()
+        }
+        Op::FilePoll { .. } | Op::FileCopy { .. } | Op::File { .. } => bound(case, at)
+            .filter(|(_, cpu, _)| *cpu < online_cpus)
+            .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])
+            .unwrap_or_default(),
+        Op::Stat { channel, cpu } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],
+        _ => Vec::new(),
+    }
+}
+
 impl Touch {
     fn of(case: &Case, order: &Order, online_cpus: u32) -> Self {
         let mut mutators: HashMap<Key, Vec<At>> = HashMap::new();

@@ -3,15 +3,12 @@
 //! A [`Simulation`] runs a case on whatever implements this; the contract is [`Documented`], which has
 //! nothing but the defaults.
 
-use relaybed_case::Channel;
+use relaybed_case::errno::{EAGAIN, EFAULT};
+use relaybed_case::{Channel, Via};
 
-use super::buffer::{Buffer, Piece};
+use super::buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
 use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::Simulation;
-
-const EAGAIN: u32 = 11;
-/// Bad address.
-pub const EFAULT: u32 = 14;
 
 /// Longest name of a file in bytes.
 pub const NAME_MAX: usize = 255;
@@ -44,10 +41,60 @@ pub struct Spliced {
 }
 
 /// What relay does with channels, buffers and files.
+///
+/// Calls of `subbuf_start` go to `log`.
 pub trait Relay: std::fmt::Debug {
+    /// A buffer as `relay_open()` leaves it.
+    fn new_buffer(&self, spec: &Channel, log: &mut Vec<SwitchCall>) -> Buffer {
+        Buffer::open(Geometry::of(spec), log)
+    }
+
+    /// A write of `len` bytes by one of the functions that write.
+    fn write(
+        &self,
+        _spec: &Channel,
+        buffer: &mut Buffer,
+        (source, len, via): (Source, u32, Via),
+        log: &mut Vec<SwitchCall>,
+    ) -> Fate {
+        buffer.write(source, len, via == Via::Reserve, log)
+    }
+
+    /// `relay_switch_subbuf()` for a record of `len` bytes: what it returns, and the record's fate.
+    fn switch(
+        &self,
+        _spec: &Channel,
+        buffer: &mut Buffer,
+        len: u64,
+        log: &mut Vec<SwitchCall>,
+    ) -> (u64, Fate) {
+        buffer.switch_for(len, log)
+    }
+
+    /// `relay_flush()`, as far as it concerns one buffer.
+    fn flush(&self, _spec: &Channel, buffer: &mut Buffer, log: &mut Vec<SwitchCall>) {
+        buffer.flush(log);
+    }
+
+    /// `relay_reset()`, likewise.
+    fn reset(&self, _spec: &Channel, buffer: &mut Buffer, log: &mut Vec<SwitchCall>) {
+        buffer.reset(log);
+    }
+
+    /// `relay_subbufs_consumed()`.
+    fn consumed(&self, _spec: &Channel, buffer: &mut Buffer, n: u64) {
+        buffer.subbufs_consumed(n);
+    }
+
     /// One `read()` of up to `size` bytes. There is one position for all who read the buffer, so the open
     /// file's own is not used.
-    fn read(&self, buffer: &mut Buffer, _position: &mut u64, size: u32) -> ReadPrediction {
+    fn read(
+        &self,
+        _spec: &Channel,
+        buffer: &mut Buffer,
+        _position: &mut u64,
+        size: u32,
+    ) -> ReadPrediction {
         ReadPrediction::of(buffer.read(size))
     }
 
@@ -58,7 +105,7 @@ pub trait Relay: std::fmt::Debug {
 
     /// A `read()` of up to `size` bytes into memory that is not there: only one that has something to
     /// give comes to touch the memory, and what it would have given is still there.
-    fn read_nowhere(&self, buffer: &mut Buffer, size: u32) -> OpPrediction {
+    fn read_nowhere(&self, _spec: &Channel, buffer: &mut Buffer, size: u32) -> OpPrediction {
         if size > 0 {
             buffer.look();
         }

@@ -2,7 +2,8 @@
 
 use relaybed_abi::ChanState;
 
-use relaybed_case::{Access, Case, Mode, NestPoint, Op, Payload, Via};
+use relaybed_case::errno::{ENODEV, ENXIO};
+use relaybed_case::{Access, Case, Channel, Mode, NestPoint, Op, Payload, Via};
 
 use super::behaviour::Behaviour;
 use super::buffer::{Buffer, Fate, Source, SwitchCall};
@@ -13,16 +14,12 @@ use super::races::Races;
 use super::relay::Relay;
 use super::world::{Live, Mapped, Slot};
 
-/// No such device or address: what the module says of a write on a CPU that is offline.
-pub(super) const ENXIO: u32 = 6;
-/// No such device: of a buffer that does not exist.
-const ENODEV: u32 = 19;
-
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub trait Producer {
-    /// Writes record `source` of `len` bytes on `cpu`; calls of `subbuf_start` go to that CPU's log.
+    /// Writes a record of so many bytes on `cpu` by relay; calls of `subbuf_start` go to that CPU's log.
     fn write(
         &mut self,
+        by: (&dyn Relay, &Channel),
         buffers: &mut [Buffer],
         logs: &mut [Vec<SwitchCall>],
         cpu: usize,
@@ -37,12 +34,13 @@ pub struct Honest;
 impl Producer for Honest {
     fn write(
         &mut self,
+        (relay, spec): (&dyn Relay, &Channel),
         buffers: &mut [Buffer],
         logs: &mut [Vec<SwitchCall>],
         cpu: usize,
-        (source, len, via): (Source, u32, Via),
+        record: (Source, u32, Via),
     ) -> Fate {
-        buffers[cpu].write(source, len, via == Via::Reserve, &mut logs[cpu])
+        relay.write(spec, &mut buffers[cpu], record, &mut logs[cpu])
     }
 }
 
@@ -201,8 +199,16 @@ impl<'a> Simulation<'a> {
             Op::KlogRegister { channel } => self.op_klog_register(channel),
             Op::KlogUnregister { channel } => self.op_klog_unregister(channel),
             Op::Klog { payload, count } => self.op_klog(at, &keys, (&payload, count), producer),
-            Op::Flush { channel } => self.op_each(channel, &keys, at, Buffer::flush),
-            Op::Reset { channel } => self.op_each(channel, &keys, at, Buffer::reset),
+            Op::Flush { channel } => {
+                self.op_each(channel, &keys, at, |relay, spec, buffer, log| {
+                    relay.flush(spec, buffer, log);
+                })
+            }
+            Op::Reset { channel } => {
+                self.op_each(channel, &keys, at, |relay, spec, buffer, log| {
+                    relay.reset(spec, buffer, log);
+                })
+            }
             Op::Switch { channel, len } => self.op_switch(at, channel, len),
             Op::LateSetup { channel } => self.op_late_setup(channel, at),
             Op::Consumed { channel, cpu, n } => {
@@ -211,7 +217,8 @@ impl<'a> Simulation<'a> {
                 if live.there.get(buffer) == Some(&true)
                     && let Some(buffer) = live.buffers.get_mut(buffer)
                 {
-                    buffer.subbufs_consumed(u64::from(n));
+                    let spec = &self.case.channels[channel];
+                    self.relay.consumed(spec, buffer, u64::from(n));
                 }
                 self.if_open(channel, OpPrediction::ok(None))
             }
@@ -270,15 +277,15 @@ impl<'a> Simulation<'a> {
         channel: usize,
         keys: &[Key],
         at: At,
-        what: fn(&mut Buffer, &mut Vec<SwitchCall>),
+        what: fn(&dyn Relay, &Channel, &mut Buffer, &mut Vec<SwitchCall>),
     ) -> OpPrediction {
-        let mode = self.case.channels[channel].mode;
+        let (relay, spec) = (self.relay, &self.case.channels[channel]);
         let live = &mut self.live[channel];
         for (cpu, buffer) in live.buffers.iter_mut().enumerate() {
             if live.there[cpu] && self.touch.is_certain((channel, cpu), at) {
                 let mut log = Vec::new();
-                what(buffer, &mut log);
-                record_calls(&mut self.done, mode, (channel, cpu), log);
+                what(relay, spec, buffer, &mut log);
+                record_calls(&mut self.done, spec.mode, (channel, cpu), log);
             }
         }
         if self.all_certain(keys, at) {
@@ -313,7 +320,6 @@ impl<'a> Simulation<'a> {
         let mut guest = self.case.guest(at.actor, at.op);
         let mut logs = vec![Vec::new(); self.live[channel].buffers.len()];
         let mut fates = Vec::with_capacity(count as usize);
-        let big_before = self.live[channel].buffers[cpu].big_count;
         for seq in first..first.saturating_add(count) {
             let len = payload.len(self.case.seed, at.actor, seq);
             let source = Source::Record {
@@ -324,7 +330,8 @@ impl<'a> Simulation<'a> {
             let record = (source, len, via);
             let calls = logs[cpu].len();
             let buffers = &mut self.live[channel].buffers;
-            let fate = producer.write(buffers, &mut logs, cpu, record);
+            let relay = (self.relay, &self.case.channels[channel]);
+            let fate = producer.write(relay, buffers, &mut logs, cpu, record);
             let called = logs[cpu].len() > calls;
             fates.push(fate);
             let reached = |(_, point): &(usize, NestPoint)| match point {
@@ -339,7 +346,7 @@ impl<'a> Simulation<'a> {
             }
         }
         let buffer = &self.live[channel].buffers[cpu];
-        let toobig = (buffer.big_count > big_before).then_some(buffer.last_toobig);
+        let toobig = fates.contains(&Fate::TooBig).then_some(buffer.last_toobig);
         self.flush_calls(channel, mode, &mut logs);
         if let Some((guest, _)) = guest {
             self.run_guest(guest, producer);
@@ -384,7 +391,8 @@ impl<'a> Simulation<'a> {
             return OpPrediction::failed(ENODEV);
         }
         let mut log = Vec::new();
-        let (value, fate) = buffer.switch_for(len, &mut log);
+        let spec = &self.case.channels[channel];
+        let (value, fate) = self.relay.switch(spec, buffer, len, &mut log);
         record_calls(&mut self.done, mode, (channel, index), log);
         if fate == Fate::TooBig {
             self.note_toobig(channel, at, len);
@@ -418,7 +426,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
+    /// A record of `len` bytes was too big.
+    pub fn note_toobig(&mut self, channel: usize, at: At, len: u64) {
         let order = &self.done.order;
         let toobig = &mut self.live[channel].toobig;
         toobig.retain(|(before, _)| !order.is_before(*before, at));
@@ -454,7 +463,8 @@ fn offline(count: u32) -> OpPrediction {
 }
 
 /// Records that the module can tell were refused.
-fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
+#[must_use]
+pub fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
     let told = |fate: &&Fate| match fate {
         Fate::Accepted => false,
         Fate::Refused => via == Via::Reserve || mode != Mode::Default,
@@ -463,7 +473,8 @@ fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
     fates.iter().filter(told).count() as u64
 }
 
-pub(super) fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall>) {
+/// Takes down calls of a buffer's `subbuf_start`; a client without one notes none.
+pub fn record_calls(done: &mut Prediction, mode: Mode, key: Key, log: Vec<SwitchCall>) {
     if mode == Mode::Default {
         return;
     }

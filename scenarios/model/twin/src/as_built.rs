@@ -1,14 +1,19 @@
 //! Relay as the kernels have it, where operations follow one another: the contract's trait with the
 //! kernels' defects in it, each behind its switch.
 
-use relaybed_case::{Channel, Files};
+use relaybed_case::errno::{EEXIST, EFAULT, EINVAL};
+use relaybed_case::{Channel, Files, Via};
 use relaybed_contract::relay::{NAME_MAX, Relay, Spliced, Splicing};
-use relaybed_contract::{Behaviour, Buffer, Documented, OpPrediction, ReadPrediction, Simulation};
+use relaybed_contract::{
+    Behaviour, Buffer, Fate, OpPrediction, ReadPrediction, Simulation, Source, SwitchCall,
+};
 
-use crate::defects::{Defect, Defects};
-use crate::{opening, splicing};
+use crate::reading::end_of;
+use crate::{
+    Around, Defect, Defects, Effect, Frame, Log, Op, Outcome, Setting, Site, Sites, Step, open,
+    opening, run_alone, splicing,
+};
 
-const EINVAL: u32 = 22;
 /// What relay keeps of a base filename, and until 6.14 of a whole name: both are copied into an array of
 /// `NAME_MAX` bytes, end included.
 const NAME_KEPT: usize = NAME_MAX - 1;
@@ -27,37 +32,141 @@ impl AsBuilt {
         self.defects.has(defect)
     }
 
-    fn reads_as_found(&self) -> bool {
-        self.has(Defect::K1) || self.has(Defect::K7)
+    /// What frames on a buffer of the channel run under.
+    #[must_use]
+    pub fn setting(&self, spec: &Channel) -> Setting {
+        Setting {
+            // Among operations that follow one another it does not matter what a compiler leaves out.
+            merged: Sites::ALL.without(Site::CallbackEvent),
+            ..Setting::of(spec, &self.behaviour, self.defects)
+        }
+    }
+
+    /// Runs an operation on a buffer with nobody beside it.
+    fn run(&self, spec: &Channel, buffer: &mut Buffer, op: Op) -> (Outcome, Log) {
+        let mut log = Log::default();
+        let outcome = run_alone(op, buffer, &self.setting(spec), &mut log);
+        (outcome, log)
     }
 }
 
 impl Relay for AsBuilt {
-    /// K1, K7. `relay_file_read()` also moves the open file's own position, which only splice goes by.
-    fn read(&self, buffer: &mut Buffer, position: &mut u64, size: u32) -> ReadPrediction {
-        if !self.reads_as_found() {
-            return Documented.read(buffer, position, size);
+    fn new_buffer(&self, spec: &Channel, log: &mut Vec<SwitchCall>) -> Buffer {
+        let mut own = Log::default();
+        let buffer = open(&self.setting(spec), &mut own);
+        log.extend(own.calls);
+        buffer
+    }
+
+    fn write(
+        &self,
+        spec: &Channel,
+        buffer: &mut Buffer,
+        (source, len, via): (Source, u32, Via),
+        log: &mut Vec<SwitchCall>,
+    ) -> Fate {
+        let op = match via {
+            Via::Reserve => Op::Reserve {
+                source,
+                len,
+                in_halves: false,
+            },
+            _ => Op::Write { source, len },
+        };
+        let (outcome, own) = self.run(spec, buffer, op);
+        log.extend(own.calls);
+        match outcome {
+            Outcome::Written { fate } => fate,
+            _ => Fate::Refused,
         }
-        crate::reading::read(self.defects, buffer, position, size)
+    }
+
+    fn switch(
+        &self,
+        spec: &Channel,
+        buffer: &mut Buffer,
+        len: u64,
+        log: &mut Vec<SwitchCall>,
+    ) -> (u64, Fate) {
+        let (outcome, own) = self.run(spec, buffer, Op::Switch { len });
+        log.extend(own.calls);
+        match outcome {
+            Outcome::Switched { value, fate } => (value, fate),
+            _ => (0, Fate::Refused),
+        }
+    }
+
+    fn flush(&self, spec: &Channel, buffer: &mut Buffer, log: &mut Vec<SwitchCall>) {
+        log.extend(self.run(spec, buffer, Op::Flush).1.calls);
+    }
+
+    fn reset(&self, spec: &Channel, buffer: &mut Buffer, log: &mut Vec<SwitchCall>) {
+        log.extend(self.run(spec, buffer, Op::Reset).1.calls);
+    }
+
+    fn consumed(&self, spec: &Channel, buffer: &mut Buffer, n: u64) {
+        self.run(spec, buffer, Op::Consumed { n });
+    }
+
+    /// `relay_file_read()` also moves the open file's own position, which only splice goes by.
+    fn read(
+        &self,
+        spec: &Channel,
+        buffer: &mut Buffer,
+        position: &mut u64,
+        size: u32,
+    ) -> ReadPrediction {
+        let op = Op::Read {
+            size,
+            is_nowhere: false,
+        };
+        let mut log = Log::default();
+        let mut around = Around::default();
+        let set = self.setting(spec);
+        let mut frame = Frame::new(op);
+        loop {
+            let step = frame.step(buffer, &mut around, &set);
+            log.note(&step, buffer);
+            match step {
+                Step::Effect(Effect::CopiedOut { at, len, .. }) => {
+                    *position = end_of(buffer, at, len)
+                }
+                Step::Done(Outcome::Read { bytes }) => {
+                    return ReadPrediction {
+                        pieces: log.pieces,
+                        bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                    };
+                }
+                Step::Done(_) | Step::Blocked(_) => return ReadPrediction::nothing(),
+                _ => {}
+            }
+        }
     }
 
     /// An algorithm starts somewhere.
-    fn knows_position(&self, buffer: &Buffer) -> bool {
-        self.reads_as_found() || buffer.position_known
+    fn knows_position(&self, _: &Buffer) -> bool {
+        true
     }
 
     /// K20: `relay_file_read()` leaves its loop when `copy_to_user()` fails, and returns what was copied.
-    fn read_nowhere(&self, buffer: &mut Buffer, size: u32) -> OpPrediction {
-        if !self.reads_as_found() {
-            return match Documented.read_nowhere(buffer, size).error {
-                Some(0) => OpPrediction::ok(Some(0)),
-                _ if self.has(Defect::K20) => OpPrediction::ok(Some(0)),
-                _ => OpPrediction::failed(relaybed_contract::relay::EFAULT),
-            };
+    fn read_nowhere(&self, spec: &Channel, buffer: &mut Buffer, size: u32) -> OpPrediction {
+        let op = Op::Read {
+            size,
+            is_nowhere: true,
+        };
+        let mut around = Around::default();
+        let set = self.setting(spec);
+        let mut frame = Frame::new(op);
+        let mut touched = false;
+        loop {
+            match frame.step(buffer, &mut around, &set) {
+                Step::Effect(Effect::NotCopied) => touched = true,
+                Step::Done(_) | Step::Blocked(_) => break,
+                _ => {}
+            }
         }
-        let gives = size > 0 && crate::reading::look(self.defects, buffer, size);
-        if gives && !self.has(Defect::K20) {
-            OpPrediction::failed(relaybed_contract::relay::EFAULT)
+        if touched && !self.has(Defect::K20) {
+            OpPrediction::failed(EFAULT)
         } else {
             OpPrediction::ok(Some(0))
         }
@@ -107,7 +216,7 @@ impl Relay for AsBuilt {
 
     fn late_setup(&self, run: &mut Simulation<'_>, channel: usize) -> u32 {
         if run.is_named(channel) || run.case.channels[channel].files != Files::None {
-            return opening::EEXIST;
+            return EEXIST;
         }
         opening::late_setup(self.defects, run, channel)
     }

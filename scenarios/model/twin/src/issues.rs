@@ -76,7 +76,7 @@ fn parse(text: &str) -> Result<Vec<Issue>, DataError> {
         if issues.iter().any(|issue| issue.id == row.id) {
             return Err(DataError::Twice { id: row.id });
         }
-        let defect = Defect::named(&row.id);
+        let defect = row.id.parse::<Defect>().ok();
         if defect.is_some() == row.documented {
             return Err(DataError::NoSwitch { id: row.id });
         }

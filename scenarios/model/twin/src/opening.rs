@@ -2,15 +2,10 @@
 
 use relaybed_abi::ChanState;
 use relaybed_case::Files;
+use relaybed_case::errno::{EINVAL, ENOMEM};
 use relaybed_contract::Simulation;
 
 use crate::defects::{Defect, Defects};
-
-/// The channel has files already.
-pub(crate) const EEXIST: u32 = 17;
-const EINVAL: u32 = 22;
-/// What `relay_prepare_cpu()` makes of every failure.
-const ENOMEM: u32 = 12;
 
 /// `relay_open()`. K3: `relay_open_buf()` frees a buffer whose file was refused before its CPU is filled
 /// in, so that the channel's slot of CPU 0 is cleared; what was there is neither closed nor freed.

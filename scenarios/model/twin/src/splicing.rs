@@ -1,12 +1,12 @@
 //! Relay's own `splice_read`, as it was until 6.8: `subbuf_splice_actor()`, `relay_pipe_buf_release()`.
 
-use relaybed_contract::relay::{Relay, Spliced, Splicing, joined};
-use relaybed_contract::{Buffer, Documented, ReadPrediction};
+use relaybed_case::errno::EAGAIN;
+use relaybed_contract::relay::{Spliced, Splicing, joined};
+use relaybed_contract::{Buffer, ReadPrediction};
 
 use crate::defects::{Defect, Defects};
 use crate::reading::bytes_at;
 
-const EAGAIN: u32 = 11;
 const PAGE: u64 = relaybed_abi::RB_PAGE_SIZE as u64;
 /// Pieces that fit the agent's pipe: its size in pages.
 const PIPE_PIECES: u64 = 256;
@@ -22,7 +22,7 @@ struct InPipe {
 }
 
 /// Calls of `splice()`. K22, K23 and K24 are one algorithm: it goes by the open file's position and
-/// counts bytes when they leave the pipe. Where all three are fixed it is as documented.
+/// counts bytes when they leave the pipe. Each has its switch; with all fixed it is as documented.
 pub(crate) fn splice(
     defects: Defects,
     buffer: &mut Buffer,
@@ -45,9 +45,6 @@ pub(crate) fn sendfile(
     position: &mut u64,
     size: u32,
 ) -> Spliced {
-    if fixed(defects) {
-        return Documented.sendfile(buffer, position, size);
-    }
     let mut sum = 0u32;
     let mut reads = Vec::new();
     let mut error = 0;
@@ -82,12 +79,6 @@ pub(crate) fn sendfile(
     }
 }
 
-fn fixed(defects: Defects) -> bool {
-    [Defect::K22, Defect::K23, Defect::K24]
-        .iter()
-        .all(|defect| !defects.has(*defect))
-}
-
 struct Run<'a> {
     defects: Defects,
     buffer: &'a mut Buffer,
@@ -98,9 +89,6 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn splice(&mut self, how: Splicing) -> Spliced {
-        if fixed(self.defects) {
-            return Documented.splice(self.buffer, self.position, how);
-        }
         let (mut value, mut error, mut done) = (0, 0, 0);
         let mut reads = Vec::new();
         let mut pipe: Vec<InPipe> = Vec::new();

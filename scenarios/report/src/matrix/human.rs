@@ -5,7 +5,6 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::super::human as of_run;
 use super::super::human::{DIM, GREEN, RED, YELLOW};
 use super::{Column, Matrix, Row, word};
 use relaybed_case::verdict::Verdict;
@@ -28,10 +27,13 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
         writeln!(out)?;
     }
     for column in &matrix.columns {
-        failures(out, column)?;
+        findings(out, column)?;
     }
     for column in &matrix.columns {
         kernel(out, column)?;
+    }
+    if matrix.pairs {
+        pairs(out, matrix)?;
     }
     let (differing, all) = (cut, rows.len());
     writeln!(
@@ -39,6 +41,25 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
         "{all} scenarios on {} kernels, {differing} of them different between kernels",
         matrix.columns.len()
     )
+}
+
+/// What differs between the built-in relay of a kernel and the relay.c in a module.
+fn pairs(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
+    let unequal = matrix.unequal();
+    for one in &unequal {
+        writeln!(
+            out,
+            "{RED}not the same{RED:#} on {} in {}: {} with the kernel's relay, {} with the relay.c",
+            one.kernel, one.scenario, one.built_in, one.own
+        )?;
+    }
+    if unequal.is_empty() {
+        writeln!(
+            out,
+            "{GREEN}the same{GREEN:#} with the kernels' relay and the relay.c in every scenario"
+        )?;
+    }
+    Ok(())
 }
 
 fn widths(matrix: &Matrix, rows: &[Row<'_>]) -> Vec<usize> {
@@ -86,19 +107,19 @@ fn style(verdict: &Verdict) -> Style {
     }
 }
 
-fn failures(out: &mut impl Write, column: &Column) -> io::Result<()> {
+fn findings(out: &mut impl Write, column: &Column) -> io::Result<()> {
     for report in &column.reports {
         let first = match &report.verdict {
-            Verdict::Failed { failures } => failures.first(),
+            Verdict::Failed { findings } => findings.first(),
             _ => continue,
         };
         writeln!(out, "{RED}failed{RED:#} {} on {}", report.name, column.name)?;
         if let Some(first) = first {
-            let property = of_run::property(first.property);
-            writeln!(out, "       {property}: {}", first.what)?;
-            writeln!(out, "       where     {}", of_run::place(&first.at))?;
-            writeln!(out, "       expected  {}", first.expected)?;
-            writeln!(out, "       seen      {}", first.seen)?;
+            let (code, property) = (first.code(), first.property());
+            writeln!(out, "       {code} {property}: {first}")?;
+            writeln!(out, "       where     {}", first.at)?;
+            writeln!(out, "       expected  {}", first.expected())?;
+            writeln!(out, "       seen      {}", first.seen())?;
         }
         writeln!(out, "       again:    {}", report.detail.rerun)?;
     }
@@ -112,7 +133,7 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
         writeln!(
             out,
             "{name:<8} {style}{} passed, {} failed{style:#}, {} known, {} fixed here, {} skipped, {} not run \
-             in {:.1} s: {} ({}), {} {}, {}",
+             in {:.1} s: {} ({}), {} {}, {}{}",
             summary.passed,
             summary.failed,
             summary.known,
@@ -125,6 +146,10 @@ fn kernel(out: &mut impl Write, column: &Column) -> io::Result<()> {
             summary.backend,
             summary.accel,
             summary.vcpus_text(),
+            match &summary.relay {
+                Some(relay) => format!(", relay {relay}"),
+                None => String::new(),
+            },
         )?;
     }
     let mut why = column.trouble.iter();

@@ -27,7 +27,7 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     let rows = matrix.rows();
     let differing = rows.iter().filter(|row| row.differs());
     let differences: Vec<Value> = differing.map(|row| difference(matrix, row)).collect();
-    let end = json!({
+    let mut end = json!({
         "matrix": {
             "kernels": matrix.columns.iter().map(|column| &column.name).collect::<Vec<_>>(),
             "scenarios": rows.len(),
@@ -35,6 +35,17 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
             "exit": matrix.exit().code(),
         }
     });
+    if matrix.pairs {
+        let unequal = matrix.unequal().into_iter().map(|one| {
+            json!({
+                "on": one.kernel,
+                "name": one.scenario,
+                "built_in": one.built_in,
+                "relay": one.own,
+            })
+        });
+        end["matrix"]["unequal"] = unequal.collect();
+    }
     writeln!(out, "{end}")
 }
 

@@ -31,6 +31,7 @@ fn matrix() -> Matrix {
             missing,
             column("7.3", other, Exit::Passed),
         ],
+        pairs: false,
     }
 }
 
@@ -47,6 +48,33 @@ fn differences_come_first_and_the_worst_exit_wins() {
     assert_eq!(rows[0].name, "padding/b");
     assert_eq!(rows.iter().filter(|row| row.differs()).count(), 1);
     assert_eq!(matrix.exit(), Exit::SetUp);
+}
+
+#[test]
+fn both_columns_of_a_pair_must_say_the_same() {
+    let mut matrix = matrix();
+    matrix.columns.remove(1);
+    assert!(matrix.unequal().is_empty());
+    matrix.pairs = true;
+    let unequal = matrix.unequal();
+    assert_eq!(unequal.len(), 1);
+    assert_eq!(
+        (unequal[0].kernel, unequal[0].scenario),
+        ("6.1", "padding/b")
+    );
+    assert_eq!(
+        (unequal[0].built_in.as_str(), unequal[0].own.as_str()),
+        ("failed", "passed")
+    );
+    assert_eq!(matrix.exit(), Exit::Failed);
+    matrix.columns[1].reports = reports();
+    matrix
+        .columns
+        .iter_mut()
+        .for_each(|c| c.exit = Exit::Passed);
+    assert_eq!(matrix.exit(), Exit::Passed);
+    matrix.columns[1].reports.pop();
+    assert_eq!(matrix.unequal()[0].own, "nothing");
 }
 
 #[test]

@@ -22,6 +22,10 @@ const CHARACTERS_MAX: usize = 1 << 20;
 const TEXT_MAX: usize = 1024;
 /// Most stops that a run can have.
 const STOPS_MAX: u64 = 1 << 32;
+/// Flags of what a token has besides the rest.
+const HAS_SEED: u64 = 1;
+/// A relay.c of its own; a relaybed that knows of none refuses the flag.
+const HAS_RELAY: u64 = 2;
 /// Most vCPUs of a machine.
 const VCPUS_MAX: u64 = 1024;
 
@@ -36,6 +40,8 @@ pub struct Token {
     pub kernel: String,
     /// What `uname -r` said: the same wish may mean another kernel later.
     pub release: String,
+    /// The relay.c that was tested in place of the kernel's: as `--relay` takes it, and its SHA-256.
+    pub relay: Option<(String, String)>,
     /// vCPUs of the machine.
     pub vcpus: u32,
     /// The seed that draws record lengths, where it is not the scenario's own.
@@ -144,9 +150,14 @@ pub(super) fn content(token: &Token) -> Vec<u8> {
     put_text(&mut out, &token.kernel);
     put_text(&mut out, &token.release);
     put_number(&mut out, u64::from(token.vcpus));
-    // 0: none.
-    put_number(&mut out, token.seed.map_or(0, |_| 1));
+    let has = |there: bool, flag| if there { flag } else { 0 };
+    let seed = has(token.seed.is_some(), HAS_SEED);
+    put_number(&mut out, seed | has(token.relay.is_some(), HAS_RELAY));
     put_number(&mut out, token.seed.unwrap_or(0));
+    if let Some((asked, sha256)) = &token.relay {
+        put_text(&mut out, asked);
+        put_text(&mut out, sha256);
+    }
     put_number(&mut out, token.schedule.decisions.len() as u64);
     let mut after = 0;
     for decision in &token.schedule.decisions {
@@ -175,11 +186,18 @@ impl Token {
         if !(1..=VCPUS_MAX).contains(&vcpus) {
             return Err(TokenError::Content("number of vCPUs"));
         }
-        let has_seed = reader.number("seed")?;
+        let has = reader.number("seed")?;
         let seed = reader.number("seed")?;
-        if has_seed > 1 || (has_seed == 0 && seed != 0) {
+        if has & !(HAS_SEED | HAS_RELAY) != 0 || (has & HAS_SEED == 0 && seed != 0) {
             return Err(TokenError::Content("seed"));
         }
+        let relay = match has & HAS_RELAY {
+            0 => None,
+            _ => Some((
+                reader.text("relay.c", TEXT_MAX)?,
+                reader.text("relay.c's hash", TEXT_MAX)?,
+            )),
+        };
         let decisions = decisions(&mut reader, vcpus)?;
         let stops = reader.number("number of stops")?;
         let last = decisions.last().map_or(0, |decision| decision.index + 1);
@@ -196,7 +214,8 @@ impl Token {
             kernel,
             release,
             vcpus: u32::try_from(vcpus).map_err(|_| TokenError::Content("number of vCPUs"))?,
-            seed: (has_seed == 1).then_some(seed),
+            relay,
+            seed: (has & HAS_SEED != 0).then_some(seed),
             schedule: Schedule { decisions },
             marks: Marks { stops, digests },
         })

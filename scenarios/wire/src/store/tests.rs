@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 
 use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE};
 use super::{Extra, StoreError, load, save};
-use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Setting};
+use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, OwnRelay, Setting};
 use relaybed_case::place::{Field, Place as At, Stop};
 use relaybed_case::trace::{Step, Trace};
 use relaybed_case::{Actor, Case, Channel, Context, Files, Mode, Op, Place};
@@ -111,6 +111,11 @@ fn evidence() -> Evidence {
             backend: "qemu".to_owned(),
             accel: "tcg".to_owned(),
             plant: None,
+            relay: Some(OwnRelay {
+                origin: "/src/linux/kernel/relay.c".to_owned(),
+                sha256: "00ff".to_owned(),
+                version: None,
+            }),
         },
         observations: vec![
             observation(Some("middle"), Some((0, 0))),

@@ -11,6 +11,7 @@ fn token() -> Token {
         scenario_digest: digest("a scenario"),
         kernel: "bookworm:6.1".to_owned(),
         release: "6.1.0-40-amd64".to_owned(),
+        relay: None,
         vcpus: 2,
         seed: None,
         schedule: Schedule {
@@ -71,13 +72,25 @@ fn any_token() -> impl Strategy<Value = Token> {
         "[ -~]{0,20}",
         "\\PC{0,20}",
         1_u32..=64,
+        any::<Option<(String, u64)>>(),
         any::<Option<u64>>(),
         decisions,
         0_u64..3,
         prop::collection::vec(any::<u16>(), 16),
     )
         .prop_map(
-            |(scenario, scenario_digest, kernel, release, vcpus, seed, decided, more, digests)| {
+            |(
+                scenario,
+                scenario_digest,
+                kernel,
+                release,
+                vcpus,
+                relay,
+                seed,
+                decided,
+                more,
+                digests,
+            )| {
                 let decision = |(index, next): (u64, prop::sample::Index)| Decision {
                     index,
                     next: u32::try_from(next.index(vcpus as usize)).unwrap(),
@@ -90,6 +103,7 @@ fn any_token() -> impl Strategy<Value = Token> {
                     scenario_digest,
                     kernel,
                     release,
+                    relay: relay.map(|(asked, hash)| (asked, format!("{hash:064x}"))),
                     vcpus,
                     seed,
                     schedule: Schedule { decisions },
