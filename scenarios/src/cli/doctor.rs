@@ -5,7 +5,7 @@ use std::io::Write as _;
 use relaybed_guest::{Cache, Qemu, Terminal};
 
 use super::{MachineArgs, Stop};
-use crate::run::{BackendWish, Session, choose};
+use crate::run::{BackendWish, Choice, Session, choose};
 use relaybed_report::exit::Exit;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
@@ -18,22 +18,7 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         writeln!(out, "{what:<12} NO: {}", chain(error))
     };
     match choose(&wish) {
-        Ok(choice) => {
-            if let Some(probe) = &choice.probe {
-                let word = if probe.usable { "usable" } else { "not usable" };
-                let ms = probe.elapsed.as_secs_f64() * 1000.0;
-                writeln!(
-                    out,
-                    "{:<12} {word}: {} (probed in {ms:.0} ms)",
-                    "KVM", probe.reason
-                )?;
-            }
-            writeln!(
-                out,
-                "{:<12} {:?}: {}",
-                "accelerator", choice.accel, choice.reason
-            )?;
-        }
+        Ok(choice) => accelerator(&choice, &mut out)?,
         Err(error) => problem(&mut out, "accelerator", &error)?,
     }
     let cache = match Cache::open(None) {
@@ -91,6 +76,24 @@ fn list_qemu(qemu: &Qemu, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         true => "NONE: this QEMU or this host's kernel has no filter on system calls",
     };
     writeln!(out, "{:<12} {sandbox}", "sandbox")
+}
+
+/// What runs the guest's instructions, and why.
+fn accelerator(choice: &Choice, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    if let Some(probe) = &choice.probe {
+        let word = if probe.usable { "usable" } else { "not usable" };
+        let ms = probe.elapsed.as_secs_f64() * 1000.0;
+        writeln!(
+            out,
+            "{:<12} {word}: {} (probed in {ms:.0} ms)",
+            "KVM", probe.reason
+        )?;
+    }
+    writeln!(
+        out,
+        "{:<12} {:?}: {}",
+        "accelerator", choice.accel, choice.reason
+    )
 }
 
 /// Boots the kernel on the machine that runs would take.

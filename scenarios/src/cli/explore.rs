@@ -11,10 +11,10 @@ use super::{MachineArgs, Stop, say, scenarios, within};
 use crate::run::{Explore, Options, Until, Wanted, explore};
 use relaybed_case::finding::explain;
 use relaybed_case::verdict::Property;
-use relaybed_judge::issues;
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter};
 use relaybed_search::schedule::Kind;
+use relaybed_twin::issues;
 
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]

@@ -62,5 +62,5 @@ fn is_right(matter: &Matter<'_>, line: &Line, prediction: &Prediction) -> bool {
     // What the author claims may be about the order that was.
     findings_of(matter.case, &evidence)
         .iter()
-        .all(|finding| finding.property == Property::Expectation)
+        .all(|finding| finding.property() == Property::Expectation)
 }

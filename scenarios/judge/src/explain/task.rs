@@ -81,50 +81,29 @@ impl Task {
             too_big: None,
             ahead: 0,
         };
+        task.plan(run)?;
+        Some(task)
+    }
+
+    /// Its frames in their order.
+    fn plan(&mut self, run: &Simulation<'_>) -> Option<()> {
+        let at = self.at;
         let (case, op) = (run.case, &run.case.actors[at.actor].ops[at.op]);
         match op {
-            Op::Write {
-                channel,
-                via,
-                payload,
-                count,
-            } => {
-                let cpu = case.actors[at.actor].cpu()?;
-                let of = own(run, *channel, cpu)?;
-                let first = case.actors[at.actor].first_record(at.op);
-                for seq in (first..first.saturating_add(*count)).take(JOBS_MAX) {
-                    let source = Source::Record {
-                        actor: u16::try_from(at.actor).unwrap_or(u16::MAX),
-                        op: u16::try_from(at.op).unwrap_or(u16::MAX),
-                        seq,
-                    };
-                    let len = payload.len(case.seed, at.actor, seq);
-                    let op = if *via == Via::Reserve {
-                        let in_halves = false;
-                        twin::Op::Reserve {
-                            source,
-                            len,
-                            in_halves,
-                        }
-                    } else {
-                        twin::Op::Write { source, len }
-                    };
-                    task.push(*channel, of, op);
-                }
-            }
+            Op::Write { channel, .. } => self.plan_writes(run, *channel)?,
             Op::Switch { channel, len } => {
                 let of = own(run, *channel, case.actors[at.actor].cpu()?)?;
-                task.push(*channel, of, twin::Op::Switch { len: *len });
+                self.push(*channel, of, twin::Op::Switch { len: *len });
             }
-            Op::Flush { channel } => task.push_each(run, *channel, twin::Op::Flush),
-            Op::Reset { channel } => task.push_each(run, *channel, twin::Op::Reset),
+            Op::Flush { channel } => self.push_each(run, *channel, twin::Op::Flush),
+            Op::Reset { channel } => self.push_each(run, *channel, twin::Op::Reset),
             Op::Consumed { channel, cpu, n } => {
                 let of = own(run, *channel, *cpu)?;
-                task.push(*channel, of, twin::Op::Consumed { n: u64::from(*n) });
+                self.push(*channel, of, twin::Op::Consumed { n: u64::from(*n) });
             }
             Op::BufFull { channel, cpu } => {
                 let of = own(run, *channel, *cpu)?;
-                task.push(*channel, of, twin::Op::BufFull);
+                self.push(*channel, of, twin::Op::BufFull);
             }
             Op::FileRead { file, size, times } => {
                 let (channel, ..) = bound(case, at)?;
@@ -134,18 +113,53 @@ impl Task {
                 if descriptor.access == relaybed_case::Access::Write {
                     return None;
                 }
-                task.until_empty = *times == 0;
+                self.until_empty = *times == 0;
                 for _ in 0..(*times as usize).clamp(1, JOBS_MAX) {
                     let op = twin::Op::Read {
                         size: *size,
                         is_nowhere: false,
                     };
-                    task.push(channel, descriptor.of(), op);
+                    self.push(channel, descriptor.of(), op);
                 }
             }
             _ => return None,
         }
-        Some(task)
+        Some(())
+    }
+
+    /// A frame a record.
+    fn plan_writes(&mut self, run: &Simulation<'_>, channel: usize) -> Option<()> {
+        let at = self.at;
+        let actor = &run.case.actors[at.actor];
+        let Op::Write {
+            via,
+            payload,
+            count,
+            ..
+        } = &actor.ops[at.op]
+        else {
+            return None;
+        };
+        let of = own(run, channel, actor.cpu()?)?;
+        let first = actor.first_record(at.op);
+        for seq in (first..first.saturating_add(*count)).take(JOBS_MAX) {
+            let source = Source::Record {
+                actor: u16::try_from(at.actor).unwrap_or(u16::MAX),
+                op: u16::try_from(at.op).unwrap_or(u16::MAX),
+                seq,
+            };
+            let len = payload.len(run.case.seed, at.actor, seq);
+            let op = match via {
+                Via::Reserve => twin::Op::Reserve {
+                    source,
+                    len,
+                    in_halves: false,
+                },
+                _ => twin::Op::Write { source, len },
+            };
+            self.push(channel, of, op);
+        }
+        Some(())
     }
 
     fn push(&mut self, channel: usize, of: FileOf, op: twin::Op) {

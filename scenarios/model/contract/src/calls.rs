@@ -204,6 +204,10 @@ impl Simulation<'_> {
 
     /// Has bytes moved out of a descriptor's buffer by the open file's position, if what that gives is
     /// determined.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer, and one a call is no burden"
+    )]
     fn taking(
         &mut self,
         descriptor: Descriptor,

@@ -129,7 +129,7 @@ impl Relay for AsBuilt {
             log.note(&step, buffer);
             match step {
                 Step::Effect(Effect::CopiedOut { at, len, .. }) => {
-                    *position = end_of(buffer, at, len)
+                    *position = end_of(buffer, at, len);
                 }
                 Step::Done(Outcome::Read { bytes }) => {
                     return ReadPrediction {
