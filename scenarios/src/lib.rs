@@ -7,5 +7,6 @@
 //! `relaybed_report` shows it.
 
 pub mod cli;
+pub mod instruction;
 pub mod run;
 pub mod symbols;

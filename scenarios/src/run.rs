@@ -32,6 +32,7 @@ mod suite;
 mod symbols;
 pub mod transports;
 mod warm;
+mod watched;
 
 pub use batches::{Isolate, run_all};
 pub use drive::{Controlled, Driven, NoControl, Stuck, Undriven};

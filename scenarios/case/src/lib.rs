@@ -9,8 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod access;
 pub mod errno;
 pub mod evidence;
+pub mod field;
 pub mod finding;
 pub mod fnv;
 pub mod hex;

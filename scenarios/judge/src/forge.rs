@@ -158,6 +158,7 @@ fn evidence(
         console: String::new(),
         taint_before: 0,
         taint_after: 0,
+        trace: None,
     }
 }
 

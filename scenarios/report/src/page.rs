@@ -48,11 +48,10 @@ pub fn page(shown: &Shown<'_>) -> String {
     let Shown {
         case,
         evidence,
-        extra,
         verdict,
         ..
     } = *shown;
-    let timeline = Timeline::of(case, evidence, extra.schedule.as_ref(), verdict);
+    let timeline = Timeline::of(case, evidence, evidence.trace.as_ref(), verdict);
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, timeline.cpus);
     let writers = Writers::of(case);

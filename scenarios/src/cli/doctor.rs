@@ -5,8 +5,9 @@ use std::io::Write as _;
 use relaybed_guest::{Cache, Qemu, Terminal};
 
 use super::{MachineArgs, Stop};
-use crate::run::{BackendWish, Choice, Session, choose};
+use crate::run::{BackendWish, Session, choose};
 use relaybed_report::exit::Exit;
+use relaybed_vmm::probe::Choice;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     super::interruptible()?;

@@ -169,10 +169,10 @@ impl Misread {
 
 fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
     let loaded = store::load(Path::new(folder));
-    let (case, _, extra) = loaded.map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let (case, evidence, extra) = loaded.map_err(|error| Stop::new(Exit::SetUp, error))?;
     let token = extra.notes.get(store::TOKEN_NOTE);
     let token = token.and_then(|token| token.parse::<Token>().ok());
-    let Some(trace) = extra.schedule else {
+    let Some(trace) = evidence.trace else {
         let error = ReplayError::NoSchedule(folder.to_owned());
         return Err(Stop::new(Exit::Usage, error));
     };

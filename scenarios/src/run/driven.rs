@@ -13,7 +13,6 @@ use super::{Controlled, Ended, Plan, SessionError};
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Finding, Repetition, Schedule};
 use relaybed_case::select::Loaded;
-use relaybed_case::trace::Trace;
 use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_report::CaseReport;
@@ -135,7 +134,6 @@ impl Suite<'_> {
         match outcome {
             Ok(driven) => {
                 self.last = LastRun {
-                    trace: Some(driven.trace),
                     digest: driven.digest.clone(),
                 };
                 let mut report = self.judged_driven(loaded, &driven.evidence, missed, begun)?;
@@ -143,7 +141,6 @@ impl Suite<'_> {
                 Ok(report)
             }
             Err(undriven) => {
-                self.last.trace = Some(undriven.trace);
                 let Ended { cause, evidence } = undriven.ended;
                 let seen = Ended { cause, evidence };
                 self.ended_without(loaded, seen, undriven.console, begun)
@@ -175,7 +172,6 @@ impl Suite<'_> {
 /// What belongs to the evidence of a run under control that is about to be saved.
 #[derive(Default)]
 pub(super) struct LastRun {
-    pub(super) trace: Option<Trace>,
     /// One word for the machine at its end.
     digest: Option<String>,
 }

@@ -123,6 +123,9 @@ pub enum Cause {
     /// The case does not fit into a request.
     #[error("the scenario cannot be sent to the guest: {0}")]
     Program(#[from] ProgramError),
+    /// What a vCPU did to a channel buffer cannot be said.
+    #[error("{0}")]
+    Unsaid(super::watched::Unsaid),
     /// A run under control does not go on.
     #[error("{0}")]
     Stuck(super::drive::Stuck),
@@ -174,6 +177,10 @@ impl Cause {
                 why: why(error),
                 progress,
             },
+            Self::Unsaid(error) => Health::Uncontrolled {
+                why: why(error),
+                progress,
+            },
             Self::Program(error) => Health::NotSent {
                 why: why(error),
                 progress,
@@ -196,7 +203,7 @@ impl Cause {
             Self::Interrupted => Exit::Interrupted,
             Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
             Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
-            Self::Machine(_) | Self::Program(_) => Exit::SetUp,
+            Self::Machine(_) | Self::Program(_) | Self::Unsaid(_) => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
         }
     }

@@ -101,7 +101,6 @@ impl Run<'_> {
             kernel: self.plan.kernel_origin(),
             seed: small.case.seed,
             notes: [(store::TOKEN_NOTE.to_owned(), token.to_string())].into(),
-            schedule: Some(small.shown.trace.clone()),
             ..Extra::default()
         };
         Ok(store::save(folder, &small.case, source, evidence, &extra)?)

@@ -102,7 +102,6 @@ fn detailed(
             repeat: options.again.clone(),
             kernel: plan.kernel_origin(),
             seed: loaded.case.seed,
-            schedule: Some(shown.trace.clone()),
             ..Extra::default()
         };
         store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;

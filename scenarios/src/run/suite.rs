@@ -323,7 +323,6 @@ impl<'a> Suite<'a> {
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
-                schedule: self.last.trace.clone(),
                 notes: self.last.notes(),
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;

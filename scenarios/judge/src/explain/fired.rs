@@ -1,6 +1,7 @@
 //! What takes effect in a run, one after another.
 
 use relaybed_contract::order::At;
+use relaybed_twin::Sites;
 
 /// One thing that takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub(crate) enum Fired {
     Polled(At),
     /// An operation begins that others meet half way.
     Starts(At),
-    /// Such an operation makes one access.
-    Step(At),
+    /// Such an operation makes one access, with these left out by the compiler before it.
+    Step(At, Sites),
     /// Such an operation ends.
     Ends(At),
 }
@@ -33,7 +34,7 @@ impl Fired {
             | Self::Polls(at)
             | Self::Polled(at)
             | Self::Starts(at)
-            | Self::Step(at)
+            | Self::Step(at, _)
             | Self::Ends(at) => at,
         }
     }

@@ -7,7 +7,7 @@ use relaybed_case::{Case, Op};
 use relaybed_contract::Simulation;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::bound;
-use relaybed_twin::Defects;
+use relaybed_twin::{Defects, Sites};
 
 use super::agree::{agrees, is_call, is_returned};
 use super::fired::Fired;
@@ -173,7 +173,7 @@ impl<'m, 'a> Search<'m, 'a> {
             let index = state.task(at);
             index.is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over))
         };
-        let own = free(at).then_some(Fired::Step(at));
+        let own = free(at).then_some(Fired::Step(at, state.policy.merged));
         own.into_iter().chain(self.rivals(state, at)).collect()
     }
 
@@ -191,7 +191,7 @@ impl<'m, 'a> Search<'m, 'a> {
             .filter(|task| free(task.holds) && meets(task.at));
         let whole = state.open.iter().filter(|open| meets(**open));
         steps
-            .map(|task| Fired::Step(task.at))
+            .map(|task| Fired::Step(task.at, state.policy.merged))
             .chain(whole.map(|at| Fired::Done(*at)))
             .collect()
     }
@@ -199,7 +199,7 @@ impl<'m, 'a> Search<'m, 'a> {
     /// Whether what comes next concerns nobody else, so that nothing is lost if it comes at once.
     fn is_alone(&self, state: &Stepping<'_>, fired: Fired) -> bool {
         match fired {
-            Fired::Step(at) => state
+            Fired::Step(at, _) => state
                 .task(at)
                 .is_some_and(|index| state.tasks[index].is_local()),
             _ => false,
@@ -235,8 +235,8 @@ impl<'m, 'a> Search<'m, 'a> {
         if let Fired::Done(at) = fired {
             state.open.retain(|open| *open != at);
         }
-        if let Fired::Step(at) = fired {
-            return self.apply_step(state, at);
+        if let Fired::Step(at, merged) = fired {
+            return self.apply_step(state, at, merged);
         }
         let Some(at) = state.fire(fired, |at| seen(self.matter, at)) else {
             return Some(());
@@ -254,7 +254,7 @@ impl<'m, 'a> Search<'m, 'a> {
     }
 
     /// One access; callbacks and calls of `read()` are compared as they come.
-    fn apply_step(&mut self, state: &mut Stepping<'_>, at: At) -> Option<()> {
+    fn apply_step(&mut self, state: &mut Stepping<'_>, at: At, merged: Sites) -> Option<()> {
         let goes_on = |last: At| {
             let index = state.task(last);
             last != at && index.is_some_and(|index| state.tasks[index].holds == Holds::No)
@@ -266,7 +266,7 @@ impl<'m, 'a> Search<'m, 'a> {
         }
         let key = state.task(at).and_then(|index| state.tasks[index].key());
         let before = calls(state, key);
-        state.fire(Fired::Step(at), |_| (0, 0));
+        state.fire(Fired::Step(at, merged), |_| (0, 0));
         if let (Some(key), Some(before)) = (key, before)
             && calls(state, Some(key)) > Some(before)
         {

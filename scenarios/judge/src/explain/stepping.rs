@@ -6,7 +6,7 @@ use relaybed_case::Case;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
 use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
 
 use super::fired::Fired;
 use super::polls::Poll;
@@ -45,6 +45,10 @@ pub(super) struct Stepping<'a> {
     pub(super) last: Option<At>,
     /// Switches away from operations that could have gone on.
     pub(super) switches: u32,
+    /// The last step that was made.
+    pub(super) made: Option<Step>,
+    /// Accesses of the trace that were led along so far.
+    pub(super) led: usize,
 }
 
 impl<'a> Stepping<'a> {
@@ -62,6 +66,8 @@ impl<'a> Stepping<'a> {
             fired: Vec::new(),
             last: None,
             switches: 0,
+            made: None,
+            led: 0,
         }
     }
 
@@ -108,9 +114,10 @@ impl<'a> Stepping<'a> {
                 }
                 None
             }
-            Fired::Step(at) => {
+            Fired::Step(at, merged) => {
                 if let Some(index) = self.task(at) {
-                    self.step(index);
+                    self.policy.merged = merged;
+                    self.made = self.step(index);
                 }
                 None
             }
@@ -131,31 +138,32 @@ impl<'a> Stepping<'a> {
         self.tasks.iter().position(|task| task.at == at)
     }
 
-    fn step(&mut self, index: usize) {
+    fn step(&mut self, index: usize) -> Option<Step> {
         let task = &mut self.tasks[index];
         let Some(key) = task.key() else {
             task.holds = Holds::Over;
-            return;
+            return None;
         };
         let around = self.around.entry(key).or_default();
-        task.step(&mut self.run, around, (&self.built, &self.policy));
+        let made = task.step(&mut self.run, around, (&self.built, &self.policy));
         // Whoever waits for a lock may try again now.
         for other in &mut self.tasks {
             if other.holds == Holds::Locked {
                 other.holds = Holds::No;
             }
         }
+        made
     }
 
     /// The same as what was fired on another relay, with the order kept as far as it goes there.
     pub(super) fn follow(&mut self, fired: Fired, seen: impl Fn(At) -> (u32, u64)) {
         match fired {
-            Fired::Step(at) => {
+            Fired::Step(at, merged) => {
                 if let Some(index) = self.task(at) {
                     // What was done at once is not done again.
                     match self.tasks[index].ahead.checked_sub(1) {
                         Some(ahead) => self.tasks[index].ahead = ahead,
-                        None => self.follow_step(index),
+                        None => self.follow_step(index, merged),
                     }
                     return;
                 }
@@ -168,7 +176,7 @@ impl<'a> Stepping<'a> {
                     if left == 0 {
                         break;
                     }
-                    self.follow_step(index);
+                    self.follow_step(index, Policy::ALL[0].merged);
                 }
             }
             _ => {}
@@ -176,7 +184,7 @@ impl<'a> Stepping<'a> {
         self.fire(fired, seen);
     }
 
-    fn follow_step(&mut self, index: usize) {
+    fn follow_step(&mut self, index: usize, merged: Sites) {
         let at = self.tasks[index].at;
         loop {
             match self.tasks[index].holds {
@@ -185,7 +193,7 @@ impl<'a> Stepping<'a> {
                 // On this relay there are no marks to wait for.
                 Holds::Called | Holds::Stalled | Holds::Returned => self.tasks[index].pass(),
             }
-            self.fire(Fired::Step(at), |_| (0, 0));
+            self.fire(Fired::Step(at, merged), |_| (0, 0));
             if !self.tasks[index].must_go_on(self.built.defects) {
                 return;
             }

@@ -218,29 +218,26 @@ impl Task {
         run: &mut Simulation<'_>,
         around: &mut Around,
         (built, policy): (&AsBuilt, &Policy),
-    ) {
+    ) -> Option<Step> {
         if self.now.is_none() {
             let Some(job) = self.jobs.pop_front() else {
                 self.holds = Holds::Over;
-                return;
+                return None;
             };
             let mut set = built.setting(&run.case.channels[job.channel]);
-            set.merged = policy.merged;
-            set.is_split = policy.is_split;
             set.is_listed = run.live[job.channel].there.get(job.of.cpu) == Some(&true);
             self.now = Some((job, Frame::new(job.op), set));
         }
-        let Some((job, frame, set)) = &mut self.now else {
-            return;
-        };
+        let (job, frame, set) = self.now.as_mut()?;
+        (set.merged, set.is_split) = (policy.merged, policy.is_split);
         if !self.may_look && looks_next(frame, set) {
             self.holds = Holds::Called;
-            return;
+            return None;
         }
         let case = run.case;
         let Some(buffer) = run.live[job.channel].buffer_mut(job.of) else {
             self.holds = Holds::Over;
-            return;
+            return None;
         };
         let step = {
             let mut behind = self.pending.on(buffer);
@@ -272,6 +269,7 @@ impl Task {
             Step::Done(outcome) => self.end_job(outcome, last_toobig),
             _ => {}
         }
+        Some(step)
     }
 
     fn end_job(&mut self, outcome: Outcome, last_toobig: u64) {
@@ -394,8 +392,12 @@ fn is_held(inside: Defects, defects: Defects) -> bool {
 
 /// Whether the callback looks at the counts for its event next.
 fn looks_next(frame: &Frame, set: &Setting) -> bool {
+    let set = Setting {
+        merged: twin::Sites::NONE,
+        ..*set
+    };
     matches!(
-        frame.next(set),
+        frame.next(&set),
         Step::Load {
             member: twin::Member::Produced,
             site: Some(Site::CallbackEvent),

@@ -1,6 +1,6 @@
 //! The members that relay's functions load and store.
 
-use relaybed_case::place::Field;
+use relaybed_case::field::Field;
 
 /// A member of `struct rchan_buf`, or of what belongs to it, that several CPUs may access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
