@@ -415,6 +415,7 @@ impl Cache {
         }
         fs::rename(path, &dir).map_err(io_error("put in place", &dir))?;
         self.has_read(&dir);
+        inventory::forget(self);
         Ok(Entry { dir, manifest })
     }
 

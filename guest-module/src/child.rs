@@ -125,7 +125,7 @@ impl Reaped {
 
     /// Kills whatever its tool has started and not ended itself.
     fn kill_group(&self) {
-        // Nobody left is what is wanted.
+        // An error means that the group is empty already.
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
 }
@@ -363,7 +363,7 @@ mod tests {
         command.args(["-c", script]).arg(&path);
         watch(&mut command, &mut || 1, Duration::from_millis(700)).unwrap_err();
         let pid: i32 = fs::read_to_string(&path).unwrap().trim().parse().unwrap();
-        // Killed is not yet ended, and whoever adopted it may have reaped it already.
+        // A killed process takes a moment to end, and init may have reaped it already.
         if let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
             assert!(interrupt::wait(pidfd.as_fd(), Some(Duration::from_secs(20))).unwrap());
         }

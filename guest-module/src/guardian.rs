@@ -1,7 +1,7 @@
 //! Ends whatever a tool has started, when we cannot: a process that does nothing but wait for our end.
 //!
 //! The parent-death signal reaches a tool, but not what the tool has started: apt's methods, a compiler below make.
-//! Whoever is killed by force cannot end those either. So each tool is forked together with a guardian, which reads
+//! A process that is killed by force cannot end those itself. So each tool is forked together with a guardian, which reads
 //! from a pipe that only we can write. A byte dismisses it; the pipe's end without a byte means that we are gone, and
 //! then it kills the tool's process group.
 
@@ -33,12 +33,12 @@ impl Guardian {
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        // Without a guardian there is nobody to dismiss.
+        // If the guardian is gone, there is nothing to dismiss.
         let _ = self.dismissal.write_all(b"d");
     }
 }
 
-/// Forks the guardian, in the child that will be the tool. It is nobody's child, so nobody has to reap it.
+/// Forks the guardian, in the child that will be the tool. Init adopts and reaps it.
 fn post(news: &PipeReader) -> io::Result<()> {
     // SAFETY: why at all: this child becomes the tool, so another must be made. Why sound: it has one thread, and both
     // of its children only make system calls and never return from here.
@@ -70,7 +70,7 @@ fn post(news: &PipeReader) -> io::Result<()> {
 /// For a process that has just been forked, since it closes whatever others may believe open.
 unsafe fn guard(news: RawFd, group: libc::pid_t) -> ! {
     // SAFETY: why at all: see the module. Why sound: system calls on numbers and on one byte of our stack. The group
-    // is the tool's or, in the moment between its end and the dismissal, nobody's: numbers come round again late.
+    // is the tool's or, in the moment between its end and the dismissal, unused: the kernel reuses numbers late.
     unsafe {
         libc::setsid();
         close_all_but(news);

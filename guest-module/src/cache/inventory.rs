@@ -25,6 +25,9 @@ pub struct Item {
     lock: Option<String>,
 }
 
+/// An entry that was not used for so long is removed when another is made.
+const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// What is no entry, and what it is.
 const OTHERS: [(&str, &str); 6] = [
     ("apt", "package lists of a fetch under way"),
@@ -128,6 +131,27 @@ impl Cache {
     }
 }
 
+/// Removes the entries and logs that were not used for months: the cache of a host that follows Debian's kernels would
+/// grow for ever. What cannot be removed now is removed another time.
+pub(super) fn forget(cache: &Cache) {
+    for kind in fs::read_dir(cache.root()).into_iter().flatten().flatten() {
+        let name = kind.file_name().to_string_lossy().into_owned();
+        if KEPT.contains(&name.as_str()) {
+            continue;
+        }
+        for entry in fs::read_dir(kind.path()).into_iter().flatten().flatten() {
+            let used = entry.metadata().and_then(|metadata| metadata.modified());
+            let unused = used.ok().and_then(|used| used.elapsed().ok());
+            let lock = format!("{name}-{}", entry.file_name().to_string_lossy());
+            if unused.is_some_and(|unused| unused > FORGOTTEN)
+                && cache.lock_if_free(&lock).is_some()
+            {
+                drop(remove(&entry.path()));
+            }
+        }
+    }
+}
+
 /// Takes note that an entry was used just now.
 pub(super) fn touch(dir: &Path) {
     // A cache that cannot be written is trimmed by the time that it was made.
@@ -221,6 +245,21 @@ mod tests {
         let key = Key::new("kernel").with("number", "1");
         cache.find(&key, &Silent).unwrap();
         assert_eq!(kernels(&cache), ["3", "2", "1"]);
+    }
+
+    #[test]
+    fn what_nobody_used_for_months_goes_when_something_is_made() {
+        let (_dir, cache) = cache();
+        let old = SystemTime::now() - FORGOTTEN - Duration::from_secs(3600);
+        let entry = cache.items().unwrap().remove(0);
+        fs::File::open(&entry.path)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        let make = |_: &Path| Ok::<_, CacheError>(json!(null));
+        cache.entry(&Key::new("thing"), &Silent, make).unwrap();
+        assert!(!entry.path.exists());
+        assert_eq!(kernels(&cache).len(), 2);
     }
 
     #[test]

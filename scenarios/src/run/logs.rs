@@ -1,7 +1,7 @@
 //! A folder for one machine's console and log, gone with the machine, and swept by the next run if it is not.
 //!
 //! A process that is killed by force removes nothing. So each folder is locked for as long as it is used, and
-//! whoever makes one removes those of this user that nobody holds any more. A folder gets the name that is looked
+//! the next run removes those of this user whose lock is free. A folder gets the name that is looked
 //! for only once it is locked.
 
 use std::fs::{self, File};
@@ -61,7 +61,7 @@ impl Drop for Logs {
     }
 }
 
-/// Removes the folders of the user `own` that nobody holds. Of others' folders, and of what cannot be removed, nothing.
+/// Removes the folders of the user `own` whose lock is free. What cannot be removed stays.
 fn sweep(folder: &Path, own: u32) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -98,7 +98,7 @@ fn prepare(parent: Pid, inherited: &[RawFd]) -> io::Result<()> {
     }
     // No program that it might come to start has more rights than it has itself.
     rustix::thread::set_no_new_privs(true)?;
-    // A core file would hold the guest's RAM, and nobody asked for it.
+    // A core file would hold all of the guest's RAM.
     let none = rustix::process::Rlimit {
         current: Some(0),
         maximum: Some(0),
