@@ -14,6 +14,7 @@ mod fuzz;
 mod hold;
 mod image;
 mod landmarks;
+mod logs;
 pub mod matrix;
 mod memory;
 mod names;

@@ -75,6 +75,8 @@ pub struct QemuProgram {
     pub argv0: Vec<OsString>,
     /// Folder of firmware and option ROMs (`-L`), if not the one QEMU was built with.
     pub data_dir: Option<PathBuf>,
+    /// Options of QEMU's own sandbox, if it has one that works here. Part of no machine's state.
+    pub sandbox: Vec<OsString>,
 }
 
 impl QemuProgram {
@@ -83,6 +85,7 @@ impl QemuProgram {
         Self {
             argv0: vec!["qemu-system-x86_64".into()],
             data_dir: None,
+            sandbox: Vec::new(),
         }
     }
 }
@@ -232,6 +235,7 @@ impl MachineSpec {
         let no_qemu = QemuProgram {
             argv0: Vec::new(),
             data_dir: None,
+            sandbox: Vec::new(),
         };
         Self {
             backend: Backend::Kvm,

@@ -116,13 +116,6 @@ pub(super) fn evidence(
     }
 }
 
-/// A folder for a machine's console and log.
-pub(super) fn logs() -> std::io::Result<tempfile::TempDir> {
-    tempfile::Builder::new()
-        .prefix("relaybed-machine-")
-        .tempdir()
-}
-
 /// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
 pub(super) fn put(
     paused: &mut Paused<'_>,
