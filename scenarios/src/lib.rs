@@ -7,5 +7,6 @@
 //! `relaybed_report` shows it.
 
 pub mod cli;
+pub mod code;
 pub mod run;
 pub mod symbols;

@@ -204,7 +204,7 @@ impl<'a> Controlled<'a> {
         (stops, digest): (&Stops, bool),
         series: &mut dyn Series,
     ) -> Result<Option<Undriven>, SessionError> {
-        let dir = logs()?;
+        let dir = logs(self.plan)?;
         let mut machine = self.image.fork(self.plan, dir.path())?;
         self.forks.fetch_add(1, Ordering::Relaxed);
         let mut console = Console::new(machine.spec().console_path(), self.plan.show_console());
