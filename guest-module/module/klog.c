@@ -35,7 +35,7 @@ static bool bed_klog_to_channel(const void *data, size_t len)
 	if (!*this_cpu_ptr(ch->chan->buf))
 		return false;
 	bed_exclude(ch, &flags);
-	__relay_write(ch->chan, data, len);
+	bed_relay_raw_write(ch->chan, data, len);
 	bed_admit(ch, flags);
 	return true;
 }

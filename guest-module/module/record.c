@@ -77,6 +77,26 @@ void bed_record_fill(void *dst, const struct bed_actor *a,
 }
 
 /*
+ * What relay.h inlines, each in a function of its own: who watches accesses to
+ * a channel buffer tells relay's from the module's by the function.
+ */
+noinline void bed_relay_write(struct rchan *chan, const void *data, size_t len)
+{
+	relay_write(chan, data, len);
+}
+
+noinline void bed_relay_raw_write(struct rchan *chan, const void *data,
+				  size_t len)
+{
+	__relay_write(chan, data, len);
+}
+
+static noinline void *bed_relay_reserve(struct rchan *chan, size_t len)
+{
+	return relay_reserve(chan, len);
+}
+
+/*
  * All CPUs write to a global channel's one buffer and relay leaves the locking
  * to its client; a buffer of one CPU needs interrupts out and no more.
  */
@@ -120,7 +140,7 @@ void *bed_reserve_lock(struct bed_channel *ch, u32 len, unsigned long *flags)
 	void *slot;
 
 	bed_exclude(ch, flags);
-	slot = relay_reserve(ch->chan, len);
+	slot = bed_relay_reserve(ch->chan, len);
 	if (!slot)
 		bed_event_reserve_null(ch);
 	return slot;
@@ -179,17 +199,17 @@ void bed_record_put(struct bed_actor *a, const struct bed_shot *shot,
 		ready = a->scratch;
 	}
 	if (shot->irqs_on) {
-		__relay_write(chan, ready, shot->len);
+		bed_relay_raw_write(chan, ready, shot->len);
 		return;
 	}
 	if (shot->code == RB_OP_WRITE && !(shot->ch->spec->flags & RB_CHAN_GLOBAL)) {
-		relay_write(chan, ready, shot->len);
+		bed_relay_write(chan, ready, shot->len);
 		return;
 	}
 	bed_exclude(shot->ch, &flags);
 	if (shot->code == RB_OP_WRITE)
-		relay_write(chan, ready, shot->len);
+		bed_relay_write(chan, ready, shot->len);
 	else
-		__relay_write(chan, ready, shot->len);
+		bed_relay_raw_write(chan, ready, shot->len);
 	bed_admit(shot->ch, flags);
 }

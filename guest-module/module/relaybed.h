@@ -192,6 +192,8 @@ int bed_checkpoint(u32 label, u32 op);
 void bed_pattern(void *dst, u32 actor, u32 seq, u32 from, u32 len);
 void bed_record_fill(void *dst, const struct bed_actor *a,
 		     const struct bed_shot *shot);
+void bed_relay_write(struct rchan *chan, const void *data, size_t len);
+void bed_relay_raw_write(struct rchan *chan, const void *data, size_t len);
 void bed_exclude(struct bed_channel *ch, unsigned long *flags);
 void bed_admit(struct bed_channel *ch, unsigned long flags);
 void *bed_reserve_lock(struct bed_channel *ch, u32 len, unsigned long *flags);

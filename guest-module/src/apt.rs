@@ -1,11 +1,16 @@
 //! A private apt root: Debian's packages for any suite, verified by apt, with nothing installed on the host.
 //!
-//! The host's apt configuration stays in effect where it says how to reach the network (proxies, time limits);
-//! sources, lists, caches and the (empty) list of installed packages are our own, below the cache directory.
+//! Of the host's apt configuration only the way to the network counts (see [`configuration`]); sources, lists,
+//! caches and the (empty) list of installed packages are our own, below the cache directory. Packages are
+//! believed for Debian's signature on an archive that is neither expired nor older than one seen before.
+
+mod configuration;
+mod seen;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::cache::{Cache, CacheError, Lock, io_error};
 use crate::child::{self, ChildError};
@@ -56,6 +61,21 @@ pub enum AptError {
         /// What was promised.
         expected: String,
     },
+    /// The archive is older than it once was.
+    #[error(
+        "the mirror has {archive} of {date}, but one of {seen} was seen before: it is stale, or somebody replays it; \
+         use another mirror (RELAYBED_MIRROR), or remove {} if the older one is wanted", record.display()
+    )]
+    Replayed {
+        /// Label and code name of the archive.
+        archive: String,
+        /// Its date.
+        date: String,
+        /// The newest date seen.
+        seen: String,
+        /// Where dates are kept.
+        record: PathBuf,
+    },
     /// Where to fetch from is unknown.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
@@ -68,41 +88,20 @@ pub enum AptError {
 #[derive(Debug)]
 pub(crate) struct AptRoot {
     dir: PathBuf,
+    /// Where the dates of its archives are remembered.
+    dates: PathBuf,
     suites: Suites,
     purpose: String,
+    stall: Duration,
     lock_name: String,
     lock: Lock,
 }
 
-/// What our configuration says on top of the host's.
-const CONFIGURATION: &str = r#"
-Dir::State "@/state";
-Dir::State::status "@/status";
-Dir::Cache "@/cache";
-Dir::Cache::pkgcache "pkgcache.bin";
-Dir::Cache::srcpkgcache "srcpkgcache.bin";
-Dir::Etc::sourcelist "@/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "/dev/null";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Pre-Invoke;
-#clear DPkg::Post-Invoke;
-#clear DPkg::Pre-Install-Pkgs;
-#clear APT::Architectures;
-#clear APT::Default-Release;
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
-APT::Sandbox::User "";
-APT::Install-Recommends "false";
-APT::Install-Suggests "false";
-Acquire::GzipIndexes "false";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Debug::NoLocking "true";
-"#;
+/// The configuration's file name in the root.
+const CONFIGURATION: &str = "apt.conf";
+
+/// How long apt may wait for the next byte, and compute nothing either.
+const STALL: Duration = Duration::from_secs(60);
 
 impl AptRoot {
     /// Waits for the root of a suite and brings its lists up to date.
@@ -134,10 +133,13 @@ impl AptRoot {
         let lock_name = format!("apt-{}", suites.name);
         let lock = cache.lock(&lock_name, progress)?;
         let dir = cache.root().join("apt").join(&suites.name);
+        let dates = cache.root().join("archive-dates");
         Ok(Self {
             dir,
+            dates: dates.join(format!("{}.json", suites.name)),
             suites,
             purpose: purpose.to_owned(),
+            stall: STALL,
             lock_name,
             lock,
         })
@@ -148,14 +150,18 @@ impl AptRoot {
     /// # Errors
     /// As [`AptRoot::updated`].
     pub(crate) fn update(&self, progress: &dyn Progress) -> Result<(), AptError> {
-        let mirrors = Mirrors::find()?;
+        self.update_from(&Mirrors::find()?, progress)
+    }
+
+    fn update_from(&self, mirrors: &Mirrors, progress: &dyn Progress) -> Result<(), AptError> {
+        let what = format!("the package lists, wanted for {}", self.purpose);
         for sub in ["state/lists/partial", "cache/archives/partial"] {
             let sub = self.dir.join(sub);
             fs::create_dir_all(&sub).map_err(io_error("make", &sub))?;
         }
-        let configuration = CONFIGURATION.replace('@', &self.dir.to_string_lossy());
+        let configuration = configuration::text(&self.dir).map_err(self.failure(&what))?;
         for (name, content) in [
-            ("apt.conf", configuration.as_str()),
+            (CONFIGURATION, configuration.as_str()),
             ("sources.list", &mirrors.sources(&self.suites)),
             ("status", ""),
         ] {
@@ -164,13 +170,28 @@ impl AptRoot {
         }
         let name = format!("package lists of Debian {}", self.suites.name);
         let step = progress.begin(&name, None);
-        // Without this, apt is content with old lists when the archive is out of reach.
-        let mut update = self.apt_get();
-        update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
-        let what = format!("the package lists, wanted for {}", self.purpose);
-        child::run(&mut update).map_err(self.failure(&what))?;
-        step.finish();
-        Ok(())
+        let lists = self.dir.join("state/lists");
+        let partial = lists.join("partial");
+        let mut look = || size_of_files(&lists) + size_of_files(&partial);
+        child::watch(self.apt_get().arg("update"), &mut look, self.stall)
+            .map_err(self.failure(&what))?;
+        let record = self.dates.clone();
+        match seen::compare(&lists, &record).map_err(io_error("compare dates in", &record))? {
+            Some(seen::Older {
+                archive,
+                date,
+                seen,
+            }) => Err(AptError::Replayed {
+                archive,
+                date,
+                seen,
+                record,
+            }),
+            None => {
+                step.finish();
+                Ok(())
+            }
+        }
     }
 
     /// The packages whose names satisfy `wanted`; with `only_asked`, just those of the suite asked for.
@@ -267,8 +288,12 @@ impl AptRoot {
         let mut download = self.apt_get();
         download.args(["download", "-qq", "--"]).current_dir(dir);
         download.args(wanted.iter().map(|p| format!("{}={}", p.name, p.version)));
-        let mut look = || step.advance(size_of_files(dir));
-        child::watch(&mut download, Some(&mut look)).map_err(self.failure(what))?;
+        let mut look = || {
+            let size = size_of_files(dir) + size_of_files(&self.dir.join("cache/archives/partial"));
+            step.advance(size);
+            size
+        };
+        child::watch(&mut download, &mut look, self.stall).map_err(self.failure(what))?;
         let files = wanted.iter().map(|package| {
             let path = file_of(package, dir)?;
             verify(package, &path)?;
@@ -291,7 +316,7 @@ impl AptRoot {
 
     fn apt_get(&self) -> Command {
         let mut command = Command::new("apt-get");
-        command.arg("-c").arg(self.dir.join("apt.conf"));
+        command.env("APT_CONFIG", self.dir.join(CONFIGURATION));
         command
     }
 
@@ -353,3 +378,6 @@ fn size_of_files(dir: &Path) -> u64 {
         .map(|metadata| metadata.len())
         .sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,22 +4,31 @@
 //! place is whole; what a dead maker left under `tmp/` is removed by the next one. A lock file per entry lets
 //! a second process wait for the first one's work. Locks are `flock`s: they die with their holder, the empty
 //! files stay. Reading a whole entry takes no lock and writes nothing.
+//!
+//! What is in the cache is executed, so it is believed only if it is ours alone (see [`trust`]) and, before its first
+//! use in a process, only if every file has its recorded hash.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+mod lock;
+pub(crate) mod trust;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use lock::{Lock, Scratch};
+
 use crate::hash;
-use crate::manifest::{Manifest, State};
+use crate::manifest::{self, Manifest, State};
 use crate::progress::Progress;
 
 /// Raised whenever what entries contain changes its meaning: older entries are then never found.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +42,26 @@ pub enum CacheError {
     #[error("the cache path {} has a character that apt's configuration cannot hold (a quote, a line end); choose another by RELAYBED_CACHE", path.display())]
     Path {
         /// The cache directory asked for.
+        path: PathBuf,
+    },
+    /// Somebody else owns it.
+    #[error(
+        "{} belongs to user {owner}, who could put programs into it that would run as you: set RELAYBED_CACHE to a \
+         folder of your own, or take it over (chown -R)", path.display()
+    )]
+    Foreign {
+        /// The cache, or what is in it.
+        path: PathBuf,
+        /// The owner's number.
+        owner: u32,
+    },
+    /// Others can write it.
+    #[error(
+        "others than you can write {}, and so put programs into the cache that would run as you: set RELAYBED_CACHE \
+         to a folder of your own, or close it (chmod go-w; if you trust what is in it)", path.display()
+    )]
+    Open {
+        /// The cache, or a folder above it.
         path: PathBuf,
     },
     /// A file operation failed.
@@ -72,6 +101,27 @@ pub(crate) fn io_error<'a>(
 pub struct Cache {
     root: PathBuf,
     refresh: bool,
+    /// Entries whose files have been read and found whole, by this process.
+    read: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+/// A folder of the cache that others fill, as it was when it was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    path: PathBuf,
+    /// Tells it from another in the same place.
+    made: Made,
+}
+
+/// Inode and time of change of an entry's manifest.
+type Made = (u64, i64, i64);
+
+impl Folder {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// An entry known to be whole when it was looked up.
@@ -87,10 +137,6 @@ pub(crate) struct Key {
     kind: &'static str,
     inputs: BTreeMap<String, String>,
 }
-
-/// Held while the lock file is open; given up by dropping it, or by dying.
-#[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "holding the file is holding the lock")] File);
 
 impl Key {
     /// A key without inputs so far.
@@ -181,9 +227,13 @@ impl Cache {
         {
             return Err(CacheError::Path { path: root });
         }
-        fs::create_dir_all(&root).map_err(io_error("make", &root))?;
+        trust::claim(&root)?;
         let refresh = set("RELAYBED_REFRESH").is_some_and(|value| value != Path::new("0"));
-        Ok(Self { root, refresh })
+        Ok(Self {
+            root,
+            refresh,
+            read: Arc::default(),
+        })
     }
 
     /// Whether "the newest of this series" shall be asked anew instead of taken from the cache.
@@ -204,17 +254,22 @@ impl Cache {
         self.refresh
     }
 
-    /// The entry, if it is there and whole. Says so if it is damaged.
+    /// The entry, if it is there and whole: ours alone, and every file read and found as it was made, once in this
+    /// process. Says so if it is damaged.
     pub(crate) fn find(&self, key: &Key, progress: &dyn Progress) -> Option<Entry> {
+        self.look_up(key, progress, true)
+    }
+
+    fn look_up(&self, key: &Key, progress: &dyn Progress, read: bool) -> Option<Entry> {
         let dir = self.place(key);
-        let mut manifest = Manifest::load(&dir)?;
+        let manifest = Manifest::load(&dir)?;
         if manifest.inputs != key.inputs {
             return None;
         }
-        match manifest.check(&dir) {
+        let known = |read: &mut HashSet<PathBuf>| read.contains(&dir);
+        let known = known(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
+        match manifest.check(&dir, read && !known) {
             State::Whole => {}
-            // A cache that cannot be written is read again next time.
-            State::Restamped => drop(manifest.store(&dir)),
             State::Damaged(path) => {
                 progress.say(&format!(
                     "cache: {} is damaged; this entry is made again",
@@ -223,7 +278,15 @@ impl Cache {
                 return None;
             }
         }
+        if read {
+            self.has_read(&dir);
+        }
         Some(Entry { dir, manifest })
+    }
+
+    fn has_read(&self, dir: &Path) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(dir.to_owned());
     }
 
     /// The entry, made by `make` unless it is there. `make` gets an empty folder to fill and returns facts.
@@ -260,8 +323,7 @@ impl Cache {
         self.make(key, make)
     }
 
-    /// The folder of the entry that `inputs` name, filled by `make` unless it is there and whole; with
-    /// `anew`, filled in any case. For what this crate does not make itself, machine images above all.
+    /// The folder of the entry that `inputs` name, filled by `make` unless it is there and whole.
     ///
     /// # Errors
     /// What `make` returns, and failures of the cache directory itself.
@@ -269,20 +331,48 @@ impl Cache {
         &self,
         kind: &'static str,
         inputs: &[(&str, &str)],
-        anew: bool,
         progress: &dyn Progress,
         make: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<PathBuf, E> {
-        let key = inputs
-            .iter()
-            .fold(Key::new(kind), |key, (name, value)| key.with(name, *value));
         let make = |dir: &Path| make(dir).map(|()| Value::Null);
-        let entry = if anew {
-            self.entry_anew(&key, progress, make)?
-        } else {
-            self.entry(&key, progress, make)?
+        Ok(self.entry(&key_of(kind, inputs), progress, make)?.dir)
+    }
+
+    /// The same for machine images and the like, whose users compare hashes at every use: the files are not read
+    /// here. One that the caller found `rotten` is made again, once, by whoever comes first.
+    ///
+    /// # Errors
+    /// As [`Cache::folder`].
+    pub fn unread_folder<E: From<CacheError>>(
+        &self,
+        kind: &'static str,
+        inputs: &[(&str, &str)],
+        rotten: Option<&Folder>,
+        progress: &dyn Progress,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Folder, E> {
+        let key = key_of(kind, inputs);
+        let there = |progress: &dyn Progress| {
+            let entry = self.look_up(&key, progress, false)?;
+            let folder = Folder {
+                made: made(&entry.dir).ok()?,
+                path: entry.dir,
+            };
+            (rotten != Some(&folder)).then_some(folder)
         };
-        Ok(entry.dir)
+        if let Some(folder) = there(progress) {
+            return Ok(folder);
+        }
+        let _lock = self.lock(&key.hash(), progress)?;
+        if let Some(folder) = there(&crate::progress::Silent) {
+            return Ok(folder);
+        }
+        let entry = self.make(&key, |dir| make(dir).map(|()| Value::Null))?;
+        let made = made(&entry.dir).map_err(io_error("look at", &entry.dir))?;
+        Ok(Folder {
+            path: entry.dir,
+            made,
+        })
     }
 
     /// Removes all but the `newest` entries of a kind. Whoever uses one of the others finds it gone and has
@@ -310,69 +400,24 @@ impl Cache {
         make: impl FnOnce(&Path) -> Result<Value, E>,
     ) -> Result<Entry, E> {
         let aside = Scratch::claimed(self.scratch_path(&key.hash()))?;
-        let facts = make(&aside.0)?;
-        let manifest = Manifest::of_dir(&aside.0, key.inputs.clone(), facts)
-            .map_err(io_error("describe", &aside.0))?;
-        manifest
-            .store(&aside.0)
-            .map_err(io_error("write", &aside.0))?;
+        let path = aside.path();
+        let facts = make(path)?;
+        let manifest = Manifest::of_dir(path, key.inputs.clone(), facts)
+            .map_err(io_error("describe", path))?;
+        manifest.store(path).map_err(io_error("write", path))?;
         let dir = self.place(key);
         remove(&dir)?;
         if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).map_err(io_error("make", parent))?;
+            trust::folder(parent)?;
         }
-        fs::rename(&aside.0, &dir).map_err(io_error("put in place", &dir))?;
+        fs::rename(path, &dir).map_err(io_error("put in place", &dir))?;
+        self.has_read(&dir);
         Ok(Entry { dir, manifest })
     }
 
     /// An empty folder for work in progress, removed when dropped. The caller holds the lock of this name.
     pub(crate) fn scratch(&self, _held: &Lock, name: &str) -> Result<Scratch, CacheError> {
         Scratch::claimed(self.scratch_path(name))
-    }
-
-    /// Waits for the lock of this name.
-    pub(crate) fn lock(&self, name: &str, progress: &dyn Progress) -> Result<Lock, CacheError> {
-        let file = self.lock_file(name)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let step = progress.begin(&format!("waiting for another process ({name})"), None);
-            let path = self.root.join("locks").join(name);
-            flock(&file, FlockOperation::LockExclusive)
-                .map_err(|error| io_error("lock", &path)(error.into()))?;
-            step.finish();
-        }
-        self.sweep(name);
-        Ok(Lock(file))
-    }
-
-    fn lock_file(&self, name: &str) -> Result<File, CacheError> {
-        let dir = self.root.join("locks");
-        fs::create_dir_all(&dir).map_err(io_error("make", &dir))?;
-        let path = dir.join(name);
-        let open = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        open.map_err(io_error("open", &path))
-    }
-
-    /// Removes what makers that died have left: folders whose lock nobody holds.
-    fn sweep(&self, held: &str) {
-        let Ok(leftovers) = fs::read_dir(self.root.join("tmp")) else {
-            return;
-        };
-        for leftover in leftovers.flatten() {
-            let name = leftover.file_name().to_string_lossy().into_owned();
-            let Ok(file) = self.lock_file(&name) else {
-                continue;
-            };
-            let free =
-                name == held || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if free {
-                // Whoever comes to need the place will report if it cannot be had.
-                drop(remove(&leftover.path()));
-            }
-        }
     }
 
     fn scratch_path(&self, name: &str) -> PathBuf {
@@ -384,38 +429,60 @@ impl Cache {
     }
 }
 
-/// A folder under `tmp/`, gone when dropped.
-#[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    fn claimed(path: PathBuf) -> Result<Self, CacheError> {
-        remove(&path)?;
-        fs::create_dir_all(&path).map_err(io_error("make", &path))?;
-        Ok(Self(path))
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
+fn key_of(kind: &'static str, inputs: &[(&str, &str)]) -> Key {
+    let key = Key::new(kind);
+    inputs
+        .iter()
+        .fold(key, |key, (name, value)| key.with(name, *value))
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // The next holder of its lock removes what cannot be removed now.
-        drop(fs::remove_dir_all(&self.0));
-    }
+/// Which entry lies in `dir`.
+fn made(dir: &Path) -> io::Result<Made> {
+    let metadata = fs::symlink_metadata(dir.join(manifest::NAME))?;
+    Ok((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
-/// Removes a folder that may not be there.
+/// Removes whatever is at `path`, if anything.
 fn remove(path: &Path) -> Result<(), CacheError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        // A file in place of a folder above it: nothing is there either.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             Err(io_error("remove", path)(error))
         }
         _ => Ok(()),
     }
+}
+
+/// Makes a folder and those above it; a file where one belongs makes way.
+fn make_dir(path: &Path) -> io::Result<()> {
+    let in_the_way = match fs::create_dir_all(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            path.ancestors()
+                .find(|path| path.exists() && !path.is_dir())
+        }
+        result => return result,
+    };
+    let Some(file) = in_the_way else {
+        // Made by somebody else just now, or removed.
+        return fs::create_dir_all(path);
+    };
+    fs::remove_file(file)?;
+    fs::create_dir_all(path)
 }
 
 #[cfg(test)]

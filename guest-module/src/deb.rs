@@ -1,33 +1,49 @@
-//! Taking packages apart without installing them: no root, no maintainer scripts.
+//! Taking packages apart without installing them: no root, no maintainer scripts, no tools of the host.
+//!
+//! A package is an `ar` archive; its `data.tar` is read here, entry by entry, and every name is resolved inside
+//! the root that it is unpacked into.
 
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use object::read::ReadCache;
+use object::read::archive::ArchiveFile;
+use tar::{Entry, EntryType};
 
 use crate::cache::{CacheError, io_error};
-use crate::child::{self, ChildError};
+use crate::interrupt;
+use crate::root;
 
 /// A package could not be taken apart.
 #[derive(Debug, thiserror::Error)]
 pub enum DebError {
-    /// A tool failed on it.
-    #[error("cannot unpack {}: {source}", path.display())]
-    Unpack {
-        /// The package.
-        path: PathBuf,
-        /// What the tool said.
-        source: ChildError,
-    },
     /// The archive inside is damaged.
-    #[error("cannot read the files in {}: {source}; fetch it again", path.display())]
+    #[error("cannot read the files in {}: {source}; fetch it again (RELAYBED_REFRESH=1)", path.display())]
     Archive {
         /// The package.
         path: PathBuf,
         /// What is wrong.
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// A file of the package cannot be written.
+    #[error("cannot unpack {name} of {}: {source}; is the disk full?", path.display())]
+    Unpack {
+        /// The package.
+        path: PathBuf,
+        /// The file.
+        name: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A link leads out of the folder that the packages were unpacked into.
+    #[error("{} leads out of the folder that its package was unpacked into; such packages are not used", path.display())]
+    Outside {
+        /// The link.
+        path: PathBuf,
     },
     /// A file that should be inside is not.
     #[error("{} has no {name}; use another kernel package, or --kernel FILE", path.display())]
@@ -55,19 +71,12 @@ pub enum DebError {
 /// Folders that are links into `usr` on a current Debian. Older packages still ship files in them.
 const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
-/// What nobody needs for a build: text, sanitizers, link-time optimisation; and the type data of the kernel
-/// (`vmlinux` in newer headers), which would make the module's link want another tool.
-const LEFT_OUT: [&str; 10] = [
-    "./usr/share/doc",
-    "./usr/share/man",
-    "./usr/share/locale",
-    "./usr/share/info",
-    "./usr/src/*/vmlinux",
-    "./usr/lib/linux-headers-*/vmlinux",
-    "./usr/lib/*/lib*san.*",
-    "./usr/lib/*/lib*san_preinit.o",
-    "./usr/lib/gcc/*/lto1",
-    "./usr/bin/*lto-dump-*",
+/// Folders of text that no build reads.
+const TEXTS: [&str; 4] = [
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
 ];
 
 /// Names that packages leave to their maintainer scripts, and what the scripts would make them mean.
@@ -110,23 +119,158 @@ pub(crate) fn unpack_all(debs: &[PathBuf], root: &Path) -> Result<(), DebError> 
             symlink(meaning, &link).map_err(io_error("make", &link))?;
         }
     }
-    Ok(())
+    match root::check(root).map_err(io_error("read", root))? {
+        Some(path) => Err(DebError::Outside {
+            path: root.join(path),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Unpacks one package. Its files get the caller as owner; links to folders are followed, not replaced.
 fn unpack(deb: &Path, root: &Path) -> Result<(), DebError> {
-    // The pipe is the shell's, so that a failure on either side is seen; paths go in as arguments.
-    let script = "set -o pipefail; deb=$1; root=$2; shift 2; \
-                  dpkg-deb --fsys-tarfile \"$deb\" | \
-                  tar -x -C \"$root\" --keep-directory-symlink --no-same-owner \"$@\"";
-    let mut shell = Command::new("bash");
-    shell.args(["-c", script, "unpack"]).arg(deb).arg(root);
-    shell.args(LEFT_OUT.map(|pattern| format!("--exclude={pattern}")));
-    let unpacked = child::run(&mut shell);
-    unpacked.map(drop).map_err(|source| DebError::Unpack {
-        path: deb.to_owned(),
+    let damaged = archive_error(deb);
+    let mut archive = tar::Archive::new(data(deb).map_err(&damaged)?);
+    for entry in archive.entries().map_err(&damaged)? {
+        let mut entry = entry.map_err(&damaged)?;
+        let name = entry.path().map_err(&damaged)?.into_owned();
+        if !is_left_out(&name) {
+            place(&mut entry, &name, root).map_err(|source| DebError::Unpack {
+                path: deb.to_owned(),
+                name,
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts one entry where it belongs in `root`.
+fn place(entry: &mut Entry<'_, impl Read>, name: &Path, root: &Path) -> io::Result<()> {
+    let mut names = name.components();
+    let Some(Component::Normal(last)) = names.next_back() else {
+        return Ok(());
+    };
+    let dir = root::resolve(root, names.as_path())?;
+    let path = dir.join(last);
+    if entry.header().entry_type() == EntryType::Directory {
+        return make_dir(&root::resolve(root, name)?);
+    }
+    make_dir(&dir)?;
+    match entry.header().entry_type() {
+        EntryType::Regular | EntryType::Continuous => {
+            remove_file(&path)?;
+            let mode = 0o644 | (entry.header().mode()? & 0o111);
+            let mut options = File::options();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(mode)
+                .open(&path)?;
+            io::copy(entry, &mut file)?;
+            // Whatever the umask is.
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            let since = Duration::from_secs(entry.header().mtime()?);
+            file.set_modified(SystemTime::UNIX_EPOCH + since)
+        }
+        EntryType::Symlink => {
+            let target = entry.link_name()?.ok_or(io::ErrorKind::InvalidData)?;
+            remove_file(&path)?;
+            let below = dir.strip_prefix(root).map_err(io::Error::other)?;
+            symlink(root::inward(below, &target), &path)
+        }
+        EntryType::Link => {
+            let target = entry.link_name()?.ok_or(io::ErrorKind::InvalidData)?;
+            remove_file(&path)?;
+            fs::hard_link(root::resolve(root, &target)?, &path)
+        }
+        // Devices and pipes: packages ship none that a build or QEMU opens.
+        _ => Ok(()),
+    }
+}
+
+/// A folder, whatever the umask is, with all that lead to it.
+fn make_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parents = path.ancestors().skip(1).find(|parent| parent.is_dir());
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)?;
+    let made = path.ancestors().take_while(|made| Some(*made) != parents);
+    for made in made {
+        fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Removes a file or link that may not be there.
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What no build needs: text, sanitizers, link-time optimisation; and the type data of the kernel (`vmlinux` in
+/// newer headers), which would make the module's link want another tool.
+fn is_left_out(name: &Path) -> bool {
+    let name = name.strip_prefix(".").unwrap_or(name);
+    let last = name.file_name().unwrap_or_default().to_string_lossy();
+    let among = |folder: &str| name.starts_with(folder);
+    let sanitizer = last.starts_with("lib") && last.contains("san");
+    TEXTS.iter().any(|folder| among(folder))
+        || last == "vmlinux" && (among("usr/src") || among("usr/lib"))
+        || sanitizer
+            && among("usr/lib")
+            && (last.contains("san.") || last.contains("san_preinit.o"))
+        || last == "lto1" && (among("usr/lib/gcc") || among("usr/libexec/gcc"))
+        || last.contains("lto-dump-") && among("usr/bin")
+}
+
+/// The uncompressed `data.tar` of a package.
+fn data(deb: &Path) -> io::Result<Box<dyn Read>> {
+    let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+    let mut file = File::open(deb)?;
+    let cache = ReadCache::new(&mut file);
+    let archive = ArchiveFile::parse(&cache).map_err(|error| invalid(error.to_string()))?;
+    let mut found = None;
+    for member in archive.members() {
+        let member = member.map_err(|error| invalid(error.to_string()))?;
+        if member.name().starts_with(b"data.tar") {
+            found = Some((member.name().to_owned(), member.file_range()));
+            break;
+        }
+    }
+    let Some((name, (start, len))) = found else {
+        return Err(invalid("it has no data.tar".to_owned()));
+    };
+    file.seek(SeekFrom::Start(start))?;
+    let packed = BufReader::with_capacity(1 << 16, interrupt::Reader(file.take(len)));
+    match name.as_slice() {
+        b"data.tar" => Ok(Box::new(packed)),
+        b"data.tar.gz" => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(packed))),
+        b"data.tar.xz" => Ok(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(
+            packed,
+        ))),
+        b"data.tar.zst" => Ok(Box::new(zstd::stream::read::Decoder::with_buffer(packed)?)),
+        other => {
+            let name = String::from_utf8_lossy(other);
+            Err(invalid(format!(
+                "{name} is compressed in a way not read here"
+            )))
+        }
+    }
+}
+
+fn archive_error(deb: &Path) -> impl Fn(io::Error) -> DebError {
+    let path = deb.to_owned();
+    move |source| DebError::Archive {
+        path: path.clone(),
         source,
-    })
+    }
 }
 
 /// The content of the first file in `deb` whose name satisfies `wanted`. Reading stops there.
@@ -165,34 +309,11 @@ pub(crate) fn read_file(
 /// The package is damaged, or what `read` says.
 pub(crate) fn read_tar(
     deb: &Path,
-    read: impl FnOnce(&mut dyn Read) -> std::io::Result<()>,
+    read: impl FnOnce(&mut dyn Read) -> io::Result<()>,
 ) -> Result<(), DebError> {
-    let archive_error = |source| DebError::Archive {
-        path: deb.to_owned(),
-        source,
-    };
-    let spawn_error = |source| DebError::Unpack {
-        path: deb.to_owned(),
-        source: ChildError::Spawn {
-            tool: "dpkg-deb".to_owned(),
-            source,
-        },
-    };
-    let mut command = Command::new("dpkg-deb");
-    command.arg("--fsys-tarfile").arg(deb).stdin(Stdio::null());
-    // It complains when reading stops early, which is what happens on success.
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = child::die_with_us(&mut command)
-        .spawn()
-        .map_err(spawn_error)?;
-    let done = match child.stdout.take() {
-        Some(mut stdout) => read(&mut stdout),
-        None => Ok(()),
-    };
-    // Closed pipe or not, it is waited for, so that it is not left a zombie.
-    let _ = child.kill();
-    child.wait().map_err(archive_error)?;
-    done.map_err(archive_error)
+    data(deb)
+        .and_then(|mut data| read(&mut *data))
+        .map_err(archive_error(deb))
 }
 
 /// The first wanted regular file's content, of which at most one byte more than `limit` is read.
@@ -200,7 +321,7 @@ fn find_in_tar(
     archive: impl Read,
     limit: u64,
     wanted: impl Fn(&Path) -> bool,
-) -> std::io::Result<Option<Vec<u8>>> {
+) -> io::Result<Option<Vec<u8>>> {
     for entry in tar::Archive::new(archive).entries()? {
         let entry = entry?;
         if entry.header().entry_type().is_file() && wanted(&entry.path()?) {
@@ -208,7 +329,7 @@ fn find_in_tar(
             let mut content = Vec::new();
             entry.take(limit + 1).read_to_end(&mut content)?;
             if (content.len() as u64) < size.min(limit + 1) {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
             return Ok(Some(content));
         }
@@ -217,73 +338,4 @@ fn find_in_tar(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A package with one file below `lib` and the type data that is left out.
-    fn package(dir: &Path) -> PathBuf {
-        let tree = dir.join("tree");
-        for (path, content) in [
-            (
-                "DEBIAN/control",
-                "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.x>\nDescription: x\n",
-            ),
-            ("lib/modules/file", "content"),
-            ("usr/src/linux-headers-1/vmlinux", "types"),
-            ("boot/vmlinuz-1", "kernel"),
-        ] {
-            let path = tree.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-        let deb = dir.join("x.deb");
-        child::run(Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&deb)).unwrap();
-        deb
-    }
-
-    #[test]
-    fn files_land_behind_merged_links() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
-        unpack_all(&[package(dir.path())], &root).unwrap();
-        assert_eq!(
-            fs::read(root.join("usr/lib/modules/file")).unwrap(),
-            b"content"
-        );
-        assert!(root.join("lib").is_symlink());
-        assert!(!root.join("usr/src/linux-headers-1/vmlinux").exists());
-    }
-
-    #[test]
-    fn one_file_is_read_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let deb = package(dir.path());
-        let named = |name: &'static str| move |path: &Path| path.ends_with(name);
-        assert_eq!(
-            read_file(&deb, "it", 6, named("boot/vmlinuz-1")).unwrap(),
-            b"kernel"
-        );
-        let large = read_file(&deb, "it", 5, named("boot/vmlinuz-1")).unwrap_err();
-        assert!(matches!(large, DebError::TooLarge { .. }), "{large}");
-        let missing = read_file(&deb, "it", 5, named("boot/other")).unwrap_err();
-        assert!(matches!(missing, DebError::Missing { .. }), "{missing}");
-    }
-
-    #[test]
-    fn a_damaged_package_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let deb = dir.path().join("bad.deb");
-        fs::write(&deb, "!<arch>\nnonsense").unwrap();
-        let error = unpack_all(std::slice::from_ref(&deb), &dir.path().join("root")).unwrap_err();
-        assert!(error.to_string().contains("bad.deb"), "{error}");
-        assert!(read_file(&deb, "it", 5, |_| true).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_archive_is_answered(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
-            let _ = find_in_tar(bytes.as_slice(), 100, |_| true);
-        }
-    }
-}
+mod tests;

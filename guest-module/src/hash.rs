@@ -6,6 +6,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::interrupt;
+
 /// Lower-case hex of `bytes`.
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -26,7 +28,7 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> String {
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn of_file(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = interrupt::Reader(File::open(path)?);
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     loop {

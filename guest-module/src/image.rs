@@ -9,6 +9,8 @@ use object::Endianness;
 use object::elf::{EM_X86_64, ET_DYN, ET_EXEC, FileHeader64, NoteType, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 
+use crate::interrupt;
+
 /// Larger than any kernel, smaller than what would hurt: bounds what decompression may yield.
 const MAX_VMLINUX_BYTES: u64 = 1 << 30;
 
@@ -130,7 +132,7 @@ fn decompress(payload: &[u8]) -> Result<Vec<u8>, ImageError> {
 /// Reads to the end, but no further than a kernel may reach.
 fn bounded(decoder: impl Read) -> Result<Vec<u8>, ImageError> {
     let mut content = Vec::new();
-    let mut decoder = decoder.take(MAX_VMLINUX_BYTES + 1);
+    let mut decoder = interrupt::Reader(decoder).take(MAX_VMLINUX_BYTES + 1);
     decoder
         .read_to_end(&mut content)
         .map_err(ImageError::Payload)?;

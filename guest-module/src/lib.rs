@@ -22,6 +22,7 @@ mod guest;
 mod hash;
 mod image;
 mod initramfs;
+mod interrupt;
 mod jail;
 mod kconfig;
 mod manifest;
@@ -33,15 +34,17 @@ mod progress;
 mod qemu;
 mod relay;
 mod request;
+mod root;
 mod version;
 
 pub use apt::AptError;
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, Folder};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;
 pub use guest::{Guest, Options, kvm_modules, prepare, prepare_with};
 pub use image::ImageError;
+pub use interrupt::{Interrupted, interrupt_on};
 pub use jail::JailError;
 pub use kconfig::ConfigError;
 pub use mirror::MirrorError;
@@ -54,3 +57,4 @@ pub use relay::{
     RelayVersionError, relay_files,
 };
 pub use request::{KernelRequest, RequestError};
+pub use root::check as check_root;

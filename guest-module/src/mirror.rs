@@ -20,6 +20,17 @@ pub enum MirrorError {
          set RELAYBED_MIRROR (and RELAYBED_SECURITY_MIRROR) to one, as in sources.list"
     )]
     NoMirror,
+    /// Neither a mirror nor a key ring: a host of another distribution.
+    #[error(
+        "this host's apt has neither a mirror of Debian's main archive nor Debian's keys (not at {}): \
+         install the package debian-archive-keyring and set RELAYBED_MIRROR (and RELAYBED_SECURITY_MIRROR) \
+         to a mirror, as in Debian's sources.list",
+        path.display()
+    )]
+    NotDebian {
+        /// Where the keys were looked for.
+        path: PathBuf,
+    },
     /// The key ring is missing.
     #[error(
         "Debian's keys are not at {}, so packages could not be verified; \
@@ -61,19 +72,19 @@ impl Mirrors {
     /// No mirror or no keyring is found.
     pub(crate) fn find() -> Result<Self, MirrorError> {
         let set = |name| std::env::var(name).ok().filter(|uri| !uri.is_empty());
-        let keyring = Path::new(KEYRING).to_owned();
-        if !keyring.exists() {
-            return Err(MirrorError::NoKeyring { path: keyring });
-        }
         let (mut main, mut security) = (set("RELAYBED_MIRROR"), set("RELAYBED_SECURITY_MIRROR"));
         if main.is_none() || security.is_none() {
-            let mut apt = Command::new("apt-get");
-            apt.args(["indextargets", "--format", FORMAT, "Created-By: Packages"]);
-            let host = from_targets(&child::run(&mut apt)?.stdout);
+            let host = from_targets(&host_targets()?);
             main = main.or(host.0);
             security = security.or(host.1);
         }
-        let main = main.ok_or(MirrorError::NoMirror)?;
+        let keyring = Path::new(KEYRING).to_owned();
+        let (main, keyring) = match (main, keyring.exists()) {
+            (Some(main), true) => (main, keyring),
+            (Some(_), false) => return Err(MirrorError::NoKeyring { path: keyring }),
+            (None, true) => return Err(MirrorError::NoMirror),
+            (None, false) => return Err(MirrorError::NotDebian { path: keyring }),
+        };
         for uri in [Some(&main), security.as_ref()].into_iter().flatten() {
             if uri.contains(|c: char| c.is_whitespace() || c.is_control()) {
                 return Err(MirrorError::Uri { uri: uri.clone() });
@@ -155,6 +166,19 @@ impl Suites {
     }
 }
 
+/// What the host's apt would fetch packages from, those first whose lists it has.
+fn host_targets() -> Result<String, ChildError> {
+    let ask = |options: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.arg("indextargets").args(options);
+        child::run(apt.args(["--format", FORMAT, "Created-By: Packages"]))
+    };
+    // Unless release information is declined, apt leaves out whatever it has not fetched yet: in a fresh container,
+    // everything.
+    let fetched = ask(&[])?.stdout;
+    Ok(fetched + &ask(&["--no-release-info"])?.stdout)
+}
+
 /// Main and security mirror among the host's index targets.
 fn from_targets(targets: &str) -> (Option<String>, Option<String>) {
     let (mut main, mut security) = (None, None);
@@ -170,7 +194,8 @@ fn from_targets(targets: &str) -> (Option<String>, Option<String>) {
             } else {
                 is_debian_suite(release)
             };
-            if !debian || component != "main" {
+            // Nobody is there to put in a disc.
+            if !debian || component != "main" || uri.starts_with("cdrom:") {
                 continue;
             }
             let is_security = label == "Debian-Security"
@@ -233,10 +258,11 @@ nonsense
     #[test]
     fn before_the_first_update_names_decide() {
         let targets = "\
-https://n.example/node|nodistro||| main
-https://d.example/docker|bookworm|||stable
-http://a.example/debian/|trixie|||main
-http://b.example/sec/|trixie-security|||main
+https://n.example/node|nodistro|$(ORIGIN)|$(LABEL)|main
+https://d.example/docker|bookworm|$(ORIGIN)|$(LABEL)|stable
+cdrom://Debian/|trixie|$(ORIGIN)|$(LABEL)|main
+http://a.example/debian/|trixie|$(ORIGIN)|$(LABEL)|main
+http://b.example/sec/|trixie-security|$(ORIGIN)|$(LABEL)|main
 ";
         let (main, security) = from_targets(targets);
         assert_eq!(main.as_deref(), Some("http://a.example/debian/"));

@@ -215,7 +215,7 @@ fn run(
         // The check of comments that comes along wants Perl or Python modules, each release others.
         make.args(["W=1", "cmd_checkdoc="]);
     }
-    let (status, output) = child::run_to_end(make.arg("modules"), None)?;
+    let (status, output) = child::run_to_end(make.arg("modules"))?;
     let log = format!("{}{}", output.stdout, output.stderr);
     // An entry that fails is not kept, but its log is.
     let kept = cache

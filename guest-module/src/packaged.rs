@@ -22,6 +22,7 @@ use crate::packages::{self, Choice, PackageId};
 use crate::progress::{Progress, Silent};
 use crate::relay::{self, Relay};
 use crate::request::KernelRequest;
+use crate::root;
 
 /// What a build in a root of its own needs besides what the headers depend on.
 const TOOLS: [&str; 10] = [
@@ -443,8 +444,9 @@ impl Session<'_> {
         headers: &Entry,
     ) -> Result<Entry, Error> {
         let release = &resolution.release;
-        let config = format!("root/usr/src/linux-headers-{release}/.config");
-        let config = headers.path(&config);
+        let root = headers.path("root");
+        let config = Path::new("usr/src").join(format!("linux-headers-{release}/.config"));
+        let config = root::resolve(&root, &config).map_err(io_error("find .config in", &root))?;
         let text = fs::read_to_string(&config).map_err(io_error("read", &config))?;
         kconfig::check(&text, release)?;
         let key = resolution.module_key(&self.recipe);

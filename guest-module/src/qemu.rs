@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +15,7 @@ use crate::child::{self, ChildError};
 use crate::deb::{self, DebError};
 use crate::packages::{self, PackageId};
 use crate::progress::{Progress, Silent};
+use crate::root;
 
 /// Older ones hang when a second CPU comes up under the instruction clock.
 const OLDEST: (u32, u32) = (8, 2);
@@ -48,6 +50,35 @@ pub enum QemuError {
         /// What happened.
         source: ChildError,
     },
+    /// One that was found does not run.
+    #[error("QEMU ({origin}) does not run here: {source}; name another by RELAYBED_QEMU")]
+    Broken {
+        /// Where it comes from.
+        origin: String,
+        /// What happened.
+        source: ChildError,
+    },
+    /// One that was found is another by now.
+    #[error("QEMU ({origin}) was {expected} and now reports version {found}; run again")]
+    Changed {
+        /// Where it comes from.
+        origin: String,
+        /// The version it had.
+        expected: String,
+        /// The version it reports.
+        found: String,
+    },
+    /// The fetched one would run with libraries of the host.
+    #[error(
+        "QEMU {version} from Debian {SUITE} would run with the host's {}, which it was not built for; \
+         install QEMU 8.2 or newer, or name one by RELAYBED_QEMU", library.display()
+    )]
+    Mixed {
+        /// Its package version.
+        version: String,
+        /// The library.
+        library: PathBuf,
+    },
     /// It could not be fetched.
     #[error("{0}\nOr install QEMU 8.2 or newer, or name one by RELAYBED_QEMU")]
     Apt(#[from] AptError),
@@ -76,6 +107,32 @@ pub struct Qemu {
 /// For reports: words of a command line as text, whatever bytes they hold.
 fn as_text<S: Serializer>(words: &[OsString], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(words.iter().map(|word| word.to_string_lossy()))
+}
+
+impl Qemu {
+    /// Runs it, to see that it still does.
+    ///
+    /// # Errors
+    /// It does not run, or is another version than the one that was found.
+    pub fn try_out(&self) -> Result<(), QemuError> {
+        let unusable = |source| QemuError::Broken {
+            origin: self.origin.clone(),
+            source,
+        };
+        let Some((program, arguments)) = self.argv0.split_first() else {
+            return Ok(());
+        };
+        let mut command = Command::new(program);
+        let output = child::run(command.args(arguments).arg("--version")).map_err(unusable)?;
+        match parse_version(&output.stdout) {
+            Some(version) if version == self.version => Ok(()),
+            found => Err(QemuError::Changed {
+                origin: self.origin.clone(),
+                expected: self.version.clone(),
+                found: found.unwrap_or_else(|| "none".to_owned()),
+            }),
+        }
+    }
 }
 
 /// Exactly which packages make up a private QEMU.
@@ -140,7 +197,7 @@ fn is_new_enough(version: &str) -> bool {
 fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
     let (mut resolution, apt) = resolve(cache, progress, cache.refresh())?;
     if let Some(entry) = cache.find(&key(&resolution), &Silent) {
-        return Ok(entry.facts::<Fact>()?.qemu(&entry));
+        return Ok(entry.facts::<Fact>()?.qemu(&entry)?);
     }
     let apt = match apt {
         Some(apt) => apt,
@@ -168,22 +225,50 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         gather_firmware(&root)?;
         let package = packages.iter().find(|package| package.name == PACKAGE);
         let package = package.map_or_else(String::new, |package| package.version.clone());
-        let argv0 = argv0(&root);
-        let asked = argv0.split_first().map(|(program, arguments)| {
-            child::run(Command::new(program).args(arguments).arg("--version"))
-        });
-        let output = asked.transpose();
-        let output = output
-            .map_err(|source| QemuError::Unusable {
-                version: package.clone(),
-                source,
-            })?
-            .map_or_else(String::new, |output| output.stdout);
+        let output = try_out(&root, &package)?;
         let version = parse_version(&output).unwrap_or_else(|| package.clone());
         step.finish();
         Ok::<_, QemuError>(json!(Fact { version, package }))
     })?;
-    Ok(entry.facts::<Fact>()?.qemu(&entry))
+    Ok(entry.facts::<Fact>()?.qemu(&entry)?)
+}
+
+/// Runs the QEMU in `root` for its version, after making sure that it would run with that root's libraries only.
+fn try_out(root: &Path, package: &str) -> Result<String, QemuError> {
+    let run = |options: &[&str]| {
+        let argv0 = argv0(root).map_err(io_error("find the loader in", root))?;
+        let (program, arguments) = (&argv0[0], &argv0[1..]);
+        let mut command = Command::new(program);
+        // The loader takes its options before the program.
+        match options {
+            ["--list"] => command.arg("--list").args(arguments),
+            options => command.args(arguments).args(options),
+        };
+        child::run(&mut command).map_err(|source| QemuError::Unusable {
+            version: package.to_owned(),
+            source,
+        })
+    };
+    let libraries = run(&["--list"])?.stdout;
+    if let Some(library) = outside(&libraries, root) {
+        return Err(QemuError::Mixed {
+            version: package.to_owned(),
+            library,
+        });
+    }
+    Ok(run(&["--version"])?.stdout)
+}
+
+/// The first library in a loader's list that does not lie below `root`.
+fn outside(list: &str, root: &Path) -> Option<PathBuf> {
+    let paths = list.lines().filter_map(|line| {
+        let path = line.split_once("=> ").map_or(line, |(_, path)| path).trim();
+        Some(Path::new(path.split(" (0x").next()?))
+    });
+    let mut paths = paths.filter(|path| path.is_absolute());
+    paths
+        .find(|path| !path.starts_with(root))
+        .map(Path::to_owned)
 }
 
 /// Puts all firmware where `-L` points: Debian spreads it over folders that QEMU knows by absolute path.
@@ -197,7 +282,11 @@ fn gather_firmware(root: &Path) -> Result<(), CacheError> {
         {
             let there = data.join(file.file_name());
             if fs::symlink_metadata(&there).is_err() {
-                fs::hard_link(file.path(), &there).map_err(io_error("link", &there))?;
+                // Of a link, the file that it leads to: elsewhere a relative link means something else.
+                let name = Path::new(folder).join(file.file_name());
+                root::resolve(root, &name)
+                    .and_then(|source| fs::hard_link(source, &there))
+                    .map_err(io_error("link", &there))?;
             }
         }
     }
@@ -212,14 +301,14 @@ struct Fact {
 }
 
 impl Fact {
-    fn qemu(self, entry: &Entry) -> Qemu {
+    fn qemu(self, entry: &Entry) -> Result<Qemu, CacheError> {
         let root = entry.path("root");
-        Qemu {
-            argv0: argv0(&root),
+        Ok(Qemu {
+            argv0: argv0(&root).map_err(io_error("find the loader in", &root))?,
             data_dir: Some(root.join("usr/share/qemu")),
             version: self.version,
             origin: format!("Debian {SUITE}, {PACKAGE} {}", self.package),
-        }
+        })
     }
 }
 
@@ -250,7 +339,10 @@ fn resolve(
 }
 
 /// The command line that runs the QEMU of a private root by that root's own loader and libraries.
-fn argv0(root: &Path) -> Vec<OsString> {
+///
+/// # Errors
+/// Links lead round in circles.
+fn argv0(root: &Path) -> io::Result<Vec<OsString>> {
     let libraries = root.join("usr/lib/x86_64-linux-gnu");
     let mut path = libraries.clone().into_os_string();
     // Some libraries keep parts of themselves in folders of their own.
@@ -267,12 +359,15 @@ fn argv0(root: &Path) -> Vec<OsString> {
         path.push(":");
         path.push(folder);
     }
-    vec![
-        root.join("usr/lib64/ld-linux-x86-64.so.2").into_os_string(),
+    let inside = |name: &str| root::resolve(root, Path::new(name)).map(PathBuf::into_os_string);
+    Ok(vec![
+        inside("lib64/ld-linux-x86-64.so.2")?,
+        // The host's list of libraries is for the host's programs.
+        "--inhibit-cache".into(),
         "--library-path".into(),
         path,
-        root.join("usr/bin").join(PROGRAM).into_os_string(),
-    ]
+        inside("usr/bin/qemu-system-x86_64")?,
+    ])
 }
 
 /// Whether a folder holds shared libraries with a version, as against plug-ins.
@@ -311,6 +406,19 @@ mod tests {
         ] {
             assert_eq!(is_new_enough(version), expected, "{version}");
         }
+    }
+
+    #[test]
+    fn a_library_of_the_host_is_noticed() {
+        let list = "\tlinux-vdso.so.1 (0x00007ffc)\n\tlibz.so.1 => /r/lib/libz.so.1 (0x00007f11)\n\
+                    \t/r/lib64/ld-linux-x86-64.so.2 (0x00007f22)\n";
+        assert_eq!(outside(list, Path::new("/r")), None);
+        let mixed = format!("{list}\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f33)\n");
+        let library = outside(&mixed, Path::new("/r"));
+        assert_eq!(
+            library.unwrap(),
+            Path::new("/lib/x86_64-linux-gnu/libc.so.6")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod capture;
 mod check;
 mod coverage;
 mod doctor;
+mod explain;
 mod explore;
 mod fuzz;
 mod judge;
@@ -87,6 +88,11 @@ enum Command {
     },
     /// List the known issues of relay: what they are, which kernels have them, what shows them.
     Known,
+    /// Say what the code of a finding means, what a correct kernel does, and what usually causes it.
+    Explain {
+        /// A code, such as R0301; all codes are listed if none is given.
+        code: Option<String>,
+    },
     /// Check scenario files without running them.
     Check {
         /// Scenario files.
@@ -355,6 +361,7 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),
+        Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Report(args) => report::report(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Check { files } => check::check(&files),
@@ -369,13 +376,32 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
         Command::Completions { shell } => completions(shell),
     };
+    // Whatever an interruption broke off, it was the interruption.
+    let interrupted = relaybed_vmm::signals::interrupted().is_some();
     match ended {
+        Ok(_) if interrupted => Exit::Interrupted.into(),
         Ok(exit) => exit.into(),
+        Err(_) if interrupted => {
+            say("relaybed: interrupted\n");
+            Exit::Interrupted.into()
+        }
         Err(stop) => {
             stop.tell();
             stop.exit.into()
         }
     }
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end every wait of this command, in order.
+///
+/// # Errors
+/// The handlers cannot be installed.
+fn interruptible() -> Result<(), Stop> {
+    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    if let Some(source) = relaybed_vmm::signals::readable() {
+        relaybed_guest::interrupt_on(source);
+    }
+    Ok(())
 }
 
 /// Why a command ended before its time, and with which code.

@@ -8,5 +8,6 @@
 
 pub mod cli;
 pub mod code;
+pub mod instruction;
 pub mod run;
 pub mod symbols;

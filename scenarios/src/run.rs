@@ -32,12 +32,13 @@ mod suite;
 mod symbols;
 pub mod transports;
 mod warm;
+mod watched;
 
 pub use batches::{Isolate, run_all};
 pub use coverage::{Cover, NoCover};
 pub use drive::{Controlled, Driven, NoControl, Stuck, Undriven};
 pub use error::{Cause, Ended, SessionError};
-pub use explore::{Explore, Until, explore};
+pub use explore::{Explore, Until, Wanted, explore};
 pub use fuzz::{Fuzz, Telling, fuzz};
 pub use image::ReadyImage;
 pub use memory::own_rss_kib;

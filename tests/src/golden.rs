@@ -1,6 +1,6 @@
 //! Golden results: the outcome of every scenario on one kernel, as text to compare.
 
-use relaybed_judge::issues;
+use relaybed_twin::issues;
 use serde_json::Value;
 
 /// The outcome of every scenario on the kernel called `name` is as it was. `INSTA_UPDATE=always` takes

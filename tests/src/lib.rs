@@ -1,6 +1,7 @@
 //! What the test targets share: calling the command under test, reading its JSON, golden results.
 
 pub mod golden;
+pub mod hosts;
 pub mod nest;
 
 use std::ffi::OsStr;

@@ -30,6 +30,22 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
 }
 
 #[test]
+fn codes_are_explained_and_others_are_usage_errors_with_near_ones() {
+    let all = call(RELAYBED, &["explain"]).expect_code(0);
+    for line in all.stdout.lines() {
+        let code = line.split(' ').next().unwrap();
+        let one = call(RELAYBED, &["explain", code]).expect_code(0);
+        assert!(one.stdout.starts_with(code), "{}", one.stdout);
+        assert!(one.stdout.contains("correct kernel"), "{}", one.stdout);
+    }
+    let near = ["R0399", "R0303", "relaybed explain"];
+    refused(call(RELAYBED, &["explain", "R0399"]), 2, &near);
+    refused(call(RELAYBED, &["explain", "integrity"]), 2, &["integrity"]);
+    let until = ["explore", "hello/hello", "--until", "integ"];
+    refused(call(RELAYBED, &until), 2, &["integ", "relaybed explain"]);
+}
+
+#[test]
 fn usage_errors_exit_with_2() {
     // A machine that cannot be must not end in a green run of skipped scenarios.
     for (option, value) in [

@@ -71,8 +71,8 @@ fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
     runs_again(&row, None, "K1");
 
     // The same evidence with another place at one step is of a run that never was.
-    let (case, seen, mut extra) = store::load(Path::new(word(&row, "evidence"))).unwrap();
-    let trace = extra.schedule.as_mut().unwrap();
+    let (case, mut seen, extra) = store::load(Path::new(word(&row, "evidence"))).unwrap();
+    let trace = seen.trace.as_mut().unwrap();
     let at = trace.steps.len() / 2;
     trace.steps[at].stop.place = Place::Waits;
     let folder = out.path().join("forged");

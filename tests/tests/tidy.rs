@@ -79,8 +79,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lang", &["relaybed-abi", "relaybed-case"]),
     ("model/contract", &["relaybed-abi", "relaybed-case"]),
     (
-        "judge",
+        "model/twin",
         &["relaybed-abi", "relaybed-case", "relaybed-contract"],
+    ),
+    (
+        "judge",
+        &[
+            "relaybed-abi",
+            "relaybed-case",
+            "relaybed-contract",
+            "relaybed-twin",
+        ],
     ),
     (
         "search",
@@ -193,6 +202,41 @@ fn every_rust_file_says_what_it_is_for() {
                 "{} has no module doc",
                 path.display()
             );
+        }
+    }
+}
+
+/// A finding is compared by its values, code and place: its text is made for people, last.
+#[test]
+fn no_verdict_looks_into_a_text() {
+    let texts = [
+        "finding.to_string(",
+        "what.to_string(",
+        ".expected()",
+        ".seen()",
+    ];
+    for room in ["judge/src", "search/src", "src/run"] {
+        for path in files(&root().join("scenarios").join(room), &[".rs"]) {
+            let all = code(&path);
+            let lines = all
+                .iter()
+                .take_while(|line| !line.contains("#[cfg(test)]"))
+                .enumerate();
+            for (number, line) in lines {
+                for text in texts {
+                    let place = format!("{}:{}", path.display(), number + 1);
+                    assert!(!line.contains(text), "{place} makes the text of a finding");
+                }
+            }
+        }
+    }
+    // No member of a finding's own is a text: names and lines from outside are of a type without comparisons.
+    for path in files(&root().join("scenarios/case/src/finding"), &[".rs"]) {
+        for line in code(&path) {
+            let line = line.trim();
+            let member = line.split_once(" = ").map_or("", |(members, _)| members);
+            let is_entry = member.contains(" { ") && member.ends_with('}');
+            assert!(!is_entry || !member.contains("String"), "{line}");
         }
     }
 }

@@ -149,11 +149,36 @@ impl Vm {
         }
     }
 
-    /// Makes one vCPU of the stopped machine execute one instruction.
-    pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<(), Error> {
+    /// Makes one vCPU of the stopped machine execute one instruction; the watchpoint that it met, if that is told.
+    pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<Option<u64>, Error> {
         match self {
-            Self::Qemu(vm) => Ok(vm.step_one(vcpu).map(drop)?),
-            Self::Kvm(vm) => Ok(vm.step_one(vcpu)?),
+            Self::Qemu(vm) => Ok(match vm.step_one(vcpu)? {
+                Halt::Watch { address, .. } => Some(address),
+                Halt::Trap { .. } | Halt::Interrupted | Halt::Gone => None,
+            }),
+            Self::Kvm(vm) => {
+                vm.step_one(vcpu)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Address of the next instruction of a vCPU of the stopped machine.
+    pub(crate) fn position(&mut self, vcpu: u32) -> Result<u64, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb()?.position(vcpu)?),
+            Self::Kvm(vm) => Ok(vm.registers(vcpu)?.rip),
+        }
+    }
+
+    /// Memory of the stopped machine at virtual addresses of a vCPU.
+    pub(crate) fn read(&mut self, vcpu: u32, address: u64, len: usize) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.gdb()?.read(vcpu, address, len)?),
+            Self::Kvm(_) => Err(Error::Unsupported {
+                what: "reading memory at virtual addresses",
+                backend: Backend::Kvm,
+            }),
         }
     }
 

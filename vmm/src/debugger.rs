@@ -75,6 +75,8 @@ pub(crate) enum Halt {
     },
     /// It met the watchpoint at this address.
     Watch {
+        /// The vCPU.
+        vcpu: u32,
         /// The address.
         address: u64,
     },
@@ -214,7 +216,10 @@ impl<'m> Debugger<'m> {
         // A breakpoint right behind a watched access has not been met yet.
         let met = !self.watched.remove(&vcpu) && self.stands_at_breakpoint(vcpu)?;
         if met {
-            self.step(vcpu)?;
+            if let Some(address) = self.step(vcpu)? {
+                self.watched.insert(vcpu);
+                return Ok(Halted::Watchpoint { address });
+            }
             if self.stands_at_breakpoint(vcpu)? {
                 let address = self.standing(vcpu)?;
                 return Ok(Halted::Breakpoint { address });
@@ -227,7 +232,7 @@ impl<'m> Debugger<'m> {
             None => Halted::Budget,
             Some(Halt::Gone) => Halted::Ended,
             Some(Halt::Interrupted) => Halted::Doorbell,
-            Some(Halt::Watch { address }) => {
+            Some(Halt::Watch { vcpu, address }) => {
                 self.watched.insert(vcpu);
                 Halted::Watchpoint { address }
             }
@@ -252,7 +257,8 @@ impl<'m> Debugger<'m> {
 
     /// Lets a standing vCPU take the interrupts that wait for it and come back to where it stands, while
     /// all others stand. One that has interrupts disabled takes none; one that does not come back within so
-    /// many halts has gone on. From a breakpoint that `leaves` says it does not come back.
+    /// many halts has gone on. From a breakpoint that `leaves` says it does not come back. Watchpoints that it
+    /// meets on its way are handed to `accesses`, by their addresses.
     ///
     /// # Errors
     /// As [`Self::run`], and [`Error::Unsupported`] on KVM.
@@ -261,6 +267,7 @@ impl<'m> Debugger<'m> {
         vcpu: u32,
         (halts, budget): (u32, Duration),
         leaves: impl Fn(u64) -> bool,
+        mut accesses: impl FnMut(&mut Self, u64),
     ) -> Result<Answer, Error> {
         let stood = self.registers(vcpu)?;
         if stood.eflags & INTERRUPTS_ENABLED == 0 || !self.interrupts(vcpu)?.pending {
@@ -272,8 +279,10 @@ impl<'m> Debugger<'m> {
         self.set_breakpoint(stood.rip)?;
         let mut answer = Answer::None;
         for _ in 0..halts {
-            if self.run(vcpu, budget)? == Halted::Budget {
-                break;
+            match self.run(vcpu, budget)? {
+                Halted::Budget => break,
+                Halted::Watchpoint { address } => accesses(self, address),
+                Halted::Breakpoint { .. } | Halted::Doorbell | Halted::Ended => {}
             }
             let now = self.registers(vcpu)?;
             if (now.rip, now.stack()) == (stood.rip, stood.stack()) {
@@ -291,14 +300,33 @@ impl<'m> Debugger<'m> {
         Ok(answer)
     }
 
-    /// Makes one vCPU execute one instruction while all others stand. What a watchpoint would say about
-    /// that instruction is not told.
+    /// Makes one vCPU execute one instruction while all others stand. Tells the address of a watchpoint that it
+    /// met by that; on KVM it does not.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn step(&mut self, vcpu: u32) -> Result<(), Error> {
+    pub fn step(&mut self, vcpu: u32) -> Result<Option<u64>, Error> {
         self.at.remove(&vcpu);
         self.paused_mut()?.vm().step_one(vcpu)
+    }
+
+    /// Address of the instruction that a vCPU executes next: cheaper than all its [registers](Self::registers).
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn position(&mut self, vcpu: u32) -> Result<u64, Error> {
+        let position = self.paused_mut()?.vm().position(vcpu)?;
+        self.at.insert(vcpu, position);
+        Ok(position)
+    }
+
+    /// Reads memory as a vCPU sees it: at its virtual addresses. As many bytes as there are up to the first that
+    /// is not mapped.
+    ///
+    /// # Errors
+    /// As [`Self::run`], and [`Error::Unsupported`] on KVM.
+    pub fn read(&mut self, vcpu: u32, address: u64, len: usize) -> Result<Vec<u8>, Error> {
+        self.paused_mut()?.vm().read(vcpu, address, len)
     }
 
     /// A vCPU's registers.

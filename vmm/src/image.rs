@@ -4,7 +4,8 @@
 //! everything else, in the backend's own form. `image.json` says what both are, with their hashes, and
 //! is written last, so that an interrupted image is no image.
 //!
-//! [`Image::open`] reads every byte once and compares: a damaged image is never run. An image belongs
+//! [`Image::open`] reads every byte once and compares, and so does every fork that reads the files again: a damaged
+//! image is never run. An image belongs
 //! to one backend of one version and to one shape of machine; one of KVM's also to the CPU features and the
 //! kernel of the host that it was made on. It is refused by any other.
 //!
@@ -104,8 +105,9 @@ struct Manifest {
 
 /// An image whose bytes were found to be those that were written.
 ///
-/// Holding it proves that hash, format, identity, shape and host matched when it was opened. The files are
-/// kept open, so removing the folder does no harm to it; what KVM's forks begin with is even a copy.
+/// Holding it proves that hash, format, identity, shape and host matched when it was opened. RAM's file is kept open
+/// and compared again by each of QEMU's forks, so removing the folder does no harm, and damage that comes later is
+/// found; everything else is a copy.
 #[derive(Debug)]
 pub struct Image {
     dir: PathBuf,
@@ -116,11 +118,11 @@ pub struct Image {
 /// An image's machine, as its backend has it.
 #[derive(Debug)]
 pub(crate) enum Saved {
-    /// The files, which each fork reads.
+    /// What each fork reads.
     Qemu {
-        /// RAM.
+        /// RAM's file.
         ram: File,
-        /// QEMU's own stream.
+        /// QEMU's own stream, copied into memory.
         state: File,
     },
     /// Read and checked already.
@@ -202,8 +204,17 @@ impl Image {
             Saved::Qemu { ram, .. } => {
                 let file = RamStore::create(self.manifest.ram_bytes)?;
                 let path = self.dir.join(RAM);
-                pages::each_run(ram, |offset, bytes| file.fill_at(offset, bytes))
-                    .map_err(io_error("copy", &path))?;
+                let mut hash = RamHash::default();
+                pages::each_run(ram, |offset, bytes| {
+                    hash.note(offset, bytes);
+                    // A file that grew is refused below.
+                    match offset + bytes.len() as u64 <= self.manifest.ram_bytes {
+                        true => file.fill_at(offset, bytes),
+                        false => Ok(()),
+                    }
+                })
+                .map_err(io_error("copy", &path))?;
+                check_ram(&self.dir, ram, hash, &self.manifest)?;
                 Ok(file)
             }
         }
@@ -227,7 +238,7 @@ fn damaged(dir: &Path, name: &str) -> ImageError {
 
 /// Reads an image of QEMU's to the end once.
 fn open_qemu(dir: &Path, manifest: &Manifest) -> Result<Saved, ImageError> {
-    let (ram, state) = (open_file(&dir.join(RAM))?, open_file(&dir.join(STATE))?);
+    let ram = open_file(&dir.join(RAM))?;
     let path = dir.join(RAM);
     let mut hash = RamHash::default();
     pages::each_run(&ram, |offset, bytes| {
@@ -236,8 +247,17 @@ fn open_qemu(dir: &Path, manifest: &Manifest) -> Result<Saved, ImageError> {
     })
     .map_err(io_error("read", &path))?;
     check_ram(dir, &ram, hash, manifest)?;
-    read_state(dir, manifest)?;
+    let path = dir.join(STATE);
+    let state = in_memory(&read_state(dir, manifest)?).map_err(io_error("copy", &path))?;
     Ok(Saved::Qemu { ram, state })
+}
+
+/// A file without a name that holds `bytes`.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let file = File::from(rustix::fs::memfd_create("relaybed-state", flags)?);
+    file.write_all_at(bytes, 0)?;
+    Ok(file)
 }
 
 /// Reads an image of our own backend's into memory.

@@ -103,6 +103,26 @@ fn a_damaged_image_is_never_opened() {
 }
 
 #[test]
+fn damage_that_comes_after_opening_is_found_by_the_next_fork() {
+    for (offset, len) in [(0, None), (100 * pages::PAGE as u64, None), (0, Some(4096))] {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = image(dir.path(), &[(0, 1), (3, 3)]);
+        let opened = Image::open(dir.path(), &spec, "kernel").unwrap();
+        opened.ram().unwrap();
+        let path = dir.path().join(RAM);
+        let file = File::options().write(true).open(path).unwrap();
+        file.write_all_at(&[0x55], offset).unwrap();
+        if let Some(len) = len {
+            file.set_len(len).unwrap();
+        }
+        let error = opened.ram().unwrap_err();
+        let damaged =
+            matches!(&error, Error::Image(ImageError::Damaged { path }) if path.ends_with(RAM));
+        assert!(damaged, "{error}");
+    }
+}
+
+#[test]
 fn an_image_of_another_machine_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let spec = image(dir.path(), &[(0, 1)]);

@@ -63,7 +63,7 @@ pub fn interrupted() -> Option<i32> {
     i32::try_from(number).ok().filter(|&n| n != 0)
 }
 
-/// Readable once a signal has come.
-pub(crate) fn readable() -> Option<BorrowedFd<'static>> {
+/// Readable once a signal has come: for whatever else waits in this process. `None` before [`install`].
+pub fn readable() -> Option<BorrowedFd<'static>> {
     STATE.get().map(|state| state.readable.as_fd())
 }

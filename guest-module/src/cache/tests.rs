@@ -1,8 +1,10 @@
 //! The cache's promises: whole entries only, one maker at a time, nothing left behind.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
 use super::*;
@@ -56,6 +58,8 @@ fn a_damaged_entry_is_made_again() {
     let key = Key::new("thing");
     let entry = cache.entry(&key, &Silent, |dir| make(dir, "good")).unwrap();
     fs::write(entry.path("file"), "evil").unwrap();
+    // As the next process sees it: this one has just made the file.
+    let cache = Cache::open(Some(cache.root())).unwrap();
     assert!(cache.find(&key, &Silent).is_none());
     let entry = cache.entry(&key, &Silent, |dir| make(dir, "good")).unwrap();
     assert_eq!(fs::read(entry.path("file")).unwrap(), b"good");
@@ -170,7 +174,7 @@ fn only_the_newest_of_a_kind_are_kept() {
             let fill = |dir: &Path| -> Result<(), CacheError> {
                 fs::write(dir.join("x"), name).map_err(io_error("write", dir))
             };
-            let folder = cache.folder("thing", &[("name", name)], false, &Silent, fill);
+            let folder = cache.folder("thing", &[("name", name)], &Silent, fill);
             std::thread::sleep(Duration::from_millis(20));
             folder.unwrap()
         })
@@ -182,4 +186,59 @@ fn only_the_newest_of_a_kind_are_kept() {
     );
     cache.trim("nothing", 0);
     assert!(dir.path().join("thing").exists());
+}
+
+#[test]
+fn something_of_another_kind_in_the_way_heals() {
+    let (dir, cache) = cache();
+    let key = Key::new("thing");
+    let path = |name: &str| dir.path().join(name);
+    let ways: [fn(&Path); 6] = [
+        |dir| fs::write(dir.join("thing"), "a file").unwrap(),
+        |dir| fs::write(dir.join("locks"), "a file").unwrap(),
+        |dir| fs::write(dir.join("tmp"), "a file").unwrap(),
+        |dir| fs::create_dir_all(dir.join("locks").join(Key::new("thing").hash())).unwrap(),
+        |dir| {
+            fs::create_dir(dir.join("thing")).unwrap();
+            fs::write(dir.join("thing").join(Key::new("thing").id()), "a file").unwrap();
+        },
+        |dir| {
+            fs::create_dir(dir.join("tmp")).unwrap();
+            fs::write(dir.join("tmp").join(Key::new("thing").hash()), "a file").unwrap();
+        },
+    ];
+    for (number, way) in ways.into_iter().enumerate() {
+        for name in ["thing", "locks", "tmp"] {
+            remove(&path(name)).unwrap();
+        }
+        way(dir.path());
+        let entry = cache.entry(&key, &Silent, |dir| make(dir, "good"));
+        let entry = entry.unwrap_or_else(|error| panic!("way {number}: {error}"));
+        assert_eq!(fs::read(entry.path("file")).unwrap(), b"good");
+    }
+}
+
+#[test]
+fn of_four_who_find_an_image_rotten_one_makes_it_again() {
+    let (dir, _) = cache();
+    let made = AtomicU32::new(0);
+    let obtain = |rotten: Option<&Folder>| {
+        // Each has a cache of its own, as processes have.
+        let cache = Cache::open(Some(dir.path())).unwrap();
+        let fill = |dir: &Path| {
+            made.fetch_add(1, Ordering::SeqCst);
+            make(dir, "image").map(drop)
+        };
+        cache
+            .unread_folder("image", &[], rotten, &Silent, fill)
+            .unwrap()
+    };
+    let rotten = obtain(None);
+    assert_eq!(obtain(None), rotten);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_ne!(obtain(Some(&rotten)), rotten));
+        }
+    });
+    assert_eq!(made.load(Ordering::SeqCst), 2);
 }

@@ -7,6 +7,8 @@
 use relaybed_abi::{ChanState, Event, OpResult};
 use serde::{Deserialize, Serialize};
 
+use super::trace::Trace;
+
 /// What was run, on what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -83,6 +85,8 @@ pub struct Evidence {
     pub taint_before: u64,
     /// Kernel taint mask when the case was done.
     pub taint_after: u64,
+    /// Who ran when, and every access to what vCPUs share, of a run under control.
+    pub trace: Option<Trace>,
 }
 
 /// All channels at one moment with the machine stopped.

@@ -9,10 +9,15 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod access;
+pub mod errno;
 pub mod evidence;
+pub mod field;
+pub mod finding;
 pub mod fnv;
 pub mod hex;
 pub mod place;
+pub mod pollbits;
 pub mod select;
 pub mod trace;
 pub mod transports;
@@ -82,6 +87,13 @@ impl Case {
     pub fn stalls(&self) -> impl Iterator<Item = Stall> + '_ {
         let channels = self.channels.iter();
         channels.filter_map(|channel| channel.client.stall)
+    }
+
+    /// Whether the actor is nested on this operation of another.
+    #[must_use]
+    pub fn is_nested_on(&self, guest: ActorIndex, actor: ActorIndex, op: usize) -> bool {
+        self.guest(actor, op)
+            .is_some_and(|(index, _)| index == guest)
     }
 
     /// The actor that is nested on a write operation, and where.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::field::Field;
 use crate::fnv::Fnv;
 
 /// A place in the kernel's code or data where a vCPU is stopped and control may pass to another.
@@ -32,7 +33,7 @@ pub enum Place {
         cpu: u32,
         /// What was accessed.
         field: Field,
-        /// Whether it was written; otherwise it was read.
+        /// Whether it was stored to, perhaps after a load by the same instruction; otherwise it was loaded.
         write: bool,
     },
     /// Before an operation of an actor; the one after its last is its end.
@@ -50,57 +51,6 @@ pub enum Place {
     Waits,
     /// The program has ended.
     Done,
-}
-
-/// A member of a channel buffer's `struct rchan_buf` that both writers and readers use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// Address of the current sub-buffer.
-    Data,
-    /// Bytes written into the current sub-buffer.
-    Offset,
-    /// Count of sub-buffers produced.
-    Produced,
-    /// Count of sub-buffers consumed.
-    Consumed,
-    /// Padding of the sub-buffers.
-    Padding,
-    /// Bytes that readers took of the sub-buffer they read.
-    BytesConsumed,
-    /// Whether the buffer was closed.
-    Finalized,
-    /// Who waits in poll.
-    ReadWait,
-}
-
-impl Field {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Data,
-        Self::Offset,
-        Self::Produced,
-        Self::Consumed,
-        Self::Padding,
-        Self::BytesConsumed,
-        Self::Finalized,
-        Self::ReadWait,
-    ];
-
-    /// Its name in schedules.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Offset => "offset",
-            Self::Produced => "produced",
-            Self::Consumed => "consumed",
-            Self::Padding => "padding",
-            Self::BytesConsumed => "bytes_consumed",
-            Self::Finalized => "finalized",
-            Self::ReadWait => "read_wait",
-        }
-    }
 }
 
 impl Place {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ActorIndex, ChannelIndex, Cpu};
-use crate::place::Field;
+use crate::field::Field;
 
 /// One actor's vCPU goes on while all others stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

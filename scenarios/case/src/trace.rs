@@ -1,7 +1,8 @@
-//! What happened: every stop, and who went on after it.
+//! What happened: every stop and who went on after it, and every access to what vCPUs share.
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::fnv::Fnv;
 use super::place::Stop;
 
@@ -56,12 +57,27 @@ impl Step {
     }
 }
 
-/// All steps of one run, in order.
+/// One access, and when in the run it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accessed {
+    /// Number of the first stop behind it. One that a stop was made for is the last of its vCPU before that.
+    pub before: usize,
+    /// Who made it.
+    pub vcpu: u32,
+    /// The access.
+    pub access: Access,
+}
+
+/// All steps of one run, in order, and the accesses between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
-    /// The steps.
+    /// The steps. They alone make a schedule, its token and what runs are compared by.
     pub steps: Vec<Step>,
+    /// Every access to a shared member of a channel buffer, whether the vCPU was stopped for it or not, in the
+    /// order in which they were made: one vCPU ran at a time. Empty where the run did not record them.
+    pub accesses: Vec<Accessed>,
 }
 
 impl Trace {
@@ -74,6 +90,14 @@ impl Trace {
             hash.write(&step.next.to_le_bytes());
         }
         hash.0
+    }
+
+    /// The accesses between the stop before this one and this one, in order.
+    #[must_use]
+    pub fn accesses_before(&self, stop: usize) -> &[Accessed] {
+        let from = self.accesses.partition_point(|one| one.before < stop);
+        let to = self.accesses.partition_point(|one| one.before <= stop);
+        self.accesses.get(from..to).unwrap_or_default()
     }
 
     /// How often control passed to another vCPU.

@@ -1,6 +1,10 @@
 //! Verdicts: what the judge says of one case, and where it saw it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::finding::{Finding, one_line};
 
 /// The properties that are judged, each by a checker of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,24 +46,74 @@ pub enum Property {
     Repetition,
     /// The scenario's schedule could be kept: every turn came to its end.
     Schedule,
+    /// A known issue that this kernel should no longer have does not show.
+    Regression,
 }
 
-/// One thing that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The property that is broken.
-    pub property: Property,
-    /// Where.
-    pub at: Location,
-    /// One sentence: what is wrong.
-    pub what: String,
-    /// What a correct kernel shows.
-    pub expected: String,
-    /// What was seen.
-    pub seen: String,
+impl Property {
+    /// All of them, in the order of their codes.
+    pub const ALL: &[Self] = &[
+        Self::Health,
+        Self::Evidence,
+        Self::Integrity,
+        Self::Ordering,
+        Self::Conservation,
+        Self::Placement,
+        Self::Affinity,
+        Self::Padding,
+        Self::Overwrite,
+        Self::Notification,
+        Self::Safety,
+        Self::Lifetime,
+        Self::Accounting,
+        Self::Model,
+        Self::Reading,
+        Self::Expectation,
+        Self::Repetition,
+        Self::Schedule,
+        Self::Regression,
+    ];
+
+    /// Its name, as in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Evidence => "evidence",
+            Self::Integrity => "integrity",
+            Self::Ordering => "ordering",
+            Self::Conservation => "conservation",
+            Self::Placement => "placement",
+            Self::Affinity => "affinity",
+            Self::Padding => "padding",
+            Self::Overwrite => "overwrite",
+            Self::Notification => "notification",
+            Self::Safety => "safety",
+            Self::Lifetime => "lifetime",
+            Self::Accounting => "accounting",
+            Self::Model => "model",
+            Self::Reading => "reading",
+            Self::Expectation => "expectation",
+            Self::Repetition => "repetition",
+            Self::Schedule => "schedule",
+            Self::Regression => "regression",
+        }
+    }
+
+    /// The first two digits of its findings' codes.
+    pub(crate) fn group(self) -> u16 {
+        let at = Self::ALL.iter().position(|property| *property == self);
+        at.and_then(|at| u16::try_from(at + 1).ok()).unwrap_or(0)
+    }
 }
 
-/// Where a failure was seen. Members that mean nothing for it are `None`.
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Where something was found. Members that mean nothing for it are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// Index into `Evidence::observations`.
@@ -78,6 +132,42 @@ pub struct Location {
     pub op: Option<usize>,
 }
 
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        let mut part = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| {
+            let before = std::mem::replace(&mut comma, ", ");
+            f.write_str(before)?;
+            one_line(f, &text.to_string())
+        };
+        if let Some(channel) = &self.channel {
+            part(f, format_args!("channel {channel}"))?;
+        }
+        if let Some(cpu) = self.cpu {
+            part(f, format_args!("CPU {cpu}"))?;
+        }
+        if let Some(subbuf) = self.subbuf {
+            part(f, format_args!("sub-buffer {subbuf}"))?;
+        }
+        if let Some(offset) = self.offset {
+            part(f, format_args!("offset {offset} ({offset:#x})"))?;
+        }
+        if let Some(actor) = &self.actor {
+            part(f, format_args!("actor {actor}"))?;
+        }
+        if let Some(op) = self.op {
+            part(f, format_args!("operation {op}"))?;
+        }
+        if let Some(observation) = self.observation {
+            part(f, format_args!("observation {observation}"))?;
+        }
+        match *self == Self::default() {
+            true => f.write_str("the whole run"),
+            false => Ok(()),
+        }
+    }
+}
+
 /// What is said of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -87,17 +177,17 @@ pub enum Verdict {
     /// At least one property is broken; the most telling one first.
     Failed {
         /// What is broken.
-        failures: Vec<Failure>,
+        findings: Vec<Finding>,
     },
     /// Documented defects of this kernel showed themselves, and nothing else.
     Known {
         /// Its id, such as `K1`; several are joined, such as `K1+K4`.
         id: String,
         /// What was seen.
-        failures: Vec<Failure>,
+        findings: Vec<Finding>,
     },
     /// Every property held, although this kernel should have a documented defect that this case
-    /// shows surely: it was mended here, and the list of known issues should say so.
+    /// shows surely: it was fixed here, and the list of known issues should say so.
     Fixed {
         /// Its id, such as `K1`.
         id: String,
@@ -112,6 +202,25 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+}
+
+impl Verdict {
+    /// What was found, where something was: of a known issue too.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Self::Failed { findings } | Self::Known { findings, .. } => findings,
+            _ => &[],
+        }
+    }
+
+    /// Makes it failed by these findings, which come before those that it has.
+    pub fn fail(&mut self, mut findings: Vec<Finding>) {
+        if let Self::Failed { findings: more } | Self::Known { findings: more, .. } = self {
+            findings.append(more);
+        }
+        *self = Self::Failed { findings };
+    }
 }
 
 /// How much was judged, so that a pass over nothing is seen as such.

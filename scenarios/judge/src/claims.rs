@@ -6,7 +6,8 @@ use relaybed_case::{Case, Expect};
 use relaybed_contract::order::At;
 use relaybed_contract::{Behaviour, Buffer, Fate, Moment, Prediction, predict};
 
-use super::words;
+use relaybed_case::errno::Errno;
+use relaybed_case::finding::{ChannelState, List};
 
 /// What the case's author claims and relay, as documented, does not do.
 ///
@@ -68,7 +69,7 @@ fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<S
                 format!(
                     "opening of {:?} is claimed to be refused, relay leaves it {}",
                     case.channels[*channel].name,
-                    words::channel(state)
+                    ChannelState::from(state)
                 )
             })
             .into_iter()
@@ -117,8 +118,8 @@ fn buffer(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> 
     {
         wrong.push(format!(
             "{place}: padding is claimed to be {}, relay makes it {}",
-            words::list(claimed),
-            words::list(&model.padding)
+            List(claimed.clone()),
+            List(model.padding.clone())
         ));
     }
     wrong
@@ -191,8 +192,8 @@ fn result(
     {
         wrong.push(format!(
             "{place}: its result is claimed to be {}, relay makes it {}",
-            words::errno(claimed),
-            words::errno(right)
+            Errno(claimed),
+            Errno(right)
         ));
     }
     if let (Some(claimed), Some(right)) = (value, right.value)

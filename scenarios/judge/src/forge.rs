@@ -3,21 +3,22 @@
 //! It lets checkers, benchmarks and everything behind the judge be tested without a machine, and it
 //! finds the record whose spoiling is sure to be seen. Where a case leaves an order open, one is chosen.
 
+mod results;
 mod spoiler;
 
-use relaybed_abi::{
-    ChanState, Event, EventKind, OpResult, Plant, RB_NONE16, RB_NONE32, RB_NONE64, Stat, State,
-};
-use zerocopy::IntoBytes;
+use relaybed_abi::{ChanState, Event, EventKind, Plant, RB_NONE16, RB_NONE32, RB_NONE64};
 
+use relaybed_case::errno::ENODEV;
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
-use relaybed_case::{Case, FileCall, Files, Op, Payload};
+use relaybed_case::{Case, FileCall, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
 use relaybed_contract::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
 
+use relaybed_twin::Defects;
+
+use crate::explain::{self, Fired};
 use spoiler::{Spoiler, is_target};
 
-const ENODEV: i32 = 19;
 /// How far behind its place a misplaced record lands, in bytes.
 const MISPLACE_BYTES: u32 = 8;
 
@@ -82,9 +83,62 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
     };
     let mut spoiler = Spoiler::new(spoil.unwrap_or(none));
     let run = one_run(case, &behaviour, online_cpus, &mut spoiler);
+    let planted = spoil.map(|spoil| Planted {
+        kind: spoil.kind.code(),
+        actor: u32::from(spoil.actor),
+        seq: spoil.seq,
+        done: spoiler.done,
+    });
+    let fired: Vec<Fired> = run.order.line.iter().copied().map(Fired::Done).collect();
+    let setting = setting(linux_version, online_cpus, planted);
+    evidence(case, &fired, &run, &setting, spoil)
+}
+
+/// What a run leaves of which everything is predicted.
+pub(super) fn leaves(
+    case: &Case,
+    fired: &[Fired],
+    run: &Prediction,
+    setting: &Setting,
+) -> Evidence {
+    evidence(case, fired, run, setting, None)
+}
+
+/// What a kernel of this version with these defects leaves of the case.
+#[must_use]
+pub fn as_built(case: &Case, linux_version: u32, online_cpus: u32, defects: Defects) -> Evidence {
+    let (fired, run) = explain::one_run(case, online_cpus, linux_version, defects);
+    leaves(
+        case,
+        &fired,
+        &run,
+        &setting(linux_version, online_cpus, None),
+    )
+}
+
+fn setting(linux_version: u32, online_cpus: u32, plant: Option<Planted>) -> Setting {
+    Setting {
+        release: format!("{}.{}.0", linux_version >> 16, linux_version >> 8 & 0xff),
+        linux_version,
+        vcpus: online_cpus,
+        backend: "forged".to_owned(),
+        accel: "none".to_owned(),
+        plant,
+        relay: None,
+    }
+}
+
+fn evidence(
+    case: &Case,
+    fired: &[Fired],
+    run: &Prediction,
+    setting: &Setting,
+    spoil: Option<Spoil>,
+) -> Evidence {
     let mut forger = Forger {
         case,
-        run: &run,
+        fired,
+        run,
         spoil,
         events: Vec::new(),
         data: Vec::new(),
@@ -94,20 +148,7 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
     let results = forger.results();
     let observations = run.moments.iter().map(|m| forger.observation(m)).collect();
     Evidence {
-        setting: Setting {
-            release: format!("{}.{}.0", linux_version >> 16, linux_version >> 8 & 0xff),
-            linux_version,
-            vcpus: online_cpus,
-            backend: "forged".to_owned(),
-            accel: "none".to_owned(),
-            plant: spoil.map(|spoil| Planted {
-                kind: spoil.kind.code(),
-                actor: u32::from(spoil.actor),
-                seq: spoil.seq,
-                done: spoiler.done,
-            }),
-            relay: None,
-        },
+        setting: setting.clone(),
         observations,
         results,
         events: forger.events,
@@ -117,11 +158,14 @@ fn forge(case: &Case, linux_version: u32, online_cpus: u32, spoil: Option<Spoil>
         console: String::new(),
         taint_before: 0,
         taint_after: 0,
+        trace: None,
     }
 }
 
 struct Forger<'a> {
     case: &'a Case,
+    /// What took effect, in its order.
+    fired: &'a [Fired],
     run: &'a Prediction,
     spoil: Option<Spoil>,
     events: Vec<Event>,
@@ -162,7 +206,8 @@ impl Forger<'_> {
                 let files = files.and_then(|files| files.get(cpu)).copied();
                 let files = files.unwrap_or_default();
                 for _ in 0..files.made {
-                    self.event(EventKind::CreateFile, channel, cpu);
+                    let event = self.event(EventKind::CreateFile, channel, cpu);
+                    event.new_offset = u32::try_from(files.name_bytes).unwrap_or(0);
                 }
                 for _ in 0..files.removed {
                     self.event(EventKind::RemoveFile, channel, cpu);
@@ -200,6 +245,10 @@ impl Forger<'_> {
                     ..
                 } => EventKind::Mapped,
                 Op::FileMunmap { .. } => EventKind::Unmapped,
+                Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                } if self.run.unmaps_parts => EventKind::Unmapped,
                 _ => continue,
             };
             let bound = relaybed_contract::predict::bound(self.case, at);
@@ -208,106 +257,6 @@ impl Forger<'_> {
                 self.event(kind, channel, cpu);
             }
         }
-    }
-
-    fn results(&mut self) -> Vec<Vec<OpResult>> {
-        let mut results: Vec<Vec<OpResult>> = self
-            .case
-            .actors
-            .iter()
-            .map(|actor| vec![result(); actor.ops.len()])
-            .collect();
-        let run = self.run;
-        for at in &run.order.line {
-            let op = &self.case.actors[at.actor].ops[at.op];
-            let predicted = &run.ops[at.actor][at.op];
-            let mut result = OpResult {
-                state: State::Done.code(),
-                ..result()
-            };
-            self.order += 1;
-            result.order_start = self.order;
-            result.error = predicted
-                .error
-                .map_or(-ENODEV, |error| -i32::try_from(error).unwrap_or(ENODEV));
-            result.value = predicted.value.unwrap_or(0);
-            result.refused = predicted.refused.unwrap_or(0);
-            if let Op::FilePoll { timeout_ms, .. } = op
-                && predicted.value.is_none()
-            {
-                (result.error, result.value) = (0, 0);
-                if timeout_ms.is_none() {
-                    result.value = self.ends_endless_poll(*at);
-                }
-            }
-            if let Some(reads) = &predicted.reads {
-                let start = self.data.len();
-                result.data_offset = u32::try_from(start).unwrap_or(RB_NONE32);
-                for read in reads {
-                    self.read(*at, read);
-                }
-                result.value = (self.data.len() - start) as u64;
-                result.data_bytes = u32::try_from(result.value).unwrap_or(RB_NONE32);
-            }
-            if let Some(stat) = predicted.stat {
-                let told = Stat {
-                    size: stat.size.unwrap_or(0),
-                    mode: 0o100_400,
-                    nlink: u32::from(stat.is_named),
-                    uid: 0,
-                    gid: 0,
-                };
-                self.give(&mut result, told.as_bytes());
-            }
-            if let Some(names) = &predicted.names {
-                let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
-                self.give(&mut result, lines.as_bytes());
-            }
-            if let Some(copied) = &predicted.copied {
-                let mut bytes = self.bytes(&copied.buffer);
-                bytes.truncate(usize::try_from(copied.len).unwrap_or(usize::MAX));
-                self.give(&mut result, &bytes);
-            }
-            self.order += 1;
-            result.order_end = self.order;
-            results[at.actor][at.op] = result;
-        }
-        results
-    }
-
-    /// What a poll without a timeout reports in the end: the end of its channel, if that comes, or data.
-    fn ends_endless_poll(&self, at: relaybed_contract::order::At) -> u64 {
-        let closed = relaybed_contract::predict::bound(self.case, at).filter(|(channel, _, _)| {
-            let ops = self.case.actors.iter().flat_map(|actor| &actor.ops);
-            let mut closes =
-                ops.filter(|op| matches!(op, Op::Close { channel: c } if c == channel));
-            closes.next().is_some()
-        });
-        match closed.map(|(channel, _, _)| self.case.channels[channel].files) {
-            Some(Files::Proxy) => 0x10,
-            Some(_) => 0x8,
-            None => 0x41,
-        }
-    }
-
-    /// Bytes of an operation that are no read.
-    fn give(&mut self, result: &mut OpResult, bytes: &[u8]) {
-        result.data_offset = u32::try_from(self.data.len()).unwrap_or(RB_NONE32);
-        result.data_bytes = u32::try_from(bytes.len()).unwrap_or(RB_NONE32);
-        self.data.extend(bytes);
-    }
-
-    fn read(&mut self, at: relaybed_contract::order::At, read: &relaybed_contract::ReadPrediction) {
-        let start = self.data.len();
-        self.data.resize(start + read.bytes as usize, 0);
-        for piece in &read.pieces {
-            render(self.case, piece, self.spoil, &mut self.data[start..]);
-        }
-        let event = self.event(EventKind::Read, usize::from(u8::MAX), 0);
-        event.actor = u16::try_from(at.actor).unwrap_or(RB_NONE16);
-        event.op = u32::try_from(at.op).unwrap_or(RB_NONE32);
-        event.produced = u64::from(read.bytes);
-        event.consumed = start as u64;
     }
 
     fn bytes(&self, buffer: &Buffer) -> Vec<u8> {
@@ -384,22 +333,6 @@ impl Forger<'_> {
             file_size: file.then_some(buffer.completed_bytes),
             bytes: self.bytes(buffer),
         }
-    }
-}
-
-fn result() -> OpResult {
-    OpResult {
-        state: State::Idle.code(),
-        error: 0,
-        value: 0,
-        refused: 0,
-        start_ns: 0,
-        end_ns: 0,
-        order_start: 0,
-        order_end: 0,
-        data_offset: 0,
-        data_bytes: 0,
-        reserved: 0,
     }
 }
 

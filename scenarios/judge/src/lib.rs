@@ -1,7 +1,7 @@
 //! The judge: from a case and the evidence of one run to a verdict.
 //!
 //! The sub-buffers' bytes are parsed into records once ([`parse`]); then one checker per property looks
-//! at case, prediction, evidence and records, and failures are told with the most telling property
+//! at case, prediction, evidence and records, and findings are reported with the most telling property
 //! first. Evidence is hostile: nothing in it makes a checker panic or work without bound. Pure: no
 //! files, clock, threads or environment.
 //!
@@ -16,19 +16,20 @@ pub mod parse;
 
 mod checks;
 mod claims;
+mod content;
+mod explain;
 mod gap;
 mod history;
 mod identify;
 mod known;
 mod pick;
 mod run;
+mod settle;
 mod streams;
-mod words;
 mod written;
 
 pub use claims::claims;
 pub use identify::Writers;
-pub use known::{Affected, Issue, Release, issues};
 pub use pick::{pick_plant, property_of};
 pub use run::judge;
 pub use streams::{CpuStream, StreamEntry, streams};

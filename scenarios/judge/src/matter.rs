@@ -1,7 +1,10 @@
 //! What a checker is given: case, prediction, evidence and the parsed bytes; and where it reports.
 
+use std::collections::BTreeMap;
+
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence};
-use relaybed_case::verdict::{Amount, Failure, Location, Property};
+use relaybed_case::finding::{Finding, Record, What};
+use relaybed_case::verdict::{Amount, Location, Property};
 use relaybed_case::{Case, Channel, FileCall, Mode, Op};
 use relaybed_contract::{Buffer, ChannelMoment, Geometry, Prediction};
 
@@ -9,8 +12,8 @@ use super::identify::Writers;
 use super::parse::{Fault, Found, Parser, Section, Text};
 use super::streams;
 
-/// Failures kept of one property: enough to see a pattern.
-const FAILURES_MAX: usize = 8;
+/// Findings kept of one property: enough to see a pattern.
+const FINDINGS_MAX: usize = 8;
 
 /// Everything that one case is judged by.
 #[derive(Debug)]
@@ -69,34 +72,37 @@ pub struct ParsedStream {
     pub complete: bool,
 }
 
-/// Collects failures and what was judged.
+/// Collects findings and what was judged.
 #[derive(Debug, Default)]
 pub struct Report {
     /// What is broken.
-    pub failures: Vec<Failure>,
+    pub findings: Vec<Finding>,
+    /// How many more there were than are kept.
+    pub more: BTreeMap<Property, u64>,
     /// How much was judged.
     pub amount: Amount,
 }
 
 impl Report {
-    /// Adds a failure, unless there are enough of its property.
-    pub fn fail(
-        &mut self,
-        property: Property,
-        at: Location,
-        what: impl Into<String>,
-        expected: impl ToString,
-        seen: impl ToString,
-    ) {
-        let same = self.failures.iter().filter(|f| f.property == property);
-        if same.count() < FAILURES_MAX {
-            self.failures.push(Failure {
-                property,
-                at,
-                what: what.into(),
-                expected: expected.to_string(),
-                seen: seen.to_string(),
-            });
+    /// Adds a finding; of one property only so many are kept, and the others counted.
+    pub fn fail(&mut self, at: Location, what: impl Into<What>) {
+        let what = what.into();
+        let property = what.property();
+        let same = self.findings.iter().filter(|f| f.property() == property);
+        if same.count() < FINDINGS_MAX {
+            self.findings.push(Finding::new(at, what));
+        } else {
+            *self.more.entry(property).or_default() += 1;
+        }
+    }
+
+    /// Says at the last finding of each property how many more there were.
+    pub fn count_the_others(&self, findings: &mut [Finding]) {
+        for (property, more) in &self.more {
+            let mut last_first = findings.iter_mut().rev();
+            if let Some(last) = last_first.find(|finding| finding.property() == *property) {
+                last.more = *more;
+            }
         }
     }
 }
@@ -208,13 +214,22 @@ impl<'a> Matter<'a> {
         self.case.channels.get(channel).map(|c| c.name.clone())
     }
 
-    /// `record 7 of writer@1`.
+    /// A record by the name of its producer, `record 7 of writer@1`.
     #[must_use]
-    pub fn record(&self, id: (u16, u32)) -> String {
-        match self.case.actors.get(usize::from(id.0)) {
-            Some(actor) => format!("record {} of {}", id.1, actor.name),
-            None => format!("record {} of actor {}", id.1, id.0),
-        }
+    pub fn record(&self, (actor, number): (u16, u32)) -> Record {
+        let actor = match self.case.actors.get(usize::from(actor)) {
+            Some(script) => script.name.as_str().into(),
+            None => format!("actor {actor}").into(),
+        };
+        Record::Named { number, actor }
+    }
+
+    /// The record that a fault is about, as far as that is known.
+    #[must_use]
+    pub fn record_of(&self, fault: &Fault) -> Record {
+        fault
+            .record
+            .map_or(Record::Unnamed, |record| self.record(record))
     }
 
     /// Whether operations were done that take records out of sight: resetting, closing, consuming.

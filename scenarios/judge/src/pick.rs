@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use relaybed_abi::Plant;
 
+use relaybed_case::finding::Finding;
 use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Actor, Case, Mode, Op, Payload};
 use relaybed_contract::{Behaviour, predict};
 
 use super::forge::{Spoil, plant};
 use super::identify::{NO_CHANNEL, Writer, Writers};
-use super::known::{Issue, issues};
+use relaybed_twin::{Issue, issues};
 
 /// Records tried before the defect is called not applicable.
 const TRIES_MAX: usize = 48;
@@ -82,7 +83,7 @@ pub fn pick_plant(
                 planted.done > 0 || matches!(kind, Plant::Torn | Plant::Stale)
             });
             let first = match super::run::judge(case, &evidence).0 {
-                Verdict::Failed { failures } => failures.first().map(|f| f.property),
+                Verdict::Failed { findings } => findings.first().map(Finding::property),
                 _ => None,
             };
             struck && first == Some(property)

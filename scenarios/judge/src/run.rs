@@ -2,7 +2,8 @@
 
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
-use relaybed_case::verdict::{Amount, Failure, Verdict};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
 
 use super::checks;
@@ -14,9 +15,9 @@ use super::matter::{Matter, Report};
 const CPUS_MAX: u32 = 64;
 
 /// A checker: a pure function over everything there is.
-type Checker = fn(&Matter<'_>, &mut Report);
+pub(super) type Checker = fn(&Matter<'_>, &mut Report);
 
-/// The checkers in the order in which failures are told. What names one record comes before what
+/// The checkers in the order in which findings are reported. What names one record comes before what
 /// only counts, and equality with the model, which catches everything else, comes late.
 const CHECKERS: &[Checker] = &[
     checks::health::check,
@@ -46,21 +47,18 @@ fn check(matter: &Matter<'_>) -> Report {
     report
 }
 
-/// What would fail if relay were documented to behave like this.
-pub(super) fn failures_under(
-    case: &Case,
-    evidence: &Evidence,
-    behaviour: &Behaviour,
-) -> Vec<Failure> {
+/// What is not as relay is documented to be.
+pub(super) fn findings_of(case: &Case, evidence: &Evidence) -> Vec<Finding> {
+    let behaviour = Behaviour::of(evidence.setting.linux_version);
     let cpus = evidence.setting.vcpus.min(CPUS_MAX);
-    let prediction = predict(case, behaviour, cpus);
+    let prediction = predict(case, &behaviour, cpus);
     let writers = Writers::of(case);
-    check(&Matter::new(case, &prediction, evidence, &writers)).failures
+    check(&Matter::new(case, &prediction, evidence, &writers)).findings
 }
 
 /// Judges the evidence of one run of a case.
 ///
-/// Failures are ordered by how much their property tells, so that the first is the one to look at.
+/// Findings are ordered by how much their property tells, so that the first is the one to look at.
 #[must_use]
 pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let behaviour = Behaviour::of(evidence.setting.linux_version);
@@ -68,8 +66,11 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let prediction = predict(case, &behaviour, cpus);
     let writers = Writers::of(case);
     let matter = Matter::new(case, &prediction, evidence, &writers);
-    let report = check(&matter);
-    let amount = report.amount;
-    let failures = report.failures;
-    (known::verdict(known::issues(), &matter, failures), amount)
+    let mut report = check(&matter);
+    let findings = std::mem::take(&mut report.findings);
+    let mut verdict = known::verdict(&matter, findings);
+    if let Verdict::Failed { findings } | Verdict::Known { findings, .. } = &mut verdict {
+        report.count_the_others(findings);
+    }
+    (verdict, report.amount)
 }

@@ -13,6 +13,7 @@ use super::matter::{
     subbuf_bytes,
 };
 use super::parse::{Parser, Text};
+use super::settle::{Settled, settle};
 
 /// CPUs that the abi has room for.
 pub(super) const CPUS_MAX: u32 = 64;
@@ -54,14 +55,7 @@ pub(super) struct Got<'a> {
     /// In which operation.
     pub(super) op: usize,
     /// The call began behind this place of the order of events, and ended before that.
-    span: (u32, u32),
-}
-
-impl Got<'_> {
-    /// The call's place in the order of events.
-    pub(super) fn order(&self) -> u32 {
-        self.span.1
-    }
+    pub(super) span: (u32, u32),
 }
 
 /// All bytes that reads gave, in the order of the calls.
@@ -219,12 +213,28 @@ pub(super) fn parse_streams(
             case.channels.get(*channel).is_some_and(is_no_overwrite)
                 && !prediction.is_exact(*channel, *cpu as usize)
                 && prediction.is_specified(*channel, *cpu as usize)
-                && !is_order_open(&got, *channel, *cpu)
                 && !is_stored_into(case, (*channel, *cpu))
                 && !is_logged_into(case, *channel)
                 && !hides(*channel)
         })
-        .filter_map(|(channel, cpu)| stream_of(case, evidence, &got, channel, cpu))
+        .filter_map(|(channel, cpu)| {
+            let own: Vec<Got<'_>> = got
+                .iter()
+                .filter(|got| (got.channel, got.cpu) == (channel, cpu))
+                .copied()
+                .collect();
+            let own = if is_order_open(&own, channel, cpu) {
+                match settle(case, writers, &own) {
+                    Settled::Right(order) => order,
+                    // What is wrong is seen in the order of their ends as well as in any other.
+                    Settled::Wrong => own,
+                    Settled::Open => return None,
+                }
+            } else {
+                own
+            };
+            stream_of(case, evidence, &own, channel, cpu)
+        })
         .map(|stream| {
             let mut parser = Parser::new(case, writers);
             let spec = &case.channels[stream.channel];

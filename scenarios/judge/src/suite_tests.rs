@@ -36,12 +36,12 @@ fn what_a_correct_kernel_leaves_of_each_suite_passes() {
     for case in suites() {
         for linux in [version(6, 1), version(7, 2)] {
             let evidence = synthesize(&case, linux, case.vcpus);
-            if let (Verdict::Failed { failures } | Verdict::Known { failures, .. }, _) =
+            if let (Verdict::Failed { findings } | Verdict::Known { findings, .. }, _) =
                 judge(&case, &evidence)
                 // Where the order is open, forged evidence has one that the author may not have meant.
-                && failures[0].property != Property::Expectation
+                && findings[0].property() != Property::Expectation
             {
-                wrong.push(format!("{}: {:#?}", case.name, failures[0]));
+                wrong.push(format!("{}: {:#?}", case.name, findings[0]));
             }
         }
     }

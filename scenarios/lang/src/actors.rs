@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use relaybed_abi::{RB_MAX_OPS, RB_MAX_RECORD};
 
 use super::diagnostic::Problem;
-use super::files::{ERRORS, FileName};
+use super::files::FileName;
 use super::form::{ActorForm, CpuForm, Sp, Span, Step, Subject};
 use super::ops::{SubjectKind, Who};
 use super::resolve::{Resolver, Scope, narrow};
+use relaybed_case::errno;
 use relaybed_case::{Actor, Context, Cpu, Expect, GateIndex, Op, Payload, Place, Via};
 
 /// Most records one operation may write: a script that wants more is a mistake.
@@ -175,12 +176,12 @@ impl<'f> Resolver<'f> {
             }
         }
         if let Some(name) = step.text("fails") {
-            let error = self.word(Some(name), &ERRORS);
+            let error = self.word(Some(name), errno::NAMED);
             self.claim(Expect::Result {
                 actor,
                 op,
                 value: None,
-                error: Some(error),
+                error: Some(error.cast_signed()),
             });
         }
     }

@@ -340,32 +340,3 @@ const WHENCE: [(&str, Whence); 5] = [
     ("data", Whence::Data),
     ("hole", Whence::Hole),
 ];
-
-/// The name of an error number, if the language has one.
-#[must_use]
-pub fn error_name(number: i32) -> Option<&'static str> {
-    let known = ERRORS.iter().find(|(_, of)| *of == number);
-    known.map(|(name, _)| *name)
-}
-
-/// Error numbers that `fails` knows by name, as Linux counts them.
-pub(super) const ERRORS: [(&str, i32); 18] = [
-    ("EPERM", 1),
-    ("ENOENT", 2),
-    ("EIO", 5),
-    ("ENXIO", 6),
-    ("EBADF", 9),
-    ("EAGAIN", 11),
-    ("ENOMEM", 12),
-    ("EACCES", 13),
-    ("EFAULT", 14),
-    ("EBUSY", 16),
-    ("EEXIST", 17),
-    ("ENODEV", 19),
-    ("EINVAL", 22),
-    ("ESPIPE", 29),
-    ("ENAMETOOLONG", 36),
-    ("ENOSYS", 38),
-    ("EOVERFLOW", 75),
-    ("ECANCELED", 125),
-];

@@ -64,7 +64,7 @@
 //! Wherever a number is expected, a string may hold an expression: decimal numbers, `+ - * / %`,
 //! parentheses, and names. Names are the parameters; `S` and `N`, sub-buffer size and count of the
 //! channel concerned; `cpus`, the number of CPUs asked for; `own`, the CPU of the actor (or of the
-//! buffer expected); and `POLLIN`, `POLLRDNORM`, `POLLERR`. `S` and `N` in `repeat` work where the file has
+//! buffer expected); and the events of `poll()`: `POLLIN`, `POLLRDNORM`, `POLLERR`, `POLLHUP` … `S` and `N` in `repeat` work where the file has
 //! one channel. Where one of a set of words is expected (`mode`, `files`, `open`, `context`, `fails`,
 //! `until`), `"$name"` stands for the value of a parameter.
 //!
@@ -184,7 +184,6 @@ pub use bounds::fits;
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
-pub use files::error_name;
 pub use load::load;
 pub use schema::schema;
 pub use write::{Unwritable, operation_text, write};

@@ -8,6 +8,7 @@ use super::form::{
     ActorForm, BufferForm, ChannelForm, CpuForm, ExpectForm, File, Num, Param, ParamValue, Sp,
 };
 use super::walk::{Fields, Walker};
+use relaybed_case::pollbits;
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -173,11 +174,11 @@ impl<'t> Walker<'t> {
     }
 
     fn check_param_name(&mut self, name: &Sp<&str>) {
-        const TAKEN: [&str; 7] = ["S", "N", "cpus", "own", "POLLIN", "POLLRDNORM", "POLLERR"];
+        const TAKEN: [&str; 4] = ["S", "N", "cpus", "own"];
         let mut chars = name.value.chars();
         let is_name = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
             && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if TAKEN.contains(&name.value) {
+        if TAKEN.contains(&name.value) || pollbits::named(name.value).is_some() {
             self.report(Problem::new(
                 format!("`{}` has a meaning of its own in expressions", name.value),
                 name.span.clone(),

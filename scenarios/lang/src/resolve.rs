@@ -10,6 +10,7 @@ use super::diagnostic::{Problem, suggestion};
 use super::form::{ChannelForm, File, Num, ParamValue, Sp, Span, Word};
 use super::nest::NestWish;
 use super::walk::inside;
+use relaybed_case::pollbits;
 use relaybed_case::{Case, Channel, ChannelIndex, Cpu, DEFAULT_VCPUS, Expect, Files, Mode};
 
 /// Seed of a case whose file names none.
@@ -217,10 +218,10 @@ impl Resolver<'_> {
                 .own
                 .map(i64::from)
                 .ok_or_else(|| "`own` has no meaning here: no CPU is the actor's own".to_owned()),
-            "POLLIN" => Ok(0x1),
-            "POLLERR" => Ok(0x8),
-            "POLLRDNORM" => Ok(0x40),
             _ => {
+                if let Some(event) = pollbits::named(name) {
+                    return Ok(signed(event));
+                }
                 let mut known: Vec<&str> = self.params.iter().map(|(name, _)| *name).collect();
                 known.extend(["S", "N", "cpus", "own"]);
                 Err(format!(

@@ -7,7 +7,7 @@ use super::diagnostic::{Problem, suggestion};
 use super::form::{Num, Sp, Span};
 use super::resolve::{Resolver, Scope, narrow};
 use super::walk::{Fields, Walker};
-use relaybed_case::place::Field;
+use relaybed_case::field::Field;
 use relaybed_case::{Actor, ActorIndex, ChannelIndex, Turn, Until};
 
 type Value<'t> = Spanned<DeValue<'t>>;

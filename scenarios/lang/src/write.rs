@@ -6,7 +6,7 @@ mod schedule;
 use std::fmt::Write as _;
 
 use super::client::write_client;
-use super::files::ERRORS;
+use relaybed_case::errno::Errno;
 use relaybed_case::{
     Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
     Op, Payload, Place, Source, Via,
@@ -223,7 +223,8 @@ fn claims(case: &Case, of_actor: usize, of_op: usize) -> Result<String, Unwritab
             let _ = write!(text, ", gives = {}", number(*value)?);
         }
         if let Some(error) = error {
-            let Some((name, _)) = ERRORS.iter().find(|(_, known)| known == error) else {
+            let known = u32::try_from(*error).ok();
+            let Some(name) = known.and_then(|known| Errno(known).name()) else {
                 return unwritable(format!("the error {error}"));
             };
             let _ = write!(text, ", fails = \"{name}\"");

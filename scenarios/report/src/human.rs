@@ -1,4 +1,4 @@
-//! `--format human`: one line a scenario, failures in full, a summary. Colours only on a terminal
+//! `--format human`: one line a scenario, findings in full, a summary. Colours only on a terminal
 //! (the caller's stream strips them elsewhere).
 
 use std::io::{self, Write};
@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{CaseReport, Detail, Explored, Fuzzed, Summary};
-use relaybed_case::verdict::{Failure, Location, Property, Verdict};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::Verdict;
 
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
@@ -16,13 +17,7 @@ pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
     let (style, word, note) = match &report.verdict {
         Verdict::Passed => (GREEN, "PASS", String::new()),
-        Verdict::Failed { failures } => (
-            RED,
-            "FAIL",
-            failures
-                .first()
-                .map_or(String::new(), |f| property(f.property)),
-        ),
+        Verdict::Failed { findings } => (RED, "FAIL", kind(findings)),
         Verdict::Known { id, .. } => (YELLOW, "KNOWN", format!("known issue {id}")),
         Verdict::Fixed { id } => (GREEN, "FIXED", format!("known issue {id} is fixed here")),
         Verdict::Skipped { reason } => (YELLOW, "SKIP", reason.clone()),
@@ -44,27 +39,38 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     });
     writeln!(out, "{line}{digest}")?;
     match &report.verdict {
-        Verdict::Failed { failures } => self::failures(out, failures, &report.detail),
+        Verdict::Failed { findings } => self::findings(out, findings, &report.detail),
         // Whoever looked for it wants to see it again.
         _ => details(out, &report.detail),
     }
 }
 
-pub(super) fn failures(
+/// Code and property of the first finding, for one line: `R0301 integrity`.
+fn kind(findings: &[Finding]) -> String {
+    let first = findings.first();
+    first.map_or_else(String::new, |first| {
+        format!("{} {}", first.code(), first.property())
+    })
+}
+
+pub(super) fn findings(
     out: &mut impl Write,
-    failures: &[Failure],
+    findings: &[Finding],
     detail: &Detail,
 ) -> io::Result<()> {
-    for failure in failures {
-        writeln!(
-            out,
-            "        {RED}{}{RED:#}: {}",
-            property(failure.property),
-            failure.what
-        )?;
-        writeln!(out, "          where     {}", place(&failure.at))?;
-        writeln!(out, "          expected  {}", failure.expected)?;
-        writeln!(out, "          seen      {}", failure.seen)?;
+    for finding in findings {
+        let (code, property) = (finding.code(), finding.property());
+        writeln!(out, "        {RED}{code} {property}{RED:#}: {finding}")?;
+        writeln!(out, "          where     {}", finding.at)?;
+        writeln!(out, "          expected  {}", finding.expected())?;
+        writeln!(out, "          seen      {}", finding.seen())?;
+        if finding.more > 0 {
+            writeln!(out, "          and {} more of {property}", finding.more)?;
+        }
+    }
+    if let Some(first) = findings.first() {
+        let code = first.code();
+        writeln!(out, "        explain:  relaybed explain {code}")?;
     }
     if let Some(excerpt) = &detail.excerpt {
         block(out, "bytes around it", excerpt.lines())?;
@@ -109,8 +115,9 @@ fn block<'a>(
 /// What is worth a look although it may have scrolled away.
 fn told_again(out: &mut impl Write, seen: &[CaseReport]) -> io::Result<()> {
     for report in seen {
-        if let Verdict::Known { id, failures } = &report.verdict {
-            let what = failures.first().map_or("", |failure| failure.what.as_str());
+        if let Verdict::Known { id, findings } = &report.verdict {
+            let first = findings.first();
+            let what = first.map_or_else(String::new, |first| format!("{} {first}", first.code()));
             writeln!(
                 out,
                 "{YELLOW}known issue {id}{YELLOW:#} in {}: {what}",
@@ -127,10 +134,8 @@ fn told_again(out: &mut impl Write, seen: &[CaseReport]) -> io::Result<()> {
         }
     }
     for report in seen {
-        if let Verdict::Failed { failures } = &report.verdict {
-            let first = failures
-                .first()
-                .map_or(String::new(), |f| property(f.property));
+        if let Verdict::Failed { findings } = &report.verdict {
+            let first = kind(findings);
             writeln!(
                 out,
                 "{RED}failed{RED:#} {} ({first}): {}",
@@ -246,43 +251,4 @@ fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// Name of a property as in JSON.
-pub fn property(property: Property) -> String {
-    match serde_json::to_value(property) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => format!("{property:?}"),
-    }
-}
-
-/// A location as a person reads it.
-pub(super) fn place(at: &Location) -> String {
-    let mut parts = Vec::new();
-    if let Some(channel) = &at.channel {
-        parts.push(format!("channel {channel}"));
-    }
-    if let Some(cpu) = at.cpu {
-        parts.push(format!("CPU {cpu}"));
-    }
-    if let Some(subbuf) = at.subbuf {
-        parts.push(format!("sub-buffer {subbuf}"));
-    }
-    if let Some(offset) = at.offset {
-        parts.push(format!("offset {offset} ({offset:#x})"));
-    }
-    if let Some(actor) = &at.actor {
-        parts.push(format!("actor {actor}"));
-    }
-    if let Some(op) = at.op {
-        parts.push(format!("operation {op}"));
-    }
-    if let Some(observation) = at.observation {
-        parts.push(format!("observation {observation}"));
-    }
-    if parts.is_empty() {
-        "the whole run".to_owned()
-    } else {
-        parts.join(", ")
-    }
 }

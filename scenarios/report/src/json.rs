@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{CaseReport, Summary, outcome};
-use relaybed_case::verdict::{Failure, Verdict};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::Verdict;
 
 pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
     writeln!(out, "{}", Value::Object(row(report)))
@@ -29,14 +30,14 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
         put("machine_sha256", json!(digest));
     }
     match &report.verdict {
-        Verdict::Failed { failures } => {
-            blame(&mut put, failures);
+        Verdict::Failed { findings } => {
+            blame(&mut put, findings);
             put("evidence", json!(report.detail.evidence));
             put("rerun", json!(report.detail.rerun));
         }
-        Verdict::Known { id, failures } => {
+        Verdict::Known { id, findings } => {
             put("known", json!(id));
-            blame(&mut put, failures);
+            blame(&mut put, findings);
             if !report.detail.rerun.is_empty() {
                 put("evidence", json!(report.detail.evidence));
                 put("rerun", json!(report.detail.rerun));
@@ -54,13 +55,32 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     row
 }
 
-fn blame(put: &mut impl FnMut(&str, Value) -> Option<Value>, failures: &[Failure]) {
-    if let Some(first) = failures.first() {
-        put("property", json!(first.property));
+fn blame(put: &mut impl FnMut(&str, Value) -> Option<Value>, findings: &[Finding]) {
+    if let Some(first) = findings.first() {
+        put("code", json!(first.code()));
+        put("property", json!(first.property()));
         put("cpu", json!(first.at.cpu));
-        put("what", json!(first.what));
+        put("what", json!(first.to_string()));
     }
-    put("failures", json!(failures));
+    let all: Vec<Value> = findings.iter().map(finding).collect();
+    put("failures", json!(all));
+}
+
+/// One finding: its texts, and as `data` the values that they are made of.
+fn finding(finding: &Finding) -> Value {
+    let mut row = json!({
+        "code": finding.code(),
+        "property": finding.property(),
+        "at": finding.at,
+        "what": finding.to_string(),
+        "expected": finding.expected(),
+        "seen": finding.seen(),
+        "data": finding.what,
+    });
+    if finding.more > 0 {
+        row["more"] = json!(finding.more);
+    }
+    row
 }
 
 pub(super) fn end(out: &mut impl Write, summary: &Summary) -> io::Result<()> {

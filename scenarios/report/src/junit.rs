@@ -38,15 +38,15 @@ fn row(case: &CaseReport) -> TestCase {
         Verdict::Skipped { reason } => skipped(reason.clone()),
         Verdict::NotRun { reason } => skipped(format!("not run: {reason}")),
         Verdict::Known { id, .. } => skipped(format!("known issue {id}")),
-        Verdict::Failed { failures } => {
+        Verdict::Failed { findings } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            if let Some(first) = failures.first() {
-                status.set_type(human::property(first.property));
-                status.set_message(first.what.clone());
+            if let Some(first) = findings.first() {
+                status.set_type(first.property().name());
+                status.set_message(format!("{}: {first}", first.code()));
             }
             let mut text = Vec::new();
             // Writing to memory cannot fail.
-            let _ = human::failures(&mut text, failures, &case.detail);
+            let _ = human::findings(&mut text, findings, &case.detail);
             status.set_description(String::from_utf8_lossy(&text).into_owned());
             status
         }

@@ -22,17 +22,16 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
         Verdict::NotRun { reason } => {
             writeln!(out, "ok {number} {name} # SKIP not run: {}", line(reason))
         }
-        Verdict::Failed { failures } => {
-            for failure in failures {
-                writeln!(
-                    out,
-                    "# {}: {}",
-                    super::human::property(failure.property),
-                    line(&failure.what)
-                )?;
-                writeln!(out, "#   {}", super::human::place(&failure.at))?;
-                writeln!(out, "#   expected: {}", line(&failure.expected))?;
-                writeln!(out, "#   seen:     {}", line(&failure.seen))?;
+        Verdict::Failed { findings } => {
+            for finding in findings {
+                let (code, property) = (finding.code(), finding.property());
+                writeln!(out, "# {code} {property}: {finding}")?;
+                writeln!(out, "#   {}", finding.at)?;
+                writeln!(out, "#   expected: {}", finding.expected())?;
+                writeln!(out, "#   seen:     {}", finding.seen())?;
+                if finding.more > 0 {
+                    writeln!(out, "#   and {} more of {property}", finding.more)?;
+                }
             }
             writeln!(out, "# again: {}", line(&report.detail.rerun))?;
             writeln!(out, "not ok {number} {name}")

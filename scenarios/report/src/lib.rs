@@ -19,7 +19,6 @@ pub mod trace;
 pub mod transports;
 
 pub use excerpt::excerpt;
-pub use human::property as property_name;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -221,7 +220,7 @@ pub trait Listener {
     /// One scenario ended.
     ///
     /// # Errors
-    /// When it cannot be told on.
+    /// When it cannot be written.
     fn case(&mut self, report: CaseReport) -> io::Result<()>;
 }
 

@@ -12,11 +12,11 @@ mod table;
 
 use std::fmt::Write as _;
 
-use super::human::{place, property};
-use super::timeline::{Timeline, failures_of};
+use super::timeline::Timeline;
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
-use relaybed_case::verdict::{Amount, Failure, Verdict};
+use relaybed_case::finding::Finding;
+use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
 use relaybed_judge::Writers;
 use relaybed_judge::matter::Matter;
@@ -48,22 +48,21 @@ pub fn page(shown: &Shown<'_>) -> String {
     let Shown {
         case,
         evidence,
-        extra,
         verdict,
         ..
     } = *shown;
-    let timeline = Timeline::of(case, evidence, extra.schedule.as_ref(), verdict);
+    let timeline = Timeline::of(case, evidence, evidence.trace.as_ref(), verdict);
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, timeline.cpus);
     let writers = Writers::of(case);
     let matter = Matter::new(case, &prediction, evidence, &writers);
-    let failures = failures_of(verdict);
+    let findings = verdict.findings();
     let mut text = String::new();
     head(&mut text, shown);
     verdict_part(&mut text, shown);
     actors(&mut text, case);
     lanes::lanes(&mut text, case, &timeline);
-    buffers::buffers(&mut text, &matter, failures);
+    buffers::buffers(&mut text, &matter, findings);
     readers::readers(&mut text, case, evidence, &writers);
     table::table(&mut text, case, &timeline);
     console(&mut text, evidence);
@@ -138,32 +137,36 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
     }
     text.push_str("</header>\n<main>\n");
     let mut excerpts = Vec::new();
-    for (number, failure) in (1..).zip(failures_of(shown.verdict)) {
-        failed(text, shown, number, failure, &mut excerpts);
+    for (number, finding) in (1..).zip(shown.verdict.findings()) {
+        failed(text, shown, number, finding, &mut excerpts);
     }
 }
 
-/// One failure; `excerpts` are the bytes that were shown already.
+/// One finding; `excerpts` are the bytes that were shown already.
 fn failed(
     text: &mut String,
     shown: &Shown<'_>,
     number: usize,
-    failure: &Failure,
+    finding: &Finding,
     excerpts: &mut Vec<String>,
 ) {
+    let (code, property) = (finding.code(), finding.property());
     push(
         text,
         format_args!(
-            "<section class=\"failure\" id=\"f{number}\"><h2><span class=\"mark\">✗{number}</span> {}: {}</h2>\
+            "<section class=\"failure\" id=\"f{number}\"><h2><span class=\"mark\">✗{number}</span> {code} {property}: {}</h2>\
              <dl><dt>where</dt><dd>{}</dd><dt>expected</dt><dd>{}</dd><dt>seen</dt><dd>{}</dd></dl>",
-            escape(&property(failure.property)),
-            escape(&failure.what),
-            escape(&place(&failure.at)),
-            escape(&failure.expected),
-            escape(&failure.seen),
+            escape(&finding.to_string()),
+            escape(&finding.at.to_string()),
+            escape(&finding.expected()),
+            escape(&finding.seen()),
         ),
     );
-    let excerpt = super::excerpt(shown.evidence, shown.case, failure);
+    if finding.more > 0 {
+        let more = finding.more;
+        push(text, format_args!("<p>and {more} more of {property}</p>"));
+    }
+    let excerpt = super::excerpt(shown.evidence, shown.case, finding);
     if let Some(excerpt) = excerpt.filter(|excerpt| !excerpts.contains(excerpt)) {
         push(text, format_args!("<pre>{}</pre>", escape(&excerpt)));
         excerpts.push(excerpt);

@@ -1,7 +1,8 @@
 //! Every format over the same few scenarios.
 
 use super::*;
-use relaybed_case::verdict::{Failure, Location, Property};
+use relaybed_case::finding::{Bytes, Finding, Padding};
+use relaybed_case::verdict::Location;
 
 pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
     CaseReport {
@@ -23,22 +24,18 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
 }
 
 pub(super) fn reports() -> Vec<CaseReport> {
-    let failure = Failure {
-        property: Property::Padding,
-        at: Location {
-            channel: Some("cpu".into()),
-            cpu: Some(1),
-            subbuf: Some(2),
-            ..Location::default()
-        },
-        what: "padding does not match".into(),
-        expected: "4".into(),
-        seen: "5".into(),
+    let at = Location {
+        channel: Some("cpu".into()),
+        cpu: Some(1),
+        subbuf: Some(2),
+        ..Location::default()
     };
+    let mut finding = Finding::new(at, Padding::Covers { by: Bytes(1) });
+    finding.more = 42;
     let mut failed = report(
         "padding/b",
         Verdict::Failed {
-            failures: vec![failure.clone()],
+            findings: vec![finding.clone()],
         },
     );
     failed.detail = Detail {
@@ -55,7 +52,7 @@ pub(super) fn reports() -> Vec<CaseReport> {
             "readers/k",
             Verdict::Known {
                 id: "K1".into(),
-                failures: vec![failure],
+                findings: vec![finding],
             },
         ),
         report("readers/f", Verdict::Fixed { id: "K4".into() }),
@@ -124,6 +121,10 @@ fn json_has_one_object_a_line_and_the_summary_last() {
     assert_eq!(rows.len(), 6);
     assert_eq!(rows[1]["property"], "padding");
     assert_eq!(rows[1]["cpu"], 1);
+    assert_eq!(rows[1]["code"], "R0801");
+    assert_eq!(rows[1]["failures"][0]["more"], 42);
+    let data = &rows[1]["failures"][0]["data"];
+    assert_eq!(data["padding"]["covers"]["by"], 1, "{data}");
     assert_eq!(rows[2]["known"], "K1");
     assert_eq!(rows[5]["summary"]["boot_ms"], 3000.0);
     insta::assert_snapshot!(text);

@@ -10,9 +10,10 @@ use relaybed_abi::EventKind;
 
 use relaybed_case::Case;
 use relaybed_case::evidence::{Evidence, Observation};
+use relaybed_case::finding::Finding;
 use relaybed_case::place::Place;
 use relaybed_case::trace::Trace;
-use relaybed_case::verdict::{Failure, Verdict};
+use relaybed_case::verdict::Verdict;
 
 use counters::Predicted;
 pub use counters::{Counters, Origin};
@@ -61,8 +62,8 @@ pub struct Row {
     pub gave: String,
     /// The buffers that it concerns, behind it.
     pub counters: Vec<Counters>,
-    /// Numbers of the failures that were seen here.
-    pub failures: Vec<usize>,
+    /// Numbers of the findings that were seen here.
+    pub findings: Vec<usize>,
 }
 
 /// A run in its order.
@@ -78,15 +79,6 @@ pub struct Timeline {
     pub never_begun: Vec<(usize, usize)>,
 }
 
-/// The failures of a verdict, those of a known issue too.
-#[must_use]
-pub fn failures_of(verdict: &Verdict) -> &[Failure] {
-    match verdict {
-        Verdict::Failed { failures } | Verdict::Known { failures, .. } => failures,
-        _ => &[],
-    }
-}
-
 impl Timeline {
     /// The run that left this evidence.
     #[must_use]
@@ -98,11 +90,11 @@ impl Timeline {
     ) -> Self {
         let cpus = evidence.setting.vcpus.clamp(1, CPUS_MAX);
         let predicted = Predicted::of(case, evidence.setting.linux_version, cpus);
-        let failures = failures_of(verdict);
+        let findings = verdict.findings();
         let mut rows = Vec::new();
-        let never_begun = ops::rows(case, evidence, &predicted, failures, &mut rows);
+        let never_begun = ops::rows(case, evidence, &predicted, findings, &mut rows);
         events(case, evidence, &mut rows);
-        checkpoints(case, evidence, failures, &mut rows);
+        checkpoints(case, evidence, findings, &mut rows);
         let left_out = schedule.map_or(0, |trace| stops(case, evidence, trace, &mut rows));
         // Stable: what has one place in the order stays as it was put in.
         rows.sort_by_key(|row| row.order);
@@ -152,13 +144,13 @@ fn events(case: &Case, evidence: &Evidence, rows: &mut Vec<Row>) {
             what,
             gave,
             counters: counters::at_event(case, kind, event),
-            failures: Vec::new(),
+            findings: Vec::new(),
         });
     }
 }
 
 /// Rows of the observations: at a checkpoint behind its operation's beginning, at the end behind everything.
-fn checkpoints(case: &Case, evidence: &Evidence, failures: &[Failure], rows: &mut Vec<Row>) {
+fn checkpoints(case: &Case, evidence: &Evidence, findings: &[Finding], rows: &mut Vec<Row>) {
     let last = rows.iter().map(|row| row.order).max().unwrap_or(0);
     for (index, observation) in evidence.observations.iter().enumerate() {
         let begun = observation.at.and_then(|(actor, op)| {
@@ -169,9 +161,9 @@ fn checkpoints(case: &Case, evidence: &Evidence, failures: &[Failure], rows: &mu
             Some(label) => format!("checkpoint {label:?}"),
             None => "the end".to_owned(),
         };
-        let seen = |failure: &Failure| {
-            failure.at.op.is_none()
-                && failure
+        let seen = |finding: &Finding| {
+            finding.at.op.is_none()
+                && finding
                     .at
                     .observation
                     .unwrap_or(evidence.observations.len().saturating_sub(1))
@@ -187,8 +179,8 @@ fn checkpoints(case: &Case, evidence: &Evidence, failures: &[Failure], rows: &mu
             what,
             gave: String::new(),
             counters: seen_at(case, observation),
-            failures: (0..failures.len())
-                .filter(|at| seen(&failures[*at]))
+            findings: (0..findings.len())
+                .filter(|at| seen(&findings[*at]))
                 .collect(),
         });
     }
@@ -231,7 +223,7 @@ fn stops(case: &Case, evidence: &Evidence, trace: &Trace, rows: &mut Vec<Row>) -
                 false => String::new(),
             },
             counters: Vec::new(),
-            failures: Vec::new(),
+            findings: Vec::new(),
         });
     }
     trace.steps.len().saturating_sub(STEPS_MAX)

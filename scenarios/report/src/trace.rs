@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::human::{DIM, GREEN, RED, YELLOW, property};
-use super::timeline::{Kind, Row, Timeline, failures_of};
+use super::human::{DIM, GREEN, RED, YELLOW};
+use super::timeline::{Kind, Row, Timeline};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::verdict::Verdict;
@@ -109,7 +109,7 @@ fn line(
     let counters: Vec<String> = row.counters.iter().map(|c| c.text(case)).collect();
     let counters = counters.join("; ");
     let marks: Vec<String> = row
-        .failures
+        .findings
         .iter()
         .map(|number| format!("✗{}", number + 1))
         .collect();
@@ -232,7 +232,6 @@ fn foot(
     if timeline.steps_left_out > 0 {
         writeln!(out, "\n{} more stops are left out", timeline.steps_left_out)?;
     }
-    let failures = failures_of(verdict);
     writeln!(out)?;
     match verdict {
         Verdict::Passed => writeln!(out, "{GREEN}passed{GREEN:#}")?,
@@ -241,16 +240,19 @@ fn foot(
         Verdict::Failed { .. } => writeln!(out, "{RED}failed{RED:#}")?,
         Verdict::Skipped { reason } | Verdict::NotRun { reason } => writeln!(out, "{reason}")?,
     }
-    for (number, failure) in (1..).zip(failures) {
+    for (number, finding) in (1..).zip(verdict.findings()) {
         writeln!(
             out,
-            "  {RED}✗{number}{RED:#} {}: {} ({})\n      expected {}\n      seen     {}",
-            property(failure.property),
-            failure.what,
-            super::human::place(&failure.at),
-            failure.expected,
-            failure.seen
+            "  {RED}✗{number}{RED:#} {} {}: {finding} ({})\n      expected {}\n      seen     {}",
+            finding.code(),
+            finding.property(),
+            finding.at,
+            finding.expected(),
+            finding.seen()
         )?;
+        if finding.more > 0 {
+            writeln!(out, "      and {} more", finding.more)?;
+        }
     }
     Ok(())
 }

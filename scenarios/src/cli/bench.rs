@@ -64,7 +64,7 @@ pub(super) fn bench(command: &BenchCommand) -> Result<Exit, Stop> {
 }
 
 fn of_transports(args: &TransportArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let wall = args.machine.plan()?;
     let counted = counted(args)?;
     let mut tell = |text: &str| say(&format!("{text}\n"));

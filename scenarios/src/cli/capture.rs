@@ -20,7 +20,7 @@ pub(super) fn capture(
     out: &Path,
     seed: u64,
 ) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let mut case = one(scenario)?.case;
     case.seed = seed;
     let plan = machine.plan()?;
@@ -50,9 +50,9 @@ pub(super) fn capture(
         )?;
     }
     match verdict {
-        Verdict::Failed { failures } => {
-            for failure in failures {
-                writeln!(stdout, "failed: {}", failure.what)?;
+        Verdict::Failed { findings } => {
+            for finding in findings {
+                writeln!(stdout, "failed: {} {finding}", finding.code())?;
             }
             Ok(Exit::Failed)
         }

@@ -5,10 +5,12 @@ use std::io::Write as _;
 use relaybed_guest::{Cache, Terminal};
 
 use super::{MachineArgs, Stop};
-use crate::run::{BackendWish, choose};
+use crate::run::{BackendWish, Session, choose};
 use relaybed_report::exit::Exit;
+use relaybed_vmm::probe::Choice;
 
 pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
+    super::interruptible()?;
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
@@ -17,22 +19,7 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         writeln!(out, "{what:<12} NO: {}", chain(error))
     };
     match choose(&wish) {
-        Ok(choice) => {
-            if let Some(probe) = &choice.probe {
-                let word = if probe.usable { "usable" } else { "not usable" };
-                let ms = probe.elapsed.as_secs_f64() * 1000.0;
-                writeln!(
-                    out,
-                    "{:<12} {word}: {} (probed in {ms:.0} ms)",
-                    "KVM", probe.reason
-                )?;
-            }
-            writeln!(
-                out,
-                "{:<12} {:?}: {}",
-                "accelerator", choice.accel, choice.reason
-            )?;
-        }
+        Ok(choice) => accelerator(&choice, &mut out)?,
         Err(error) => problem(&mut out, "accelerator", &error)?,
     }
     let cache = match Cache::open(None) {
@@ -46,7 +33,11 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let progress = Terminal::new();
     if wish.backend != BackendWish::Kvm {
         match relaybed_guest::qemu(&cache, &progress) {
-            Ok(qemu) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+            // Found is not enough: what is listed as fine has run.
+            Ok(qemu) => match qemu.try_out() {
+                Ok(()) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+                Err(error) => problem(&mut out, "QEMU", &error)?,
+            },
             Err(error) => problem(&mut out, "QEMU", &error)?,
         }
     }
@@ -69,10 +60,52 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         }
         Err(error) => problem(&mut out, "kernel", &error)?,
     }
-    if stats && exit == Exit::Passed {
+    if exit != Exit::Passed {
+        return Ok(exit);
+    }
+    if stats {
         return super::stats::stats(machine, &mut out);
     }
-    Ok(exit)
+    boot(machine, &mut out)
+}
+
+/// What runs the guest's instructions, and why.
+fn accelerator(choice: &Choice, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    if let Some(probe) = &choice.probe {
+        let word = if probe.usable { "usable" } else { "not usable" };
+        let ms = probe.elapsed.as_secs_f64() * 1000.0;
+        writeln!(
+            out,
+            "{:<12} {word}: {} (probed in {ms:.0} ms)",
+            "KVM", probe.reason
+        )?;
+    }
+    writeln!(
+        out,
+        "{:<12} {:?}: {}",
+        "accelerator", choice.accel, choice.reason
+    )
+}
+
+/// Boots the kernel on the machine that runs would take.
+fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Stop> {
+    let plan = machine.plan()?;
+    match Session::boot(&plan, plan.vcpus_at_large()) {
+        Ok(session) => {
+            let (setting, ready_s) = (session.setting(), session.boot_ms() / 1000.0);
+            writeln!(
+                out,
+                "{:<12} {} on {} {}, {} vCPUs, ready after {ready_s:.2} s",
+                "boots", setting.release, setting.backend, setting.accel, setting.vcpus
+            )?;
+            session.close();
+            Ok(Exit::Passed)
+        }
+        Err(error) => {
+            writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            Err(super::run::stop(error))
+        }
+    }
 }
 
 /// An error and its causes on one line.

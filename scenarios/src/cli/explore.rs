@@ -8,10 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::run::{DEFAULT_OUT, stop};
 use super::{MachineArgs, Stop, say, scenarios, within};
-use crate::run::{Explore, Options, Until, explore};
+use crate::run::{Explore, Options, Until, Wanted, explore};
+use relaybed_case::finding::explain;
+use relaybed_case::verdict::Property;
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter};
 use relaybed_search::schedule::Kind;
+use relaybed_twin::issues;
 
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]
@@ -36,9 +39,9 @@ pub(crate) struct ExploreArgs {
     /// Count what is found instead of stopping at the first finding.
     #[arg(long, conflicts_with = "until")]
     keep_going: bool,
-    /// Look for this: a known issue (`K2`) or a property (`integrity`); count others on the way.
-    #[arg(long, value_name = "FINDING")]
-    until: Option<String>,
+    /// Look for this: a known issue (`K2`), a code (`R0301`) or a property (`integrity`); count others on the way.
+    #[arg(long, value_name = "FINDING", value_parser = wanted)]
+    until: Option<Wanted>,
     /// Machines side by side; the report is the same for every number. `dfs` takes one
     /// [default: one for each core].
     #[arg(long, value_parser = within(1, 64))]
@@ -86,6 +89,23 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     Ok(first..end)
 }
 
+/// The id of a known issue, the code of a finding, or the name of a property.
+fn wanted(text: &str) -> Result<Wanted, String> {
+    if issues().iter().any(|issue| issue.id == text) {
+        return Ok(Wanted::Known(text.to_owned()));
+    }
+    if let Some(entry) = text.parse().ok().and_then(explain) {
+        return Ok(Wanted::Code(entry.code));
+    }
+    let mut properties = Property::ALL.iter().copied();
+    let property = properties.find(|property| property.name() == text);
+    property.map(Wanted::Property).ok_or_else(|| {
+        format!(
+            "'{text}' is no known issue (`relaybed known`), no code (`relaybed explain`) and no property"
+        )
+    })
+}
+
 /// `dfs` has no seeds to begin in the middle of.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -100,7 +120,7 @@ fn cores() -> u32 {
 }
 
 pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let kind = match args.strategy {
         StrategyArg::Pct => Kind::Pct { depth: args.depth },
         StrategyArg::Random => Kind::Random,
@@ -146,7 +166,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         kind,
         seeds: args.seeds.clone(),
         until: match (&args.until, args.keep_going) {
-            (Some(name), _) => Until::Named(name.clone()),
+            (Some(wanted), _) => Until::First(wanted.clone()),
             (None, true) => Until::Never,
             (None, false) => Until::Any,
         },
@@ -162,7 +182,23 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
 
 #[cfg(test)]
 mod tests {
-    use super::seeds;
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_is_an_issue_a_code_or_a_property() {
+        assert_eq!(wanted("K2"), Ok(Wanted::Known("K2".to_owned())));
+        assert_eq!(
+            wanted("R0301"),
+            Ok(Wanted::Code("R0301".parse().expect("a code")))
+        );
+        assert_eq!(
+            wanted("integrity"),
+            Ok(Wanted::Property(Property::Integrity))
+        );
+        for bad in ["", "K", "K0", "R9999", "R301", "integ"] {
+            assert!(wanted(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn seeds_are_a_range_or_a_count() {

@@ -69,7 +69,7 @@ struct NoSeedFile {
 }
 
 pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let (first, count) = args.only.map_or((0, args.count), |only| (only, 1));
     let out = args

@@ -17,8 +17,8 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
     let (verdict, amount) = judge::judge(&case, &evidence);
     let judge_ms = begun.elapsed().as_secs_f64() * 1000.0;
     let mut detail = Detail::default();
-    if let Verdict::Failed { failures } = &verdict {
-        detail.excerpt = failures
+    if let Verdict::Failed { findings } = &verdict {
+        detail.excerpt = findings
             .first()
             .and_then(|first| excerpt(&evidence, &case, first));
         detail.evidence = Some(folder.to_owned());

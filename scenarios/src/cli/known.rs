@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use super::Stop;
-use relaybed_judge::issues;
 use relaybed_report::exit::Exit;
+use relaybed_twin::issues;
 
 pub(super) fn known() -> Result<Exit, Stop> {
     let mut out = anstream::stdout().lock();
@@ -16,7 +16,7 @@ pub(super) fn known() -> Result<Exit, Stop> {
             names => names.join(", "),
         };
         writeln!(out, "    shown by   {shown}")?;
-        let told = if issue.is_recognised() {
+        let told = if issue.defect.is_some() {
             "outcome \"known\" where nothing else is wrong"
         } else {
             "relay documents it, so scenarios pass"

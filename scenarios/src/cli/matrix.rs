@@ -142,7 +142,7 @@ impl MatrixArgs {
 }
 
 pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let kernels = args.kernels()?;
     let mut cases = scenarios::load(&args.patterns)?;
     for loaded in &mut cases {

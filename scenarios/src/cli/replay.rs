@@ -56,7 +56,7 @@ enum Recorded {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let usage = |error: ReplayError| Stop::new(Exit::Usage, error);
     let (loaded, recorded, token) = if Path::new(&args.what).is_dir() {
         evidence(&args.what)?
@@ -169,10 +169,10 @@ impl Misread {
 
 fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
     let loaded = store::load(Path::new(folder));
-    let (case, _, extra) = loaded.map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let (case, evidence, extra) = loaded.map_err(|error| Stop::new(Exit::SetUp, error))?;
     let token = extra.notes.get(store::TOKEN_NOTE);
     let token = token.and_then(|token| token.parse::<Token>().ok());
-    let Some(trace) = extra.schedule else {
+    let Some(trace) = evidence.trace else {
         let error = ReplayError::NoSchedule(folder.to_owned());
         return Err(Stop::new(Exit::Usage, error));
     };

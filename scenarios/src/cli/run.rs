@@ -14,7 +14,7 @@ use relaybed_report::{Format, Reporter, vcpus_text};
 pub(super) const DEFAULT_OUT: &str = "relaybed-evidence";
 
 pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let mut cases = scenarios::load(&args.patterns)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;

@@ -24,7 +24,7 @@ const FORKS: usize = 7;
 /// # Errors
 /// When the guest cannot be had, or dies.
 pub(super) fn stats(machine: &MachineArgs, out: &mut dyn Write) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let cases = scenarios::load(&[SCENARIO.to_owned()])?;
     let plan = machine.plan()?;
     let mut session = Session::boot(&plan, plan.vcpus_at_large()).map_err(run::stop)?;

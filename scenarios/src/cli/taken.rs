@@ -51,7 +51,7 @@ impl Taken {
     }
 
     fn scenario(name: &str, machine: &MachineArgs, seed: u64) -> Result<Self, Stop> {
-        relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+        super::interruptible()?;
         let mut case = one(name)?.case;
         case.seed = seed;
         let plan = machine.plan()?;

@@ -25,7 +25,7 @@ pub(crate) struct TraceArgs {
 pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
     let taken = Taken::of(&args.what, &args.machine, args.seed)?;
     let (verdict, _) = relaybed_judge::judge(&taken.case, &taken.evidence);
-    let schedule = taken.extra.schedule.as_ref();
+    let schedule = taken.evidence.trace.as_ref();
     let timeline = Timeline::of(&taken.case, &taken.evidence, schedule, &verdict);
     let mut out = anstream::stdout().lock();
     trace::write(&mut out, &taken.case, &taken.evidence, &timeline, &verdict)?;

@@ -232,8 +232,14 @@ impl<'a> Controlled<'a> {
                 trace = Trace::default();
                 let driven = course.drive(strategy, &mut trace);
                 console.show();
-                let (evidence, digest) =
-                    course.take(driven, (&setting, plant), &console, digest)?;
+                let taken = course.take(driven, (&setting, plant), &console, digest);
+                let (mut evidence, digest) = taken.map_err(|mut ended| {
+                    if let Some(evidence) = &mut ended.evidence {
+                        evidence.trace = Some(trace.clone());
+                    }
+                    ended
+                })?;
+                evidence.trace = Some(trace.clone());
                 series.ran(Driven {
                     evidence,
                     trace: std::mem::take(&mut trace),

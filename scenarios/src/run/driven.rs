@@ -11,9 +11,9 @@ use super::stops::Stops;
 use super::suite::{Suite, millis};
 use super::{Controlled, Ended, Plan, SessionError};
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::{Finding, Repetition, Schedule};
 use relaybed_case::select::Loaded;
-use relaybed_case::trace::Trace;
-use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_report::CaseReport;
 use relaybed_search::schedule::{InTurn, Script, Strategy};
@@ -46,34 +46,28 @@ impl Suite<'_> {
             }
         }
         report.duration_ms = duration_ms;
-        let differs = differs.map(|(number, digest)| Failure {
-            property: Property::Repetition,
-            at: Location::default(),
-            what: "repetitions of the same run came to different machines".to_owned(),
-            expected: first.unwrap_or_default(),
-            seen: format!(
-                "{} at repetition {number}",
-                digest.unwrap_or("no digest".to_owned())
-            ),
+        let differs = differs.map(|(number, digest)| {
+            let machines = Repetition::Machines {
+                first: first.unwrap_or_default().into(),
+                odd: digest.unwrap_or_else(|| "no digest".to_owned()).into(),
+                number: number.into(),
+            };
+            Finding::new(Location::default(), machines)
         });
         self.last = LastRun::default();
-        let failures: Vec<Failure> = tally.failure().into_iter().chain(differs).collect();
-        if !failures.is_empty() {
-            self.fail(&mut report.verdict, failures);
+        let findings: Vec<Finding> = tally.finding().into_iter().chain(differs).collect();
+        if !findings.is_empty() {
+            self.fail(&mut report.verdict, findings);
             report.detail.rerun =
                 format!("{} --repeat {}", self.rerun(loaded), self.options.repeat);
         }
         Ok(report)
     }
 
-    /// Failures that come on top of a verdict.
-    fn fail(&mut self, verdict: &mut Verdict, mut failures: Vec<Failure>) {
+    /// Findings that come on top of a verdict.
+    fn fail(&mut self, verdict: &mut Verdict, findings: Vec<Finding>) {
         self.exit = self.exit.worse(relaybed_report::exit::Exit::Failed);
-        if let Verdict::Failed { failures: more } | Verdict::Known { failures: more, .. } = verdict
-        {
-            failures.append(more);
-        }
-        *verdict = Verdict::Failed { failures };
+        verdict.fail(findings);
     }
 
     /// The plan for machines under control: this run's own if it is one.
@@ -129,17 +123,17 @@ impl Suite<'_> {
         let outcome = controlled.run(case, None, (&stops, true), strategy)?;
         self.summary.boots += 1;
         *self.summary.machines.entry(vcpus).or_default() += 1;
-        let missed = script.not_reached().map(|missed| Failure {
-            property: Property::Schedule,
-            at: Location::default(),
-            what: missed.to_string(),
-            expected: "every turn comes to its end while the others stand".to_owned(),
-            seen: missed.text,
+        let missed = script.not_reached().map(|missed| {
+            let not_reached = Schedule::NotReached {
+                turn: missed.turn as u64 + 1,
+                why: missed.why.into(),
+                stands: missed.text.into(),
+            };
+            Finding::new(Location::default(), not_reached)
         });
         match outcome {
             Ok(driven) => {
                 self.last = LastRun {
-                    trace: Some(driven.trace),
                     digest: driven.digest.clone(),
                 };
                 let mut report = self.judged_driven(loaded, &driven.evidence, missed, begun)?;
@@ -147,7 +141,6 @@ impl Suite<'_> {
                 Ok(report)
             }
             Err(undriven) => {
-                self.last.trace = Some(undriven.trace);
                 let Ended { cause, evidence } = undriven.ended;
                 let seen = Ended { cause, evidence };
                 self.ended_without(loaded, seen, undriven.console, begun)
@@ -160,7 +153,7 @@ impl Suite<'_> {
         &mut self,
         loaded: &Loaded,
         evidence: &Evidence,
-        missed: Option<Failure>,
+        missed: Option<Finding>,
         begun: Instant,
     ) -> Result<CaseReport, SessionError> {
         let Some(missed) = missed else {
@@ -179,7 +172,6 @@ impl Suite<'_> {
 /// What belongs to the evidence of a run under control that is about to be saved.
 #[derive(Default)]
 pub(super) struct LastRun {
-    pub(super) trace: Option<Trace>,
     /// One word for the machine at its end.
     digest: Option<String>,
 }

@@ -2,10 +2,12 @@
 
 use std::io;
 
-use relaybed_abi::State;
 use relaybed_vmm::{Error as VmmError, Exit as GuestExit, Stall};
 
+use relaybed_case::errno::Errno;
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::{Bytes, Finding, Health, Plain, Progress};
+use relaybed_case::verdict::Location;
 use relaybed_report::exit::Exit;
 use relaybed_wire::observe::ObserveError;
 use relaybed_wire::program::ProgramError;
@@ -121,6 +123,9 @@ pub enum Cause {
     /// The case does not fit into a request.
     #[error("the scenario cannot be sent to the guest: {0}")]
     Program(#[from] ProgramError),
+    /// What a vCPU did to a channel buffer cannot be said.
+    #[error("{0}")]
+    Unsaid(super::watched::Unsaid),
     /// A run under control does not go on.
     #[error("{0}")]
     Stuck(super::drive::Stuck),
@@ -146,6 +151,51 @@ impl From<VmmError> for Cause {
 }
 
 impl Cause {
+    /// What is wrong with a run that ended so.
+    fn found(&self, progress: Progress) -> Health {
+        let why = |error: &dyn std::fmt::Display| Plain::from(error.to_string());
+        match self {
+            Self::Died(exit) => died(exit, progress),
+            Self::Stalled(stall) => Health::NoProgress {
+                why: why(stall),
+                progress,
+            },
+            Self::Refused { errno, op } => Health::Refused {
+                errno: Errno::from(*errno),
+                at: op.as_str().into(),
+                progress,
+            },
+            Self::Unreadable(error) => Health::Unreadable {
+                why: why(error),
+                progress,
+            },
+            Self::Agent(error) => Health::AgentGaveUp {
+                why: why(error),
+                progress,
+            },
+            Self::Machine(error) => Health::Uncontrolled {
+                why: why(error),
+                progress,
+            },
+            Self::Unsaid(error) => Health::Uncontrolled {
+                why: why(error),
+                progress,
+            },
+            Self::Program(error) => Health::NotSent {
+                why: why(error),
+                progress,
+            },
+            Self::Stuck(stuck) => Health::Stuck {
+                why: why(stuck),
+                progress,
+            },
+            Self::Interrupted => Health::MachineEnded {
+                how: why(self),
+                progress,
+            },
+        }
+    }
+
     /// The exit code that belongs to it.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -153,8 +203,28 @@ impl Cause {
             Self::Interrupted => Exit::Interrupted,
             Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
             Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
-            Self::Machine(_) | Self::Program(_) => Exit::SetUp,
+            Self::Machine(_) | Self::Program(_) | Self::Unsaid(_) => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
+        }
+    }
+}
+
+/// What is wrong with a run whose machine ended so.
+fn died(exit: &GuestExit, progress: Progress) -> Health {
+    match exit {
+        GuestExit::Panic => Health::Panicked { progress },
+        GuestExit::Reset => Health::Reset { progress },
+        GuestExit::PowerOff => Health::PoweredOff { progress },
+        GuestExit::TripleFault => Health::TripleFault { progress },
+        GuestExit::ConsoleFlood { bytes } => Health::ConsoleFlood {
+            bytes: Bytes(*bytes),
+            progress,
+        },
+        GuestExit::Stopped { .. } | GuestExit::QemuDied { .. } | GuestExit::Killed => {
+            Health::MachineEnded {
+                how: exit.to_string().into(),
+                progress,
+            }
         }
     }
 }
@@ -169,35 +239,10 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What was done when it ended, for the report.
+    /// The finding that this end is.
     #[must_use]
-    pub fn seen(&self) -> String {
-        let Some(evidence) = &self.evidence else {
-            return "no evidence could be read".to_owned();
-        };
-        let all = evidence.results.iter().flatten().count();
-        let done = State::Done.code();
-        let finished = evidence
-            .results
-            .iter()
-            .flatten()
-            .filter(|r| r.state == done)
-            .count();
-        let stuck: Vec<String> = evidence
-            .results
-            .iter()
-            .enumerate()
-            .filter_map(|(actor, results)| {
-                let running = State::Running.code();
-                let op = results.iter().position(|result| result.state == running)?;
-                Some(format!("actor {actor} in operation {op}"))
-            })
-            .collect();
-        let stuck = if stuck.is_empty() {
-            "none under way".to_owned()
-        } else {
-            stuck.join(", ")
-        };
-        format!("{finished} of {all} operations done, {stuck}")
+    pub fn finding(&self) -> Finding {
+        let progress = Progress::of(self.evidence.as_deref());
+        Finding::new(Location::default(), self.cause.found(progress))
     }
 }

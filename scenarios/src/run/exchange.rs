@@ -112,6 +112,7 @@ pub(super) fn evidence(
         console,
         taint_before: parts.taint_before,
         taint_after: parts.taint_after,
+        trace: None,
     }
 }
 

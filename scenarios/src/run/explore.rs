@@ -26,7 +26,7 @@ use relaybed_report::{CaseReport, Explored, Listener};
 use relaybed_search::schedule::{Explorer, Kind, Schedule};
 pub(super) use tour::Finding;
 use tour::Tour;
-pub use tour::Until;
+pub use tour::{Until, Wanted};
 
 /// What is wished for.
 #[derive(Clone, Debug)]

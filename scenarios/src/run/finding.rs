@@ -10,8 +10,9 @@ use super::error::SessionError;
 use super::explore::{Finding, Run};
 use super::names::folder_name;
 use super::plan::Plan;
-use super::shown::{Shown, label};
+use super::shown::Shown;
 use relaybed_case::Case;
+use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
 use relaybed_case::verdict::Verdict;
@@ -38,7 +39,7 @@ impl Run<'_> {
         let mut small = Small {
             guest,
             until: Instant::now() + self.wish.shrink_for,
-            wanted: label(&finding.shown.verdict),
+            wanted: Label::of(&finding.shown.verdict),
             case: loaded.case.clone(),
             shown: finding.shown,
             stopped: None,
@@ -71,8 +72,8 @@ impl Run<'_> {
         };
         detail.rerun = format!("relaybed replay {token}{scenario}{}", self.options.again);
         detail.notes.push(switches(&small.shown));
-        if let Verdict::Failed { failures } = &small.shown.verdict
-            && let (Some(first), Some(evidence)) = (failures.first(), &small.shown.evidence)
+        if let Verdict::Failed { findings } = &small.shown.verdict
+            && let (Some(first), Some(evidence)) = (findings.first(), &small.shown.evidence)
         {
             detail.excerpt = excerpt(evidence, &small.case, first);
         }
@@ -100,7 +101,6 @@ impl Run<'_> {
             kernel: self.plan.kernel_origin(),
             seed: small.case.seed,
             notes: [(store::TOKEN_NOTE.to_owned(), token.to_string())].into(),
-            schedule: Some(small.shown.trace.clone()),
             ..Extra::default()
         };
         Ok(store::save(folder, &small.case, source, evidence, &extra)?)
@@ -112,7 +112,7 @@ struct Small<'a> {
     guest: &'a Controlled<'a>,
     until: Instant,
     /// What it must go on to show.
-    wanted: Option<String>,
+    wanted: Option<Label>,
     case: Case,
     shown: Shown,
     /// Why nothing more can be tried.
@@ -140,7 +140,7 @@ impl Small<'_> {
             for mut strategy in std::iter::once(alike).chain(drawn) {
                 match self.guest_shows(candidate, strategy.as_mut()) {
                     None => return Answer::Stop,
-                    Some(shown) if label(&shown.verdict) == self.wanted => {
+                    Some(shown) if Label::of(&shown.verdict) == self.wanted => {
                         best = Some((candidate.clone(), shown));
                         return Answer::Fails;
                     }
@@ -164,7 +164,7 @@ impl Small<'_> {
                 return Tried::stopped();
             };
             let trace = shown.trace.clone();
-            let fails = label(&shown.verdict) == self.wanted;
+            let fails = Label::of(&shown.verdict) == self.wanted;
             if fails {
                 best = Some(shown);
             }
@@ -199,7 +199,7 @@ impl Small<'_> {
         let Some(shown) = Shown::of(self.guest, &self.case, &mut checked)? else {
             return Ok("interrupted before it was run again".to_owned());
         };
-        let same = label(&shown.verdict) == self.wanted;
+        let same = Label::of(&shown.verdict) == self.wanted;
         Ok(match (checked.end(), same) {
             (None, true) => {
                 self.shown = shown;

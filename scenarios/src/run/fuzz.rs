@@ -12,8 +12,9 @@ use super::session::Sent;
 use super::suite::{Suite, millis};
 use super::{Cause, Options, Plan, Session, SessionError, SuiteEnd};
 use relaybed_case::evidence::{Evidence, Planted};
+use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
-use relaybed_case::verdict::{Property, Verdict};
+use relaybed_case::verdict::Verdict;
 use relaybed_report::{CaseReport, Fuzzed, Reporter};
 use relaybed_search::generate::{self, Family, Limits};
 
@@ -82,9 +83,6 @@ struct Flying {
     sent: Sent,
 }
 
-/// What a failure is, roughly: two of one kind need only one minimal scenario.
-pub(super) type Kind = (Property, String);
-
 pub(super) struct Run<'a> {
     pub(super) suite: Suite<'a>,
     pub(super) options: &'a Options,
@@ -92,8 +90,8 @@ pub(super) struct Run<'a> {
     limits: Option<Limits>,
     flying: Option<Flying>,
     figures: Fuzzed,
-    /// Kinds of failure that were shrunk already.
-    pub(super) kinds: HashSet<Kind>,
+    /// Findings that were shrunk already: two of one kind need only one minimal scenario.
+    pub(super) kinds: HashSet<Label>,
     pub(super) tell: Telling<'a>,
     told: Instant,
 }

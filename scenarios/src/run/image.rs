@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use relaybed_guest::{Cache, Progress};
+use relaybed_guest::{Cache, Folder, Progress};
 use relaybed_vmm::{Image, Machine, MachineSpec};
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +43,14 @@ impl ReadyImage {
     /// [`SessionError`] when there is none and none can be made.
     pub fn obtain(plan: &Plan, vcpus: u32, progress: &dyn Progress) -> Result<Self, SessionError> {
         let spec = plan.spec(Path::new("."), vcpus);
-        match Self::find(plan, &spec, false, progress) {
+        let folder = Self::folder(plan, &spec, None, progress)?;
+        match Self::open(plan, &spec, &folder) {
             Err(SessionError::Image(error)) => {
                 progress.say(&format!("{error}; booting to make it"));
-                Self::find(plan, &spec, true, progress)
+                let folder = Self::folder(plan, &spec, Some(&folder), progress)?;
+                Self::open(plan, &spec, &folder)
             }
-            found => found,
+            opened => opened,
         }
     }
 
@@ -83,12 +85,13 @@ impl ReadyImage {
         self.note.boot_ms
     }
 
-    fn find(
+    /// The image's folder, made unless it is there and not the one found `rotten`.
+    fn folder(
         plan: &Plan,
         spec: &MachineSpec,
-        anew: bool,
+        rotten: Option<&Folder>,
         progress: &dyn Progress,
-    ) -> Result<Self, SessionError> {
+    ) -> Result<Folder, SessionError> {
         let identity = plan.identity();
         let shape = format!(
             "{} {} {:?} {} {} {} {SETTLE_US}",
@@ -101,14 +104,18 @@ impl ReadyImage {
         ];
         let cache: &Cache = plan.cache();
         let mut made = false;
-        let folder = cache.folder("image", &inputs, anew, progress, |dir| {
+        let folder = cache.unread_folder("image", &inputs, rotten, progress, |dir| {
             made = true;
             make(plan, spec.vcpus, dir, &identity)
         })?;
         if made {
             cache.trim("image", KEPT);
         }
-        let image = Image::open(&folder, spec, &identity)?;
+        Ok(folder)
+    }
+
+    fn open(plan: &Plan, spec: &MachineSpec, folder: &Folder) -> Result<Self, SessionError> {
+        let image = Image::open(folder.path(), spec, &plan.identity())?;
         let note = serde_json::from_str(image.note())
             .map_err(|error| SessionError::ImageNote(error.to_string()))?;
         Ok(Self {

@@ -91,8 +91,8 @@ fn detailed(
     let Some(evidence) = shown.evidence.as_deref() else {
         return Ok(());
     };
-    if let Verdict::Failed { failures } = &shown.verdict {
-        let first = failures.first();
+    if let Verdict::Failed { findings } = &shown.verdict {
+        let first = findings.first();
         detail.excerpt = first.and_then(|first| excerpt(evidence, &loaded.case, first));
     }
     if options.keep_all {
@@ -102,7 +102,6 @@ fn detailed(
             repeat: options.again.clone(),
             kernel: plan.kernel_origin(),
             seed: loaded.case.seed,
-            schedule: Some(shown.trace.clone()),
             ..Extra::default()
         };
         store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;

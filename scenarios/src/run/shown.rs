@@ -3,15 +3,13 @@
 use super::drive::{Controlled, Driven, Undriven};
 use super::error::SessionError;
 use super::explore::is_interrupt;
-use super::shrink::unnumbered;
 use super::stops::Stops;
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::trace::Trace;
-use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::property_name;
 use relaybed_search::schedule::Strategy;
 
 /// One run and what is said of it.
@@ -76,16 +74,9 @@ impl Shown {
             trace,
             console,
         } = undriven;
-        let failure = Failure {
-            property: Property::Health,
-            at: Location::default(),
-            what: ended.cause.to_string(),
-            expected: "every operation done and the doorbell rung".to_owned(),
-            seen: ended.seen(),
-        };
         Self {
             verdict: Verdict::Failed {
-                failures: vec![failure],
+                findings: vec![ended.finding()],
             },
             amount: Amount::default(),
             trace,
@@ -99,22 +90,5 @@ impl Shown {
     pub(super) fn linux_version(&self) -> Option<u32> {
         let evidence = self.evidence.as_deref()?;
         Some(evidence.setting.linux_version)
-    }
-}
-
-/// What a verdict has found, in words that are the same for every run that finds the same; `None` for
-/// one that found nothing.
-pub(super) fn label(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Known { id, .. } => Some(id.clone()),
-        Verdict::Failed { failures } => {
-            let first = failures.first()?;
-            let what = unnumbered(&first.what);
-            Some(format!("{}: {what}", property_name(first.property)))
-        }
-        Verdict::Passed
-        | Verdict::Fixed { .. }
-        | Verdict::Skipped { .. }
-        | Verdict::NotRun { .. } => None,
     }
 }

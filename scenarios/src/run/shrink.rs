@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::fuzz::{Kind, Run};
+use super::fuzz::Run;
 use super::names::folder_name;
 use super::suite::noticed;
 use super::{Ended, SessionError};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
-use relaybed_case::verdict::Verdict;
 use relaybed_judge as judge;
 use relaybed_report::CaseReport;
 use relaybed_search::shrink::{Answer, shrink};
@@ -43,13 +43,13 @@ impl Run<'_> {
             self.options.again
         );
         report.detail.rerun.clone_from(&only);
-        let Some(kind) = kind_of(&report.verdict) else {
+        let Some(kind) = Label::of(&report.verdict) else {
             return Ok(report);
         };
         if self.suite.stopped.is_some() || !self.kinds.insert(kind.clone()) {
             return Ok(report);
         }
-        (self.tell)(&format!("{} failed: {}", loaded.case.name, kind.1));
+        (self.tell)(&format!("{} failed: {kind}", loaded.case.name));
         let mut again = 0;
         for _ in 0..REPEATS {
             again += u32::from(self.fails_as(&loaded.case, &kind)?.is_some());
@@ -83,7 +83,7 @@ impl Run<'_> {
     }
 
     /// Shrinks until nothing smaller fails or the time is up.
-    fn shrunk(&mut self, case: &Case, kind: &Kind, tries: u32) -> Result<Case, SessionError> {
+    fn shrunk(&mut self, case: &Case, kind: &Label, tries: u32) -> Result<Case, SessionError> {
         let begun = Instant::now();
         let mut told = begun;
         let (mut asked, mut error) = (0_u32, None);
@@ -120,7 +120,7 @@ impl Run<'_> {
         &mut self,
         folder: &Path,
         small: &Case,
-        kind: &Kind,
+        kind: &Label,
         tries: u32,
     ) -> Result<bool, SessionError> {
         let Ok(text) = relaybed_lang::write(small) else {
@@ -153,7 +153,7 @@ impl Run<'_> {
     fn fails_as(
         &mut self,
         case: &Case,
-        kind: &Kind,
+        kind: &Label,
     ) -> Result<Option<Option<Box<Evidence>>>, SessionError> {
         let mut session = self.suite.take_session_at_large()?;
         let Ok(plant) = self.suite.plant(case, session.setting()) else {
@@ -167,7 +167,7 @@ impl Run<'_> {
                 if let Some(planted) = evidence.setting.plant {
                     verdict = noticed(verdict, planted);
                 }
-                let same = kind_of(&verdict).as_ref() == Some(kind);
+                let same = Label::of(&verdict).as_ref() == Some(kind);
                 Ok(same.then(|| Some(Box::new(evidence))))
             }
             Err(ended) => Ok(self.died_as(ended, kind)),
@@ -175,46 +175,12 @@ impl Run<'_> {
     }
 
     /// The guest did not survive: whether that is the way the first one failed.
-    fn died_as(&mut self, ended: Ended, kind: &Kind) -> Option<Option<Box<Evidence>>> {
+    fn died_as(&mut self, ended: Ended, kind: &Label) -> Option<Option<Box<Evidence>>> {
         if matches!(ended.cause, super::Cause::Interrupted) {
             self.suite.stopped = Some("interrupted".to_owned());
             return None;
         }
-        (unnumbered(&ended.cause.to_string()) == kind.1).then_some(ended.evidence)
-    }
-}
-
-/// The kind of a failure: its most telling property and what is wrong.
-fn kind_of(verdict: &Verdict) -> Option<Kind> {
-    let Verdict::Failed { failures } = verdict else {
-        return None;
-    };
-    let first = failures.first()?;
-    Some((first.property, unnumbered(&first.what)))
-}
-
-/// What is wrong without the numbers in it: a smaller scenario has fewer records and actors.
-pub(super) fn unnumbered(what: &str) -> String {
-    let words = what.split_whitespace().map(|word| {
-        if word.contains(|c: char| c.is_ascii_digit()) {
-            "#"
-        } else {
-            word
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unnumbered;
-
-    #[test]
-    fn numbers_are_no_part_of_what_is_wrong() {
-        assert_eq!(
-            unnumbered("record 4 of w0 is torn"),
-            "record # of # is torn"
-        );
-        assert_eq!(unnumbered("sub-buffers consumed"), "sub-buffers consumed");
+        let same = Label::Finding(ended.finding().identity()) == *kind;
+        same.then_some(ended.evidence)
     }
 }

@@ -1,16 +1,11 @@
-//! Where the vCPUs of a run under control stop besides the landmarks, and keeping track of it.
+//! Where the vCPUs of a run under control stop besides the landmarks.
 
-use std::collections::BTreeMap;
-
-use relaybed_vmm::{Access, Debugger};
-
-use super::error::Cause;
-use super::ram::View;
 use crate::symbols::Symbols;
-use relaybed_case::place::{Field, Place};
+use relaybed_case::field::Field;
+use relaybed_case::place::Place;
 use relaybed_case::trace::Trace;
 use relaybed_case::{Case, Until};
-use relaybed_wire::observe::{FieldPlace, Mailbox, field_places, field_value};
+use relaybed_wire::observe::FieldPlace;
 
 /// A function whose instructions are places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +34,11 @@ pub struct DataStop {
 /// Where vCPUs stop besides operations, idleness, timer interrupts and waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stops {
-    /// At accesses to what writers and readers of a channel share, and at no timer interrupt: each stop
-    /// lets QEMU's clock leap to the next one, which would be a stop again.
+    /// At accesses to what writers and readers of a channel share.
     pub accesses: bool,
+    /// Every access to a shared member is recorded, whether control may pass there or not. There are no stops at
+    /// timer interrupts then: each look at an access lets QEMU's clock leap to the next one.
+    pub recorded: bool,
     /// At some of them.
     pub data: Vec<DataStop>,
     /// At instructions.
@@ -57,6 +54,7 @@ impl Stops {
     pub fn accesses() -> Self {
         Self {
             accesses: true,
+            recorded: true,
             ..Self::default()
         }
     }
@@ -66,6 +64,7 @@ impl Stops {
     pub fn of(case: &Case) -> Self {
         let mut stops = Self {
             answering: !case.schedule.is_empty(),
+            recorded: !case.schedule.is_empty(),
             ..Self::default()
         };
         for turn in &case.schedule {
@@ -133,105 +132,27 @@ impl Stops {
         })
     }
 
-    fn wants(&self, place: &FieldPlace) -> Option<Access> {
-        let same = |stop: &&DataStop| {
-            (stop.channel, stop.cpu, stop.field) == (place.channel, place.cpu, place.field)
-        };
-        let mut named = self.data.iter().filter(same).peekable();
+    /// Whether an access to this member, a store or not, is a stop.
+    pub(super) fn wants(&self, place: &FieldPlace, store: bool) -> bool {
         if self.accesses {
-            return shared(place.field);
+            return is_shared(place.field, store);
         }
-        named.peek()?;
-        Some(if named.all(|stop| stop.writes) {
-            Access::Write
-        } else {
-            Access::Any
+        self.data.iter().any(|stop| {
+            let same = (stop.channel, stop.cpu, stop.field);
+            same == (place.channel, place.cpu, place.field) && (store || !stop.writes)
         })
     }
 }
 
 /// Which accesses to a member are places for an explorer. Of the counts that each side decides by, what the
 /// other wrote, reads are too; the rest matters only once it was written.
-fn shared(field: Field) -> Option<Access> {
+fn is_shared(field: Field, store: bool) -> bool {
     match field {
-        Field::Produced | Field::Consumed => Some(Access::Any),
+        Field::Produced | Field::Consumed => true,
         // Written beside the count of produced sub-buffers, and read beside that.
-        Field::Padding => None,
+        Field::Padding => false,
         Field::Data | Field::Offset | Field::BytesConsumed | Field::Finalized | Field::ReadWait => {
-            Some(Access::Write)
+            store
         }
-    }
-}
-
-/// What is watched now, by kernel address.
-#[derive(Debug, Default)]
-pub(super) struct Watched {
-    fields: BTreeMap<u64, (FieldPlace, Access, u64)>,
-}
-
-impl Watched {
-    /// Watches what channels that are open now have of the wanted.
-    pub(super) fn update(
-        &mut self,
-        debugger: &mut Debugger<'_>,
-        (mailbox, case): (&Mailbox, &Case),
-        stops: &Stops,
-    ) -> Result<(), Cause> {
-        if !stops.accesses && stops.data.is_empty() {
-            return Ok(());
-        }
-        let view = View(debugger.paused()?.ram());
-        let mut fields = BTreeMap::new();
-        for place in field_places(&view, mailbox, case)? {
-            if let Some(access) = stops.wants(&place) {
-                let at = mailbox.direct_map().wrapping_add(place.address);
-                fields.insert(at, (place, access, field_value(&view, &place)?));
-            }
-        }
-        let same = |one: &(FieldPlace, Access, u64), other: &(FieldPlace, Access, u64)| {
-            (one.0, one.1) == (other.0, other.1)
-        };
-        let old = std::mem::take(&mut self.fields);
-        for (at, entry) in &old {
-            if !fields.get(at).is_some_and(|now| same(now, entry)) {
-                debugger.clear_watchpoint(*at, entry.0.len, entry.1)?;
-            }
-        }
-        for (at, entry) in &fields {
-            if !old.get(at).is_some_and(|then| same(then, entry)) {
-                debugger.set_watchpoint(*at, entry.0.len, entry.1)?;
-            }
-        }
-        self.fields = fields;
-        Ok(())
-    }
-
-    /// Watches nothing any more.
-    pub(super) fn clear(&mut self, debugger: &mut Debugger<'_>) -> Result<(), Cause> {
-        for (at, (place, access, _)) in std::mem::take(&mut self.fields) {
-            debugger.clear_watchpoint(at, place.len, access)?;
-        }
-        Ok(())
-    }
-
-    /// The place of an access that was met at this address. Where reads are watched too, one that left
-    /// another value than it found is a write.
-    pub(super) fn met(
-        &mut self,
-        debugger: &mut Debugger<'_>,
-        address: u64,
-    ) -> Result<Option<Place>, Cause> {
-        let Some((place, access, value)) = self.fields.get_mut(&address) else {
-            return Ok(None);
-        };
-        let now = field_value(&View(debugger.paused()?.ram()), place)?;
-        let write = *access == Access::Write || now != *value;
-        *value = now;
-        Ok(Some(Place::Data {
-            channel: place.channel,
-            cpu: place.cpu,
-            field: place.field,
-            write,
-        }))
     }
 }

@@ -13,8 +13,9 @@ use super::repeat::Tally;
 use super::{Cause, Ended, Plan, Session, SessionError};
 use relaybed_case::Case;
 use relaybed_case::evidence::{Evidence, Planted, Setting};
+use relaybed_case::finding::{Completeness, Finding};
 use relaybed_case::select::{Loaded, quoted};
-use relaybed_case::verdict::{Amount, Failure, Location, Property, Verdict};
+use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_judge as judge;
 use relaybed_report::excerpt;
@@ -91,15 +92,9 @@ impl<'a> Suite<'a> {
             }
         }
         report.duration_ms = duration_ms;
-        if let Some(failure) = tally.failure() {
+        if let Some(differ) = tally.finding() {
             self.exit = self.exit.worse(Exit::Failed);
-            let mut failures = vec![failure];
-            if let Verdict::Failed { failures: more } | Verdict::Known { failures: more, .. } =
-                &mut report.verdict
-            {
-                failures.append(more);
-            }
-            report.verdict = Verdict::Failed { failures };
+            report.verdict.fail(vec![differ]);
             report.detail.rerun =
                 format!("{} --repeat {}", self.rerun(loaded), self.options.repeat);
         }
@@ -290,15 +285,8 @@ impl<'a> Suite<'a> {
         }
         let exit = ended.cause.exit();
         self.exit = self.exit.worse(exit);
-        let failure = Failure {
-            property: Property::Health,
-            at: Location::default(),
-            what: ended.cause.to_string(),
-            expected: "every operation done and the doorbell rung".to_owned(),
-            seen: ended.seen(),
-        };
         let verdict = Verdict::Failed {
-            failures: vec![failure],
+            findings: vec![ended.finding()],
         };
         let mut report = self.report(loaded, verdict, Amount::default(), millis(begun));
         report.detail.console_tail = console;
@@ -315,10 +303,10 @@ impl<'a> Suite<'a> {
         report: &mut CaseReport,
     ) -> Result<(), SessionError> {
         if let (true, Some(evidence)) = (failed, evidence) {
-            if let Verdict::Failed { failures } = &report.verdict {
-                report.detail.excerpt = failures
+            if let Verdict::Failed { findings } = &report.verdict {
+                report.detail.excerpt = findings
                     .first()
-                    .and_then(|failure| excerpt(evidence, &loaded.case, failure));
+                    .and_then(|first| excerpt(evidence, &loaded.case, first));
             }
             if report.detail.console_tail.is_empty() {
                 report.detail.console_tail = super::console::tail(&evidence.console, 20);
@@ -335,7 +323,6 @@ impl<'a> Suite<'a> {
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
-                schedule: self.last.trace.clone(),
                 notes: self.last.notes(),
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
@@ -438,15 +425,10 @@ pub(super) fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
             }
         }
         Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } => {
-            let failure = Failure {
-                property: Property::Evidence,
-                at: Location::default(),
-                what: "the planted defect went unnoticed".to_owned(),
-                expected: "a failure that names it".to_owned(),
-                seen: format!("no failure after it struck {} times", planted.done),
-            };
+            let struck = u64::from(planted.done);
+            let unnoticed = Completeness::PlantUnnoticed { struck };
             Verdict::Failed {
-                failures: vec![failure],
+                findings: vec![Finding::new(Location::default(), unnoticed)],
             }
         }
         failed => failed,

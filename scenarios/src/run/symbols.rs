@@ -30,13 +30,11 @@ pub(super) fn obtain(
 ) -> Result<Symbols, SessionError> {
     let inputs = [("ram", image.ram_sha256())];
     let mut made = false;
-    let folder = plan
-        .cache()
-        .folder("symbols", &inputs, false, progress, |dir| {
-            made = true;
-            progress.say("asking the guest for its symbol table ...");
-            ask(plan, image, dir)
-        })?;
+    let folder = plan.cache().folder("symbols", &inputs, progress, |dir| {
+        made = true;
+        progress.say("asking the guest for its symbol table ...");
+        ask(plan, image, dir)
+    })?;
     if made {
         plan.cache().trim("symbols", KEPT);
     }

@@ -337,7 +337,13 @@ fn a_watchpoint_halts_behind_the_write() {
     guest.kvm.set_point(point).unwrap();
     for round in 1..4 {
         let halt = guest.kvm.run_one(0, LIMIT, false).unwrap();
-        assert_eq!(halt, Some(Halt::Watch { address: WORD.0 }));
+        assert_eq!(
+            halt,
+            Some(Halt::Watch {
+                vcpu: 0,
+                address: WORD.0
+            })
+        );
         assert_eq!(
             (guest.kvm.registers(0).unwrap().rip, guest.word()),
             (JUMP, round)

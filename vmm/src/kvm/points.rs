@@ -75,7 +75,10 @@ impl Points {
         let met = met.filter(|(number, _)| dr6 & (1 << number) != 0);
         let met: Vec<Point> = met.filter_map(|(_, point)| *point).collect();
         let watched = met.iter().find_map(|point| match point {
-            Point::Data { address, .. } => Some(Halt::Watch { address: *address }),
+            Point::Data { address, .. } => Some(Halt::Watch {
+                vcpu,
+                address: *address,
+            }),
             Point::Code(_) => None,
         });
         watched.or((!met.is_empty()).then_some(Halt::Trap { vcpu }))
@@ -140,7 +143,11 @@ mod tests {
         points.set(WRITE).unwrap();
         assert_eq!(points.met(1, 0xffff_0ff0), None);
         assert_eq!(points.met(1, 0b1), Some(Halt::Trap { vcpu: 1 }));
-        assert_eq!(points.met(1, 0b11), Some(Halt::Watch { address: 0x2000 }));
+        let watch = Halt::Watch {
+            vcpu: 1,
+            address: 0x2000,
+        };
+        assert_eq!(points.met(1, 0b11), Some(watch));
         assert_eq!(points.met(1, 0b100), None, "nothing of ours");
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::{io, path};
 
 use crate::spec::{Accel, Clock, MachineSpec};
 
@@ -120,6 +121,24 @@ fn filter(ranges: &[Range<u64>]) -> String {
     ranges.iter().map(of).collect::<Vec<_>>().join(",")
 }
 
+/// The same spec with every path from the root, for a QEMU that runs in another folder than we do.
+pub(super) fn absolute(spec: &MachineSpec) -> io::Result<MachineSpec> {
+    let mut spec = spec.clone();
+    for path in [&mut spec.kernel, &mut spec.initramfs, &mut spec.dir] {
+        *path = path::absolute(&*path)?;
+    }
+    if let Some(dir) = &mut spec.qemu.data_dir {
+        *dir = path::absolute(&*dir)?;
+    }
+    // A program without a slash is looked for in PATH.
+    if let Some(program) = spec.qemu.argv0.first_mut()
+        && program.as_bytes().contains(&b'/')
+    {
+        *program = path::absolute(&*program)?.into_os_string();
+    }
+    Ok(spec)
+}
+
 fn tcg(clock: Clock) -> &'static str {
     match clock {
         Clock::Host => "tcg,thread=multi",
@@ -207,6 +226,27 @@ mod tests {
             crate::cmdline::DEFAULT
         );
         assert_eq!(lines(&spec()).join("\n"), expected);
+    }
+
+    #[test]
+    fn a_spec_holds_in_any_folder() {
+        let here = std::env::current_dir().unwrap();
+        let mut spec = spec();
+        spec.kernel = "k/vmlinux".into();
+        spec.qemu.data_dir = Some("data".into());
+        let found = absolute(&spec).unwrap();
+        assert_eq!(found.kernel, here.join("k/vmlinux"));
+        assert_eq!(found.initramfs, spec.initramfs);
+        assert_eq!(found.qemu.data_dir, Some(here.join("data")));
+        for (given, expected) in [
+            ("qemu", "qemu".into()),
+            ("./qemu", here.join("qemu")),
+            ("/a/qemu", "/a/qemu".into()),
+        ] {
+            spec.qemu.argv0 = vec![given.into(), "-x".into()];
+            let program = absolute(&spec).unwrap().qemu.argv0;
+            assert_eq!(program, [expected.into_os_string(), "-x".into()]);
+        }
     }
 
     #[test]

@@ -67,8 +67,13 @@ impl Qemu {
 
     /// Writes everything but RAM of the stopped machine into the file `state`.
     pub(crate) fn save(&mut self, state: &Path) -> Result<(), QemuError> {
+        let io = |source| QemuError::Io {
+            action: "find the current folder",
+            source,
+        };
+        let state = std::path::absolute(state).map_err(io)?;
         let file = state.to_str().ok_or_else(|| QemuError::StatePath {
-            path: state.to_owned(),
+            path: state.clone(),
         })?;
         self.migrate("migrate", file)
     }
@@ -112,11 +117,14 @@ impl Qemu {
         };
         let log_path = spec.machine_log_path();
         let log = File::create(&log_path).map_err(io("create qemu.log"))?;
+        let spec = &argv::absolute(spec).map_err(io("find the current folder"))?;
         let (program, leading) = spec.qemu.argv0.split_first().ok_or(QemuError::NoProgram)?;
         let mut command = Command::new(program);
         command
             .args(leading)
             .args(argv::arguments(spec, fds))
+            // QEMU looks for firmware in its current folder first, and that is anybody's.
+            .current_dir("/")
             .stdin(Stdio::null());
         command
             .stdout(log.try_clone().map_err(io("open qemu.log"))?)

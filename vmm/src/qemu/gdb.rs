@@ -96,7 +96,7 @@ impl Gdb {
             return Ok(None);
         };
         let halt = halt(&packet).ok_or_else(|| garbled(&packet))?;
-        if let Halt::Trap { vcpu } = halt {
+        if let Halt::Trap { vcpu } | Halt::Watch { vcpu, .. } = halt {
             // The stub goes on to talk about the vCPU that has just halted.
             self.selected = Some(vcpu);
         }
@@ -111,11 +111,39 @@ impl Gdb {
 
     /// All registers of a standing vCPU that the stub knows, in its own form.
     pub(crate) fn dump(&mut self, vcpu: u32) -> Result<Vec<u8>, QemuError> {
+        self.select(vcpu)?;
+        self.ask("g")
+    }
+
+    /// Address of a standing vCPU's next instruction: one register instead of all.
+    pub(crate) fn position(&mut self, vcpu: u32) -> Result<u64, QemuError> {
+        self.select(vcpu)?;
+        // The stub's number of rip.
+        let answer = self.ask("p10")?;
+        word(&answer, 0, 8).ok_or_else(|| garbled(&answer))
+    }
+
+    /// Memory at virtual addresses of a standing vCPU; empty where nothing is mapped.
+    pub(crate) fn read(
+        &mut self,
+        vcpu: u32,
+        address: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, QemuError> {
+        self.select(vcpu)?;
+        let answer = self.ask(&format!("m{address:x},{len:x}"))?;
+        if answer.first() == Some(&b'E') {
+            return Ok(Vec::new());
+        }
+        unhex(&answer).ok_or_else(|| garbled(&answer))
+    }
+
+    fn select(&mut self, vcpu: u32) -> Result<(), QemuError> {
         if self.selected != Some(vcpu) {
             self.expect_ok(&format!("Hg{:x}", vcpu + 1))?;
             self.selected = Some(vcpu);
         }
-        self.ask("g")
+        Ok(())
     }
 
     /// What QEMU's monitor answers to a line, through the stub: the control socket is read a byte at a time
@@ -216,21 +244,23 @@ impl AsFd for Gdb {
     }
 }
 
+/// A number of so many bytes, the low ones first, whose digits begin at `at`.
+fn word(hex: &[u8], at: usize, len: usize) -> Option<u64> {
+    (0..len).try_fold(0, |value, i| {
+        let byte = hex.get(at + 2 * i..at + 2 * i + 2)?;
+        let byte = u64::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok()?;
+        Some(value | byte << (8 * i))
+    })
+}
+
 /// The registers that the stub's `g` packet begins with on x86-64.
 fn parse_registers(hex: &[u8]) -> Option<Registers> {
-    let word = |at: usize, len: usize| -> Option<u64> {
-        (0..len).try_fold(0, |value, i| {
-            let byte = hex.get(at + 2 * i..at + 2 * i + 2)?;
-            let byte = u64::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok()?;
-            Some(value | byte << (8 * i))
-        })
-    };
     let mut registers = Registers::default();
     for (n, register) in registers.general.iter_mut().enumerate() {
-        *register = word(16 * n, 8)?;
+        *register = word(hex, 16 * n, 8)?;
     }
-    registers.rip = word(256, 8)?;
-    registers.eflags = u32::try_from(word(272, 4)?).ok()?;
+    registers.rip = word(hex, 256, 8)?;
+    registers.eflags = u32::try_from(word(hex, 272, 4)?).ok()?;
     Some(registers)
 }
 
@@ -299,21 +329,23 @@ fn halt(packet: &[u8]) -> Option<Halt> {
         return Some(Halt::Interrupted);
     }
     let mut pairs = text.get(3..)?.split(';').map(|pair| pair.split_once(':'));
-    if let Some(watched) = pairs
+    let watched = pairs
         .clone()
         .flatten()
-        .find_map(|(key, value)| matches!(key, "watch" | "awatch" | "rwatch").then_some(value))
-    {
-        let address = u64::from_str_radix(watched, 16).ok()?;
-        return Some(Halt::Watch { address });
-    }
+        .find_map(|(key, value)| matches!(key, "watch" | "awatch" | "rwatch").then_some(value));
     let thread = pairs
         .find_map(|pair| pair.filter(|(key, _)| *key == "thread"))?
         .1;
     // With the multiprocess extension it would be p<process>.<thread>.
     let thread = thread.rsplit('.').next()?;
     let vcpu = u32::from_str_radix(thread, 16).ok()?.checked_sub(1)?;
-    Some(Halt::Trap { vcpu })
+    Some(match watched {
+        None => Halt::Trap { vcpu },
+        Some(address) => Halt::Watch {
+            vcpu,
+            address: u64::from_str_radix(address, 16).ok()?,
+        },
+    })
 }
 
 fn garbled(bytes: &[u8]) -> QemuError {
@@ -357,7 +389,7 @@ mod tests {
         );
         let watch = b"T05thread:01;watch:ffffffff81000010;";
         let address = 0xffff_ffff_8100_0010;
-        assert_eq!(halt(watch), Some(Halt::Watch { address }));
+        assert_eq!(halt(watch), Some(Halt::Watch { vcpu: 0, address }));
         assert_eq!(halt(b"T02thread:01;"), Some(Halt::Interrupted));
         assert_eq!(halt(b"W00"), Some(Halt::Gone));
         assert_eq!(halt(b"T03thread:02;"), Some(Halt::Gone));

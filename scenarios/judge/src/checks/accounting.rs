@@ -3,10 +3,10 @@
 use relaybed_abi::ChanState;
 
 use crate::matter::{Matter, Parsed, Report, is_resized};
-use crate::words;
 use relaybed_case::Op;
 use relaybed_case::evidence::ChannelSeen;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Accounting, Bytes, Yes};
+use relaybed_case::verdict::Location;
 use relaybed_contract::Geometry;
 
 /// relay's channel version, the same in all releases.
@@ -29,15 +29,15 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
-fn expect<T: PartialEq + ToString>(
+/// Reports what `wrong` makes of the two values where they differ.
+fn expect<T: PartialEq>(
     report: &mut Report,
     at: &Location,
-    what: &str,
-    expected: T,
-    seen: T,
+    (expected, seen): (T, T),
+    wrong: impl FnOnce(T, T) -> Accounting,
 ) {
     if expected != seen {
-        report.fail(Property::Accounting, at.clone(), what, expected, seen);
+        report.fail(at.clone(), wrong(expected, seen));
     }
 }
 
@@ -47,116 +47,100 @@ fn sizes(
     (observation, channel): (usize, usize),
     seen: &ChannelSeen,
 ) {
-    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let spec = &matter.case.channels[channel];
+    let geometry = Geometry::of(spec);
     let at = Location {
         observation: Some(observation),
         channel: matter.channel_name(channel),
         ..Location::default()
     };
-    expect(
-        report,
-        &at,
-        "the channel's version",
-        CHANNEL_VERSION,
-        seen.version,
-    );
-    expect(
-        report,
-        &at,
-        "subbuf_size",
-        words::bytes(geometry.subbuf_size),
-        words::bytes(seen.subbuf_size),
-    );
-    expect(report, &at, "n_subbufs", geometry.n_subbufs, seen.n_subbufs);
-    expect(
-        report,
-        &at,
-        "alloc_size: all sub-buffers, rounded up to pages",
-        words::bytes(geometry.alloc_size()),
-        words::bytes(seen.alloc_size),
-    );
-    let global = words::yes(seen.is_global);
-    let asked = words::yes(matter.case.channels[channel].client.global);
-    expect(report, &at, "whether the channel is global", asked, global);
-    expect(
-        report,
-        &at,
-        "whether the release has last_toobig",
-        words::yes(matter.prediction.behaviour.last_toobig),
-        words::yes(seen.last_toobig.is_some()),
-    );
+    let version = (CHANNEL_VERSION, seen.version);
+    expect(report, &at, version, |expected, seen| Accounting::Version {
+        expected,
+        seen,
+    });
+    let size = (Bytes(geometry.subbuf_size), Bytes(seen.subbuf_size));
+    expect(report, &at, size, |expected, seen| Accounting::SubbufSize {
+        expected,
+        seen,
+    });
+    let count = (geometry.n_subbufs, seen.n_subbufs);
+    expect(report, &at, count, |expected, seen| Accounting::Subbufs {
+        expected,
+        seen,
+    });
+    let alloc = (Bytes(geometry.alloc_size()), Bytes(seen.alloc_size));
+    expect(report, &at, alloc, |expected, seen| Accounting::AllocSize {
+        expected,
+        seen,
+    });
+    let global = (Yes(spec.client.global), Yes(seen.is_global));
+    expect(report, &at, global, |expected, seen| Accounting::Global {
+        expected,
+        seen,
+    });
+    let has = matter.prediction.behaviour.last_toobig;
+    let has = (Yes(has), Yes(seen.last_toobig.is_some()));
+    expect(report, &at, has, |expected, seen| {
+        Accounting::HasLastTooBig { expected, seen }
+    });
 }
 
 fn counts(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     let seen = parsed.seen;
     let at = matter.whole(parsed);
-    let n = parsed.geometry.n_subbufs;
-    if seen.consumed > seen.produced {
-        report.fail(
-            Property::Accounting,
-            at,
-            "more sub-buffers are consumed than were produced",
-            format!("at most {}", seen.produced),
-            seen.consumed,
-        );
-    } else if !parsed.geometry.overwrite && seen.produced - seen.consumed > n {
-        report.fail(
-            Property::Accounting,
-            at,
-            "in no-overwrite mode more sub-buffers are ready than there are",
-            format!("at most {n} more than consumed ({})", seen.consumed),
-            seen.produced,
-        );
+    let n_subbufs = parsed.geometry.n_subbufs;
+    let (produced, consumed) = (seen.produced, seen.consumed);
+    if consumed > produced {
+        report.fail(at, Accounting::ConsumedAhead { produced, consumed });
+    } else if !parsed.geometry.overwrite && produced - consumed > n_subbufs {
+        let ready = Accounting::TooManyReady {
+            n_subbufs,
+            consumed,
+            produced,
+        };
+        report.fail(at, ready);
     }
 }
 
 fn position(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
-    let (seen, size) = (parsed.seen, parsed.geometry.subbuf_size);
+    let (seen, subbuf_size) = (parsed.seen, parsed.geometry.subbuf_size);
     let n = parsed.geometry.n_subbufs.max(1);
     let at = matter.whole(parsed);
-    let full = seen.offset == size.saturating_add(1);
+    let full = seen.offset == subbuf_size.saturating_add(1);
     let most = if parsed.geometry.overwrite && parsed.geometry.refuse.is_none() {
-        size
+        subbuf_size
     } else {
-        size.saturating_add(1)
+        subbuf_size.saturating_add(1)
     };
-    if seen.offset > most {
-        report.fail(
-            Property::Accounting,
-            at.clone(),
-            "the offset is beyond the sub-buffer",
-            format!("at most {most}"),
-            seen.offset,
-        );
+    let offset = seen.offset;
+    if offset > most {
+        report.fail(at.clone(), Accounting::OffsetBeyond { most, offset });
     }
     let current = if full {
         seen.produced.saturating_sub(1)
     } else {
         seen.produced
     };
-    expect(
-        report,
-        &at,
-        "where the current sub-buffer begins",
-        (current % n).saturating_mul(size),
-        seen.data,
-    );
-    if seen.bytes_consumed > size {
-        report.fail(
-            Property::Accounting,
-            at.clone(),
-            "more bytes of a sub-buffer are read than it has",
-            format!("at most {size}"),
-            seen.bytes_consumed,
-        );
+    let start = ((current % n).saturating_mul(subbuf_size), seen.data);
+    expect(report, &at, start, |expected, seen| {
+        Accounting::CurrentStart { expected, seen }
+    });
+    let bytes_consumed = seen.bytes_consumed;
+    if bytes_consumed > subbuf_size {
+        let beyond = Accounting::ReadBeyond {
+            subbuf_size,
+            bytes_consumed,
+        };
+        report.fail(at.clone(), beyond);
     }
-    expect(
-        report,
-        &at,
-        "the bytes at hand are the whole buffer",
-        words::bytes(parsed.geometry.alloc_size()),
-        words::bytes(seen.bytes.len() as u64),
+    let bytes = (
+        Bytes(parsed.geometry.alloc_size()),
+        Bytes(seen.bytes.len() as u64),
     );
+    expect(report, &at, bytes, |expected, seen| {
+        Accounting::BytesAtHand { expected, seen }
+    });
 }
 
 /// The file's size is the sum of what its complete sub-buffers hold.
@@ -168,13 +152,11 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     if late {
         return;
     }
-    expect(
-        report,
-        &at,
-        "whether the buffer has a file",
-        words::yes(parsed.geometry.has_file),
-        words::yes(seen.file_size.is_some()),
-    );
+    let has = (Yes(parsed.geometry.has_file), Yes(seen.file_size.is_some()));
+    expect(report, &at, has, |expected, seen| Accounting::HasFile {
+        expected,
+        seen,
+    });
     let wrapped = seen.produced > parsed.geometry.n_subbufs
         || (seen.produced == parsed.geometry.n_subbufs
             && seen.offset <= parsed.geometry.subbuf_size);
@@ -196,42 +178,33 @@ fn file(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     } else {
         (fills, 0)
     };
-    expect(
-        report,
-        &at,
-        "early_bytes",
-        words::bytes(early),
-        words::bytes(seen.early_bytes),
-    );
+    let early = (Bytes(early), Bytes(seen.early_bytes));
+    expect(report, &at, early, |expected, seen| {
+        Accounting::EarlyBytes { expected, seen }
+    });
     if let Some(file_size) = seen.file_size {
-        expect(
-            report,
-            &at,
-            "the file's size: the sum of what complete sub-buffers hold",
-            words::bytes(size),
-            words::bytes(file_size),
-        );
+        let size = (Bytes(size), Bytes(file_size));
+        expect(report, &at, size, |expected, seen| Accounting::FileSize {
+            expected,
+            seen,
+        });
     }
 }
 
 fn versions(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     let behaviour = matter.prediction.behaviour;
     let at = matter.whole(parsed);
-    expect(
-        report,
-        &at,
-        "whether the release has statistics",
-        words::yes(behaviour.stats),
-        words::yes(parsed.seen.stats.is_some()),
-    );
-    expect(
-        report,
-        &at,
-        "whether the release has prev_padding",
-        words::yes(behaviour.prev_padding),
-        words::yes(parsed.seen.prev_padding.is_some()),
-    );
-    if let Some((full, _)) = parsed.seen.stats {
+    let stats = (Yes(behaviour.stats), Yes(parsed.seen.stats.is_some()));
+    expect(report, &at, stats, |expected, seen| Accounting::HasStats {
+        expected,
+        seen,
+    });
+    let padding = parsed.seen.prev_padding;
+    let padding = (Yes(behaviour.prev_padding), Yes(padding.is_some()));
+    expect(report, &at, padding, |expected, seen| {
+        Accounting::HasPrevPadding { expected, seen }
+    });
+    if let Some((full_count, _)) = parsed.seen.stats {
         let calls = matter
             .evidence
             .events
@@ -242,15 +215,9 @@ fn versions(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
                     && u32::from(event.buf_cpu) == parsed.seen.cpu
             })
             .count() as u64;
-        let told = matter.case.channels[parsed.channel].mode != relaybed_case::Mode::Default;
-        if told && matter.evidence.events_lost == 0 && full > calls {
-            report.fail(
-                Property::Accounting,
-                at,
-                "full_count grew more often than subbuf_start was called",
-                format!("at most {calls}"),
-                full,
-            );
+        let asks = matter.case.channels[parsed.channel].mode != relaybed_case::Mode::Default;
+        if asks && matter.evidence.events_lost == 0 && full_count > calls {
+            report.fail(at, Accounting::FullCount { calls, full_count });
         }
     }
 }

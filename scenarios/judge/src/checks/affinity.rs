@@ -3,7 +3,8 @@
 use crate::identify::NO_CHANNEL;
 use crate::matter::{Matter, Report};
 use crate::parse::Found;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::Affinity;
+use relaybed_case::verdict::Location;
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -39,27 +40,22 @@ fn judge_record(
     let Some(writer) = matter.writers.find(found.actor, found.seq) else {
         return;
     };
-    let name = || matter.record((found.actor, found.seq));
+    let record = || matter.record((found.actor, found.seq));
     // Who logs names no channel, which may be a global one.
     let home = match matter.case.channels.get(channel) {
         Some(spec) if writer.channel == NO_CHANNEL => spec.buffer_cpu(writer.cpu),
         _ => writer.buffer,
     };
     if home != cpu {
-        report.fail(
-            Property::Affinity,
-            place(),
-            format!("{} is in the buffer of another CPU", name()),
-            format!("buffer of CPU {home}"),
-            format!("buffer of CPU {cpu}"),
-        );
+        let record = record();
+        report.fail(place(), Affinity::OtherCpu { record, home, cpu });
     } else if writer.channel != channel && writer.channel != NO_CHANNEL {
-        report.fail(
-            Property::Affinity,
-            place(),
-            format!("{} is in another channel", name()),
-            matter.channel_name(writer.channel).unwrap_or_default(),
-            matter.channel_name(channel).unwrap_or_default(),
-        );
+        let name = |channel| matter.channel_name(channel).unwrap_or_default().into();
+        let elsewhere = Affinity::OtherChannel {
+            record: record(),
+            home: name(writer.channel),
+            channel: name(channel),
+        };
+        report.fail(place(), elsewhere);
     }
 }

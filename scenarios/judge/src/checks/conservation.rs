@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::matter::{Matter, Parsed, Report};
 use crate::parse::{Fault, Found, record_id};
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Conservation};
+use relaybed_case::verdict::Location;
 use relaybed_case::{Mode, Op};
 use relaybed_contract::{Buffer, Fate};
 
@@ -73,13 +74,8 @@ fn repeats(
 }
 
 fn repeated(matter: &Matter<'_>, report: &mut Report, found: &Found, at: Location) {
-    report.fail(
-        Property::Conservation,
-        at,
-        format!("{} is there twice", matter.record((found.actor, found.seq))),
-        "once",
-        "twice",
-    );
+    let record = matter.record((found.actor, found.seq));
+    report.fail(at, Conservation::Twice { record });
 }
 
 /// Whether the bytes themselves tell which record it is.
@@ -111,29 +107,22 @@ fn as_modelled(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, mo
                 let mut at = matter.whole(parsed);
                 at.subbuf = Some(slot as u64);
                 at.offset = Some(slot as u64 * model.geometry.subbuf_size + u64::from(piece.start));
-                report.fail(
-                    Property::Conservation,
-                    at,
-                    format!("{} is missing", matter.record(id)),
-                    format!("{} bytes", piece.total),
-                    "nothing of it",
-                );
+                let missing = Conservation::Missing {
+                    record: matter.record(id),
+                    len: Bytes(piece.total.into()),
+                };
+                report.fail(at, missing);
             }
         }
     }
     for (section, records, _) in parsed.each() {
         for found in records {
             if !was_accepted(matter, found) {
-                report.fail(
-                    Property::Conservation,
-                    matter.place(parsed, section, found.start),
-                    format!(
-                        "{} is there although it was dropped",
-                        matter.record((found.actor, found.seq))
-                    ),
-                    "nothing of it",
-                    format!("{} bytes", found.len),
-                );
+                let there = Conservation::NotDropped {
+                    record: matter.record((found.actor, found.seq)),
+                    len: Bytes(found.len.into()),
+                };
+                report.fail(matter.place(parsed, section, found.start), there);
             }
         }
     }
@@ -266,19 +255,16 @@ fn balance(
         }
         let refused = refused(matter, actor, channel);
         if missing.len() as u64 > refused {
-            report.fail(
-                Property::Conservation,
-                Location {
-                    actor: Some(script.name.clone()),
-                    ..place()
-                },
-                format!(
-                    "records are missing, the first of them {}",
-                    matter.record((id, missing[0]))
-                ),
-                format!("at most {refused} missing, as many as were refused"),
-                missing.len(),
-            );
+            let at = Location {
+                actor: Some(script.name.clone()),
+                ..place()
+            };
+            let lost = Conservation::Lost {
+                first: matter.record((id, missing[0])),
+                missing: missing.len() as u64,
+                refused,
+            };
+            report.fail(at, lost);
         }
     }
 }

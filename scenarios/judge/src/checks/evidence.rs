@@ -1,10 +1,8 @@
 //! The evidence is complete: nothing lost in the logs, all operations done.
 
-use relaybed_abi::State;
-
 use crate::matter::{Matter, Report};
-use crate::words;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Completeness, OpState};
+use relaybed_case::verdict::Location;
 use relaybed_case::{Actor, Place};
 
 /// Checks it.
@@ -12,34 +10,16 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     let evidence = matter.evidence;
     let none = Location::default;
     if evidence.events_lost > 0 {
-        report.fail(
-            Property::Evidence,
-            none(),
-            "the event log overflowed",
-            "0 events lost",
-            evidence.events_lost,
-        );
+        let lost = u64::from(evidence.events_lost);
+        report.fail(none(), Completeness::EventsLost { lost });
     }
     if evidence.data_lost > 0 {
-        report.fail(
-            Property::Evidence,
-            none(),
-            "the data area overflowed",
-            "0 bytes lost",
-            evidence.data_lost,
-        );
+        let lost = Bytes(evidence.data_lost.into());
+        report.fail(none(), Completeness::DataLost { lost });
     }
     if matter.end().is_none() {
-        report.fail(
-            Property::Evidence,
-            none(),
-            "the end was not observed",
-            "an observation of the end",
-            format!(
-                "{} observations of checkpoints",
-                evidence.observations.len()
-            ),
-        );
+        let observations = evidence.observations.len() as u64;
+        report.fail(none(), Completeness::NoEnd { observations });
     }
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for op in 0..script.ops.len() {
@@ -47,14 +27,9 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
             if is_missed(matter, script) {
                 continue;
             }
-            if result.is_none_or(|result| result.state != State::Done.code()) {
-                report.fail(
-                    Property::Evidence,
-                    matter.operation(actor, op),
-                    "the operation was not done",
-                    words::operation(State::Done.code()),
-                    result.map_or_else(|| "no result".to_owned(), |r| words::operation(r.state)),
-                );
+            let state = result.map_or(OpState::Nothing, |result| OpState::of(result.state));
+            if state != OpState::Done {
+                report.fail(matter.operation(actor, op), Completeness::NotDone { state });
             }
         }
     }
@@ -82,16 +57,10 @@ fn checkpoints(matter: &Matter<'_>, report: &mut Report) {
     for moment in &matter.prediction.moments {
         let at = moment.at.map(|at| (at.actor, at.op));
         let seen = matter.evidence.observations.iter().filter(|o| o.at == at);
-        let count = seen.count();
-        if count != 1 {
+        let seen = seen.count() as u64;
+        if seen != 1 {
             let place = at.map_or_else(Location::default, |(a, o)| matter.operation(a, o));
-            report.fail(
-                Property::Evidence,
-                place,
-                "a checkpoint or the end was not observed exactly once",
-                1,
-                count,
-            );
+            report.fail(place, Completeness::Checkpoint { seen });
         }
     }
 }

@@ -3,8 +3,10 @@
 use relaybed_abi::ChanState;
 
 use crate::matter::{Matter, Report, buffer_of};
-use crate::words;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::errno::Errno;
+use relaybed_case::finding::{Expectation, List, Offset, Outcome};
+use relaybed_case::pollbits::PollBits;
+use relaybed_case::verdict::Location;
 use relaybed_case::{Expect, Mode, Op, Via};
 use relaybed_contract::Fate;
 
@@ -14,12 +16,13 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         match expect {
             Expect::Buffer { .. } => buffer(matter, report, expect),
             Expect::Refused { actor, records } => {
-                let seen = unaccepted(matter, *actor);
-                let at = Location {
-                    actor: matter.case.actors.get(*actor).map(|a| a.name.clone()),
-                    ..Location::default()
-                };
-                compare(report, at, "records not accepted", records, seen);
+                let values = (*records, unaccepted(matter, *actor));
+                compare(
+                    report,
+                    of_actor(matter, *actor),
+                    values,
+                    |expected, seen| Expectation::Refused { expected, seen },
+                );
             }
             Expect::Result {
                 actor,
@@ -28,18 +31,15 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
                 error,
             } => result(matter, report, (*actor, *op), *value, *error),
             Expect::Text { actor, text } => {
-                let seen = text_of(matter, *actor);
-                let at = Location {
-                    actor: matter.case.actors.get(*actor).map(|a| a.name.clone()),
-                    ..Location::default()
-                };
-                let quoted = |text: &str| format!("{text:?}");
+                let values = (text.clone(), text_of(matter, *actor));
                 compare(
                     report,
-                    at,
-                    "what the actor read",
-                    quoted(text),
-                    quoted(&seen),
+                    of_actor(matter, *actor),
+                    values,
+                    |expected, seen| Expectation::Text {
+                        expected: expected.into(),
+                        seen: seen.into(),
+                    },
                 );
             }
             Expect::OpenRefused { channel } => open_refused(matter, report, *channel),
@@ -47,17 +47,22 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
-/// Compares two values as people read them.
-fn compare(
+/// Reports what `wrong` makes of the two values where they differ.
+fn compare<T: PartialEq>(
     report: &mut Report,
     at: Location,
-    what: &str,
-    expected: impl ToString,
-    seen: impl ToString,
+    (expected, seen): (T, T),
+    wrong: impl FnOnce(T, T) -> Expectation,
 ) {
-    let (expected, seen) = (expected.to_string(), seen.to_string());
     if expected != seen {
-        report.fail(Property::Expectation, at, what, expected, seen);
+        report.fail(at, wrong(expected, seen));
+    }
+}
+
+fn of_actor(matter: &Matter<'_>, actor: usize) -> Location {
+    Location {
+        actor: matter.case.actors.get(actor).map(|a| a.name.clone()),
+        ..Location::default()
     }
 }
 
@@ -92,47 +97,41 @@ fn buffer(matter: &Matter<'_>, report: &mut Report, expect: &Expect) {
         .and_then(|index| matter.evidence.observations[index].channels.get(*channel))
         .and_then(|seen| buffer_of(seen, *cpu));
     let Some(seen) = seen else {
-        compare(
-            report,
-            at,
-            "the buffer that is expected",
-            "observed",
-            "not there",
-        );
+        report.fail(at, Expectation::NoBuffer {});
         return;
     };
-    let pairs = [
-        ("sub-buffers produced", produced, seen.produced),
-        ("sub-buffers consumed", consumed, seen.consumed),
-    ];
-    for (what, expected, seen) in pairs {
-        if let Some(expected) = expected {
-            compare(report, at.clone(), what, expected, seen);
-        }
+    if let Some(expected) = produced {
+        let values = (*expected, seen.produced);
+        compare(report, at.clone(), values, |expected, seen| {
+            Expectation::Produced { expected, seen }
+        });
+    }
+    if let Some(expected) = consumed {
+        let values = (*expected, seen.consumed);
+        compare(report, at.clone(), values, |expected, seen| {
+            Expectation::Consumed { expected, seen }
+        });
     }
     if let Some(expected) = offset {
-        let size = matter.case.channels[*channel].subbuf_size;
-        let text = |offset| words::offset(offset, size);
-        compare(
-            report,
-            at.clone(),
-            "offset in the current sub-buffer",
-            text(*expected),
-            text(seen.offset),
-        );
+        let of = |offset| Offset {
+            offset,
+            subbuf_size: matter.case.channels[*channel].subbuf_size,
+        };
+        let values = (of(*expected), of(seen.offset));
+        compare(report, at.clone(), values, |expected, seen| {
+            Expectation::Offset { expected, seen }
+        });
     }
     if let Some(padding) = padding {
-        compare(
-            report,
-            at,
-            "bytes of padding, sub-buffer by sub-buffer",
-            words::list(padding),
-            words::list(&seen.padding),
-        );
+        let values = (List(padding.clone()), List(seen.padding.clone()));
+        compare(report, at, values, |expected, seen| Expectation::Padding {
+            expected,
+            seen,
+        });
     }
 }
 
-/// What the results tell, and records that no sub-buffer can hold, which nobody is told of.
+/// What the results say, and records that no sub-buffer can hold, which no result says.
 fn unaccepted(matter: &Matter<'_>, actor: usize) -> u64 {
     let Some(script) = matter.case.actors.get(actor) else {
         return 0;
@@ -189,27 +188,30 @@ fn result(
 ) {
     let at = matter.operation(actor, op);
     let Some(seen) = super::model::result(matter, actor, op) else {
-        compare(report, at, "the operation", "done", "not done");
+        report.fail(at, Expectation::NotDone {});
         return;
     };
     if let Some(error) = error {
-        compare(
-            report,
-            at.clone(),
-            "the operation's result",
-            words::errno(error.unsigned_abs()),
-            words::errno(seen.error.unsigned_abs()),
-        );
+        let of = |error: i32| Outcome::of(Errno::from(error));
+        let values = (of(error), of(seen.error));
+        compare(report, at.clone(), values, |expected, seen| {
+            Expectation::Result { expected, seen }
+        });
     }
     if let Some(value) = value {
-        let text = super::model::result_text(seen, seen.value);
-        compare(
-            report,
-            at,
-            "the value that the operation returned",
-            value,
-            text,
-        );
+        let script = matter.case.actors.get(actor);
+        let polls = script
+            .and_then(|script| script.ops.get(op))
+            .is_some_and(|op| matches!(op, Op::FilePoll { .. }));
+        let gave = |value| match polls {
+            true => Outcome::Reports(PollBits(value)),
+            false => Outcome::Returns(value),
+        };
+        let values = (gave(value), super::model::outcome(seen, gave(seen.value)));
+        compare(report, at, values, |expected, seen| Expectation::Value {
+            expected,
+            seen,
+        });
     }
 }
 
@@ -236,11 +238,8 @@ fn open_refused(matter: &Matter<'_>, report: &mut Report, channel: usize) {
         channel: matter.channel_name(channel),
         ..Location::default()
     };
-    compare(
-        report,
-        at,
-        "state of a channel that relay_open() must refuse",
-        words::channel(ChanState::Refused),
-        words::channel(seen),
-    );
+    if seen != ChanState::Refused {
+        let seen = seen.into();
+        report.fail(at, Expectation::NotRefused { seen });
+    }
 }

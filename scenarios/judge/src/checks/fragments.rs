@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::history::{Followed, History};
 use crate::matter::{Matter, Report, is_no_overwrite};
 use crate::streams::{Got, reads};
-use crate::words;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Reading};
+use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
 
 /// Places that are looked at for all bytes of a case, at most.
@@ -102,20 +102,15 @@ fn reads_plainly(matter: &Matter<'_>, got: &Got<'_>) -> bool {
 }
 
 fn fail(matter: &Matter<'_>, report: &mut Report, got: &Got<'_>, at: usize) {
-    report.fail(
-        Property::Reading,
-        Location {
-            channel: matter.channel_name(got.channel),
-            cpu: Some(got.cpu),
-            offset: Some(at as u64),
-            ..matter.operation(got.actor, got.op)
-        },
-        "a read beside live writers gave a byte that the buffer never held there",
-        "bytes in the order in which the buffer held them",
-        format!(
-            "{} of {} that can be followed",
-            at,
-            words::bytes(got.bytes.len() as u64)
-        ),
-    );
+    let at_byte = Location {
+        channel: matter.channel_name(got.channel),
+        cpu: Some(got.cpu),
+        offset: Some(at as u64),
+        ..matter.operation(got.actor, got.op)
+    };
+    let never = Reading::NeverHeld {
+        followed: Bytes(at as u64),
+        len: Bytes(got.bytes.len() as u64),
+    };
+    report.fail(at_byte, never);
 }

@@ -1,56 +1,53 @@
 //! The guest stayed whole: no WARN, oops, lockdep report, stall or new taint.
 
 use crate::matter::{Matter, Report};
-use relaybed_case::evidence::Evidence;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Health, Taint, Trouble};
+use relaybed_case::verdict::Location;
 
 /// Texts that kernels print only when something is broken, and what they mean.
 ///
 /// A text counts at the start of a message, behind the time stamp and what precedes it, so that a
 /// scenario's own strings or "no BUG: found" in the middle of a line do not.
-const SPLATS: &[(&str, &str)] = &[
-    ("WARNING: CPU:", "a WARN"),
-    ("WARNING: possible circular locking", "a lockdep report"),
-    ("WARNING: possible recursive locking", "a lockdep report"),
-    ("WARNING: possible irq lock inversion", "a lockdep report"),
-    ("WARNING: inconsistent lock state", "a lockdep report"),
-    ("WARNING: bad unlock balance", "a lockdep report"),
-    ("WARNING: suspicious RCU usage", "an RCU report"),
-    ("WARNING: held lock freed", "a lockdep report"),
-    ("WARNING: kmemleak", "a leak report"),
-    ("WARNING: at ", "a WARN"),
-    ("WARNING: ", "a WARN"),
-    ("BUG: ", "a BUG"),
-    ("kernel BUG at ", "a BUG"),
-    ("Oops: ", "an oops"),
-    ("Oops - ", "an oops"),
-    ("general protection fault", "a general protection fault"),
-    ("Kernel panic - not syncing", "a panic"),
-    ("invalid opcode: ", "an invalid opcode"),
-    ("divide error: ", "a divide error"),
-    ("stack segment: ", "a stack fault"),
-    ("double fault: ", "a double fault"),
-    ("Unable to handle kernel", "a bad memory access"),
-    ("unable to handle kernel", "a bad memory access"),
-    ("rcu: INFO: rcu_", "an RCU stall"),
-    ("INFO: rcu_", "an RCU stall"),
-    ("INFO: task ", "a hung task"),
-    ("INFO: possible recursive locking", "a lockdep report"),
-    (
-        "INFO: trying to register non-static key",
-        "a lockdep report",
-    ),
-    ("watchdog: BUG: ", "a lockup"),
-    ("NMI watchdog: ", "a lockup"),
-    ("UBSAN: ", "a UBSAN report"),
-    ("list_add corruption", "a corrupted list"),
-    ("list_del corruption", "a corrupted list"),
-    ("refcount_t: ", "a reference count gone wrong"),
-    ("Uhhuh. NMI received", "an NMI that nobody knew"),
-    ("Bad page state", "a bad page"),
-    ("page allocation failure", "memory that ran out"),
-    ("Out of memory: Killed", "memory that ran out"),
-    ("DEBUG_LOCKS_WARN_ON", "a lockdep report"),
+const SPLATS: &[(&str, Trouble)] = &[
+    ("WARNING: CPU:", Trouble::Warn),
+    ("WARNING: possible circular locking", Trouble::Lockdep),
+    ("WARNING: possible recursive locking", Trouble::Lockdep),
+    ("WARNING: possible irq lock inversion", Trouble::Lockdep),
+    ("WARNING: inconsistent lock state", Trouble::Lockdep),
+    ("WARNING: bad unlock balance", Trouble::Lockdep),
+    ("WARNING: suspicious RCU usage", Trouble::RcuUse),
+    ("WARNING: held lock freed", Trouble::Lockdep),
+    ("WARNING: kmemleak", Trouble::Leak),
+    ("WARNING: at ", Trouble::Warn),
+    ("WARNING: ", Trouble::Warn),
+    ("BUG: ", Trouble::Bug),
+    ("kernel BUG at ", Trouble::Bug),
+    ("Oops: ", Trouble::Oops),
+    ("Oops - ", Trouble::Oops),
+    ("general protection fault", Trouble::GeneralProtection),
+    ("Kernel panic - not syncing", Trouble::Panic),
+    ("invalid opcode: ", Trouble::InvalidOpcode),
+    ("divide error: ", Trouble::DivideError),
+    ("stack segment: ", Trouble::StackFault),
+    ("double fault: ", Trouble::DoubleFault),
+    ("Unable to handle kernel", Trouble::BadAccess),
+    ("unable to handle kernel", Trouble::BadAccess),
+    ("rcu: INFO: rcu_", Trouble::RcuStall),
+    ("INFO: rcu_", Trouble::RcuStall),
+    ("INFO: task ", Trouble::HungTask),
+    ("INFO: possible recursive locking", Trouble::Lockdep),
+    ("INFO: trying to register non-static key", Trouble::Lockdep),
+    ("watchdog: BUG: ", Trouble::Lockup),
+    ("NMI watchdog: ", Trouble::Lockup),
+    ("UBSAN: ", Trouble::Ubsan),
+    ("list_add corruption", Trouble::List),
+    ("list_del corruption", Trouble::List),
+    ("refcount_t: ", Trouble::RefCount),
+    ("Uhhuh. NMI received", Trouble::UnknownNmi),
+    ("Bad page state", Trouble::BadPage),
+    ("page allocation failure", Trouble::OutOfMemory),
+    ("Out of memory: Killed", Trouble::OutOfMemory),
+    ("DEBUG_LOCKS_WARN_ON", Trouble::Lockdep),
 ];
 
 /// Texts that begin like a splat and are none.
@@ -62,53 +59,21 @@ const HARMLESS: &[&str] = &[
     "INFO: task_",
 ];
 
-/// Taint bits by the kernel's documentation.
-const TAINTS: &[&str] = &[
-    "proprietary module",
-    "module was force loaded",
-    "kernel running on an out of specification system",
-    "module was force unloaded",
-    "machine check exception",
-    "bad page",
-    "user asked for taint",
-    "kernel died recently",
-    "ACPI table overridden",
-    "kernel issued warning",
-    "staging driver",
-    "workaround for platform firmware bug",
-    "externally-built module",
-    "unsigned module",
-    "soft lockup occurred",
-    "kernel has been live patched",
-    "auxiliary taint",
-    "struct randomization",
-    "in-kernel test has been run",
-];
-
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
-    for (line, what) in splats(&matter.evidence.console) {
-        report.fail(
-            Property::Health,
-            Location::default(),
-            format!("the kernel reported {what}"),
-            "no report of trouble on the console",
-            line,
-        );
+    let evidence = matter.evidence;
+    for (line, trouble) in splats(&evidence.console) {
+        report.fail(Location::default(), Health::reported(trouble, line));
     }
-    if let Some(bits) = new_taints(matter.evidence) {
-        report.fail(
-            Property::Health,
-            Location::default(),
-            "the kernel is tainted since the case began",
-            format!("taint {:#x}", matter.evidence.taint_before),
-            format!("{:#x}: {bits}", matter.evidence.taint_after),
-        );
+    let new = evidence.taint_after & !evidence.taint_before;
+    if new != 0 {
+        let (before, new) = (Taint(evidence.taint_before), Taint(new));
+        report.fail(Location::default(), Health::Tainted { before, new });
     }
 }
 
 /// Lines that begin with a splat, and what it is.
-pub(super) fn splats(console: &str) -> impl Iterator<Item = (&str, &'static str)> {
+pub(super) fn splats(console: &str) -> impl Iterator<Item = (&str, Trouble)> {
     console.lines().filter_map(|line| {
         let text = message(line);
         if HARMLESS.iter().any(|harmless| text.starts_with(harmless)) {
@@ -117,7 +82,7 @@ pub(super) fn splats(console: &str) -> impl Iterator<Item = (&str, &'static str)
         SPLATS
             .iter()
             .find(|(splat, _)| text.starts_with(splat) || is_memory_splat(text, splat))
-            .map(|(_, what)| (line.trim_end(), *what))
+            .map(|(_, trouble)| (line.trim_end(), *trouble))
     })
 }
 
@@ -151,22 +116,6 @@ fn message(line: &str) -> &str {
         rest = text.trim_start();
     }
     rest
-}
-
-fn new_taints(evidence: &Evidence) -> Option<String> {
-    let new = evidence.taint_after & !evidence.taint_before;
-    if new == 0 {
-        return None;
-    }
-    let names: Vec<String> = (0..64)
-        .filter(|bit| new >> bit & 1 == 1)
-        .map(|bit| {
-            TAINTS
-                .get(bit)
-                .map_or_else(|| format!("bit {bit}"), |name| (*name).to_owned())
-        })
-        .collect();
-    Some(names.join(", "))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use crate::matter::{Matter, Report};
 use crate::parse::{Fault, FaultKind};
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Integrity};
+use relaybed_case::verdict::Location;
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -36,31 +37,17 @@ fn wrong_byte(fault: &Fault) -> u32 {
 }
 
 fn judge_fault(matter: &Matter<'_>, report: &mut Report, fault: &Fault, at: Location) {
-    let name = fault
-        .record
-        .map_or_else(|| "a record".to_owned(), |id| matter.record(id));
-    match fault.kind {
-        FaultKind::Torn { wrong_at } => report.fail(
-            Property::Integrity,
-            at,
-            format!("{name} is torn"),
-            format!("{} bytes as written", fault.len),
-            format!("wrong from byte {wrong_at} of it on"),
-        ),
-        FaultKind::Junk => report.fail(
-            Property::Integrity,
-            at,
-            "bytes that no producer wrote",
-            name,
-            format!("{} bytes that are no record", fault.len),
-        ),
-        FaultKind::BadHeader => report.fail(
-            Property::Integrity,
-            at,
-            "the header reserved at the start of the sub-buffer is not what the callback wrote",
-            "the header's pattern",
-            "other bytes",
-        ),
-        _ => {}
-    }
+    let len = Bytes(fault.len.into());
+    let record = matter.record_of(fault);
+    let what = match fault.kind {
+        FaultKind::Torn { wrong_at } => Integrity::Torn {
+            record,
+            len,
+            wrong_at: wrong_at.into(),
+        },
+        FaultKind::Junk => Integrity::Junk { record, len },
+        FaultKind::BadHeader => Integrity::BadHeader { len },
+        _ => return,
+    };
+    report.fail(at, what);
 }

@@ -2,10 +2,11 @@
 
 use relaybed_abi::{ChanState, EventKind};
 
+use super::model::{Of, compare_result};
 use crate::matter::{Matter, Report};
-use crate::words;
 use relaybed_case::evidence::BufferSeen;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Call, Lifetime, List};
+use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
 use relaybed_contract::ChannelMoment;
 
@@ -23,13 +24,11 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
     for (index, observation) in matter.evidence.observations.iter().enumerate() {
         let moment = matter.prediction.moment(observation.at);
         if observation.channels.len() != matter.case.channels.len() {
-            report.fail(
-                Property::Lifetime,
-                Location::default(),
-                "not every channel was observed",
-                matter.case.channels.len(),
-                observation.channels.len(),
-            );
+            let channels = Lifetime::Channels {
+                expected: matter.case.channels.len() as u64,
+                seen: observation.channels.len() as u64,
+            };
+            report.fail(Location::default(), channels);
         }
         for (channel, seen) in observation.channels.iter().enumerate() {
             let at = Location {
@@ -41,13 +40,13 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 .and_then(|moment| moment.channels.get(channel))
                 .and_then(|channel| channel.state);
             match expected {
-                Some(expected) if expected != seen.state => report.fail(
-                    Property::Lifetime,
-                    at.clone(),
-                    "state of the channel",
-                    words::channel(expected),
-                    words::channel(seen.state),
-                ),
+                Some(expected) if expected != seen.state => {
+                    let state = Lifetime::State {
+                        expected: expected.into(),
+                        seen: seen.state.into(),
+                    };
+                    report.fail(at.clone(), state);
+                }
                 Some(_) => {}
                 None => report.amount.unspecified += 1,
             }
@@ -58,16 +57,12 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 }
             }
             for buffer in seen.buffers.iter().filter(|buffer| buffer.finalized != 0) {
-                report.fail(
-                    Property::Lifetime,
-                    Location {
-                        cpu: Some(buffer.cpu),
-                        ..at.clone()
-                    },
-                    "a buffer of an open channel is finalized",
-                    0,
-                    buffer.finalized,
-                );
+                let at = Location {
+                    cpu: Some(buffer.cpu),
+                    ..at.clone()
+                };
+                let seen = buffer.finalized;
+                report.fail(at, Lifetime::Finalized { seen });
             }
         }
     }
@@ -83,7 +78,7 @@ fn buffers(
     seen: &[BufferSeen],
 ) {
     let has: Vec<u32> = seen.iter().map(|buffer| buffer.cpu).collect();
-    // A channel that is open though the model has it closed is told of elsewhere.
+    // A channel that is open though the model has it closed is another finding.
     let there = |cpu: u32| match model.map(|model| model.there.get(cpu as usize)) {
         Some(Some(there)) => *there,
         _ => Some(true),
@@ -95,13 +90,11 @@ fn buffers(
         .filter(|cpu| there(*cpu).unwrap_or_else(|| has.contains(cpu)))
         .collect();
     if has != wanted {
-        report.fail(
-            Property::Lifetime,
-            at.clone(),
-            "an open channel has one buffer for every CPU that was online since",
-            format!("CPUs {}", words::list(&wanted)),
-            format!("CPUs {}", words::list(&has)),
-        );
+        let buffers = Lifetime::Buffers {
+            expected: List(wanted),
+            seen: List(has),
+        };
+        report.fail(at.clone(), buffers);
     }
 }
 
@@ -109,28 +102,28 @@ fn buffers(
 fn results(matter: &Matter<'_>, report: &mut Report) {
     for (actor, script) in matter.case.actors.iter().enumerate() {
         for (index, op) in script.ops.iter().enumerate() {
-            let kind = match op {
-                Op::Open { .. } => "relay_open()",
-                Op::CpuOff { .. } => "putting the CPU offline",
-                Op::CpuOn { .. } => "bringing the CPU online",
-                Op::FileOpen { .. } => "open() of the file",
-                Op::FileClose { .. } => "close() of the file",
+            let call = match op {
+                Op::Open { .. } => Call::Open,
+                Op::CpuOff { .. } => Call::CpuOff,
+                Op::CpuOn { .. } => Call::CpuOn,
+                Op::FileOpen { .. } => Call::FileOpen,
+                Op::FileClose { .. } => Call::FileClose,
                 Op::FileMunmap { .. }
                 | Op::File {
                     call: FileCall::Keep { .. },
                     ..
-                } => "munmap() of the file",
+                } => Call::Unmap,
                 Op::File {
                     call: FileCall::Open { .. },
                     ..
-                } => "open() of the file",
+                } => Call::FileOpen,
                 Op::File {
                     call: FileCall::Dup { .. },
                     ..
-                } => "dup() of the file",
+                } => Call::Dup,
                 _ => continue,
             };
-            super::model::compare_result(matter, report, (actor, index), kind, Property::Lifetime);
+            compare_result(matter, report, (actor, index), call, Of::Lifetime);
         }
     }
 }
@@ -158,34 +151,25 @@ fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
             cpu: Some(cpu),
             ..Location::default()
         };
-        let made = calls(EventKind::CreateFile).count() as u64;
-        if made != expected.made {
-            let what = "create_buf_file is called once an opening";
-            report.fail(Property::Lifetime, at.clone(), what, expected.made, made);
+        let seen = calls(EventKind::CreateFile).count() as u64;
+        if seen != expected.made {
+            let expected = expected.made;
+            report.fail(at.clone(), Lifetime::FilesMade { expected, seen });
         }
-        let removed = calls(EventKind::RemoveFile).count() as u64;
-        if removed != expected.removed {
-            let what = "remove_buf_file is called once a closing";
-            report.fail(
-                Property::Lifetime,
-                at.clone(),
-                what,
-                expected.removed,
-                removed,
-            );
+        let seen = calls(EventKind::RemoveFile).count() as u64;
+        if seen != expected.removed {
+            let expected = expected.removed;
+            report.fail(at.clone(), Lifetime::FilesRemoved { expected, seen });
         }
-        // 0: evidence of a module that did not tell.
-        let name = matter.case.channels[channel].file_name_len(cpu);
+        // 0: evidence of a module that did not say.
+        let name = expected.name_bytes;
         let mut lengths = calls(EventKind::CreateFile).map(|event| event.new_offset as usize);
         if let Some(length) = lengths.find(|length| ![0, name].contains(length)) {
-            let what = "the file's name is the base filename and the CPU's number";
-            report.fail(
-                Property::Lifetime,
-                at,
-                what,
-                words::bytes(name as u64),
-                words::bytes(length as u64),
-            );
+            let cut = Lifetime::NameLength {
+                expected: Bytes(name as u64),
+                seen: Bytes(length as u64),
+            };
+            report.fail(at, cut);
         }
     }
 }

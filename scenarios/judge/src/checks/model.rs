@@ -3,11 +3,12 @@
 use relaybed_abi::{OpResult, State};
 
 use crate::matter::{Matter, Parsed, Report};
-use crate::words;
 use relaybed_case::Op;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::errno::Errno;
+use relaybed_case::finding::{Byte, Bytes, Call, Due, Lifetime, Model, Outcome, Reading, What};
+use relaybed_case::verdict::Location;
 use relaybed_contract::content::piece_mismatch;
-use relaybed_contract::{Buffer, Piece};
+use relaybed_contract::{Buffer, Piece, Source};
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -40,12 +41,67 @@ pub(crate) fn result<'a>(matter: &Matter<'a>, actor: usize, op: usize) -> Option
         .filter(|result| result.state == State::Done.code())
 }
 
-/// A result in words.
-pub(super) fn result_text(result: &OpResult, value: impl ToString) -> String {
-    if result.error == 0 {
-        value.to_string()
-    } else {
-        words::errno(result.error.unsigned_abs())
+/// What a call came to: its error, or else `gave`.
+pub(super) fn outcome(result: &OpResult, gave: Outcome) -> Outcome {
+    match Errno::from(result.error) {
+        Errno(0) => gave,
+        error => Outcome::Fails(error),
+    }
+}
+
+/// The property that a call's result belongs to.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Model,
+    Reading,
+    Lifetime,
+}
+
+impl Of {
+    fn result(self, call: Call, expected: Outcome, seen: Outcome) -> What {
+        match self {
+            Self::Model => Model::Result {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+            Self::Reading => Reading::Result {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+            Self::Lifetime => Lifetime::Result {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+        }
+    }
+
+    fn value(self, call: Call, expected: Outcome, seen: Outcome) -> What {
+        match self {
+            Self::Model => Model::Value {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+            Self::Reading => Reading::Value {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+            Self::Lifetime => Lifetime::Value {
+                call,
+                expected,
+                seen,
+            }
+            .into(),
+        }
     }
 }
 
@@ -54,8 +110,8 @@ pub(super) fn compare_result(
     matter: &Matter<'_>,
     report: &mut Report,
     (actor, op): (usize, usize),
-    what: &str,
-    property: Property,
+    call: Call,
+    of: Of,
 ) {
     let Some(seen) = result(matter, actor, op) else {
         return;
@@ -66,39 +122,36 @@ pub(super) fn compare_result(
     let at = matter.operation(actor, op);
     match (expected.error, expected.value) {
         (None, _) => report.amount.unspecified += 1,
-        (Some(error), _) if error != seen.error.unsigned_abs() => report.fail(
-            property,
-            at,
-            what,
-            words::errno(error),
-            result_text(seen, "success"),
-        ),
-        (_, Some(value)) if value != seen.value => report.fail(
-            property,
-            at,
-            what,
-            format!("returns {value}"),
-            format!("returns {}", seen.value),
-        ),
+        (Some(error), _) if error != seen.error.unsigned_abs() => {
+            let expected = Outcome::of(Errno(error));
+            report.fail(
+                at,
+                of.result(call, expected, outcome(seen, Outcome::Succeeds)),
+            );
+        }
+        (_, Some(value)) if value != seen.value => {
+            let (expected, seen) = (Outcome::Returns(value), Outcome::Returns(seen.value));
+            report.fail(at, of.value(call, expected, seen));
+        }
         _ => {}
     }
 }
 
 fn operation(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), op: &Op) {
-    let what = match op {
-        Op::Write { .. } => "writing",
-        Op::Klog { .. } => "records that klog's handler took",
-        Op::KlogRegister { .. } | Op::KlogUnregister { .. } => "registering klog's handler",
-        Op::Close { .. } => "relay_close()",
-        Op::Flush { .. } => "relay_flush()",
-        Op::Reset { .. } => "relay_reset()",
-        Op::Consumed { .. } => "relay_subbufs_consumed()",
-        Op::BufFull { .. } => "relay_buf_full()",
-        Op::Switch { .. } => "relay_switch_subbuf()",
-        Op::LateSetup { .. } => "relay_late_setup_files()",
+    let call = match op {
+        Op::Write { .. } => Call::Write,
+        Op::Klog { .. } => Call::Klog,
+        Op::KlogRegister { .. } | Op::KlogUnregister { .. } => Call::KlogRegister,
+        Op::Close { .. } => Call::Close,
+        Op::Flush { .. } => Call::Flush,
+        Op::Reset { .. } => Call::Reset,
+        Op::Consumed { .. } => Call::Consumed,
+        Op::BufFull { .. } => Call::BufFull,
+        Op::Switch { .. } => Call::Switch,
+        Op::LateSetup { .. } => Call::LateSetup,
         _ => return,
     };
-    compare_result(matter, report, at, what, Property::Model);
+    compare_result(matter, report, at, call, Of::Model);
     let refused = matter
         .prediction
         .op(at.0, at.1)
@@ -107,12 +160,10 @@ fn operation(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), op: &
     if let Some((expected, seen)) = refused
         && expected != seen.refused
     {
+        let seen = seen.refused;
         report.fail(
-            Property::Model,
             matter.operation(at.0, at.1),
-            "records refused",
-            expected,
-            seen.refused,
+            Model::Refused { expected, seen },
         );
     }
 }
@@ -126,58 +177,66 @@ fn counters(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model
     } else {
         seen.early_bytes
     };
-    let mut pairs = vec![
-        ("sub-buffers produced", model.produced.0, seen.produced),
-        (
-            "offset in the current sub-buffer",
-            model.offset,
-            seen.offset,
-        ),
-        (
-            "byte where the current sub-buffer begins",
-            (model.data.0 as u64).saturating_mul(size),
-            seen.data,
-        ),
-        ("finalized", u64::from(model.finalized), seen.finalized),
-        (
-            "bytes in the file, by its size",
-            model.completed_bytes,
-            file_bytes,
-        ),
-        ("sub-buffers consumed", model.consumed.0, seen.consumed),
-    ];
+    let at = matter.whole(parsed);
+    let mut pair = |expected: u64, seen: u64, wrong: fn(u64, u64) -> Model| {
+        if expected != seen {
+            report.fail(at.clone(), wrong(expected, seen));
+        }
+    };
+    pair(model.produced.0, seen.produced, |expected, seen| {
+        Model::Produced { expected, seen }
+    });
+    pair(model.offset, seen.offset, |expected, seen| Model::Offset {
+        expected,
+        seen,
+    });
+    let start = (model.data.0 as u64).saturating_mul(size);
+    pair(start, seen.data, |expected, seen| Model::Data {
+        expected,
+        seen,
+    });
+    let finalized = u64::from(model.finalized);
+    pair(finalized, seen.finalized, |expected, seen| {
+        Model::Finalized { expected, seen }
+    });
+    let completed = model.completed_bytes;
+    pair(completed, file_bytes, |expected, seen| Model::FileBytes {
+        expected,
+        seen,
+    });
+    pair(model.consumed.0, seen.consumed, |expected, seen| {
+        Model::Consumed { expected, seen }
+    });
     if model.position_known {
-        pairs.push((
-            "bytes read of the first sub-buffer that is not consumed",
-            model.bytes_consumed,
-            seen.bytes_consumed,
-        ));
-    } else {
-        report.amount.unspecified += 1;
+        let read = model.bytes_consumed;
+        pair(read, seen.bytes_consumed, |expected, seen| {
+            Model::BytesConsumed { expected, seen }
+        });
     }
     if let (true, Some(padding)) = (behaviour.prev_padding, seen.prev_padding) {
-        pairs.push(("bytes of prev_padding", model.prev_padding, padding));
+        let expected = model.prev_padding;
+        pair(expected, padding, |expected, seen| Model::PrevPadding {
+            expected,
+            seen,
+        });
     }
     if let (true, Some((full, big))) = (behaviour.stats, seen.stats) {
-        pairs.push(("full_count", model.full_count, full));
-        pairs.push(("big_count", model.big_count, big));
+        pair(model.full_count, full, |expected, seen| Model::FullCount {
+            expected,
+            seen,
+        });
+        pair(model.big_count, big, |expected, seen| Model::BigCount {
+            expected,
+            seen,
+        });
     }
-    for (what, expected, seen) in pairs {
-        if expected != seen {
-            report.fail(Property::Model, matter.whole(parsed), what, expected, seen);
-        }
-    }
+    report.amount.unspecified += u64::from(!model.position_known);
     for (slot, (expected, seen)) in model.padding.iter().zip(&seen.padding).enumerate() {
         if expected != seen {
             let mut at = matter.whole(parsed);
             at.subbuf = Some(slot as u64);
-            report.fail(
-                Property::Model,
-                at,
-                "padding of the sub-buffer",
-                words::bytes(*expected),
-                words::bytes(*seen),
-            );
+            let (expected, seen) = (Bytes(*expected), Bytes(*seen));
+            report.fail(at, Model::Padding { expected, seen });
         }
     }
 }
@@ -190,18 +249,33 @@ fn bytes(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model: &
             .iter()
             .any(|section| section.slot == slot && section.clean)
     };
-    if let Some((offset, expected)) = contents_mismatch(matter, model, &parsed.seen.bytes, clean) {
+    let bytes = &parsed.seen.bytes;
+    if let Some((offset, expected)) = contents_mismatch(matter, model, bytes, clean) {
         let size = model.geometry.subbuf_size.max(1);
         let mut at = matter.whole(parsed);
         at.subbuf = Some(offset / size);
         at.offset = Some(offset);
-        report.fail(
-            Property::Model,
-            at,
-            "a byte of the channel buffer",
-            expected,
-            "another byte",
-        );
+        let seen = byte_at(bytes, offset);
+        report.fail(at, Model::Byte { expected, seen });
+    }
+}
+
+/// The byte that was seen at an offset.
+pub(super) fn byte_at(bytes: &[u8], offset: u64) -> Byte {
+    let at = usize::try_from(offset).ok();
+    Byte(at.and_then(|at| bytes.get(at)).copied())
+}
+
+/// The byte of a piece that is due at an offset of it.
+pub(super) fn due(matter: &Matter<'_>, piece: &Piece, wrong: u64) -> Due {
+    let byte = u64::from(piece.from) + wrong;
+    match piece.source {
+        Source::Record { actor, seq, .. } => Due::Record {
+            byte,
+            of: matter.record((actor, seq)),
+        },
+        Source::Header { .. } => Due::Header { byte },
+        Source::Stored { .. } => Due::Stored { byte },
     }
 }
 
@@ -212,7 +286,7 @@ pub(super) fn contents_mismatch(
     model: &Buffer,
     bytes: &[u8],
     clean: impl Fn(usize) -> bool,
-) -> Option<(u64, String)> {
+) -> Option<(u64, Due)> {
     let size = usize::try_from(model.geometry.subbuf_size).ok()?;
     let mut known_clean = vec![false; model.subbufs.len()];
     for (slot, known) in known_clean.iter_mut().enumerate() {
@@ -233,32 +307,25 @@ pub(super) fn contents_mismatch(
         let pieces = current.iter().copied().chain(contents.remains());
         for piece in pieces.map_while(|piece| piece.clip(0, end)) {
             if let Some(wrong) = zeroes_mismatch(own, at, piece.start) {
-                return Some((offset(start, wrong), "0".to_owned()));
+                return Some((offset(start, wrong), Due::Zero));
             }
             let part = own.get(piece.start as usize..piece.end() as usize);
             let wrong = part.map_or(Some(0), |part| piece_mismatch(matter.case, &piece, part));
             if let Some(wrong) = wrong {
-                let name = crate::parse::record_id(&piece).map_or_else(
-                    || "the header of the sub-buffer".to_owned(),
-                    |id| matter.record(id),
-                );
-                let from = piece.from as usize + wrong;
-                return Some((
-                    offset(start, piece.start as usize + wrong),
-                    format!("byte {from} of {name}"),
-                ));
+                let place = offset(start, piece.start as usize + wrong);
+                return Some((place, due(matter, &piece, wrong as u64)));
             }
             at = piece.end();
         }
         if let Some(wrong) = zeroes_mismatch(own, at, end) {
-            return Some((offset(start, wrong), "0".to_owned()));
+            return Some((offset(start, wrong), Due::Zero));
         }
     }
     let used = size.saturating_mul(model.subbufs.len()).min(bytes.len());
     bytes[used..]
         .iter()
         .position(|byte| *byte != 0)
-        .map(|wrong| (offset(used, wrong), "0".to_owned()))
+        .map(|wrong| (offset(used, wrong), Due::Zero))
 }
 
 fn offset(start: usize, at: usize) -> u64 {
@@ -288,17 +355,13 @@ fn toobig(matter: &Matter<'_>, report: &mut Report) {
             if let (Some(expected), Some(seen)) = (expected.last_toobig, seen.last_toobig)
                 && seen != expected
             {
-                report.fail(
-                    Property::Model,
-                    Location {
-                        observation: Some(index),
-                        channel: matter.channel_name(channel),
-                        ..Location::default()
-                    },
-                    "last_toobig: length of the last record that was too big",
-                    words::bytes(expected),
-                    words::bytes(seen),
-                );
+                let at = Location {
+                    observation: Some(index),
+                    channel: matter.channel_name(channel),
+                    ..Location::default()
+                };
+                let (expected, seen) = (Bytes(expected), Bytes(seen));
+                report.fail(at, Model::LastTooBig { expected, seen });
             }
         }
     }

@@ -3,9 +3,10 @@
 use relaybed_abi::{Event, EventKind, RB_NONE32, RB_NONE64};
 
 use crate::matter::{Matter, Report};
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, MaybeStart, Notification, SubbufStart, Yes};
+use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Mode, Op};
-use relaybed_contract::{Geometry, SwitchCall};
+use relaybed_contract::{Geometry, Slot, SwitchCall};
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -56,61 +57,44 @@ fn calls<'a>(matter: &Matter<'a>, channel: usize, cpu: u32) -> Vec<&'a Event> {
     events
 }
 
-/// What a call is, in words that can be compared.
-#[derive(PartialEq, Eq)]
-struct Call {
-    new: u64,
-    old: Option<u64>,
-    produced: u64,
-    consumed: u64,
-    prev_padding: Option<u64>,
-    accepted: bool,
-}
-
-impl std::fmt::Display for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "subbuf_start(new {}, ", self.new)?;
-        match self.old {
-            Some(old) => write!(f, "old {old}")?,
-            None => write!(f, "old none")?,
-        }
-        if let Some(padding) = self.prev_padding {
-            write!(f, ", prev_padding {padding}")?;
-        }
-        write!(
-            f,
-            ") at produced {} consumed {} returns {}",
-            self.produced,
-            self.consumed,
-            u8::from(self.accepted)
-        )
+/// A call as the event log has it.
+fn seen(event: &Event) -> SubbufStart {
+    SubbufStart {
+        new: u64::from(event.new_offset),
+        old: (event.old_offset != RB_NONE32).then_some(u64::from(event.old_offset)),
+        produced: event.produced,
+        consumed: event.consumed,
+        prev_padding: (event.prev_padding != RB_NONE64).then_some(event.prev_padding),
+        accepted: event.verdict != 0,
     }
 }
 
-impl Call {
-    fn seen(event: &Event) -> Self {
-        Self {
-            new: u64::from(event.new_offset),
-            old: (event.old_offset != RB_NONE32).then_some(u64::from(event.old_offset)),
-            produced: event.produced,
-            consumed: event.consumed,
-            prev_padding: (event.prev_padding != RB_NONE64).then_some(event.prev_padding),
-            accepted: event.verdict != 0,
-        }
+/// A call as the model has it.
+fn predicted(call: &SwitchCall, geometry: &Geometry, prev_padding: bool) -> SubbufStart {
+    let place = |slot: Slot| (slot.0 as u64).saturating_mul(geometry.subbuf_size);
+    SubbufStart {
+        new: place(call.new),
+        old: call.old.map(place),
+        produced: call.produced.0,
+        consumed: call.consumed.0,
+        prev_padding: prev_padding.then_some(call.prev_padding),
+        accepted: call.accepted,
     }
+}
 
-    fn predicted(call: &SwitchCall, geometry: &Geometry, prev_padding: bool) -> Self {
-        let place =
-            |slot: relaybed_contract::Slot| (slot.0 as u64).saturating_mul(geometry.subbuf_size);
-        Self {
-            new: place(call.new),
-            old: call.old.map(place),
-            produced: call.produced.0,
-            consumed: call.consumed.0,
-            prev_padding: prev_padding.then_some(call.prev_padding),
-            accepted: call.accepted,
-        }
-    }
+/// Whether the call of this number for a buffer is the predicted one.
+pub(crate) fn is_call(
+    matter: &Matter<'_>,
+    (channel, cpu): (usize, u32),
+    number: usize,
+    call: &SwitchCall,
+) -> bool {
+    let geometry = Geometry::of(&matter.case.channels[channel]);
+    let argument = matter.prediction.behaviour.prev_padding;
+    let events = calls(matter, channel, cpu);
+    events
+        .get(number)
+        .is_some_and(|event| seen(event) == predicted(call, &geometry, argument))
 }
 
 fn as_modelled(
@@ -118,27 +102,22 @@ fn as_modelled(
     report: &mut Report,
     at: &Location,
     channel: usize,
-    predicted: &[SwitchCall],
+    model: &[SwitchCall],
     events: &[&Event],
 ) {
     let geometry = Geometry::of(&matter.case.channels[channel]);
     let argument = matter.prediction.behaviour.prev_padding;
-    for index in 0..predicted.len().max(events.len()) {
-        let expected = predicted
-            .get(index)
-            .map(|call| Call::predicted(call, &geometry, argument));
-        let seen = events.get(index).map(|event| Call::seen(event));
+    for index in 0..model.len().max(events.len()) {
+        let call = model.get(index);
+        let expected = call.map(|call| predicted(call, &geometry, argument));
+        let seen = events.get(index).map(|event| seen(event));
         if expected != seen {
-            let text = |call: Option<Call>| {
-                call.map_or_else(|| "no call".to_owned(), |call| call.to_string())
+            let call = Notification::SubbufStart {
+                index: index as u64,
+                expected: MaybeStart(expected),
+                seen: MaybeStart(seen),
             };
-            report.fail(
-                Property::Notification,
-                at.clone(),
-                format!("call {index} of subbuf_start for this buffer"),
-                text(expected),
-                text(seen),
-            );
+            report.fail(at.clone(), call);
             return;
         }
     }
@@ -155,75 +134,59 @@ fn plausible(
 ) {
     let geometry = Geometry::of(&matter.case.channels[channel]);
     let argument = matter.prediction.behaviour.prev_padding;
-    let mut before: Option<Call> = None;
+    let mut before: Option<SubbufStart> = None;
     for event in events {
-        let call = Call::seen(event);
-        let wrong = call
-            .contradiction(&geometry, argument)
-            .or_else(|| before.as_ref().and_then(|before| call.breaks_off(before)));
-        if let Some((what, expected)) = wrong {
-            let property = Property::Notification;
-            report.fail(property, at.clone(), what, expected, &call);
+        let call = seen(event);
+        let wrong = contradiction(call, &geometry, argument)
+            .or_else(|| before.and_then(|before| breaks_off(call, before)));
+        if let Some(wrong) = wrong {
+            report.fail(at.clone(), wrong);
         }
         // A refused switch leaves the old sub-buffer current.
         let current = if call.accepted {
             call.new
         } else {
-            before.as_ref().map_or(call.new, |before| before.new)
+            before.map_or(call.new, |before| before.new)
         };
-        before = Some(Call {
+        before = Some(SubbufStart {
             new: current,
             ..call
         });
     }
 }
 
-impl Call {
-    /// What the call alone shows to be wrong, and what a right one has.
-    fn contradiction(&self, geometry: &Geometry, argument: bool) -> Option<(&'static str, String)> {
-        let (n, size) = (geometry.n_subbufs.max(1), geometry.subbuf_size);
-        let place = (self.produced % n).saturating_mul(size);
-        let ready = self.produced.saturating_sub(self.consumed);
-        if argument != self.prev_padding.is_some() {
-            let expected = if argument { "prev_padding" } else { "none" };
-            return Some((
-                "whether the release passes prev_padding",
-                expected.to_owned(),
-            ));
-        }
-        if self.prev_padding.is_some_and(|padding| padding > size) {
-            let expected = format!("at most {size} bytes");
-            return Some(("more padding is told than a sub-buffer has", expected));
-        }
-        if geometry.overwrite && !self.accepted && geometry.refuse.is_none() {
-            return Some(("the client's callback did not run", "returns 1".to_owned()));
-        }
-        if self.new != place {
-            return Some(("the new sub-buffer is not the next", format!("new {place}")));
-        }
-        if !geometry.overwrite && self.accepted && ready >= n {
-            let what = "a switch into a full buffer was accepted";
-            return Some((what, "returns 0".to_owned()));
-        }
-        None
+/// What the call alone shows to be wrong.
+fn contradiction(call: SubbufStart, geometry: &Geometry, argument: bool) -> Option<Notification> {
+    let (n, size) = (geometry.n_subbufs.max(1), geometry.subbuf_size);
+    let place = (call.produced % n).saturating_mul(size);
+    let ready = call.produced.saturating_sub(call.consumed);
+    if argument != call.prev_padding.is_some() {
+        let expected = Yes(argument);
+        return Some(Notification::PrevPadding { expected, call });
     }
+    if call.prev_padding.is_some_and(|padding| padding > size) {
+        let subbuf_size = Bytes(size);
+        return Some(Notification::PaddingPassed { subbuf_size, call });
+    }
+    if geometry.overwrite && !call.accepted && geometry.refuse.is_none() {
+        return Some(Notification::CallbackNotRun { call });
+    }
+    if call.new != place {
+        return Some(Notification::NotNext { new: place, call });
+    }
+    (!geometry.overwrite && call.accepted && ready >= n)
+        .then_some(Notification::AcceptedFull { call })
+}
 
-    /// How the call does not follow from the one before; `before.new` is the sub-buffer current then.
-    fn breaks_off(&self, before: &Self) -> Option<(&'static str, String)> {
-        let old = self.old?;
-        if old != before.new {
-            let expected = format!("old {}", before.new);
-            return Some(("the old sub-buffer is not the one before", expected));
-        }
-        // A sub-buffer is counted when its end is met first, not again when the next is asked for anew.
-        let produced = before.produced.saturating_add(u64::from(before.accepted));
-        (self.produced != produced).then(|| {
-            (
-                "a switch was not announced, or not once",
-                format!("produced {produced}"),
-            )
-        })
+/// How the call does not follow from the one before; `before.new` is the sub-buffer current then.
+fn breaks_off(call: SubbufStart, before: SubbufStart) -> Option<Notification> {
+    if call.old? != before.new {
+        let old = before.new;
+        return Some(Notification::OldNotPrevious { old, call });
     }
+    // A sub-buffer is counted when its end is met first, not again when the next is asked for anew.
+    let produced = before.produced.saturating_add(u64::from(before.accepted));
+    (call.produced != produced).then_some(Notification::NotAnnounced { produced, call })
 }
 
 /// On releases with callbacks for mappings, one call of `buf_mapped` for each mapping that was made, and
@@ -239,9 +202,9 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
             })
             .filter_map(|at| super::model::result(matter, at.actor, at.op))
             .filter(|result| result.error == 0)
-            .count()
+            .count() as u64
     };
-    let seen = |kind: EventKind| {
+    let called = |kind: EventKind| {
         let events = matter.evidence.events.iter();
         events
             .filter(|event| {
@@ -249,7 +212,7 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
                     && usize::from(event.channel) == channel
                     && u32::from(event.buf_cpu) == cpu
             })
-            .count()
+            .count() as u64
     };
     let made = if has {
         done(|op| {
@@ -274,15 +237,28 @@ fn mappings(matter: &Matter<'_>, report: &mut Report, channel: usize, cpu: u32) 
         cpu: Some(cpu),
         ..Location::default()
     };
-    let mapped = seen(EventKind::Mapped);
+    let mapped = called(EventKind::Mapped);
     if mapped != made {
-        let what = "calls of buf_mapped, one for each mapping";
-        report.fail(Property::Notification, at.clone(), what, made, mapped);
+        let (expected, seen) = (made, mapped);
+        report.fail(at.clone(), Notification::Mapped { expected, seen });
     }
-    let unmapped = seen(EventKind::Unmapped);
-    // Those that nobody takes away go with their process.
-    if !(taken..=made).contains(&unmapped) {
-        let what = "calls of buf_unmapped, one for each mapping taken away";
-        report.fail(Property::Notification, at, what, taken, unmapped);
+    let seen = called(EventKind::Unmapped);
+    let parts = if has && matter.prediction.unmaps_parts {
+        done(|op| {
+            matches!(
+                op,
+                Op::File {
+                    call: FileCall::Keep { .. },
+                    ..
+                }
+            )
+        })
+    } else {
+        0
+    };
+    let (least, most) = (taken + parts, made + parts);
+    // Those that no program takes away go with their process.
+    if !(least..=most).contains(&seen) {
+        report.fail(at, Notification::Unmapped { least, most, seen });
     }
 }

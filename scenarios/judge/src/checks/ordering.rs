@@ -2,7 +2,8 @@
 
 use crate::matter::{Matter, Report};
 use crate::parse::Found;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::Ordering;
+use relaybed_case::verdict::Location;
 
 /// How far the kernel's fast clock may run back when it is adjusted between two readings.
 const CLOCK_SLACK_NS: u64 = 1000;
@@ -14,7 +15,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         for (section, records, _) in parsed.each() {
             for found in records {
                 if let Some(wrong) = order.next(found) {
-                    tell(
+                    fail(
                         matter,
                         report,
                         found,
@@ -29,7 +30,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         let mut order = Order::new(matter.case.actors.len());
         for found in &stream.records {
             if let Some(wrong) = order.next(found) {
-                tell(
+                fail(
                     matter,
                     report,
                     found,
@@ -83,22 +84,19 @@ impl Order {
     }
 }
 
-fn tell(matter: &Matter<'_>, report: &mut Report, found: &Found, wrong: Wrong, at: Location) {
-    let name = matter.record((found.actor, found.seq));
-    match wrong {
-        Wrong::Number(seq) => report.fail(
-            Property::Ordering,
-            at,
-            format!("{name} stands behind a later one of the same producer"),
-            format!("a number above {seq}"),
-            found.seq,
-        ),
-        Wrong::Time(time_ns) => report.fail(
-            Property::Ordering,
-            at,
-            format!("{name} is older than the one before it of the same producer"),
-            format!("a time of at least {time_ns} ns"),
-            format!("{} ns", found.time_ns),
-        ),
-    }
+fn fail(matter: &Matter<'_>, report: &mut Report, found: &Found, wrong: Wrong, at: Location) {
+    let record = matter.record((found.actor, found.seq));
+    let what = match wrong {
+        Wrong::Number(after) => Ordering::Behind {
+            record,
+            number: found.seq.into(),
+            after: after.into(),
+        },
+        Wrong::Time(before_ns) => Ordering::Older {
+            record,
+            time_ns: found.time_ns,
+            before_ns,
+        },
+    };
+    report.fail(at, what);
 }

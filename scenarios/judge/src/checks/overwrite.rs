@@ -2,7 +2,8 @@
 
 use crate::matter::{Matter, Report};
 use crate::parse::{Fault, FaultKind};
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Overwrite};
+use relaybed_case::verdict::Location;
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -28,14 +29,9 @@ fn stale(matter: &Matter<'_>, report: &mut Report, fault: &Fault, place: impl Fn
     if fault.kind != FaultKind::Stale {
         return;
     }
-    let name = fault
-        .record
-        .map_or_else(|| "a record".to_owned(), |id| matter.record(id));
-    report.fail(
-        Property::Overwrite,
-        place(),
-        format!("the place of {name} still shows what was there before"),
-        format!("{} bytes of the record", fault.len),
-        "bytes of an earlier lap, or of nothing",
-    );
+    let stale = Overwrite::Stale {
+        record: matter.record_of(fault),
+        len: Bytes(fault.len.into()),
+    };
+    report.fail(place(), stale);
 }

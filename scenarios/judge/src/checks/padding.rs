@@ -2,7 +2,7 @@
 
 use crate::matter::{Matter, Parsed, Report};
 use crate::parse::FaultKind;
-use relaybed_case::verdict::Property;
+use relaybed_case::finding::{Bytes, Padding};
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -10,24 +10,19 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         range(matter, report, parsed);
         for (section, _, faults) in parsed.each() {
             for fault in faults {
-                let (expected, seen) = match fault.kind {
-                    FaultKind::Overrun { by } => (
-                        "padding behind the last record".to_owned(),
-                        format!("{by} bytes of the record called padding"),
-                    ),
-                    FaultKind::Tail => (
-                        "padding right behind the last record".to_owned(),
-                        format!("{} bytes between that are neither", fault.len),
-                    ),
+                let gap = Bytes(fault.len.into());
+                let what = match (fault.kind, section.complete) {
+                    (FaultKind::Overrun { by }, true) => Padding::Covers {
+                        by: Bytes(by.into()),
+                    },
+                    (FaultKind::Overrun { by }, false) => Padding::OffsetInside {
+                        by: Bytes(by.into()),
+                    },
+                    (FaultKind::Tail, true) => Padding::TooSmall { gap },
+                    (FaultKind::Tail, false) => Padding::OffsetBehind { gap },
                     _ => continue,
                 };
-                let at = matter.place(parsed, section, fault.start);
-                let what = if section.complete {
-                    "the padding of a complete sub-buffer is wrong"
-                } else {
-                    "the offset in the current sub-buffer is not where its records end"
-                };
-                report.fail(Property::Padding, at, what, expected, seen);
+                report.fail(matter.place(parsed, section, fault.start), what);
             }
         }
     }
@@ -40,22 +35,16 @@ fn range(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
         if *padding > size {
             let mut at = matter.whole(parsed);
             at.subbuf = Some(slot as u64);
-            report.fail(
-                Property::Padding,
-                at,
-                "there is more padding than sub-buffer",
-                format!("at most {size} bytes"),
-                crate::words::bytes(*padding),
-            );
+            let beyond = Padding::BeyondSize {
+                padding: Bytes(*padding),
+                subbuf_size: Bytes(size),
+            };
+            report.fail(at, beyond);
         }
     }
-    if parsed.seen.padding.len() as u64 != parsed.geometry.n_subbufs {
-        report.fail(
-            Property::Padding,
-            matter.whole(parsed),
-            "there is not one padding a sub-buffer",
-            parsed.geometry.n_subbufs,
-            parsed.seen.padding.len(),
-        );
+    let expected = parsed.geometry.n_subbufs;
+    let seen = parsed.seen.padding.len() as u64;
+    if seen != expected {
+        report.fail(matter.whole(parsed), Padding::Entries { expected, seen });
     }
 }

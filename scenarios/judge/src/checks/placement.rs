@@ -2,7 +2,8 @@
 
 use crate::matter::{Matter, Report};
 use crate::parse::{Fault, FaultKind};
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Placement};
+use relaybed_case::verdict::Location;
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -33,14 +34,9 @@ fn displaced(
     let FaultKind::Displaced { by } = fault.kind else {
         return;
     };
-    let name = fault
-        .record
-        .map_or_else(|| "a record".to_owned(), |id| matter.record(id));
-    report.fail(
-        Property::Placement,
-        place(),
-        format!("{name} does not start where the one before ends"),
-        "right behind the one before",
-        format!("{by} bytes further on"),
-    );
+    let displaced = Placement::Displaced {
+        record: matter.record_of(fault),
+        by: Bytes(by.into()),
+    };
+    report.fail(place(), displaced);
 }

@@ -1,21 +1,14 @@
-//! poll tells what there is, and wakes those who wait.
+//! poll reports what there is, and wakes those who wait.
 
 use relaybed_abi::{ChanState, OpResult};
 
 use crate::matter::{Matter, Report, buffer_of};
 use relaybed_case::Op;
-use relaybed_case::verdict::Property;
+use relaybed_case::errno::{ECANCELED, Errno};
+use relaybed_case::finding::{Notification, Outcome};
+use relaybed_case::pollbits::{POLLERR, POLLHUP, POLLIN, POLLRDNORM, PollBits};
 use relaybed_contract::order::At;
 use relaybed_contract::predict::{bound, changes};
-
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
-/// What the agent says of a poll without a timeout when nobody is left who could end it.
-pub(crate) const ECANCELED: u32 = 125;
-/// What is said of a poll that had to be called off though relay owed it an answer.
-pub(crate) const NOT_WOKEN: &str = "a poll() without a timeout was not woken";
 
 /// Checks it.
 pub(super) fn check(matter: &Matter<'_>, report: &mut Report) {
@@ -46,52 +39,40 @@ fn poll(
         // POLLRDNORM is reported to those who ask for it only.
         .map(|mask| mask & !POLLRDNORM);
     let at = matter.operation(actor, index);
-    if result.error.unsigned_abs() == ECANCELED && timeout_ms.is_some() {
-        report.fail(
-            Property::Notification,
-            at,
-            "a poll() with a timeout was called off",
-            "an end after its timeout",
-            super::model::result_text(result, "nothing"),
-        );
+    // The agent's word for a poll that it ended, since nothing else would.
+    let cancelled = Errno::from(result.error) == Errno(ECANCELED);
+    if cancelled && timeout_ms.is_some() {
+        let seen = Outcome::Fails(Errno(ECANCELED));
+        report.fail(at, Notification::PollOverdue { seen });
         return;
     }
-    if result.error.unsigned_abs() == ECANCELED {
+    let foreseen = matter.prediction.op(actor, index).and_then(|op| op.error);
+    if foreseen.is_some_and(|error| error != 0 && error == result.error.unsigned_abs()) {
+        return;
+    }
+    if cancelled {
         let owed = predicted.or_else(|| owed(matter, (actor, index), result));
-        match owed {
-            Some(mask) => report.fail(
-                Property::Notification,
-                at,
-                NOT_WOKEN,
-                events_text(mask),
-                "it waited until nobody was left who could end it",
-            ),
+        match owed.map(PollBits) {
+            Some(owed) => report.fail(at, Notification::PollNotWoken { owed }),
             None => report.amount.unspecified += 1,
         }
         return;
     }
     if let Some(expected) = predicted {
         if seen != expected || result.error != 0 {
-            report.fail(
-                Property::Notification,
-                at,
-                "poll() did not report what it must",
-                events_text(expected),
-                super::model::result_text(result, events_text(seen)),
-            );
+            let events = Notification::PollEvents {
+                expected: PollBits(expected),
+                seen: super::model::outcome(result, Outcome::Reports(PollBits(seen))),
+            };
+            report.fail(at, events);
         }
         return;
     }
     report.amount.unspecified += 1;
     let possible = POLLIN | POLLERR | POLLHUP;
     if result.error == 0 && (seen & !possible != 0 || (seen == 0 && timeout_ms.is_none())) {
-        report.fail(
-            Property::Notification,
-            at,
-            "poll() reported what it never can",
-            "POLLIN, POLLERR, POLLHUP or, after a timeout, nothing",
-            events_text(seen),
-        );
+        let seen = PollBits(seen);
+        report.fail(at, Notification::PollImpossible { seen });
     }
 }
 
@@ -115,24 +96,5 @@ fn owed(matter: &Matter<'_>, (actor, op): (usize, usize), result: &OpResult) -> 
             (buffer.produced != buffer.consumed).then_some(POLLIN)
         }
         _ => None,
-    }
-}
-
-fn events_text(mask: u64) -> String {
-    let names = [
-        (POLLIN, "POLLIN"),
-        (POLLERR, "POLLERR"),
-        (POLLHUP, "POLLHUP"),
-    ];
-    let set: Vec<&str> = names
-        .iter()
-        .filter(|(bit, _)| mask & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    let other = mask & !(POLLIN | POLLERR | POLLHUP);
-    match (set.is_empty(), other) {
-        (true, 0) => "nothing".to_owned(),
-        (_, 0) => set.join(" | "),
-        (_, other) => format!("{} and {other:#x}", set.join(" | ")),
     }
 }

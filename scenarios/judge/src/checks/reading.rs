@@ -3,11 +3,12 @@
 use relaybed_abi::{Event, EventKind, Stat};
 use zerocopy::FromBytes;
 
+use super::model::{Of, byte_at, compare_result, due};
+use crate::content;
 use crate::matter::{Matter, Report};
-use crate::words;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Bytes, Call, Due, Lifetime, List, Outcome, Plain, Reading};
+use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
-use relaybed_contract::content::piece_mismatch;
 use relaybed_contract::{Piece, ReadPrediction};
 
 /// A regular file that its owner may read: what relay asks of the file system.
@@ -19,7 +20,8 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         for (index, op) in script.ops.iter().enumerate() {
             match op {
                 Op::FileRead { size, .. } => {
-                    read(matter, report, (actor, index), *size, "read() of the file");
+                    read(matter, report, (actor, index), *size, Call::Read);
+                    returned(matter, report, (actor, index));
                 }
                 Op::File { call, .. } => call_of(matter, report, (actor, index), call),
                 Op::Stat { .. } => stat(matter, report, (actor, index)),
@@ -34,33 +36,33 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
 /// Judges any other system call on a descriptor.
 fn call_of(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), call: &FileCall) {
     let taking = match call {
-        FileCall::Readv { .. } => Some("readv() of the file"),
-        FileCall::Splice { .. } => Some("splice() of the file"),
-        FileCall::Sendfile { .. } => Some("sendfile() of the file"),
+        FileCall::Readv { .. } => Some(Call::Readv),
+        FileCall::Splice { .. } => Some(Call::Splice),
+        FileCall::Sendfile { .. } => Some(Call::Sendfile),
         _ => None,
     };
-    if let Some(what) = taking {
+    if let Some(taking) = taking {
         let most = u32::try_from(call.takes()).unwrap_or(u32::MAX);
-        read(matter, report, at, most, what);
+        read(matter, report, at, most, taking);
         returned(matter, report, at);
         return;
     }
-    let what = match call {
+    let call = match call {
         FileCall::Stat => {
             stat(matter, report, at);
             return;
         }
-        FileCall::ReadNowhere { .. } => "read() into memory that is not there",
-        FileCall::Pread { .. } => "pread() of the file",
-        FileCall::Write { .. } => "write() to the file",
-        FileCall::Truncate { .. } => "ftruncate() of the file",
-        FileCall::Seek { .. } => "lseek() in the file",
-        FileCall::Map(_) => "mmap() of the file",
-        FileCall::Store { .. } => "writing through a mapping",
+        FileCall::ReadNowhere { .. } => Call::ReadNowhere,
+        FileCall::Pread { .. } => Call::Pread,
+        FileCall::Write { .. } => Call::FileWrite,
+        FileCall::Truncate { .. } => Call::Truncate,
+        FileCall::Seek { .. } => Call::Seek,
+        FileCall::Map(_) => Call::Map,
+        FileCall::Store { .. } => Call::Store,
         // Descriptors and mappings that come and go are another property's.
         _ => return,
     };
-    super::model::compare_result(matter, report, at, what, Property::Reading);
+    compare_result(matter, report, at, call, Of::Reading);
 }
 
 /// What calls return is what came out.
@@ -70,20 +72,15 @@ fn returned(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
     };
     let came = u64::from(result.data_bytes);
     if result.value != came && matter.evidence.data_lost == 0 {
-        report.fail(
-            Property::Reading,
-            matter.operation(at.0, at.1),
-            "a call did not return as many bytes as it moved",
-            words::bytes(came),
-            words::bytes(result.value),
-        );
+        let (moved, returned) = (Bytes(came), Bytes(result.value));
+        let at = matter.operation(at.0, at.1);
+        report.fail(at, Reading::NotMoved { moved, returned });
     }
 }
 
 /// What a file is: its size as modelled, and the rest as relay makes its files.
 fn stat(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
-    let what = "the size of the file";
-    super::model::compare_result(matter, report, at, what, Property::Reading);
+    compare_result(matter, report, at, Call::Stat, Of::Reading);
     let predicted = matter.prediction.op(at.0, at.1).and_then(|op| op.stat);
     let result = super::model::result(matter, at.0, at.1).filter(|result| result.error == 0);
     let (Some(predicted), Some(result)) = (predicted, result) else {
@@ -93,28 +90,33 @@ fn stat(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
     let Ok(seen) = Stat::read_from_bytes(bytes) else {
         return;
     };
-    let pairs = [
-        ("type and permissions of the file", FILE_MODE, seen.mode),
-        (
-            "names that the file has",
-            u32::from(predicted.is_named),
-            seen.nlink,
-        ),
-        ("owner of the file", 0, seen.uid),
-        ("group of the file", 0, seen.gid),
-    ];
-    for (what, expected, seen) in pairs {
-        if expected != seen {
-            let at = matter.operation(at.0, at.1);
-            report.fail(Property::Lifetime, at, what, expected, seen);
-        }
+    let at = matter.operation(at.0, at.1);
+    if seen.mode != FILE_MODE {
+        let mode = |mode: u32| Plain::from(format!("{mode:#o}"));
+        let (expected, seen) = (mode(FILE_MODE), mode(seen.mode));
+        report.fail(at.clone(), Lifetime::FileMode { expected, seen });
+    }
+    let links = (u64::from(predicted.is_named), u64::from(seen.nlink));
+    if let (expected, seen) = links
+        && expected != seen
+    {
+        report.fail(at.clone(), Lifetime::FileLinks { expected, seen });
+    }
+    let (owner, group) = (u64::from(seen.uid), u64::from(seen.gid));
+    let expected = 0;
+    if owner != expected {
+        let seen = owner;
+        report.fail(at.clone(), Lifetime::FileOwner { expected, seen });
+    }
+    if group != expected {
+        let seen = group;
+        report.fail(at, Lifetime::FileGroup { expected, seen });
     }
 }
 
 /// Which files there are.
 fn list(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
-    let what = "files in the channel's directory";
-    super::model::compare_result(matter, report, at, what, Property::Lifetime);
+    compare_result(matter, report, at, Call::List, Of::Lifetime);
     let predicted = matter.prediction.op(at.0, at.1);
     let result = super::model::result(matter, at.0, at.1).filter(|result| result.error == 0);
     let (Some(names), Some(result)) = (predicted.and_then(|op| op.names.as_ref()), result) else {
@@ -124,13 +126,11 @@ fn list(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
     let seen = String::from_utf8_lossy(bytes);
     let seen: Vec<&str> = seen.lines().collect();
     if *names != seen && matter.evidence.data_lost == 0 {
-        report.fail(
-            Property::Lifetime,
-            matter.operation(at.0, at.1),
-            what,
-            words::list(names),
-            words::list(&seen),
-        );
+        let list = |names: &[&str]| names.iter().map(|name| Plain::from(*name)).collect();
+        let expected: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (expected, seen): (List<Plain>, List<Plain>) = (list(&expected), list(&seen));
+        let at = matter.operation(at.0, at.1);
+        report.fail(at, Lifetime::Names { expected, seen });
     }
 }
 
@@ -150,13 +150,7 @@ fn calls<'a>(matter: &Matter<'a>, (actor, op): (usize, usize)) -> Vec<&'a Event>
     events
 }
 
-fn read(
-    matter: &Matter<'_>,
-    report: &mut Report,
-    at: (usize, usize),
-    size: u32,
-    what: &'static str,
-) {
+fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32, call: Call) {
     let Some(result) = super::model::result(matter, at.0, at.1) else {
         return;
     };
@@ -164,16 +158,14 @@ fn read(
     for event in &events {
         let got = event.produced.cast_signed();
         if got > i64::from(size) {
-            report.fail(
-                Property::Reading,
-                matter.operation(at.0, at.1),
-                "a read() gave more than was asked for",
-                format!("at most {size} bytes"),
-                given(event),
-            );
+            let too_much = Reading::TooMuch {
+                asked: Bytes(size.into()),
+                seen: given(event),
+            };
+            report.fail(matter.operation(at.0, at.1), too_much);
         }
     }
-    super::model::compare_result(matter, report, at, what, Property::Reading);
+    compare_result(matter, report, at, call, Of::Reading);
     let Some(expected) = matter
         .prediction
         .op(at.0, at.1)
@@ -209,92 +201,61 @@ fn exact(
         let Some(event) = events.get(index) else {
             // Calls after the last byte may be left out by the reader.
             if expected[index..].iter().any(|read| read.bytes > 0) {
-                report.fail(
-                    Property::Reading,
-                    place(sum),
-                    "not every read() was made",
-                    expected.len(),
-                    events.len(),
-                );
+                let unmade = Reading::Unmade {
+                    expected: expected.len() as u64,
+                    seen: events.len() as u64,
+                };
+                report.fail(place(sum), unmade);
             }
             return;
         };
         if event.produced != u64::from(predicted.bytes) {
-            report.fail(
-                Property::Reading,
-                place(sum),
-                format!("call {index} of read() gave another amount"),
-                words::bytes(u64::from(predicted.bytes)),
-                given(event),
-            );
+            let amount = Reading::Amount {
+                call: index as u64,
+                expected: Bytes(predicted.bytes.into()),
+                seen: given(event),
+            };
+            report.fail(place(sum), amount);
             return;
         }
         let bytes = data(matter, event.consumed, u64::from(predicted.bytes));
-        if let Some((wrong, piece)) = first_wrong(matter, &predicted.pieces, bytes) {
-            report.fail(
-                Property::Reading,
-                place(sum + u64::from(wrong)),
-                format!("call {index} of read() gave other bytes"),
-                piece,
-                "other bytes",
-            );
+        if let Some((wrong, expected)) = first_wrong(matter, predicted, bytes) {
+            let other = Reading::Bytes {
+                call: index as u64,
+                expected,
+                seen: byte_at(bytes, wrong.into()),
+            };
+            report.fail(place(sum + u64::from(wrong)), other);
             return;
         }
         report.amount.bytes += u64::from(predicted.bytes);
         sum += u64::from(predicted.bytes);
     }
     if let Some(event) = events.get(expected.len()) {
-        report.fail(
-            Property::Reading,
-            place(sum),
-            "a read() more was made than must give bytes",
-            expected.len(),
-            format!(
-                "{} calls, the next of which gave {}",
-                events.len(),
-                given(event)
-            ),
-        );
+        let extra = Reading::Extra {
+            expected: expected.len() as u64,
+            seen: events.len() as u64,
+            gave: given(event),
+        };
+        report.fail(place(sum), extra);
     }
 }
 
-/// What one call gave, in words.
-fn given(event: &Event) -> String {
-    u64::try_from(event.produced.cast_signed()).map_or_else(
-        |_| {
-            let errno = event.produced.cast_signed().unsigned_abs();
-            words::errno(u32::try_from(errno).unwrap_or(u32::MAX))
-        },
-        words::bytes,
-    )
+/// What one call gave.
+fn given(event: &Event) -> Outcome {
+    Outcome::of_read(event.produced.cast_signed())
 }
 
 fn data<'a>(matter: &Matter<'a>, start: u64, len: u64) -> &'a [u8] {
-    let range = usize::try_from(start)
-        .ok()
-        .zip(usize::try_from(start.saturating_add(len)).ok());
-    range
-        .and_then(|(start, end)| matter.evidence.data.get(start..end))
-        .unwrap_or(&[])
+    content::data(matter.evidence, start, len)
 }
 
-/// First place where `bytes` is not as `pieces` say, and the piece's name.
-fn first_wrong(matter: &Matter<'_>, pieces: &[Piece], bytes: &[u8]) -> Option<(u32, String)> {
-    pieces.iter().find_map(|piece| {
-        let own = bytes.get(piece.start as usize..piece.end() as usize);
-        let wrong = match own {
-            Some(own) => piece_mismatch(matter.case, piece, own)?,
-            None => 0,
-        };
-        let at = piece
-            .start
-            .saturating_add(u32::try_from(wrong).unwrap_or(u32::MAX));
-        let name = crate::parse::record_id(piece).map_or_else(
-            || "the header of a sub-buffer".to_owned(),
-            |id| matter.record(id),
-        );
-        Some((at, name))
-    })
+/// First place where `bytes` is not as predicted, and what should be there.
+fn first_wrong(matter: &Matter<'_>, read: &ReadPrediction, bytes: &[u8]) -> Option<(u32, Due)> {
+    let (at, piece) = content::first_wrong(matter.case, read, bytes)?;
+    let byte = |piece: &Piece| u64::from(at.saturating_sub(piece.start));
+    let expected = piece.map_or(Due::Zero, |piece| due(matter, piece, byte(piece)));
+    Some((at, expected))
 }
 
 /// What a mapping shows is what the buffer holds, as far as it was asked to reach.
@@ -316,28 +277,22 @@ fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
         u64::from(result.data_bytes),
     );
     if seen.len() as u64 != copied.len {
-        report.fail(
-            Property::Reading,
-            matter.operation(at.0, at.1),
-            "the mapping does not show as many bytes as were mapped",
-            words::bytes(copied.len),
-            words::bytes(seen.len() as u64),
-        );
+        let length = Reading::MappingLength {
+            expected: Bytes(copied.len),
+            seen: Bytes(seen.len() as u64),
+        };
+        report.fail(matter.operation(at.0, at.1), length);
         return;
     }
     report.amount.bytes += copied.len;
     if let Some((offset, expected)) =
         super::model::contents_mismatch(matter, &copied.buffer, seen, |_| false)
     {
-        report.fail(
-            Property::Reading,
-            Location {
-                offset: Some(offset),
-                ..matter.operation(at.0, at.1)
-            },
-            "the mapping shows other bytes than the buffer holds",
-            expected,
-            "other bytes",
-        );
+        let at = Location {
+            offset: Some(offset),
+            ..matter.operation(at.0, at.1)
+        };
+        let seen = byte_at(seen, offset);
+        report.fail(at, Reading::MappingBytes { expected, seen });
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::matter::{Matter, Report};
 use relaybed_case::evidence::BufferSeen;
-use relaybed_case::verdict::{Location, Property};
+use relaybed_case::finding::{Byte, Bytes, Safety};
+use relaybed_case::verdict::Location;
 use relaybed_contract::Geometry;
 
 /// Checks it.
@@ -25,43 +26,51 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
 }
 
 fn judge_buffer(report: &mut Report, at: &Location, geometry: &Geometry, seen: &BufferSeen) {
-    let size = geometry.subbuf_size;
-    let used = size.saturating_mul(geometry.n_subbufs);
-    let mut fail = |what: &str, expected: String, seen: u64| {
-        report.fail(Property::Safety, at.clone(), what, expected, seen);
-    };
+    let subbuf_size = geometry.subbuf_size;
+    let ring = subbuf_size.saturating_mul(geometry.n_subbufs);
     // One more marks a full buffer.
-    if seen.offset > size.saturating_add(1) {
-        let expected = format!("at most {}", size.saturating_add(1));
-        fail(
-            "the offset lies outside the sub-buffer",
-            expected,
-            seen.offset,
-        );
+    let most = subbuf_size.saturating_add(1);
+    let (offset, data) = (seen.offset, seen.data);
+    if offset > most {
+        report.fail(at.clone(), Safety::Offset { offset, most });
     }
-    if size != 0 && (seen.data >= used || !seen.data.is_multiple_of(size)) {
-        let expected = format!("a multiple of {size} below {used}");
-        let what = "the current sub-buffer is none of the buffer";
-        fail(what, expected, seen.data);
+    if subbuf_size != 0 && (data >= ring || !data.is_multiple_of(subbuf_size)) {
+        let current = Safety::Current {
+            data,
+            subbuf_size,
+            ring,
+        };
+        report.fail(at.clone(), current);
     }
     for (slot, padding) in seen.padding.iter().enumerate() {
-        if *padding > size {
-            let what = format!("sub-buffer {slot} has more padding than bytes");
-            fail(&what, format!("at most {size}"), *padding);
+        if *padding > subbuf_size {
+            let at = Location {
+                subbuf: Some(slot as u64),
+                ..at.clone()
+            };
+            let beyond = Safety::Padding {
+                padding: Bytes(*padding),
+                subbuf_size: Bytes(subbuf_size),
+            };
+            report.fail(at, beyond);
         }
     }
-    let tail = usize::try_from(used).unwrap_or(usize::MAX);
+    let tail = usize::try_from(ring).unwrap_or(usize::MAX);
     let behind = seen.bytes.get(tail..).unwrap_or(&[]);
     if let Some(first) = behind.iter().position(|byte| *byte != 0) {
-        let place = tail.saturating_add(first) as u64;
-        let what = "bytes were written behind the last sub-buffer";
-        fail(what, "zeroes up to the page's end".to_owned(), place);
+        let at = Location {
+            offset: Some(tail.saturating_add(first) as u64),
+            ..at.clone()
+        };
+        let byte = Byte(behind.get(first).copied());
+        report.fail(at, Safety::Behind { byte });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use relaybed_case::finding::What;
 
     fn seen() -> (Geometry, BufferSeen) {
         let geometry = Geometry {
@@ -90,27 +99,53 @@ mod tests {
         (geometry, seen)
     }
 
-    fn failures(change: impl Fn(&mut BufferSeen)) -> Vec<String> {
+    fn findings(change: impl Fn(&mut BufferSeen)) -> Vec<(What, Location)> {
         let (geometry, mut buffer) = seen();
         change(&mut buffer);
         let mut report = Report::default();
         judge_buffer(&mut report, &Location::default(), &geometry, &buffer);
-        report.failures.into_iter().map(|f| f.what).collect()
+        let findings = report.findings.into_iter();
+        findings.map(|found| (found.what, found.at)).collect()
     }
 
     #[test]
     fn a_sound_buffer_passes_and_so_does_a_full_one() {
-        assert_eq!(failures(|_| {}), Vec::<String>::new());
-        assert_eq!(failures(|b| b.offset = 101), Vec::<String>::new());
-        assert_eq!(failures(|b| b.bytes[399] = 7), Vec::<String>::new());
+        assert_eq!(findings(|_| {}), []);
+        assert_eq!(findings(|b| b.offset = 101), []);
+        assert_eq!(findings(|b| b.bytes[399] = 7), []);
     }
 
     #[test]
-    fn whatever_lies_outside_is_told() {
-        assert!(failures(|b| b.offset = 102)[0].contains("offset"));
-        assert!(failures(|b| b.data = 400)[0].contains("current sub-buffer"));
-        assert!(failures(|b| b.data = 150)[0].contains("current sub-buffer"));
-        assert!(failures(|b| b.padding[2] = 101)[0].contains("sub-buffer 2"));
-        assert!(failures(|b| b.bytes[400] = 1)[0].contains("behind the last"));
+    fn whatever_lies_outside_is_found_with_its_place() {
+        let whole = Location::default();
+        let one = |what: Safety, at: &Location| vec![(What::from(what), at.clone())];
+        let (offset, most) = (102, 101);
+        let found = findings(|b| b.offset = offset);
+        assert_eq!(found, one(Safety::Offset { offset, most }, &whole));
+        for data in [400, 150] {
+            let current = Safety::Current {
+                data,
+                subbuf_size: 100,
+                ring: 400,
+            };
+            assert_eq!(findings(|b| b.data = data), one(current, &whole));
+        }
+        let at = Location {
+            subbuf: Some(2),
+            ..Location::default()
+        };
+        let beyond = Safety::Padding {
+            padding: Bytes(101),
+            subbuf_size: Bytes(100),
+        };
+        assert_eq!(findings(|b| b.padding[2] = 101), one(beyond, &at));
+        let at = Location {
+            offset: Some(400),
+            ..Location::default()
+        };
+        let behind = Safety::Behind {
+            byte: Byte(Some(1)),
+        };
+        assert_eq!(findings(|b| b.bytes[400] = 1), one(behind, &at));
     }
 }

@@ -3,8 +3,8 @@
 use relaybed_abi::Plant;
 
 use super::{MISPLACE_BYTES, Spoil};
-use relaybed_case::Via;
-use relaybed_contract::{Buffer, Fate, Producer, Source, SwitchCall};
+use relaybed_case::{Channel, Via};
+use relaybed_contract::{Buffer, Fate, Producer, Relay, Source, SwitchCall};
 
 /// Hands records over as the module does when it plants a defect.
 pub(super) struct Spoiler {
@@ -36,16 +36,16 @@ pub(super) fn is_target(spoil: Spoil, source: Source) -> bool {
 impl Producer for Spoiler {
     fn write(
         &mut self,
+        (relay, spec): (&dyn Relay, &Channel),
         buffers: &mut [Buffer],
         logs: &mut [Vec<SwitchCall>],
         cpu: usize,
         (source, len, via): (Source, u32, Via),
     ) -> Fate {
-        let reserve = via == Via::Reserve;
         if !self.strikes(source) {
-            let fate = buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
+            let fate = relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu]);
             if let Some((held, len, via)) = self.held.take() {
-                buffers[cpu].write(held, len, via == Via::Reserve, &mut logs[cpu]);
+                relay.write(spec, &mut buffers[cpu], (held, len, via), &mut logs[cpu]);
                 self.done += 1;
             }
             return fate;
@@ -55,19 +55,22 @@ impl Producer for Spoiler {
         match self.spoil.kind {
             Plant::Lost => Fate::Accepted,
             Plant::Repeat => {
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
+                relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu]);
+                relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu])
             }
             Plant::Reorder => {
                 self.done -= 1;
                 self.held = Some((source, len, via));
                 Fate::Accepted
             }
-            Plant::Misplace => {
-                buffers[cpu].write(source, len + MISPLACE_BYTES, true, &mut logs[cpu])
-            }
+            Plant::Misplace => relay.write(
+                spec,
+                &mut buffers[cpu],
+                (source, len + MISPLACE_BYTES, Via::Reserve),
+                &mut logs[cpu],
+            ),
             Plant::Padding => {
-                let fate = buffers[cpu].write(source, len, reserve, &mut logs[cpu]);
+                let fate = relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu]);
                 let buffer = &mut buffers[cpu];
                 match buffer.produced.0.checked_sub(1) {
                     Some(last) => {
@@ -79,15 +82,18 @@ impl Producer for Spoiler {
                 }
                 fate
             }
-            Plant::WrongCpu if other < buffers.len() => {
-                buffers[other].write(source, len, reserve, &mut logs[other])
-            }
+            Plant::WrongCpu if other < buffers.len() => relay.write(
+                spec,
+                &mut buffers[other],
+                (source, len, via),
+                &mut logs[other],
+            ),
             Plant::WrongCpu => {
                 self.done -= 1;
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
+                relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu])
             }
             Plant::None | Plant::Torn | Plant::Stale => {
-                buffers[cpu].write(source, len, reserve, &mut logs[cpu])
+                relay.write(spec, &mut buffers[cpu], (source, len, via), &mut logs[cpu])
             }
         }
     }

@@ -213,7 +213,9 @@ pub(crate) fn all_cases() -> Vec<Case> {
 
 pub(crate) fn first(case: &Case, evidence: &Evidence) -> Option<Property> {
     match judge(case, evidence).0 {
-        Verdict::Failed { failures } => failures.first().map(|failure| failure.property),
+        Verdict::Failed { findings } => findings
+            .first()
+            .map(relaybed_case::finding::Finding::property),
         _ => None,
     }
 }

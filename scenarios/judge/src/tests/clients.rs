@@ -3,12 +3,13 @@
 use relaybed_abi::EventKind;
 
 use super::cases::{OLD, case, channel, first, producer, reader_behind_the_gate, records};
-use crate::forge::synthesize;
+use crate::forge::{as_built, synthesize};
 use crate::judge;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Answer, Case, Client, Denied, Files, Mode, Need, Op, Refuse};
 use relaybed_contract::Behaviour;
+use relaybed_twin::defects_of;
 
 /// Channel 0 opened by an actor on CPU 0, with this client.
 fn opened(client: Client) -> Case {
@@ -89,11 +90,11 @@ fn k7_is_a_reader_that_starts_where_a_lap_went_over() {
     ops.push(Op::Signal { gate: 0 });
     let reader = reader_behind_the_gate(64, 2);
     let case = case(spec, vec![producer("writer", 0, ops), reader], 1);
-    let mut evidence = synthesize(&case, OLD, 2);
-    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
-    // Records 1 and 2 are there; the reader got 2, then 1.
-    let (older, newer) = evidence.data.split_at_mut(64);
-    older.swap_with_slice(newer);
+    let clean = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &clean).0, Verdict::Passed);
+    // Records 1 and 2 are there; the reader gets 2, then 1.
+    let evidence = as_built(&case, OLD, 2, defects_of(OLD));
+    assert_eq!(evidence.data[..64], clean.data[64..]);
     assert_eq!(known(&case, &evidence), "K7");
 }
 
@@ -105,10 +106,14 @@ fn k8_is_a_late_set_up_that_cannot_be_repeated() {
     let late = || Op::LateSetup { channel: 0 };
     let client = producer("client", 0, vec![late(), late()]);
     let case = case(spec, vec![client], 0);
-    let mut evidence = synthesize(&case, OLD, 2);
-    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
-    evidence.results[0][1].error = -17;
+    let clean = synthesize(&case, OLD, 2);
+    assert_eq!(judge(&case, &clean).0, Verdict::Passed);
+    let mut evidence = as_built(&case, OLD, 2, defects_of(OLD));
+    assert_eq!(evidence.results[0][1].error, -17);
     assert_eq!(known(&case, &evidence), "K8");
+    evidence.results[0][1].error = -5;
+    let other = judge(&case, &evidence).0;
+    assert!(matches!(other, Verdict::Failed { .. }), "{other:#?}");
 }
 
 #[test]

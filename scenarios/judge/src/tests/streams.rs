@@ -1,8 +1,11 @@
 //! What producers wrote and what users of relay get is the same, byte for byte.
 
-use super::cases::{OLD, laps, read_after};
+use super::cases::{
+    OLD, case, channel, laps, producer, read_after, reader_behind_the_gate, records,
+};
 use crate::forge::synthesize;
-use crate::{streams, written};
+use crate::{judge, streams, written};
+use relaybed_case::verdict::Verdict;
 use relaybed_case::{Mode, Op};
 
 #[test]
@@ -55,4 +58,46 @@ fn a_wrong_byte_in_a_stream_differs_from_what_was_written() {
     evidence.data[300] ^= 1;
     let stream = &streams(&case, &evidence)[0];
     assert_ne!(stream.bytes, written(&case, &evidence)[0].bytes);
+}
+
+/// Two readers whose calls overlap: each byte goes to one of them, in whatever order, and once.
+#[test]
+fn calls_that_overlap_are_put_in_the_order_that_gives_what_was_written() {
+    let writer = producer(
+        "writer",
+        0,
+        vec![records(48, 90, 20), Op::Signal { gate: 0 }],
+    );
+    let one = reader_behind_the_gate(96, 4);
+    let mut other = reader_behind_the_gate(96, 0);
+    other.name = "other".to_owned();
+    for op in &mut other.ops {
+        if let Op::FileOpen { file, .. } | Op::FileRead { file, .. } = op {
+            *file = 1;
+        }
+    }
+    let spec = channel(256, 16, Mode::NoOverwrite);
+    let case = case(spec, vec![writer, one, other], 1);
+    let read = relaybed_abi::EventKind::Read.code();
+    let mut evidence = synthesize(&case, OLD, 2);
+    // All calls end behind all others, in the wrong order, as far as anyone can tell.
+    for result in evidence.results.iter_mut().flatten() {
+        result.order_start = 1;
+        result.order_end = u32::MAX - 1;
+    }
+    let calls: Vec<usize> = (0..evidence.events.len())
+        .filter(|at| evidence.events[*at].kind == read && evidence.events[*at].produced > 0)
+        .collect();
+    let pair = calls
+        .windows(2)
+        .find(|pair| evidence.events[pair[0]].actor != evidence.events[pair[1]].actor);
+    let (one, other) = pair.map(|pair| (pair[0], pair[1])).expect("two readers");
+    let orders = (evidence.events[one].order, evidence.events[other].order);
+    (evidence.events[one].order, evidence.events[other].order) = (orders.1, orders.0);
+    assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+    // A kernel without the lock gives both the same bytes, and the next to nobody.
+    let start = evidence.events[one].consumed;
+    evidence.events[other].consumed = start;
+    let verdict = judge(&case, &evidence).0;
+    assert!(matches!(verdict, Verdict::Failed { .. }), "{verdict:?}");
 }

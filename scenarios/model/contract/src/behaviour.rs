@@ -33,10 +33,6 @@ pub struct Behaviour {
     pub file_callbacks: bool,
     /// The largest `n_subbufs` whose padding array can be allocated.
     pub max_subbufs: u64,
-    /// Reads find their place as all releases so far do, which goes wrong behind two empty sub-buffers in a
-    /// row (known issue K1). The contract says no: only the recogniser of that issue says yes, to
-    /// see whether it explains a run to the last byte.
-    pub reads_as_found: bool,
 }
 
 /// A series of releases.
@@ -88,7 +84,6 @@ impl Behaviour {
             buf_mapped: has(linux_version, Need::BufMapped),
             file_callbacks: linux_version >= version(5, 11),
             max_subbufs: MAX_SUBBUFS,
-            reads_as_found: false,
         }
     }
 

@@ -121,7 +121,7 @@ impl Piece {
 }
 
 /// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// It is in the buffer.
     Accepted,
@@ -220,9 +220,6 @@ pub struct Buffer {
     /// False once `relay_subbufs_consumed()` moved past a partly read sub-buffer: where the next
     /// read starts is then documented nowhere.
     pub position_known: bool,
-    /// Two sub-buffers in a row were completed with nothing to read: empty, or the first one read out while
-    /// it was unfinished. In overwrite mode, where a lap may leave an empty one the oldest, one was.
-    pub two_empty: bool,
     /// A user wrote into it through a mapping, so that it need not hold whole records.
     pub stored: bool,
 }
@@ -255,7 +252,6 @@ impl Buffer {
             last_toobig: 0,
             subbufs: vec![Subbuf::default(); slots],
             position_known: true,
-            two_empty: false,
             stored: false,
         };
         buffer.reset(log);
@@ -394,21 +390,10 @@ impl Buffer {
     fn complete(&mut self) {
         let padding = self.geometry.subbuf_size - self.offset;
         let slot = self.produced.slot(self.geometry.n_subbufs);
-        let empty = self.offset == 0;
-        let again = self.produced.0 > 0 && self.prev_padding == self.geometry.subbuf_size;
-        self.two_empty |= empty && (again || self.is_read_out() || self.geometry.overwrite);
         self.prev_padding = padding;
         self.padding[slot.0] = padding;
         self.produced.0 += 1;
         self.completed_bytes += self.offset;
-    }
-
-    /// The only complete sub-buffer was read while it was unfinished, and no read has come since.
-    fn is_read_out(&self) -> bool {
-        let oldest = self.consumed.slot(self.geometry.n_subbufs);
-        self.produced.ready(self.consumed) == 1
-            && self.bytes_consumed > 0
-            && self.bytes_consumed >= self.complete_fill(oldest)
     }
 
     fn too_big(&mut self, len: u64) -> Switched {

@@ -2,21 +2,16 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBADF, EINVAL, EIO, ENAMETOOLONG, ENOENT, ESPIPE};
 use relaybed_case::{Access, FileCall};
 
-use super::buffer::Piece;
-use super::descriptors::{EBADF, Taking};
-use super::lifecycle::{ENAMETOOLONG, ENOENT, NAME_MAX};
+use super::buffer::{Buffer, Piece};
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
-use super::simulate::{Descriptor, Simulation, Slot};
-
-const EIO: u32 = 5;
-const EAGAIN: u32 = 11;
-const EFAULT: u32 = 14;
-const EINVAL: u32 = 22;
-const ESPIPE: u32 = 29;
+use super::relay::{NAME_MAX, Relay, Spliced, Splicing, joined};
+use super::simulate::Simulation;
+use super::world::{Descriptor, Slot};
 
 /// Sizes of files beyond this meet the file system's limits.
 const SIZE_CERTAIN: u64 = 1 << 40;
@@ -42,7 +37,7 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         let Some(descriptor) = self.descriptor(file) else {
-            return OpPrediction::default();
+            return self.refused_by_module(EBADF);
         };
         match call {
             FileCall::Dup { to } => {
@@ -73,10 +68,9 @@ impl Simulation<'_> {
         }
     }
 
-    /// Only a read that has something to give comes to touch the memory.
     fn op_read_nowhere(&mut self, at: At, descriptor: Descriptor, size: u32) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let as_found = self.done.behaviour.reads_as_found;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
@@ -89,20 +83,10 @@ impl Simulation<'_> {
         if proxy && buffer.finalized {
             return OpPrediction::failed(EIO);
         }
-        if !certain || !buffer.position_known {
+        if !certain || !relay.knows_position(buffer) {
             return OpPrediction::default();
         }
-        if size > 0 && as_found {
-            buffer.look_as_found();
-        } else if size > 0 {
-            buffer.look();
-        }
-        // What it would have given is still there.
-        if buffer.clone().read(size).is_empty() {
-            OpPrediction::ok(Some(0))
-        } else {
-            OpPrediction::failed(EFAULT)
-        }
+        relay.read_nowhere(spec, buffer, size)
     }
 
     /// A read a part, until one gives less than it might.
@@ -121,7 +105,7 @@ impl Simulation<'_> {
         let mut whole: Vec<Piece> = Vec::new();
         let mut at = 0;
         for _ in 0..parts {
-            let part = self.op_read(descriptor, (size, 1), Taking::Read);
+            let part = self.op_read(descriptor, (size, 1));
             let Some([read]) = part.reads.as_deref() else {
                 return part;
             };
@@ -179,28 +163,23 @@ impl Simulation<'_> {
         if let Some(refused) = self.splice_refused(descriptor) {
             return refused;
         }
-        let calls = self.op_read(descriptor, (size, times), Taking::Splice);
-        let Some(mut reads) = calls.reads.clone() else {
-            return calls;
+        let how = Splicing {
+            size,
+            times,
+            nonblock,
+            late,
         };
-        // Where there is nothing, a call that must not block says so, and that is the last.
-        let dry = reads.iter().position(|read| read.bytes == 0);
-        let error = match dry.filter(|_| nonblock && size > 0) {
-            Some(dry) => {
-                reads.truncate(dry + 1);
-                EAGAIN
+        let spliced = self.taking(descriptor, |relay, buffer, position| {
+            relay.splice(buffer, position, how)
+        });
+        match spliced {
+            Ok(spliced) if late => Spliced {
+                reads: vec![joined(&spliced.reads)],
+                ..spliced
             }
-            None => 0,
-        };
-        if late {
-            reads = vec![joined(&reads)];
-        }
-        let sum = reads.iter().map(|read| u64::from(read.bytes)).sum();
-        OpPrediction {
-            error: Some(error),
-            value: Some(sum),
-            reads: Some(reads),
-            ..calls
+            .prediction(),
+            Ok(spliced) => spliced.prediction(),
+            Err(none) => none,
         }
     }
 
@@ -208,24 +187,44 @@ impl Simulation<'_> {
         if let Some(refused) = self.splice_refused(descriptor) {
             return refused;
         }
-        let mut reads = Vec::new();
-        let mut rest = size;
-        loop {
-            let one = self.op_read(descriptor, (rest, 1), Taking::Splice);
-            let Some([read]) = one.reads.as_deref() else {
-                return one;
-            };
-            rest -= read.bytes;
-            let over = read.bytes == 0 || rest == 0;
-            reads.push(read.clone());
-            if over {
-                break;
+        let spliced = self.taking(descriptor, |relay, buffer, position| {
+            relay.sendfile(buffer, position, size)
+        });
+        match spliced {
+            // A call that fails has moved nothing.
+            Ok(spliced) if spliced.error != 0 => spliced.prediction(),
+            Ok(spliced) => Spliced {
+                reads: vec![joined(&spliced.reads)],
+                ..spliced
             }
+            .prediction(),
+            Err(none) => none,
         }
-        OpPrediction {
-            reads: Some(vec![joined(&reads)]),
-            ..OpPrediction::ok(Some(u64::from(size - rest)))
+    }
+
+    /// Has bytes moved out of a descriptor's buffer by the open file's position, if what that gives is
+    /// determined.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer, and one a call is no burden"
+    )]
+    fn taking(
+        &mut self,
+        descriptor: Descriptor,
+        take: impl FnOnce(&dyn Relay, &mut Buffer, &mut u64) -> Spliced,
+    ) -> Result<Spliced, OpPrediction> {
+        let relay = self.relay;
+        let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
+        let Some(buffer) = self.buffer_of(descriptor) else {
+            return Err(OpPrediction::default());
+        };
+        if !relay.knows_position(buffer) {
+            self.touch.lose(descriptor.key);
+            return Err(OpPrediction::ok(None));
         }
+        let spliced = take(relay, buffer, &mut position);
+        self.positions.insert(descriptor.file, position);
+        Ok(spliced)
     }
 
     fn splice_refused(&self, descriptor: Descriptor) -> Option<OpPrediction> {
@@ -250,17 +249,18 @@ impl Simulation<'_> {
         if !self.lifecycle_certain(channel, at) || !self.hotplug_certain(cpu, at) {
             return OpPrediction::default();
         }
-        if self.case.channels[channel].file_name_len(cpu) > NAME_MAX {
+        let spec = &self.case.channels[channel];
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             return OpPrediction::failed(ENAMETOOLONG);
         }
-        let key = (channel, cpu as usize);
         let live = &self.live[channel];
-        let Some(buffer) = live.buffers.get(key.1).filter(|_| live.has_file(key.1)) else {
+        let file = live.names.get(&format!("{}{cpu}", spec.base()));
+        let Some((file, buffer)) = file.and_then(|of| Some((*of, live.buffer(*of)?))) else {
             return OpPrediction::failed(ENOENT);
         };
         let certain = self
             .touch
-            .is_seen_certainly(&self.done.order, key, Some(at));
+            .is_seen_certainly(&self.done.order, (channel, file.cpu), Some(at));
         told(certain.then_some(buffer.completed_bytes), true)
     }
 
@@ -276,16 +276,10 @@ impl Simulation<'_> {
             // The file system's root, where others have files too.
             return OpPrediction::default();
         }
-        let mut names = Vec::new();
-        match live.state {
-            ChanState::Never => return OpPrediction::failed(ENOENT),
-            ChanState::Open => {
-                let cpus = (0..live.buffers.len()).filter(|cpu| live.has_file(*cpu));
-                names.extend(cpus.map(|cpu| format!("{}{cpu}", spec.base())));
-            }
-            _ => {}
+        if live.state == ChanState::Never {
+            return OpPrediction::failed(ENOENT);
         }
-        names.sort();
+        let names: Vec<String> = live.names.keys().cloned().collect();
         OpPrediction {
             value: Some(names.len() as u64),
             names: Some(names),
@@ -301,16 +295,14 @@ fn told(size: Option<u64>, is_named: bool) -> OpPrediction {
     }
 }
 
-/// Several calls whose bytes are told as one.
-fn joined(reads: &[ReadPrediction]) -> ReadPrediction {
-    let mut at = 0;
-    let mut pieces = Vec::new();
-    for read in reads {
-        pieces.extend(read.pieces.iter().map(|piece| Piece {
-            start: piece.start + at,
-            ..*piece
-        }));
-        at += read.bytes;
+impl Spliced {
+    /// What the operation returns.
+    fn prediction(self) -> OpPrediction {
+        OpPrediction {
+            error: Some(self.error),
+            value: Some(self.value),
+            reads: Some(self.reads),
+            ..OpPrediction::default()
+        }
     }
-    ReadPrediction::of(pieces)
 }

@@ -1,31 +1,18 @@
 //! Simulating the operations of user actors on their descriptors.
 
-use relaybed_abi::ChanState;
-
+use relaybed_case::errno::{EBADF, EIO};
+use relaybed_case::pollbits::{POLLERR, POLLHUP, POLLIN, POLLRDNORM};
 use relaybed_case::{Access, Files, Op};
 
 use super::buffer::{Buffer, Piece};
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction};
-use super::simulate::{Descriptor, Simulation, Slot};
-
-const EIO: u32 = 5;
-pub(super) const EBADF: u32 = 9;
-const POLLIN: u64 = 0x1;
-const POLLERR: u64 = 0x8;
-const POLLHUP: u64 = 0x10;
-const POLLRDNORM: u64 = 0x40;
+use super::simulate::Simulation;
+use super::world::{Descriptor, Slot};
 
 /// Calls of one read operation that are simulated.
 const READS_MAX: usize = 1 << 16;
-
-/// By which call bytes are taken out of a buffer.
-#[derive(Clone, Copy)]
-pub(super) enum Taking {
-    Read,
-    Splice,
-}
 
 impl Simulation<'_> {
     pub(super) fn on_file(&mut self, at: At, op: &Op) -> OpPrediction {
@@ -46,16 +33,14 @@ impl Simulation<'_> {
             _ => {}
         }
         let Some(descriptor) = self.descriptor(file) else {
-            return OpPrediction::default();
+            return self.refused_by_module(EBADF);
         };
         match op {
             Op::FileClose { .. } => {
                 self.slots.insert(file, Slot::Failed);
                 OpPrediction::ok(None)
             }
-            Op::FileRead { size, times, .. } => {
-                self.op_read(descriptor, (*size, *times), Taking::Read)
-            }
+            Op::FileRead { size, times, .. } => self.op_read(descriptor, (*size, *times)),
             Op::FilePoll { timeout_ms, .. } => self.op_poll(at, descriptor, *timeout_ms),
             _ => OpPrediction::default(),
         }
@@ -75,15 +60,9 @@ impl Simulation<'_> {
     }
 
     pub(super) fn buffer_of(&mut self, descriptor: Descriptor) -> Option<&mut Buffer> {
-        let (channel, cpu) = descriptor.key;
-        let live = self.live.get_mut(channel)?;
-        if live.generation == descriptor.generation && live.state == ChanState::Open {
-            return live.buffers.get_mut(cpu);
-        }
-        live.closed
-            .iter_mut()
-            .find(|(generation, _)| *generation == descriptor.generation)
-            .and_then(|(_, buffers)| buffers.get_mut(cpu))
+        self.live
+            .get_mut(descriptor.key.0)?
+            .buffer_mut(descriptor.of())
     }
 
     /// The calls of one operation that take bytes out of a buffer.
@@ -91,10 +70,10 @@ impl Simulation<'_> {
         &mut self,
         descriptor: Descriptor,
         (size, times): (u32, u32),
-        taking: Taking,
     ) -> OpPrediction {
         let proxy = self.is_proxied(descriptor);
-        let as_found = self.done.behaviour.reads_as_found;
+        let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
+        let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
         let Some(buffer) = self.buffer_of(descriptor) else {
             return OpPrediction::default();
         };
@@ -104,7 +83,7 @@ impl Simulation<'_> {
         if proxy && buffer.finalized {
             return OpPrediction::failed(EIO);
         }
-        if !buffer.position_known && size > 0 {
+        if !relay.knows_position(buffer) && size > 0 {
             // Where it starts is documented nowhere, and what it leaves decides what writers find.
             self.touch.lose(descriptor.key);
             return OpPrediction::ok(None);
@@ -116,23 +95,20 @@ impl Simulation<'_> {
             (times as usize).min(READS_MAX)
         };
         for _ in 0..calls {
-            let read = match taking {
-                Taking::Read if as_found => {
-                    let (pieces, bytes) = buffer.read_as_found(size);
-                    ReadPrediction { pieces, bytes }
-                }
-                Taking::Read => ReadPrediction::of(buffer.read(size)),
-                Taking::Splice => ReadPrediction::of(buffer.splice(size)),
-            };
+            let read = relay.read(spec, buffer, &mut position, size);
             let got = read.bytes;
             reads.push(read);
             if times == 0 && got == 0 {
                 break;
             }
         }
+        if position != 0 {
+            self.positions.insert(descriptor.file, position);
+        }
+        let sum = reads.iter().map(|read| u64::from(read.bytes)).sum();
         OpPrediction {
             reads: Some(reads),
-            ..OpPrediction::ok(None)
+            ..OpPrediction::ok(Some(sum))
         }
     }
 
@@ -182,6 +158,15 @@ impl Simulation<'_> {
 }
 
 impl ReadPrediction {
+    /// A call that gives nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            pieces: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     /// A call that gives these pieces.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
         let bytes = pieces.last().map_or(0, Piece::end);

@@ -5,52 +5,77 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::ENOMEM;
 use relaybed_case::{Cpu, Files, Op};
 
-use super::buffer::{Buffer, Geometry};
 use super::order::{At, Order, operations};
 use super::prediction::OpPrediction;
-use super::simulate::{Simulation, record_calls};
-
-/// Out of memory: what relay makes of every failure to give a CPU its buffer.
-const ENOMEM: u32 = 12;
+use super::simulate::Simulation;
+use super::world::Live;
 
 impl Simulation<'_> {
+    /// The first half of a CPU's coming online: errno, 0 for success.
+    pub fn prepare_cpu(&mut self, at: At) -> u32 {
+        match self.case.actors[at.actor].ops[at.op].changed_cpu() {
+            Some(cpu) if (cpu as usize) < self.online.len() => {
+                self.relay.prepare_cpu(self, cpu as usize)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The second half: it is online, unless the first half failed.
+    pub fn cpu_came(&mut self, at: At, errno: u32) {
+        let cpu = self.case.actors[at.actor].ops[at.op].changed_cpu();
+        if let Some(state) = cpu.and_then(|cpu| self.online.get_mut(cpu as usize)) {
+            *state = errno == 0;
+            self.done.ops[at.actor][at.op] = match errno {
+                0 => OpPrediction::ok(None),
+                errno => OpPrediction::failed(errno),
+            };
+        }
+    }
+
     pub(super) fn op_cpu(&mut self, cpu: Cpu, online: bool) -> OpPrediction {
         let cpu = cpu as usize;
-        if let Some(state) = self.online.get_mut(cpu) {
-            *state = online;
-        } else {
+        if cpu >= self.online.len() {
             return OpPrediction::default();
         }
-        let mut denied = false;
-        for channel in 0..self.live.len() {
-            let live = &self.live[channel];
-            if !online || live.state != ChanState::Open || live.there.get(cpu) != Some(&false) {
-                continue;
-            }
-            let spec = &self.case.channels[channel];
-            let named = live.late || spec.files != Files::None;
-            if self.refuses_file(channel, cpu, named) {
-                denied = true;
-                continue;
-            }
-            let live = &mut self.live[channel];
-            let mut log = Vec::new();
-            let mut buffer = Buffer::open(Geometry::of(spec), &mut log);
-            buffer.geometry.has_file = named;
-            live.buffers[cpu] = buffer;
-            live.there[cpu] = true;
-            record_calls(&mut self.done, spec.mode, (channel, cpu), log);
-            if named && let Some(files) = &mut self.done.files[channel] {
-                files[cpu].made += 1;
-            }
+        let errno = match online {
+            true => self.relay.prepare_cpu(self, cpu),
+            false => 0,
+        };
+        self.online[cpu] = online && errno == 0;
+        match errno {
+            0 => OpPrediction::ok(None),
+            errno => OpPrediction::failed(errno),
         }
-        if denied {
-            self.online[cpu] = false;
-            return OpPrediction::failed(ENOMEM);
+    }
+
+    /// Every open channel gets its buffer for a CPU that comes online, or the CPU does not come.
+    pub(super) fn prepare_cpu_as_documented(&mut self, cpu: usize) -> u32 {
+        let mut all = true;
+        for channel in self.lacking(cpu) {
+            let named = self.is_named(channel);
+            all &= self.make_buffer(channel, cpu, named);
         }
-        OpPrediction::ok(None)
+        if all { 0 } else { ENOMEM }
+    }
+
+    /// Open channels that have no buffer for the CPU, and would have one if it were online.
+    #[must_use]
+    pub fn lacking(&self, cpu: usize) -> Vec<usize> {
+        let lacks =
+            |live: &Live| live.state == ChanState::Open && live.there.get(cpu) == Some(&false);
+        (0..self.live.len())
+            .filter(|channel| lacks(&self.live[*channel]))
+            .collect()
+    }
+
+    /// Whether the channel's buffers have files.
+    #[must_use]
+    pub fn is_named(&self, channel: usize) -> bool {
+        self.live[channel].late || self.case.channels[channel].files != Files::None
     }
 
     /// Whether the actor's CPU is offline now.

@@ -2,12 +2,13 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::ENXIO;
 use relaybed_case::{Payload, Via};
 
 use super::order::At;
 use super::predict::Key;
 use super::prediction::OpPrediction;
-use super::simulate::{ENXIO, Simulation};
+use super::simulate::{Producer, Simulation};
 
 impl Simulation<'_> {
     pub(super) fn op_klog_register(&mut self, channel: usize) -> OpPrediction {
@@ -29,14 +30,14 @@ impl Simulation<'_> {
         &mut self,
         at: At,
         keys: &[Key],
-        payload: &Payload,
-        count: u32,
+        (payload, count): (&Payload, u32),
+        producer: &mut dyn Producer,
     ) -> OpPrediction {
         if !self.all_certain(keys, at) {
             return OpPrediction::default();
         }
         match self.klog {
-            Some(channel) => self.op_write(at, channel, Via::RawWrite, payload, count),
+            Some(channel) => self.op_write(at, channel, (Via::RawWrite, payload, count), producer),
             None if self.is_offline(at) => OpPrediction::failed(ENXIO),
             None => OpPrediction::ok(Some(0)),
         }

@@ -16,7 +16,10 @@ pub mod content;
 pub mod order;
 pub mod predict;
 pub mod prediction;
+pub mod relay;
+pub mod simulate;
 pub mod units;
+pub mod world;
 
 mod calls;
 mod descriptors;
@@ -26,8 +29,6 @@ mod lifecycle;
 mod mappings;
 mod races;
 mod read;
-mod read_as_found;
-mod simulate;
 mod store;
 
 pub use behaviour::Behaviour;
@@ -38,7 +39,8 @@ pub use prediction::{
     BufferMoment, ChannelMoment, Copied, FileCalls, Moment, OpPrediction, Prediction,
     ReadPrediction, StatPrediction,
 };
-pub use simulate::Producer;
+pub use relay::{Documented, Relay};
+pub use simulate::{Honest, Producer, Simulation};
 pub use units::{Consumed, Produced, Slot};
 
 #[cfg(test)]

@@ -2,116 +2,133 @@
 
 use relaybed_abi::ChanState;
 
+use relaybed_case::errno::{EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOSYS};
 use relaybed_case::{Access, Callbacks, Channel, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
 use super::predict::Key;
 use super::prediction::{ChannelMoment, Moment, OpPrediction};
-use super::simulate::{Descriptor, Live, Simulation, Slot, record_calls};
-
-/// No such file or directory.
-pub(super) const ENOENT: u32 = 2;
-/// The channel has files already.
-const EEXIST: u32 = 17;
-/// A file could not be made.
-const EINVAL: u32 = 22;
-/// No name of a file.
-pub(super) const ENAMETOOLONG: u32 = 36;
-/// The kernel has no such function.
-const ENOSYS: u32 = 38;
-
-/// Longest name of a file in bytes.
-pub(super) const NAME_MAX: usize = 255;
-
-impl Live {
-    /// Whether a file of the CPU's buffer is there.
-    pub(super) fn has_file(&self, cpu: usize) -> bool {
-        self.state == ChanState::Open
-            && self.there.get(cpu) == Some(&true)
-            && self.buffers[cpu].geometry.has_file
-    }
-}
+use super::relay::NAME_MAX;
+use super::simulate::{Simulation, record_calls};
+use super::world::{Descriptor, FileOf, Slot};
 
 impl Simulation<'_> {
-    /// Opens the channel; whether relay accepts.
-    pub(super) fn open(&mut self, channel: usize) -> bool {
+    /// `relay_open()` as documented: a buffer and a file for every CPU that is online, or nothing.
+    pub(super) fn open_as_documented(&mut self, channel: usize) -> bool {
         let spec = &self.case.channels[channel];
-        let buffers = spec.buffers(self.done.online_cpus) as usize;
         let online = self.online_buffers(channel);
-        let made = if self.done.behaviour.accepts_channel(spec) {
-            self.make_files(channel, &online, false)
-        } else {
-            0
-        };
-        let live = &mut self.live[channel];
-        live.buffers.clear();
-        live.there = vec![false; buffers];
-        for cpu in 0..buffers {
-            let mut log = Vec::new();
-            live.buffers
-                .push(Buffer::open(Geometry::of(spec), &mut log));
-            if online[..made].contains(&cpu) {
-                live.there[cpu] = true;
-                record_calls(&mut self.done, spec.mode, (channel, cpu), log);
-            }
-        }
-        if made < online.len() {
-            live.buffers.clear();
-            live.there.clear();
-            live.state = ChanState::Refused;
+        let named = spec.files != Files::None;
+        self.begin_opening(channel);
+        let accepted = self.done.behaviour.accepts_channel(spec)
+            && online
+                .iter()
+                .all(|cpu| self.make_buffer(channel, *cpu, named));
+        if !accepted {
+            self.remove_files(channel);
+            self.end_opening(channel, ChanState::Refused);
             return false;
         }
-        live.state = ChanState::Open;
-        live.generation += 1;
-        live.late = false;
-        live.toobig.clear();
+        self.end_opening(channel, ChanState::Open);
         true
     }
 
-    /// Has the client make every buffer's file, or for buffers without files asks it whether they shall
-    /// be: for how many CPUs it does. Unless it does for all, what was made is removed again.
-    fn make_files(&mut self, channel: usize, cpus: &[usize], late: bool) -> usize {
-        let spec = &self.case.channels[channel];
-        let named = late || spec.files != Files::None;
-        let refused = cpus
-            .iter()
-            .position(|cpu| self.refuses_file(channel, *cpu, named));
-        let made = refused.unwrap_or(cpus.len());
-        if named && let Some(files) = &mut self.done.files[channel] {
-            for cpu in &cpus[..made] {
-                files[*cpu].made += 1;
-                files[*cpu].removed += u64::from(refused.is_some());
-            }
-        }
-        made
+    /// A new generation of the channel, without a buffer yet.
+    pub fn begin_opening(&mut self, channel: usize) {
+        let buffers = self.case.channels[channel].buffers(self.done.online_cpus) as usize;
+        let live = &mut self.live[channel];
+        live.generation += 1;
+        live.late = false;
+        live.toobig.clear();
+        live.there = vec![false; buffers];
+        let geometry = Geometry::of(&self.case.channels[channel]);
+        live.buffers = (0..buffers)
+            .map(|_| Buffer::open(geometry, &mut Vec::new()))
+            .collect();
     }
 
-    /// Whether the client does not make the buffer's file, or may not.
-    pub(super) fn refuses_file(&mut self, channel: usize, cpu: usize, named: bool) -> bool {
+    /// Ends an opening: a channel that is refused has no buffers.
+    pub fn end_opening(&mut self, channel: usize, state: ChanState) {
+        let newest = self.live.iter().map(|live| live.opened).max();
+        let live = &mut self.live[channel];
+        live.state = state;
+        live.opened = newest.unwrap_or(0) + 1;
+        if state == ChanState::Refused {
+            let buffers = std::mem::take(&mut live.buffers);
+            live.closed.push((live.generation, buffers));
+            live.there.clear();
+        }
+    }
+
+    /// Gives the channel its buffer for a CPU, with its file where it is `named`; whether the client made
+    /// the file.
+    pub fn make_buffer(&mut self, channel: usize, cpu: usize, named: bool) -> bool {
+        if !self.make_file(channel, cpu, named) {
+            return false;
+        }
         let spec = &self.case.channels[channel];
-        let cpu = u32::try_from(cpu).unwrap_or(u32::MAX);
-        let too_long = named && spec.file_name_len(cpu) > NAME_MAX;
-        too_long || denies(spec, cpu, &mut self.live[channel].asked)
+        let mut log = Vec::new();
+        let mut buffer = self.relay.new_buffer(spec, &mut log);
+        buffer.geometry.has_file = named;
+        let live = &mut self.live[channel];
+        live.buffers[cpu] = buffer;
+        live.there[cpu] = true;
+        record_calls(&mut self.done, spec.mode, (channel, cpu), log);
+        true
+    }
+
+    /// Has the client make a buffer's file, or for a buffer without one asks it whether it shall be.
+    pub fn make_file(&mut self, channel: usize, cpu: usize, named: bool) -> bool {
+        let spec = &self.case.channels[channel];
+        let number = u32::try_from(cpu).unwrap_or(u32::MAX);
+        let Some(name) = self.relay.file_name(spec, number).filter(|_| named) else {
+            return !named && !denies(spec, number, &mut self.live[channel].asked);
+        };
+        let live = &mut self.live[channel];
+        let is_made = !denies(spec, number, &mut live.asked)
+            && name.len() <= NAME_MAX
+            && !live.names.contains_key(&name);
+        let length = name.len();
+        if is_made {
+            let generation = live.generation;
+            live.names.insert(name, FileOf { cpu, generation });
+        }
+        if let Some(file) = self.done.file(channel, cpu) {
+            if is_made {
+                file.made += 1;
+                file.name_bytes = length;
+            } else {
+                file.denied += 1;
+            }
+        }
+        is_made
     }
 
     /// Buffers that the channel gets when it is opened now: of the CPUs that are online.
-    fn online_buffers(&self, channel: usize) -> Vec<usize> {
+    #[must_use]
+    pub fn online_buffers(&self, channel: usize) -> Vec<usize> {
         let buffers = self.case.channels[channel].buffers(self.done.online_cpus) as usize;
         (0..buffers).filter(|cpu| self.online[*cpu]).collect()
     }
 
-    fn remove_files(&mut self, channel: usize) {
-        let spec = &self.case.channels[channel];
-        let has_files = self.live[channel].late || spec.files != Files::None;
-        let can = spec.client.callbacks != Callbacks::NoRemove;
-        if has_files
-            && can
-            && let Some(files) = &mut self.done.files[channel]
-        {
-            let there = self.live[channel].there.iter();
-            for (file, there) in files.iter_mut().zip(there) {
-                file.removed += u64::from(*there);
+    /// The files of the buffers that the channel has are removed. A client without the callback keeps them.
+    pub fn remove_files(&mut self, channel: usize) {
+        let can = self.case.channels[channel].client.callbacks != Callbacks::NoRemove;
+        let live = &mut self.live[channel];
+        let (generation, there) = (live.generation, live.there.clone());
+        let goes = |file: &FileOf| {
+            file.generation == generation && there.get(file.cpu).is_some_and(|there| *there)
+        };
+        let gone: Vec<FileOf> = live
+            .names
+            .values()
+            .copied()
+            .filter(|file| can && goes(file))
+            .collect();
+        live.names.retain(|_, file| !gone.contains(file));
+        for file in gone {
+            if let Some(file) = self.done.file(channel, file.cpu) {
+                file.removed += 1;
             }
         }
     }
@@ -122,9 +139,9 @@ impl Simulation<'_> {
             self.done.files[channel] = None;
         }
         if self.live[channel].state == ChanState::Open {
-            return OpPrediction::default();
+            return self.refused_by_module(EBUSY);
         }
-        let accepted = self.open(channel);
+        let accepted = self.relay.open(self, channel);
         if certain {
             OpPrediction::ok(Some(u64::from(accepted)))
         } else {
@@ -139,26 +156,38 @@ impl Simulation<'_> {
             return OpPrediction::default();
         }
         if self.live[channel].state != ChanState::Open {
-            return OpPrediction::default();
+            return self.refused_by_module(ENODEV);
         }
         if !self.done.behaviour.late_setup {
             return OpPrediction::failed(ENOSYS);
         }
+        match self.relay.late_setup(self, channel) {
+            0 => OpPrediction::ok(None),
+            errno => OpPrediction::failed(errno),
+        }
+    }
+
+    /// `relay_late_setup_files()` as documented: a file for every buffer, or none.
+    pub(super) fn late_setup_as_documented(&mut self, channel: usize) -> u32 {
         if self.live[channel].late || self.case.channels[channel].files != Files::None {
-            return OpPrediction::failed(EEXIST);
+            return EEXIST;
         }
         // A CPU that went offline has left its buffer, with what is in it.
         let there = &self.live[channel].there;
         let buffers: Vec<usize> = (0..there.len()).filter(|cpu| there[*cpu]).collect();
-        if self.make_files(channel, &buffers, true) < buffers.len() {
-            return OpPrediction::failed(EINVAL);
+        let all = buffers
+            .iter()
+            .all(|cpu| self.make_file(channel, *cpu, true));
+        if !all {
+            self.remove_files(channel);
+            return EINVAL;
         }
         let live = &mut self.live[channel];
         live.late = true;
         for cpu in buffers {
             live.buffers[cpu].geometry.has_file = true;
         }
-        OpPrediction::ok(None)
+        0
     }
 
     pub(super) fn op_close(&mut self, channel: usize, keys: &[Key], at: At) -> OpPrediction {
@@ -167,7 +196,7 @@ impl Simulation<'_> {
             self.done.files[channel] = None;
         }
         if self.live[channel].state != ChanState::Open {
-            return OpPrediction::default();
+            return self.refused_by_module(ENODEV);
         }
         self.remove_files(channel);
         let live = &mut self.live[channel];
@@ -176,9 +205,9 @@ impl Simulation<'_> {
             self.klog = None;
         }
         let mut buffers = std::mem::take(&mut live.buffers);
-        live.there.clear();
-        for buffer in &mut buffers {
-            buffer.finalized = true;
+        let there = std::mem::take(&mut live.there);
+        for (buffer, there) in buffers.iter_mut().zip(there) {
+            buffer.finalized |= there;
         }
         live.closed.push((live.generation, buffers));
         if certain {
@@ -186,6 +215,12 @@ impl Simulation<'_> {
         } else {
             OpPrediction::default()
         }
+    }
+
+    /// Whether the channel's directory is there to look into: it is made when the channel is first to be
+    /// opened.
+    pub(super) fn has_directory(&self, channel: usize) -> bool {
+        self.case.channels[channel].client.root || self.live[channel].state != ChanState::Never
     }
 
     pub(super) fn op_file_open(
@@ -196,30 +231,27 @@ impl Simulation<'_> {
         access: Access,
     ) -> OpPrediction {
         let (channel, cpu) = place;
-        let key = (channel, cpu as usize);
         let spec = &self.case.channels[channel];
         if !self.lifecycle_certain(channel, at) || !self.hotplug_certain(cpu, at) {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
-        let live = &self.live[channel];
-        if spec.file_name_len(cpu) > NAME_MAX {
+        if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENAMETOOLONG);
         }
-        if !live.has_file(cpu as usize) {
+        let name = format!("{}{cpu}", spec.base());
+        let Some(of) = self.live[channel].names.get(&name) else {
             self.slots.insert(file, Slot::Failed);
             return OpPrediction::failed(ENOENT);
-        }
-        let generation = live.generation;
-        self.slots.insert(
-            file,
-            Slot::Open(Descriptor {
-                key,
-                generation,
-                access,
-            }),
-        );
+        };
+        let descriptor = Descriptor {
+            key: (channel, of.cpu),
+            generation: of.generation,
+            access,
+            file: at,
+        };
+        self.slots.insert(file, Slot::Open(descriptor));
         OpPrediction::ok(None)
     }
 

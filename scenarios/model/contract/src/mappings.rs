@@ -1,16 +1,14 @@
 //! Simulating mappings of channel buffer files.
 
+use relaybed_case::errno::{EACCES, EINVAL, ENODEV};
 use relaybed_case::{Access, Map};
 
 use super::buffer::Source;
 use super::order::At;
 use super::predict::bound;
 use super::prediction::{Copied, OpPrediction};
-use super::simulate::{Descriptor, Mapped, Simulation};
-
-const EACCES: u32 = 13;
-const ENODEV: u32 = 19;
-const EINVAL: u32 = 22;
+use super::simulate::Simulation;
+use super::world::{Descriptor, Mapped};
 
 /// Lengths of mappings and offsets beyond this meet limits of address space before relay's.
 const CERTAIN: u64 = 1 << 40;
@@ -42,7 +40,7 @@ impl Simulation<'_> {
             return OpPrediction::failed(ENODEV);
         }
         let whole = map.len.next_multiple_of(PAGE) == alloc_size;
-        if !whole || map.offset != 0 {
+        if !whole || !self.relay.maps_from(map.offset) {
             return OpPrediction::failed(EINVAL);
         }
         let mapped = Mapped {
@@ -73,7 +71,10 @@ impl Simulation<'_> {
             return OpPrediction::default();
         };
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        if !mapped.map.writable || place.saturating_add(len.into()) > mapped.map.len {
+        if !mapped.map.writable
+            || mapped.map.offset != 0
+            || place.saturating_add(len.into()) > mapped.map.len
+        {
             return OpPrediction::default();
         }
         let stored = OpPrediction::ok(Some(len.into()));
@@ -99,6 +100,7 @@ impl Simulation<'_> {
         };
         let certain = bound(self.case, at).is_some()
             && !mapped.is_own
+            && mapped.map.offset == 0
             && self
                 .touch
                 .is_seen_certainly(&self.done.order, mapped.of.key, Some(at));

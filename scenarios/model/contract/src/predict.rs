@@ -8,6 +8,7 @@ use super::behaviour::Behaviour;
 use super::order::{At, Order};
 use super::prediction::Prediction;
 use super::races::is_open_nest;
+use super::relay::Documented;
 use super::simulate::{Honest, Producer, Simulation};
 
 /// A channel buffer of a case.
@@ -18,7 +19,7 @@ pub type Key = (ChannelIndex, usize);
 pub fn predict(case: &Case, behaviour: &Behaviour, online_cpus: u32) -> Prediction {
     let order = Order::of(case);
     let touch = Touch::of(case, &order, online_cpus);
-    Simulation::new(case, *behaviour, online_cpus, order, touch, &mut Honest).run()
+    Simulation::new(case, *behaviour, online_cpus, order, touch, &Documented).run(&mut Honest)
 }
 
 /// One possible run of the case, with the records handed over by `producer`: what is not determined is
@@ -31,12 +32,12 @@ pub fn one_run(
 ) -> Prediction {
     let order = Order::of(case);
     let touch = Touch::default();
-    Simulation::new(case, *behaviour, online_cpus, order, touch, producer).run()
+    Simulation::new(case, *behaviour, online_cpus, order, touch, &Documented).run(producer)
 }
 
 /// Which operations change which buffer, and how far their order is certain.
-#[derive(Default)]
-pub(super) struct Touch {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touch {
     /// By buffer: the operations that change it, in one possible order.
     mutators: HashMap<Key, Vec<At>>,
     /// By buffer: how many of them, from the first, are ordered before all others.
@@ -120,6 +121,31 @@ pub fn changes(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
             .filter(|(_, cpu, _)| *cpu < online_cpus)
             .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])
             .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// The buffers that an operation looks at and does not change.
+#[must_use]
+pub fn sees(case: &Case, at: At, online_cpus: u32) -> Vec<Key> {
+    let script = &case.actors[at.actor];
+    match &script.ops[at.op] {
+        Op::BufFull { channel, cpu } if *cpu < online_cpus => {
+            vec![(*channel, case.channels[*channel].buffer_cpu(*cpu) as usize)]
+        }
+        Op::Checkpoint { .. } => {
+            let channels = case.channels.iter().enumerate();
+            channels
+                .flat_map(|(channel, spec)| {
+                    (0..spec.buffers(online_cpus) as usize).map(move |cpu| (channel, cpu))
+                })
+                .collect()
+        }
+        Op::FilePoll { .. } | Op::FileCopy { .. } | Op::File { .. } => bound(case, at)
+            .filter(|(_, cpu, _)| *cpu < online_cpus)
+            .map(|(channel, cpu, _)| vec![(channel, cpu as usize)])
+            .unwrap_or_default(),
+        Op::Stat { channel, cpu } if *cpu < online_cpus => vec![(*channel, *cpu as usize)],
         _ => Vec::new(),
     }
 }

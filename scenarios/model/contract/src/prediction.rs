@@ -26,8 +26,8 @@ pub struct Prediction {
     /// By channel and CPU: operations may meet in the buffer that relay leaves to its client to keep
     /// apart, so that nothing about it is specified.
     pub unsafe_races: Vec<Vec<bool>>,
-    /// Some buffer, of a closed channel perhaps, had two empty sub-buffers in a row, or in overwrite mode one.
-    pub two_empty: bool,
+    /// `buf_unmapped` is called for each part in which a mapping goes.
+    pub unmaps_parts: bool,
     /// By channel: how its files come and go, by CPU; `None` where not determined.
     pub files: Vec<Option<Vec<FileCalls>>>,
 }
@@ -39,10 +39,14 @@ pub struct FileCalls {
     pub made: u64,
     /// How often `remove_buf_file` is called for it.
     pub removed: u64,
+    /// How often `create_buf_file` is called for it and makes no file.
+    pub denied: u64,
+    /// Bytes of the name under which it was made last.
+    pub name_bytes: usize,
 }
 
 /// The channels at a checkpoint or at the end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The checkpoint's operation; `None`: the end.
     pub at: Option<At>,
@@ -51,7 +55,7 @@ pub struct Moment {
 }
 
 /// One channel at a moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelMoment {
     /// Its state, where determined.
     pub state: Option<ChanState>,
@@ -78,7 +82,7 @@ pub struct ReadPrediction {
 }
 
 /// What a reader with a mapping sees.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// The buffer at that moment.
     pub buffer: Box<Buffer>,
@@ -97,7 +101,7 @@ pub struct StatPrediction {
 }
 
 /// What is determined of an operation's result. `None`: not determined.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpPrediction {
     /// Positive errno, 0 for success.
     pub error: Option<u32>,
@@ -133,6 +137,11 @@ impl Prediction {
         self.ops.get(actor)?.get(op)
     }
 
+    /// What becomes of a buffer's file, where that is determined.
+    pub(super) fn file(&mut self, channel: usize, cpu: usize) -> Option<&mut FileCalls> {
+        self.files.get_mut(channel)?.as_mut()?.get_mut(cpu)
+    }
+
     /// Whether the buffer is predicted from beginning to end.
     #[must_use]
     pub fn is_exact(&self, channel: usize, cpu: usize) -> bool {
@@ -162,7 +171,8 @@ impl Prediction {
 
 impl OpPrediction {
     /// It succeeds, and returns this where known.
-    pub(super) fn ok(value: Option<u64>) -> Self {
+    #[must_use]
+    pub fn ok(value: Option<u64>) -> Self {
         Self {
             error: Some(0),
             value,
@@ -171,7 +181,8 @@ impl OpPrediction {
     }
 
     /// It fails with this errno.
-    pub(super) fn failed(errno: u32) -> Self {
+    #[must_use]
+    pub fn failed(errno: u32) -> Self {
         Self {
             error: Some(errno),
             ..Self::default()

@@ -69,7 +69,8 @@ pub(super) fn is_open_nest(case: &Case, at: At) -> bool {
 }
 
 /// The operations that change each buffer.
-pub(super) struct Races<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Races<'a> {
     case: &'a Case,
     by_buffer: std::collections::HashMap<Key, Vec<At>>,
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::super::human as of_run;
 use super::super::human::{DIM, GREEN, RED, YELLOW};
 use super::{Column, Matrix, Row, word};
 use relaybed_case::verdict::Verdict;
@@ -28,7 +27,7 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
         writeln!(out)?;
     }
     for column in &matrix.columns {
-        failures(out, column)?;
+        findings(out, column)?;
     }
     for column in &matrix.columns {
         kernel(out, column)?;
@@ -108,19 +107,19 @@ fn style(verdict: &Verdict) -> Style {
     }
 }
 
-fn failures(out: &mut impl Write, column: &Column) -> io::Result<()> {
+fn findings(out: &mut impl Write, column: &Column) -> io::Result<()> {
     for report in &column.reports {
         let first = match &report.verdict {
-            Verdict::Failed { failures } => failures.first(),
+            Verdict::Failed { findings } => findings.first(),
             _ => continue,
         };
         writeln!(out, "{RED}failed{RED:#} {} on {}", report.name, column.name)?;
         if let Some(first) = first {
-            let property = of_run::property(first.property);
-            writeln!(out, "       {property}: {}", first.what)?;
-            writeln!(out, "       where     {}", of_run::place(&first.at))?;
-            writeln!(out, "       expected  {}", first.expected)?;
-            writeln!(out, "       seen      {}", first.seen)?;
+            let (code, property) = (first.code(), first.property());
+            writeln!(out, "       {code} {property}: {first}")?;
+            writeln!(out, "       where     {}", first.at)?;
+            writeln!(out, "       expected  {}", first.expected())?;
+            writeln!(out, "       seen      {}", first.seen())?;
         }
         writeln!(out, "       again:    {}", report.detail.rerun)?;
     }

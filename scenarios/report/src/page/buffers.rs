@@ -3,7 +3,7 @@
 use super::html::{escape, hue, marks};
 use super::push;
 use relaybed_case::evidence::{BufferSeen, Observation};
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::Finding;
 use relaybed_contract::Geometry;
 use relaybed_judge::matter::{Matter, Parsed, retained};
 use relaybed_judge::parse::Section;
@@ -27,10 +27,10 @@ struct Drawn<'a, 'm> {
     /// Its records, where they could be parsed.
     parsed: Option<&'m Parsed<'a>>,
     /// Failures that name it, by number.
-    failures: Vec<(usize, &'a Failure)>,
+    findings: Vec<(usize, &'a Finding)>,
 }
 
-pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, failures: &'a [Failure]) {
+pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, findings: &'a [Finding]) {
     let all = &matter.evidence.observations;
     if all.iter().all(|seen| seen.channels.is_empty()) {
         return;
@@ -45,14 +45,14 @@ pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, failures: &'a 
     let mut room = BUFFERS_MAX;
     let mut left_out = 0;
     for (index, seen) in all.iter().enumerate() {
-        let concerned = failures
+        let concerned = findings
             .iter()
-            .any(|failure| failure.at.observation == Some(index));
+            .any(|finding| finding.at.observation == Some(index));
         if index >= OBSERVATIONS_MAX && !concerned && index + 1 != all.len() {
             left_out += 1;
             continue;
         }
-        observation(text, matter, failures, (index, seen), &mut room);
+        observation(text, matter, findings, (index, seen), &mut room);
     }
     if left_out > 0 {
         push(
@@ -69,7 +69,7 @@ pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, failures: &'a 
 fn observation<'a>(
     text: &mut String,
     matter: &Matter<'a>,
-    failures: &'a [Failure],
+    findings: &'a [Finding],
     (index, observed): (usize, &'a Observation),
     room: &mut usize,
 ) {
@@ -97,18 +97,18 @@ fn observation<'a>(
                 (parsed.observation, parsed.channel, parsed.seen.cpu)
                     == (index, channel, buffer.cpu)
             });
-            let of_this = |failure: &Failure| {
-                failure.at.observation.unwrap_or(last) == index
-                    && failure.at.channel.as_deref() == Some(&spec.name)
-                    && failure.at.cpu == Some(buffer.cpu)
-                    && failure.at.actor.is_none()
+            let of_this = |finding: &Finding| {
+                finding.at.observation.unwrap_or(last) == index
+                    && finding.at.channel.as_deref() == Some(&spec.name)
+                    && finding.at.cpu == Some(buffer.cpu)
+                    && finding.at.actor.is_none()
             };
-            let failures = failures.iter().enumerate();
+            let findings = findings.iter().enumerate();
             let drawn = Drawn {
                 seen: buffer,
                 geometry: Geometry::of(spec),
                 parsed,
-                failures: failures.filter(|(_, f)| of_this(f)).collect(),
+                findings: findings.filter(|(_, f)| of_this(f)).collect(),
             };
             figure(text, &spec.name, &drawn);
         }
@@ -118,7 +118,7 @@ fn observation<'a>(
 
 fn figure(text: &mut String, name: &str, drawn: &Drawn<'_, '_>) {
     let seen = drawn.seen;
-    let numbers: Vec<usize> = drawn.failures.iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<usize> = drawn.findings.iter().map(|(number, _)| *number).collect();
     let full = seen.offset == drawn.geometry.subbuf_size.saturating_add(1);
     let offset = match full {
         true => "marked full".to_owned(),
@@ -199,14 +199,14 @@ fn cell(
         let pixels = u128::from(bytes.min(size)) * u128::from(width) / u128::from(size);
         u64::try_from(pixels).unwrap_or(width)
     };
-    let of_slot = |failure: &Failure| {
-        let by_offset = failure.at.offset.map(|offset| offset / size);
-        failure.at.subbuf.or(by_offset) == Some(slot as u64)
+    let of_slot = |finding: &Finding| {
+        let by_offset = finding.at.offset.map(|offset| offset / size);
+        finding.at.subbuf.or(by_offset) == Some(slot as u64)
     };
     let wrong: Vec<usize> = drawn
-        .failures
+        .findings
         .iter()
-        .filter(|(_, failure)| of_slot(failure))
+        .filter(|(_, finding)| of_slot(finding))
         .map(|(number, _)| *number)
         .collect();
     let current = held.is_some_and(|(.., complete)| !complete);

@@ -50,9 +50,9 @@ pub(super) fn home(actor: &Actor) -> String {
     }
 }
 
-/// Links to failures, by their numbers from 0.
-pub(super) fn marks(failures: &[usize]) -> String {
-    let links = failures.iter().map(|at| {
+/// Links to findings, by their numbers from 0.
+pub(super) fn marks(findings: &[usize]) -> String {
+    let links = findings.iter().map(|at| {
         let number = at + 1;
         format!("<a class=\"mark\" href=\"#f{number}\">✗{number}</a> ")
     });

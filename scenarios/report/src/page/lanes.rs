@@ -7,7 +7,7 @@ use super::push;
 use crate::timeline::{Kind, Row, Timeline};
 use relaybed_case::Case;
 
-/// Most rows that are drawn: those around the first failure, else the first.
+/// Most rows that are drawn: those around the first finding, else the first.
 const ROWS_MAX: usize = 600;
 const LANE: usize = 26;
 const TOP: usize = 22;
@@ -88,7 +88,7 @@ pub(super) fn lanes(text: &mut String, case: &Case, timeline: &Timeline) {
 
 /// The rows to draw.
 fn window(rows: &[Row]) -> (usize, usize) {
-    let failed = rows.iter().position(|row| !row.failures.is_empty());
+    let failed = rows.iter().position(|row| !row.findings.is_empty());
     let first = failed.map_or(0, |at| at.saturating_sub(ROWS_MAX * 2 / 3));
     let first = first.min(rows.len().saturating_sub(ROWS_MAX));
     (first, rows.len().min(first + ROWS_MAX))
@@ -166,7 +166,7 @@ fn names(text: &mut String, frame: &Frame<'_>) {
     text.push_str("</svg>\n");
 }
 
-/// Checkpoints, and failures that were seen there: lines from top to bottom.
+/// Checkpoints, and findings that were seen there: lines from top to bottom.
 fn points(text: &mut String, frame: &Frame<'_>) {
     let bottom = frame.height();
     for (index, row) in frame.rows.iter().enumerate() {
@@ -174,7 +174,7 @@ fn points(text: &mut String, frame: &Frame<'_>) {
             continue;
         }
         let x = index * frame.step + frame.step / 2;
-        let class = if row.failures.is_empty() {
+        let class = if row.findings.is_empty() {
             "point"
         } else {
             "seen"
@@ -189,7 +189,7 @@ fn points(text: &mut String, frame: &Frame<'_>) {
             format_args!(
                 "<line class=\"{class}\" x1=\"{x}\" x2=\"{x}\" y1=\"{TOP}\" y2=\"{bottom}\"/>\
                  <text x=\"{x}\" y=\"15\" text-anchor=\"{anchor}\" class=\"{}\">{}{}</text>\n",
-                if row.failures.is_empty() {
+                if row.findings.is_empty() {
                     "small"
                 } else {
                     "warn"
@@ -245,7 +245,7 @@ fn bars(text: &mut String, frame: &Frame<'_>) {
     }
 }
 
-/// Events, stops and failures.
+/// Events, stops and findings.
 fn marks(text: &mut String, frame: &Frame<'_>) {
     for (index, row) in frame.rows.iter().enumerate() {
         let Some(y) = frame.y(row) else { continue };
@@ -267,7 +267,7 @@ fn marks(text: &mut String, frame: &Frame<'_>) {
             Kind::Stop => stop(text, frame, row, (x, middle), &title),
             _ => {}
         }
-        if !row.failures.is_empty() {
+        if !row.findings.is_empty() {
             push(
                 text,
                 format_args!(
@@ -307,7 +307,7 @@ fn stop(text: &mut String, frame: &Frame<'_>, row: &Row, (x, middle): (usize, us
 }
 
 fn failed(row: &Row) -> String {
-    let numbers = row.failures.iter().map(|at| format!("✗{} ", at + 1));
+    let numbers = row.findings.iter().map(|at| format!("✗{} ", at + 1));
     numbers.collect()
 }
 

@@ -26,7 +26,7 @@ pub(super) fn table(text: &mut String, case: &Case, timeline: &Timeline) {
     let mut left_out = 0;
     for (index, row) in timeline.rows.iter().enumerate() {
         let near_end = index >= timeline.rows.len().saturating_sub(ROWS_MAX / 2);
-        if index < ROWS_MAX / 2 || near_end || !row.failures.is_empty() {
+        if index < ROWS_MAX / 2 || near_end || !row.findings.is_empty() {
             skipped(text, columns, std::mem::take(&mut left_out));
             line(text, case, timeline, row, columns);
         } else {
@@ -75,7 +75,7 @@ fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns:
         Kind::Stop => "stop",
         Kind::Operation | Kind::Begin | Kind::End => "",
     };
-    let hit = if row.failures.is_empty() { "" } else { " hit" };
+    let hit = if row.findings.is_empty() { "" } else { " hit" };
     let time = row.time_ns.map_or_else(String::new, |ns| {
         format!("{}.{}", ns / 1000, ns % 1000 / 100)
     });
@@ -121,5 +121,5 @@ fn what(case: &Case, row: &Row) -> String {
         true => String::new(),
         false => format!(" → {}", escape(&row.gave)),
     };
-    format!("{}{sign}{}{gave}", marks(&row.failures), escape(&row.what))
+    format!("{}{sign}{}{gave}", marks(&row.findings), escape(&row.what))
 }

@@ -6,14 +6,14 @@ use super::counters::Predicted;
 use super::{Kind, Row, cpu_of, words};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
-use relaybed_case::verdict::Failure;
+use relaybed_case::finding::Finding;
 
 /// Adds the rows of all operations; gives those that were never begun.
 pub(super) fn rows(
     case: &Case,
     evidence: &Evidence,
     predicted: &Predicted<'_>,
-    failures: &[Failure],
+    findings: &[Finding],
     rows: &mut Vec<Row>,
 ) -> Vec<(usize, usize)> {
     let mut never = Vec::new();
@@ -25,8 +25,8 @@ pub(super) fn rows(
                 never.push((actor, op));
                 continue;
             };
-            let of_op = |failure: &Failure| {
-                failure.at.actor.as_deref() == Some(&script.name) && failure.at.op == Some(op)
+            let of_op = |finding: &Finding| {
+                finding.at.actor.as_deref() == Some(&script.name) && finding.at.op == Some(op)
             };
             let whole = Row {
                 order: result.order_start,
@@ -38,8 +38,8 @@ pub(super) fn rows(
                 what: words::operation(case, what),
                 gave: words::result(what, result),
                 counters: predicted.behind(actor, op),
-                failures: (0..failures.len())
-                    .filter(|at| of_op(&failures[*at]))
+                findings: (0..findings.len())
+                    .filter(|at| of_op(&findings[*at]))
                     .collect(),
             };
             let ended = result.state == State::Done.code();
@@ -54,9 +54,9 @@ pub(super) fn rows(
                     false => "did not end".to_owned(),
                 },
                 counters: Vec::new(),
-                failures: match ended {
+                findings: match ended {
                     true => Vec::new(),
-                    false => whole.failures.clone(),
+                    false => whole.findings.clone(),
                 },
                 ..whole.clone()
             });

@@ -46,6 +46,7 @@ fn stops_stand_where_they_were() {
             step(1, Place::Operation { actor: 1, op: 0 }, 1),
             step(1, Place::Done, 0),
         ],
+        ..Trace::default()
     };
     insta::assert_snapshot!("table with stops", table(&case, &evidence, Some(&schedule)));
 }

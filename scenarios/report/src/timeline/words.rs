@@ -2,8 +2,11 @@
 
 use relaybed_abi::{Event, EventKind, OpResult, RB_NONE32};
 
+use relaybed_case::errno::Errno;
 use relaybed_case::evidence::Evidence;
+use relaybed_case::finding::Outcome;
 use relaybed_case::place::Place;
+use relaybed_case::pollbits::PollBits;
 use relaybed_case::{Case, Op};
 use relaybed_lang as lang;
 
@@ -33,7 +36,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 pub(super) fn result(op: &Op, result: &OpResult) -> String {
     let error = match result.error {
         0 => String::new(),
-        error => errno(error),
+        error => Errno::from(error).to_string(),
     };
     let value = result.value;
     let gave = match op {
@@ -49,7 +52,7 @@ pub(super) fn result(op: &Op, result: &OpResult) -> String {
             }
         }
         Op::FileRead { .. } | Op::FileCopy { .. } => format!("{value} bytes"),
-        Op::FilePoll { .. } => poll(value),
+        Op::FilePoll { .. } => PollBits(value).to_string(),
         Op::Open { .. } if value == 0 && error.is_empty() => "refused".to_owned(),
         Op::BufFull { .. } => match value {
             0 => "not full".to_owned(),
@@ -65,32 +68,6 @@ pub(super) fn result(op: &Op, result: &OpResult) -> String {
         (false, true) => error,
         (false, false) => format!("{gave}, then {error}"),
     }
-}
-
-/// Events that poll gave.
-fn poll(events: u64) -> String {
-    let known = [
-        (0x1, "POLLIN"),
-        (0x2, "POLLPRI"),
-        (0x4, "POLLOUT"),
-        (0x8, "POLLERR"),
-        (0x10, "POLLHUP"),
-        (0x20, "POLLNVAL"),
-        (0x40, "POLLRDNORM"),
-    ];
-    let named = known.iter().filter(|(bit, _)| events & bit != 0);
-    let names: Vec<&str> = named.map(|(_, name)| *name).collect();
-    match names.is_empty() {
-        true if events == 0 => "nothing".to_owned(),
-        true => format!("{events:#x}"),
-        false => names.join(" "),
-    }
-}
-
-/// An error number by its name.
-fn errno(error: i32) -> String {
-    let number = error.saturating_abs();
-    lang::error_name(number).map_or_else(|| format!("errno {number}"), str::to_owned)
 }
 
 /// What an event tells: what happened, and what it gave.
@@ -158,8 +135,7 @@ fn read(evidence: &Evidence, event: &Event) -> (String, String) {
     let what = "read()".to_owned();
     let got = event.produced.cast_signed();
     if got < 0 {
-        let error = i32::try_from(got).unwrap_or(i32::MIN);
-        return (what, errno(error));
+        return (what, Outcome::of_read(got).to_string());
     }
     let start = usize::try_from(event.consumed).unwrap_or(usize::MAX);
     let end = start.saturating_add(usize::try_from(got).unwrap_or(usize::MAX));

@@ -134,6 +134,7 @@ mod tests {
                 step(0, &[0, 1], 1),
                 step(1, &[0, 1], 0),
             ],
+            ..Trace::default()
         };
         let schedule = Schedule::of(&trace);
         let indices: Vec<u64> = schedule.decisions.iter().map(|d| d.index).collect();

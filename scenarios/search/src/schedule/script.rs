@@ -306,7 +306,7 @@ until = "end"
         Place::Data {
             channel: 0,
             cpu: 0,
-            field: relaybed_case::place::Field::Produced,
+            field: relaybed_case::field::Field::Produced,
             write,
         }
     }

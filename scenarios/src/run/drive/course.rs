@@ -1,25 +1,28 @@
 //! The course of one run: who goes on, up to where, and what is seen there.
 
+mod enabled;
+mod places;
+mod taking;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use relaybed_vmm::{Access, Answer, Debugger, Halted, Interrupts, signals};
+use relaybed_vmm::{Access, Debugger, Halted, signals};
 
-use super::{Stuck, TICKS_MAX};
-use crate::run::console::Console;
-use crate::run::error::{Cause, Ended};
-use crate::run::exchange::{evidence, look_at_checkpoint, put, refusal, send_nmi};
+use super::Stuck;
+use crate::run::error::Cause;
+use crate::run::exchange::put;
 use crate::run::landmarks::{Landmark, Landmarks};
-use crate::run::ram::View;
-use crate::run::stops::{CodeStop, Stops, Watched};
+use crate::run::stops::{CodeStop, Stops};
+use crate::run::watched::Watched;
 use crate::symbols::Symbols;
 use relaybed_case::Case;
-use relaybed_case::evidence::{Evidence, Observation, Planted, Setting};
+use relaybed_case::evidence::Observation;
 use relaybed_case::place::{Place, Stop};
 use relaybed_case::trace::Choice;
-use relaybed_case::trace::{Step, Trace};
+use relaybed_case::trace::{Accessed, Step, Trace};
 use relaybed_search::schedule::{InTurn, Strategy, default_next};
-use relaybed_wire::observe::{self, Mailbox, Told};
+use relaybed_wire::observe::Mailbox;
 use relaybed_wire::program::Program;
 
 /// Timer interrupts in a row that a vCPU may take while others have work: after that it waits for them.
@@ -58,7 +61,7 @@ pub(super) struct Course<'a, 'm> {
     stops: &'a Stops,
     /// Instructions that are places, by address.
     code: BTreeMap<u64, &'a CodeStop>,
-    watched: Watched,
+    watched: Watched<'a>,
     mailbox: &'a Mailbox,
     case: &'a Case,
     program: &'a Program,
@@ -97,7 +100,7 @@ impl<'a, 'm> Course<'a, 'm> {
             symbols,
             stops,
             code: stops.code.iter().filter_map(at).collect(),
-            watched: Watched::default(),
+            watched: Watched::new(symbols),
             mailbox,
             case,
             program,
@@ -132,15 +135,19 @@ impl<'a, 'm> Course<'a, 'm> {
                 return Err(Cause::Interrupted);
             }
             self.last = vcpu;
-            let place = match self.go(vcpu)? {
+            let seen = self.go(vcpu);
+            self.note_accesses(trace);
+            let place = match seen? {
                 Seen::Place(place) => place,
                 Seen::Bell if self.answer()? => return Ok(()),
                 Seen::Bell => continue,
             };
             if matches!(place, Place::Operation { .. }) {
                 begun = true;
-                let of = (self.mailbox, self.case);
-                self.watched.update(&mut self.debugger, of, self.stops)?;
+                if self.stops.recorded {
+                    let of = (self.mailbox, self.case);
+                    self.watched.update(&mut self.debugger, of)?;
+                }
             }
             let stop = Stop { vcpu, place };
             let enabled = self.enabled()?;
@@ -164,10 +171,21 @@ impl<'a, 'm> Course<'a, 'm> {
         }
     }
 
+    /// Adds the accesses since the last stop.
+    fn note_accesses(&mut self, trace: &mut Trace) {
+        let before = trace.steps.len();
+        let noted = self.watched.take().into_iter();
+        trace.accesses.extend(noted.map(|(vcpu, access)| Accessed {
+            before,
+            vcpu,
+            access,
+        }));
+    }
+
     /// Those that are set already stay.
     fn set_points(&mut self) -> Result<(), Cause> {
         for (address, landmark) in self.landmarks.iter() {
-            if landmark != Landmark::Tick || !self.stops.accesses {
+            if landmark != Landmark::Tick || !self.stops.recorded {
                 self.debugger.set_breakpoint(address)?;
             }
         }
@@ -197,10 +215,7 @@ impl<'a, 'm> Course<'a, 'm> {
                 Halted::Watchpoint { address } if address == self.mailbox.stop_word() => {
                     self.told(vcpu)?
                 }
-                Halted::Watchpoint { address } => {
-                    let place = self.watched.met(&mut self.debugger, address)?;
-                    place.map(Seen::Place)
-                }
+                Halted::Watchpoint { address } => self.accessed(vcpu, address)?.map(Seen::Place),
                 Halted::Doorbell => None,
                 Halted::Ended => return Err(Cause::Stuck(Stuck::Ended)),
                 Halted::Budget => {
@@ -236,246 +251,6 @@ impl<'a, 'm> Course<'a, 'm> {
             self.in_a_row = (vcpu, 0);
         }
         Ok(seen)
-    }
-
-    /// What a vCPU that stands before the instruction at this address has come to.
-    fn landmark(&mut self, vcpu: u32, address: u64) -> Result<Option<Seen>, Cause> {
-        let Some(landmark) = self.landmarks.at(address) else {
-            return Ok(self.code_place(vcpu, address)?.map(Seen::Place));
-        };
-        Ok(Some(Seen::Place(match landmark {
-            Landmark::Tick => self.tick(vcpu)?,
-            Landmark::Stopped => {
-                self.state(vcpu).stopped = true;
-                Place::Idle
-            }
-            Landmark::Spin => {
-                self.state(vcpu).spins = true;
-                Place::Waits
-            }
-        })))
-    }
-
-    /// What the module says that a vCPU has come to.
-    fn told(&mut self, vcpu: u32) -> Result<Option<Seen>, Cause> {
-        let told = self.mailbox.told(&View(self.debugger.paused()?.ram()))?;
-        Ok(match told {
-            None => None,
-            Some(Told::Bell) => Some(Seen::Bell),
-            Some(Told::Operation { actor, op }) => {
-                self.ticks = 0;
-                Some(Seen::Place(Place::Operation { actor, op }))
-            }
-            Some(Told::Idle) => {
-                self.state(vcpu).idle = true;
-                if self.stops.accesses {
-                    // It goes on at a timer interrupt, or because somebody woke it.
-                    self.count_tick(vcpu)?;
-                }
-                Some(Seen::Place(Place::Idle))
-            }
-        })
-    }
-
-    /// The place that begins or is this instruction.
-    fn code_place(&mut self, vcpu: u32, address: u64) -> Result<Option<Place>, Cause> {
-        let Some(stop) = self.code.get(&address).copied() else {
-            return Ok(None);
-        };
-        if stop.instructions == 0 {
-            return Ok(Some(Place::Code {
-                symbol: stop.symbol.clone(),
-                offset: stop.offset,
-            }));
-        }
-        self.state(vcpu).inside = Some(Inside {
-            begin: address,
-            instructions: 0,
-        });
-        self.further_inside(vcpu)
-    }
-
-    /// Steps a vCPU that is inside a function to the next of its places there.
-    fn further_inside(&mut self, vcpu: u32) -> Result<Option<Place>, Cause> {
-        let Some(inside) = self.state(vcpu).inside.take() else {
-            return Ok(None);
-        };
-        let Some(begun) = self.code.get(&inside.begin).copied() else {
-            return Ok(None);
-        };
-        let same = |stop: &&CodeStop| (&stop.symbol, stop.offset) == (&begun.symbol, begun.offset);
-        let later = |stop: &&CodeStop| stop.instructions > inside.instructions;
-        let stops = self.stops.code.iter().filter(same).filter(later);
-        let Some(nth) = stops.map(|stop| stop.instructions).min() else {
-            return Ok(None);
-        };
-        for _ in inside.instructions..nth {
-            self.debugger.step(vcpu)?;
-        }
-        self.state(vcpu).inside = Some(Inside {
-            instructions: nth,
-            ..inside
-        });
-        Ok(Some(Place::Instruction {
-            symbol: begun.symbol.clone(),
-            nth,
-        }))
-    }
-
-    /// A timer interrupt: of a vCPU that works, or of one that waits in a loop that is not known to.
-    fn tick(&mut self, vcpu: u32) -> Result<Place, Cause> {
-        self.count_tick(vcpu)?;
-        let (of, count) = self.in_a_row;
-        let count = if of == vcpu { count + 1 } else { 1 };
-        if count < TICKS_IN_A_ROW {
-            self.in_a_row = (vcpu, count);
-            return Ok(Place::Tick);
-        }
-        self.in_a_row = (vcpu, 0);
-        self.state(vcpu).spins = true;
-        Ok(Place::Waits)
-    }
-
-    fn count_tick(&mut self, vcpu: u32) -> Result<(), Cause> {
-        self.ticks += 1;
-        if self.ticks > TICKS_MAX {
-            let stands = self.stands();
-            return Err(Cause::Stuck(Stuck::Ticks { vcpu, stands }));
-        }
-        Ok(())
-    }
-
-    /// Lets those that stand answer the interrupts that wait for them; whether anybody did.
-    fn have_answered(&mut self, vcpu: u32) -> Result<bool, Cause> {
-        let mut answered = false;
-        for (other, state) in (0u32..).zip(self.vcpus.clone()) {
-            if other == vcpu || state.idle || state.stopped {
-                continue;
-            }
-            let landmarks = self.landmarks;
-            let stops = |at| landmarks.at(at) == Some(Landmark::Stopped);
-            let limits = (ANSWER_HALTS_MAX, self.limit);
-            let answer = self.debugger.take_interrupts(other, limits, stops)?;
-            self.state(other).stopped = answer == Answer::Left;
-            answered |= answer == Answer::Took;
-        }
-        Ok(answered)
-    }
-
-    /// Clears the breakpoints in spinning loops, or sets them again.
-    fn spin_out(&mut self, clear: bool) -> Result<(), Cause> {
-        for (address, landmark) in self.landmarks.iter() {
-            if landmark == Landmark::Spin {
-                if clear {
-                    self.debugger.clear_breakpoint(address)?;
-                } else {
-                    self.debugger.set_breakpoint(address)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// vCPUs that have work, ascending. Where none has, the one whose timer comes first.
-    fn enabled(&mut self) -> Result<Vec<u32>, Cause> {
-        let mut enabled = Vec::new();
-        let mut spinning = None;
-        let mut sleeping: Option<(u64, u32)> = None;
-        for (vcpu, state) in (0u32..).zip(self.vcpus.clone()) {
-            if state.stopped {
-                // Nothing wakes it.
-            } else if state.spins {
-                spinning = Some(vcpu);
-            } else if !state.idle {
-                enabled.push(vcpu);
-            } else {
-                let Interrupts { pending, timer } = self.debugger.interrupts(vcpu)?;
-                if pending {
-                    enabled.push(vcpu);
-                } else if let Some(timer) = timer {
-                    sleeping =
-                        Some(sleeping.map_or((timer, vcpu), |least| least.min((timer, vcpu))));
-                }
-            }
-        }
-        if enabled.is_empty() {
-            let next = spinning.or(sleeping.map(|(_, vcpu)| vcpu));
-            let Some(next) = next else {
-                let stands = self.stands();
-                return Err(Cause::Stuck(Stuck::Asleep { stands }));
-            };
-            enabled.push(next);
-        }
-        Ok(enabled)
-    }
-
-    /// What the module is about to ring for: whether the program is through. What else it asks for is served.
-    fn answer(&mut self) -> Result<bool, Cause> {
-        let paused = self.debugger.paused()?;
-        let now = self.mailbox.handshake(&View(paused.ram()))?;
-        if now.done_seq == now.request_seq {
-            refusal(&now)?;
-            return Ok(true);
-        }
-        if now.is_at_checkpoint() {
-            let seen = look_at_checkpoint(paused, self.mailbox, self.case, self.program)?;
-            self.observations.push(seen);
-        }
-        if now.awaits_nmi() {
-            send_nmi(paused, self.mailbox, self.case)?;
-        }
-        Ok(false)
-    }
-
-    /// Takes the evidence, and the machine's digest if it is wished for.
-    pub(super) fn take(
-        &mut self,
-        driven: Result<(), Cause>,
-        (setting, plant): (&Setting, Option<Planted>),
-        console: &Console,
-        digest: bool,
-    ) -> Result<(Evidence, Option<String>), Ended> {
-        let mut observations = std::mem::take(&mut self.observations);
-        let gather = |run: &mut Self, observations| -> Result<Evidence, Cause> {
-            let view = View(run.debugger.paused()?.ram());
-            let parts = observe::evidence_parts(&view, run.mailbox, run.case)?;
-            let console = console.since_mark();
-            Ok(evidence(setting, plant, observations, parts, console))
-        };
-        let ended = |run: &mut Self, cause, observations| Ended {
-            cause,
-            evidence: gather(run, observations).ok().map(Box::new),
-        };
-        let last = driven.and_then(|()| {
-            let view = View(self.debugger.paused()?.ram());
-            Ok(observe::observation(
-                &view,
-                self.mailbox,
-                self.case,
-                None,
-                None,
-            )?)
-        });
-        let last = match last {
-            Ok(last) => last,
-            Err(cause) => return Err(ended(self, cause, observations)),
-        };
-        observations.push(last);
-        let word = if digest {
-            let word = self.debugger.digest().map_err(Cause::from);
-            Some(word.map_err(|cause| Ended {
-                cause,
-                evidence: None,
-            })?)
-        } else {
-            None
-        };
-        let evidence = gather(self, observations);
-        let evidence = evidence.map_err(|cause| Ended {
-            cause,
-            evidence: None,
-        })?;
-        Ok((evidence, word))
     }
 
     fn state(&mut self, vcpu: u32) -> &mut Vcpu {

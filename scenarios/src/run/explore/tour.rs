@@ -6,10 +6,11 @@ use std::time::Instant;
 use super::blocks::Ran;
 use crate::run::drive::Controlled;
 use crate::run::error::SessionError;
-use crate::run::shown::{Shown, label};
+use crate::run::shown::Shown;
 use crate::run::suite::millis;
+use relaybed_case::finding::{Code, Label};
 use relaybed_case::select::Loaded;
-use relaybed_case::verdict::Verdict;
+use relaybed_case::verdict::{Property, Verdict};
 use relaybed_report::exit::Exit;
 use relaybed_report::{Explored, Found};
 use relaybed_search::schedule::{Alike, Coverage, Strategy};
@@ -33,19 +34,44 @@ pub(super) struct Tour<'a> {
 pub enum Until {
     /// At the first finding of any kind.
     Any,
-    /// At the first that is named so, or whose name begins so: `K2`, `integrity`. Others are counted.
-    Named(String),
+    /// At the first of this kind. Others are counted.
+    First(Wanted),
     /// Never: all are counted.
     Never,
+}
+
+/// A kind of finding that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A known issue, alone or among others.
+    Known(String),
+    /// A finding with this code.
+    Code(Code),
+    /// A finding of this property.
+    Property(Property),
+}
+
+impl Wanted {
+    /// Whether a finding is of this kind.
+    fn is(&self, label: &Label) -> bool {
+        match (self, label) {
+            (Self::Known(wanted), Label::Known(ids)) => ids.split('+').any(|id| id == wanted),
+            (Self::Code(code), Label::Finding(found)) => found.code == *code,
+            (Self::Property(property), Label::Finding(found)) => {
+                found.code.property() == Some(*property)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What was found in one scenario.
 #[derive(Default)]
 struct Findings {
     /// The first of each kind, by what it is, and how often it came.
-    kinds: BTreeMap<String, (Finding, u64)>,
+    kinds: BTreeMap<Label, (Finding, u64)>,
     /// Kinds that showed in a block, and not when their schedule was run on a machine of its own.
-    fleeting: BTreeMap<String, u64>,
+    fleeting: BTreeMap<Label, u64>,
 }
 
 /// One run that shows something, on a machine of its own.
@@ -80,7 +106,7 @@ impl<'a> Tour<'a> {
         self.coverage.add(&shown.trace);
         // What cannot be run once cannot be run again.
         self.stopped |= shown.exit == Exit::SetUp;
-        if let Some(label) = label(&shown.verdict) {
+        if let Some(label) = Label::of(&shown.verdict) {
             self.found(label, seed, shown);
         }
     }
@@ -91,7 +117,7 @@ impl<'a> Tour<'a> {
         let Ran { mut drawn, shown } = ran;
         self.coverage.add(&shown.trace);
         self.stopped |= shown.exit == Exit::SetUp;
-        let Some(wanted) = label(&shown.verdict) else {
+        let Some(wanted) = Label::of(&shown.verdict) else {
             return Ok(());
         };
         let seed = Some(drawn.seed);
@@ -104,7 +130,7 @@ impl<'a> Tour<'a> {
             let Some(again) = self.run(strategy)? else {
                 return Ok(());
             };
-            match label(&again.verdict) {
+            match Label::of(&again.verdict) {
                 Some(label) if label == wanted => {
                     self.found(label, seed, again);
                     return Ok(());
@@ -118,7 +144,7 @@ impl<'a> Tour<'a> {
         Ok(())
     }
 
-    fn found(&mut self, label: String, seed: Option<u64>, shown: Shown) {
+    fn found(&mut self, label: Label, seed: Option<u64>, shown: Shown) {
         let number = self.coverage.covered().runs;
         let finding = Finding {
             seed,
@@ -134,7 +160,7 @@ impl<'a> Tour<'a> {
         self.stopped
             || match &self.until {
                 Until::Any => kinds.next().is_some(),
-                Until::Named(name) => kinds.any(|kind| kind.starts_with(name.as_str())),
+                Until::First(wanted) => kinds.any(|label| wanted.is(label)),
                 Until::Never => false,
             }
     }
@@ -184,19 +210,19 @@ impl<'a> Tour<'a> {
         figures.switched += covered.switched;
         figures.busy_ms += millis(busy);
         for (label, (finding, times)) in &self.findings.kinds {
-            let found = figures.findings.entry(label.clone()).or_insert(Found {
+            let found = figures.findings.entry(label.to_string()).or_insert(Found {
                 times: 0,
                 first: finding.number,
             });
             found.times += times;
         }
         for (label, times) in &self.findings.fleeting {
-            *figures.fleeting.entry(label.clone()).or_default() += times;
+            *figures.fleeting.entry(label.to_string()).or_default() += times;
         }
     }
 }
 
-fn told((label, (finding, times)): (&String, &(Finding, u64))) -> String {
+fn told((label, (finding, times)): (&Label, &(Finding, u64))) -> String {
     let who = match finding.seed {
         None => "by the default schedule".to_owned(),
         Some(seed) => format!("by seed {seed}, number {}", finding.number),
@@ -210,8 +236,8 @@ fn told((label, (finding, times)): (&String, &(Finding, u64))) -> String {
 impl Findings {
     /// The one that was looked for; else a failure before a known issue, then the first.
     fn worst(&mut self, until: &Until) -> Option<Finding> {
-        let rank = |label: &str, finding: &Finding| {
-            let wanted = matches!(until, Until::Named(name) if label.starts_with(name.as_str()));
+        let rank = |label: &Label, finding: &Finding| {
+            let wanted = matches!(until, Until::First(wanted) if wanted.is(label));
             let known = !matches!(finding.shown.verdict, Verdict::Failed { .. });
             (!wanted, known, finding.number)
         };

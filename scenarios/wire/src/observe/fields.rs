@@ -6,10 +6,10 @@ use super::layout::Slot;
 use super::ram::{aligned, fill, get};
 use super::{Mailbox, ObserveError, Ram, Where};
 use relaybed_case::Case;
-use relaybed_case::place::Field;
+use relaybed_case::field::Field;
 
-/// Entries of a padding array that are looked for: as many sub-buffers as a scenario about it has.
-const PADDINGS_MAX: u64 = 16;
+/// Entries of a padding array that are looked for, the first ones: more than any scenario about races has.
+const PADDINGS_MAX: u64 = 64;
 
 /// One member of one open channel's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,16 @@ pub struct FieldPlace {
     pub channel: u32,
     /// Whose channel buffer it is.
     pub cpu: u32,
-    /// Which member, or one entry of it.
+    /// Which member.
     pub field: Field,
+    /// Which entry of it, of the padding array.
+    pub slot: Option<u32>,
     /// Guest-physical address, a multiple of `len`.
     pub address: u64,
     /// Its size in bytes: 4 or 8.
     pub len: u8,
+    /// What its value counts from: of an address in the buffer where the buffer begins, else 0.
+    pub base: u64,
 }
 
 /// All of them, of every channel of the case that is open now.
@@ -47,15 +51,16 @@ pub fn field_places(
         let bufs = (0u32..).zip(&entry.bufs);
         for (cpu, buf) in bufs.filter(|(_, buf)| buf.buf_pa != 0) {
             let at = Where::Buffer(index, cpu);
-            buffer(mailbox, buf, spec.n_subbufs, at, |field, address, len| {
-                places.push(FieldPlace {
-                    channel: u32::try_from(index).unwrap_or(u32::MAX),
-                    cpu,
-                    field,
-                    address,
-                    len,
-                });
-            })?;
+            let place = FieldPlace {
+                channel: u32::try_from(index).unwrap_or(u32::MAX),
+                cpu,
+                field: Field::Data,
+                slot: None,
+                address: buf.buf_pa,
+                len: 8,
+                base: 0,
+            };
+            buffer((ram, mailbox), buf, spec.n_subbufs, at, place, &mut places)?;
             // Every CPU's slot leads to the same buffer.
             if global {
                 break;
@@ -65,16 +70,25 @@ pub fn field_places(
     Ok(places)
 }
 
+/// Adds the members of one buffer, each made of `any`, which says whose it is.
 fn buffer(
-    mailbox: &Mailbox,
+    (ram, mailbox): (&dyn Ram, &Mailbox),
     buf: &DirBuf,
     n_subbufs: u64,
     at: Where,
-    mut each: impl FnMut(Field, u64, u8),
+    any: FieldPlace,
+    places: &mut Vec<FieldPlace>,
 ) -> Result<(), ObserveError> {
     let layout = &mailbox.buf;
     aligned(buf.buf_pa, 8, "struct rchan_buf", at)?;
     aligned(buf.padding_pa, 8, "the padding array", at)?;
+    let (start, _) = layout.start.place();
+    let start = get(
+        ram,
+        buf.buf_pa.saturating_add(start),
+        "struct rchan_buf",
+        at,
+    )?;
     let members: [(Field, Slot); 6] = [
         (Field::Data, layout.data),
         (Field::Offset, layout.offset),
@@ -85,15 +99,29 @@ fn buffer(
     ];
     for (field, slot) in members {
         let (offset, len) = slot.place();
-        each(field, buf.buf_pa.saturating_add(offset), len);
+        places.push(FieldPlace {
+            field,
+            address: buf.buf_pa.saturating_add(offset),
+            len,
+            base: if field == Field::Data { start } else { 0 },
+            ..any
+        });
     }
-    for entry in 0..n_subbufs.min(PADDINGS_MAX) {
-        each(Field::Padding, buf.padding_pa.saturating_add(8 * entry), 8);
+    for (entry, address) in (0u32..).zip((buf.padding_pa..).step_by(8)) {
+        if u64::from(entry) >= n_subbufs.min(PADDINGS_MAX) {
+            break;
+        }
+        places.push(FieldPlace {
+            field: Field::Padding,
+            slot: Some(entry),
+            address,
+            ..any
+        });
     }
     Ok(())
 }
 
-/// What is there now.
+/// What is there now, counted from the place's base.
 ///
 /// # Errors
 /// [`ObserveError::OutOfRam`].
@@ -108,5 +136,5 @@ pub fn field_value(ram: &dyn Ram, place: &FieldPlace) -> Result<u64, ObserveErro
         "a member of struct rchan_buf",
         at,
     )?;
-    Ok(u64::from_le_bytes(word))
+    Ok(u64::from_le_bytes(word).wrapping_sub(place.base))
 }

@@ -63,6 +63,7 @@ pub fn load(dir: &Path) -> Result<(Case, Evidence, Extra), StoreError> {
         console: console(&mut folder)?,
         taint_before: index.taint_before,
         taint_after: index.taint_after,
+        trace: None,
     };
     let misfit = |what| StoreError::Shape {
         path: folder.index_path.clone(),
@@ -70,17 +71,16 @@ pub fn load(dir: &Path) -> Result<(Case, Evidence, Extra), StoreError> {
     };
     check::shape(&case, &evidence).map_err(misfit)?;
     fill_buffers(&mut folder, &mut evidence)?;
-    let mut extra = index.extra;
     if folder.unread.contains_key(SCHEDULE) {
         let (path, text) = folder.read(SCHEDULE, TEXT_MAX)?;
-        extra.schedule = Some(schedule::parse(&path, &text, &case)?);
+        evidence.trace = Some(schedule::parse(&path, &text, &case)?);
     }
     match folder.unread.into_keys().next() {
         Some(name) => Err(StoreError::Strange {
             path: folder.index_path,
             name,
         }),
-        None => Ok((case, evidence, extra)),
+        None => Ok((case, evidence, index.extra)),
     }
 }
 

@@ -6,7 +6,6 @@ use relaybed_abi::{ChanState, Event, OpResult};
 use serde::{Deserialize, Serialize};
 
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Observation, Setting};
-use relaybed_case::trace::Trace;
 
 /// Version of everything in an evidence folder; grows with any change of meaning.
 pub(super) const FORMAT: u32 = 1;
@@ -32,9 +31,6 @@ pub struct Extra {
     /// Anything else worth keeping, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
-    /// Who went on at each stop, of a run under control; in a file of its own.
-    #[serde(skip)]
-    pub schedule: Option<Trace>,
 }
 
 /// `evidence.json`.

@@ -117,7 +117,7 @@ fn write_all(
             }
         }
     }
-    if let Some(trace) = &extra.schedule {
+    if let Some(trace) = &evidence.trace {
         let path = dir.join(SCHEDULE);
         let text = schedule::text(trace);
         writer.put(

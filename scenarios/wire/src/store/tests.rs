@@ -10,9 +10,11 @@ use zerocopy::FromZeros;
 
 use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE};
 use super::{Extra, StoreError, load, save};
+use relaybed_case::access::{Access, AccessKind, Code};
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, OwnRelay, Setting};
-use relaybed_case::place::{Field, Place as At, Stop};
-use relaybed_case::trace::{Step, Trace};
+use relaybed_case::field::Field;
+use relaybed_case::place::{Place as At, Stop};
+use relaybed_case::trace::{Accessed, Step, Trace};
 use relaybed_case::{Actor, Case, Channel, Context, Files, Mode, Op, Place};
 
 const SOURCE: &str = "summary = \"A case.\"\n";
@@ -129,6 +131,7 @@ fn evidence() -> Evidence {
         console: "[    0.0] Linux\u{fffd}\n".to_owned(),
         taint_before: 0x1000,
         taint_after: 0x1001,
+        trace: Some(trace()),
     }
 }
 
@@ -140,7 +143,6 @@ fn extra() -> Extra {
         seed: 3,
         duration_ms: 12,
         notes,
-        schedule: Some(trace()),
         ..Extra::default()
     }
 }
@@ -170,6 +172,27 @@ fn trace() -> Trace {
     };
     Trace {
         steps: places.into_iter().map(step).collect(),
+        accesses: vec![access(2, None), access(2, Some(1)), access(5, None)],
+    }
+}
+
+fn access(before: usize, slot: Option<u32>) -> Accessed {
+    Accessed {
+        before,
+        vcpu: 1,
+        access: Access {
+            channel: 0,
+            cpu: 1,
+            field: slot.map_or(Field::Produced, |_| Field::Padding),
+            slot,
+            kind: AccessKind::LoadAndStore,
+            before: 7,
+            after: u64::MAX,
+            by: Code {
+                symbol: "relay_switch_subbuf".to_owned(),
+                offset: 0x52,
+            },
+        },
     }
 }
 
@@ -388,18 +411,18 @@ fn a_schedule_is_one_that_the_case_could_have_had() {
             forge(dir, SCHEDULE, format!("{head}\n{line}\n").as_bytes());
         }
     };
-    let one = "{\"format\": 1, \"steps\": 1}";
+    let one = "{\"format\": 2, \"steps\": 1, \"accesses\": 0}";
     assert_named(
         with(|_| {}, ""),
         "schedule.json\" cannot be understood (line 1)",
     );
     assert_named(
-        with(|_| {}, "{\"format\": 2, \"steps\": 1}"),
-        "has format 2",
+        with(|_| {}, "{\"format\": 1, \"steps\": 1}"),
+        "has format 1",
     );
     assert_named(
-        with(|_| {}, "{\"format\": 1, \"steps\": 2}"),
-        "it has 1 steps and says 2",
+        with(|_| {}, "{\"format\": 2, \"steps\": 2, \"accesses\": 0}"),
+        "it has 1 steps and 0 accesses, and says 2 and 0",
     );
     assert_named(
         with(|step| step.next = 3, one),
@@ -424,6 +447,39 @@ fn a_schedule_is_one_that_the_case_could_have_had() {
         };
     };
     assert_named(with(place, one), "no channel 1");
+}
+
+#[test]
+fn accesses_are_ones_that_the_run_could_have_had() {
+    let with = |change: fn(&mut Accessed)| {
+        move |dir: &Path| {
+            let mut lines = "{\"format\": 2, \"steps\": 0, \"accesses\": 2}\n".to_owned();
+            let mut accessed = access(0, None);
+            lines += &serde_json::to_string(&accessed).unwrap();
+            lines += "\n";
+            change(&mut accessed);
+            lines += &serde_json::to_string(&accessed).unwrap();
+            forge(dir, SCHEDULE, lines.as_bytes());
+        }
+    };
+    type Change = fn(&mut Accessed);
+    let cases: [(Change, &str); 6] = [
+        (
+            |one| one.before = 1,
+            "an access before stop 1 is in no order",
+        ),
+        (|one| one.vcpu = u32::MAX, "no machine has vCPU"),
+        (|one| one.access.channel = 1, "no channel 1"),
+        (|one| one.access.slot = Some(0), "has no entry Some(0)"),
+        (|one| one.access.field = Field::Padding, "has no entry None"),
+        (
+            |one| one.access.kind = AccessKind::Load,
+            "a load of produced found 7",
+        ),
+    ];
+    for (change, named) in cases {
+        assert_named(with(change), named);
+    }
 }
 
 proptest! {

@@ -52,6 +52,7 @@ fn other_work_and_other_lengths_are_divergences_too() {
 
     let cut = Trace {
         steps: trace.steps[..length - 3].to_vec(),
+        ..Trace::default()
     };
     let mut replay = Replay::new(&cut);
     run(&lost_update(), &mut replay);
@@ -138,7 +139,10 @@ proptest! {
     fn every_number_of_stops_has_its_marks(count in 0_usize..200) {
         let one = recorded(0);
         let steps = one.steps.iter().cycle().take(count).cloned().collect();
-        let marks = Marks::of(&Trace { steps });
+        let marks = Marks::of(&Trace {
+            steps,
+            ..Trace::default()
+        });
         prop_assert_eq!(marks.digests.len() as u64, Marks::count(count as u64));
         prop_assert!(marks.digests.len() <= 16);
     }

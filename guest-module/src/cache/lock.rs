@@ -1,0 +1,116 @@
+//! One maker at a time: locks by name, and the remains of makers that died.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::mpsc;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Cache, CacheError, io_error, remove, trust};
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// Held while the lock file is open; given up by dropping it, or by dying.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "holding the file is holding the lock")] File);
+
+impl Cache {
+    /// Waits for the lock of this name.
+    ///
+    /// # Errors
+    /// The lock's file cannot be had, or the process was asked to end while it waited.
+    pub(crate) fn lock(&self, name: &str, progress: &dyn Progress) -> Result<Lock, CacheError> {
+        let mut file = self.lock_file(name)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let step = progress.begin(&format!("waiting for another process ({name})"), None);
+            let path = self.root().join("locks").join(name);
+            file = wait_for(file).map_err(io_error("lock", &path))?;
+            step.finish();
+        }
+        self.sweep(name);
+        Ok(Lock(file))
+    }
+
+    /// The lock of this name if nobody holds it.
+    pub(crate) fn lock_if_free(&self, name: &str) -> Option<Lock> {
+        let file = self.lock_file(name).ok()?;
+        let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        free.then_some(Lock(file))
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, CacheError> {
+        let dir = self.root().join("locks");
+        trust::folder(&dir)?;
+        let path = dir.join(name);
+        let open = || {
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true).open(&path)
+        };
+        let file = open().or_else(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => {
+                fs::remove_dir_all(&path)?;
+                open()
+            }
+            _ => Err(error),
+        });
+        file.map_err(io_error("open", &path))
+    }
+
+    /// Removes what makers that died have left: folders whose lock nobody holds.
+    pub(crate) fn sweep(&self, held: &str) {
+        let Ok(leftovers) = fs::read_dir(self.root().join("tmp")) else {
+            return;
+        };
+        for leftover in leftovers.flatten() {
+            let name = leftover.file_name().to_string_lossy().into_owned();
+            let lock = (name != held).then(|| self.lock_if_free(&name));
+            if !matches!(lock, Some(None)) {
+                // Whoever comes to need the place will report if it cannot be had.
+                drop(remove(&leftover.path()));
+            }
+        }
+    }
+}
+
+/// Waits for the lock on a file, but no longer than until the process is asked to end.
+fn wait_for(file: File) -> io::Result<File> {
+    let (granted, report) = UnixStream::pair()?;
+    // The system call cannot be given up, so it waits on a thread of its own. Where nobody wants the lock any
+    // more, the thread gives it back as soon as it has it, or ends with the process.
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || {
+        let locked = flock(&file, FlockOperation::LockExclusive).map(|()| file);
+        let _ = sender.send(locked);
+        drop(report);
+    })?;
+    interrupt::wait(granted.as_fd(), None)?;
+    let gone = |_| io::Error::other("the thread that waits for the lock is gone");
+    Ok(receiver.recv().map_err(gone)??)
+}
+
+/// A folder under `tmp/`, gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    pub(super) fn claimed(path: std::path::PathBuf) -> Result<Self, CacheError> {
+        remove(&path)?;
+        trust::folder(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // The next holder of its lock removes what cannot be removed now.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether relay as the kernels have it gives the evidence, and by which of its defects.
+//!
+//! The twin is led along what the evidence says of the order: each operation begins and ends at its
+//! place in the machine-wide count, callbacks and calls of `read()` have theirs. Where operations
+//! overlap, their effects are tried in every order that this allows, up to a bound. Each answer is
+//! compared as it comes, and the end in full: counts, paddings, bytes, callbacks, files.
+
+mod agree;
+mod fired;
+mod forging;
+mod label;
+mod line;
+mod marks;
+mod polls;
+mod search;
+mod stepping;
+mod task;
+
+use relaybed_twin::Defects;
+
+use super::checks;
+use super::matter::{Matter, Report};
+pub(super) use fired::Fired;
+pub(super) use forging::one_run;
+use marks::Marks;
+use search::{SWITCHES, Search};
+use stepping::{Stepping, built};
+use task::Policy;
+
+/// A way in which the twin gives the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Explanation {
+    /// The defects without which it would have been right: the fewest whose fix keeps the contract.
+    pub(super) met: Defects,
+}
+
+/// Explains the evidence by relay with these defects, within a bound.
+pub(super) fn explain(matter: &Matter<'_>, defects: Defects) -> Option<Explanation> {
+    let marks = Marks::of(matter)?;
+    let built = built(matter.evidence.setting.linux_version, defects);
+    let look = |policy: Policy, switches: u32| {
+        let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
+        state.policy = policy;
+        state.run.start();
+        Search::new(matter, &marks, switches).from(state, 0)
+    };
+    let met = if marks.met.is_empty() {
+        look(Policy::ALL[0], 0)
+    } else {
+        let mut tries = SWITCHES
+            .iter()
+            .flat_map(|switches| Policy::ALL.map(|policy| (policy, *switches)));
+        tries.find_map(|(policy, switches)| look(policy, switches))
+    };
+    met.map(|met| Explanation { met })
+}
+
+/// The checks that leave nothing open where everything is predicted.
+const EQUAL: &[super::run::Checker] = &[
+    checks::health::check,
+    checks::evidence::check,
+    checks::reading::check,
+    checks::lifetime::check,
+    checks::notification::check,
+    checks::model::check,
+];
+
+/// Whether the evidence is what was predicted, in everything.
+fn is_equal(matter: &Matter<'_>, prediction: &relaybed_contract::Prediction) -> bool {
+    let own = Matter::new(matter.case, prediction, matter.evidence, matter.writers);
+    let mut report = Report::default();
+    EQUAL.iter().all(|check| {
+        check(&own, &mut report);
+        report.findings.is_empty()
+    })
+}

@@ -1,0 +1,322 @@
+//! Looking for an order that gives the evidence: depth first, from mark to mark.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use relaybed_case::{Case, Op};
+use relaybed_contract::Simulation;
+use relaybed_contract::order::At;
+use relaybed_contract::predict::bound;
+use relaybed_twin::{Defects, Sites};
+
+use super::agree::{agrees, is_call, is_returned};
+use super::fired::Fired;
+use super::label;
+use super::line::{Line, seen};
+use super::marks::{Mark, Marks};
+use super::stepping::Stepping;
+use super::task::Holds;
+use crate::matter::Matter;
+
+/// Effects that are tried, over all orders. A bound in steps is the same on every host.
+const STEPS_MAX: u32 = 200_000;
+
+/// Orders that give the evidence and by which no defect can be named, before the search gives up.
+const UNNAMED_MAX: u32 = 32;
+
+/// Switches from one operation to another in the middle of its accesses: few are tried before many.
+pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
+
+/// A search under way.
+pub(super) struct Search<'m, 'a> {
+    matter: &'m Matter<'a>,
+    marks: &'m Marks,
+    steps: u32,
+    /// Switches in the middle of accesses that an order may have.
+    switches: u32,
+    /// States from which nothing was found.
+    dead: HashSet<u64>,
+    /// Orders that give the evidence and that nothing can be said of, at most.
+    unnamed: u32,
+}
+
+impl<'m, 'a> Search<'m, 'a> {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
+        Self {
+            matter,
+            marks,
+            steps: STEPS_MAX,
+            switches,
+            dead: HashSet::new(),
+            unnamed: UNNAMED_MAX,
+        }
+    }
+
+    /// Tries all orders from here on; `next` is the first mark that was not passed.
+    pub(super) fn from(&mut self, mut state: Stepping<'_>, mut next: usize) -> Option<Defects> {
+        loop {
+            let Some(mark) = self.marks.all.get(next).copied() else {
+                return self.is_it(state);
+            };
+            if self.is_due(&state, mark) {
+                // Others that are under way may come first where this has an effect of its own.
+                if self.has_effect(&state, mark)
+                    && let Some(found) = self.others_first(&state, mark, next)
+                {
+                    return Some(found);
+                }
+                self.pass(&mut state, mark)?;
+                next += 1;
+                continue;
+            }
+            let moves = self.moves(&state, mark);
+            let [first, others @ ..] = &moves[..] else {
+                return None;
+            };
+            if others.is_empty() || self.is_alone(&state, *first) {
+                self.apply(&mut state, *first)?;
+                continue;
+            }
+            if !self.is_new(&state, next) {
+                return None;
+            }
+            for fired in &moves {
+                let mut branch = state.clone();
+                if self.apply(&mut branch, *fired).is_some()
+                    && let Some(found) = self.from(branch, next)
+                {
+                    return Some(found);
+                }
+            }
+            return None;
+        }
+    }
+
+    /// Whether the mark can be passed now.
+    fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
+        let holds = |at: At| state.task(at).map(|index| state.tasks[index].holds);
+        match mark {
+            Mark::Begin(_) => true,
+            Mark::End(at) => state
+                .task(at)
+                .is_none_or(|index| state.tasks[index].is_over()),
+            Mark::Called(at) => holds(at).is_none_or(|holds| holds == Holds::Called),
+            Mark::Read(at) => holds(at).is_none_or(|holds| holds == Holds::Returned),
+            Mark::Stalled(at) => holds(at).is_none_or(|holds| holds == Holds::Stalled),
+        }
+    }
+
+    /// Whether passing it changes what others find.
+    fn has_effect(&self, state: &Stepping<'_>, mark: Mark) -> bool {
+        match mark {
+            Mark::End(at) => state.task(at).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Others that are under way take effect before the mark does.
+    fn others_first(&mut self, state: &Stepping<'_>, mark: Mark, next: usize) -> Option<Defects> {
+        let (Mark::Begin(at) | Mark::End(at)) = mark else {
+            return None;
+        };
+        let others = self.rivals(state, at);
+        if others.is_empty() || !self.is_new(state, next) {
+            return None;
+        }
+        for other in others {
+            let mut branch = state.clone();
+            if self.apply(&mut branch, other).is_some()
+                && let Some(found) = self.from(branch, next)
+            {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
+        let op = |at: At| &self.matter.case.actors[at.actor].ops[at.op];
+        match mark {
+            Mark::Begin(at) => match op(at) {
+                Op::FilePoll { .. } => self.apply(state, Fired::Polls(at)),
+                Op::CpuOn { .. } => self.apply(state, Fired::Prepared(at)),
+                _ if self.marks.met.contains(&at) => self.apply(state, Fired::Starts(at)),
+                _ => {
+                    state.open.push(at);
+                    Some(())
+                }
+            },
+            Mark::End(at) => match op(at) {
+                Op::FilePoll { .. } => self.apply(state, Fired::Polled(at)),
+                Op::CpuOn { .. } => self.apply(state, Fired::Online(at)),
+                _ if state.task(at).is_some() => self.apply(state, Fired::Ends(at)),
+                _ if state.open.contains(&at) => self.apply(state, Fired::Done(at)),
+                _ => Some(()),
+            },
+            Mark::Called(at) | Mark::Stalled(at) | Mark::Read(at) => {
+                if let Some(index) = state.task(at) {
+                    state.tasks[index].pass();
+                }
+                Some(())
+            }
+        }
+    }
+
+    /// What may come next so that the mark is reached: first whose mark it is.
+    fn moves(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
+        let (Mark::Begin(at)
+        | Mark::End(at)
+        | Mark::Called(at)
+        | Mark::Read(at)
+        | Mark::Stalled(at)) = mark;
+        let free = |at: At| {
+            let index = state.task(at);
+            index.is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over))
+        };
+        let own = free(at).then_some(Fired::Step(at, state.policy.merged));
+        own.into_iter().chain(self.rivals(state, at)).collect()
+    }
+
+    /// Others that are under way and touch what the operation touches.
+    fn rivals(&self, state: &Stepping<'_>, at: At) -> Vec<Fired> {
+        let mine = touched(self.matter.case, at);
+        let meets = |other: At| {
+            let theirs = touched(self.matter.case, other);
+            other != at && (mine.is_none() || theirs.is_none() || mine == theirs)
+        };
+        let free = |holds: Holds| holds == Holds::No;
+        let steps = state
+            .tasks
+            .iter()
+            .filter(|task| free(task.holds) && meets(task.at));
+        let whole = state.open.iter().filter(|open| meets(**open));
+        steps
+            .map(|task| Fired::Step(task.at, state.policy.merged))
+            .chain(whole.map(|at| Fired::Done(*at)))
+            .collect()
+    }
+
+    /// Whether what comes next concerns nobody else, so that nothing is lost if it comes at once.
+    fn is_alone(&self, state: &Stepping<'_>, fired: Fired) -> bool {
+        match fired {
+            Fired::Step(at, _) => state
+                .task(at)
+                .is_some_and(|index| state.tasks[index].is_local()),
+            _ => false,
+        }
+    }
+
+    /// Whether nothing was tried from this state before.
+    fn is_new(&mut self, state: &Stepping<'_>, next: usize) -> bool {
+        let mut hash = DefaultHasher::new();
+        next.hash(&mut hash);
+        (state.last, state.switches).hash(&mut hash);
+        state.open.hash(&mut hash);
+        for task in &state.tasks {
+            task.fingerprint(&mut hash);
+            if let Some((channel, cpu)) = task.key() {
+                let buffers = state.run.live.get(channel).map(|live| &live.buffers);
+                if let Some(buffer) = buffers.and_then(|buffers| buffers.get(cpu)) {
+                    let counts = (buffer.produced.0, buffer.consumed.0, buffer.offset);
+                    let rest = (buffer.data.0, buffer.bytes_consumed, buffer.calls);
+                    (counts, rest, &buffer.padding, buffer.completed_bytes).hash(&mut hash);
+                    for piece in buffer.subbufs.iter().flat_map(|subbuf| &subbuf.old) {
+                        (piece.source, piece.start, piece.len).hash(&mut hash);
+                    }
+                }
+            }
+        }
+        self.dead.insert(hash.finish())
+    }
+
+    /// Has it take effect; `None` where its answer is not what was seen, or the bound is reached.
+    fn apply(&mut self, state: &mut Stepping<'_>, fired: Fired) -> Option<()> {
+        self.steps = self.steps.checked_sub(1)?;
+        if let Fired::Done(at) = fired {
+            state.open.retain(|open| *open != at);
+        }
+        if let Fired::Step(at, merged) = fired {
+            return self.apply_step(state, at, merged);
+        }
+        let Some(at) = state.fire(fired, |at| seen(self.matter, at)) else {
+            return Some(());
+        };
+        let case = self.matter.case;
+        let guests =
+            (0..case.actors.len()).filter(|actor| case.is_nested_on(*actor, at.actor, at.op));
+        let agree =
+            |at: At, run: &Simulation<'_>| agrees(self.matter, at, &run.done.ops[at.actor][at.op]);
+        let all = guests
+            .flat_map(|actor| (0..case.actors[actor].ops.len()).map(move |op| At { actor, op }))
+            .chain([at])
+            .all(|at| agree(at, &state.run));
+        all.then_some(())
+    }
+
+    /// One access; callbacks and calls of `read()` are compared as they come.
+    fn apply_step(&mut self, state: &mut Stepping<'_>, at: At, merged: Sites) -> Option<()> {
+        let goes_on = |last: At| {
+            let index = state.task(last);
+            last != at && index.is_some_and(|index| state.tasks[index].holds == Holds::No)
+        };
+        state.switches += u32::from(state.last.is_some_and(goes_on));
+        state.last = Some(at);
+        if state.switches > self.switches {
+            return None;
+        }
+        let key = state.task(at).and_then(|index| state.tasks[index].key());
+        let before = calls(state, key);
+        state.fire(Fired::Step(at, merged), |_| (0, 0));
+        if let (Some(key), Some(before)) = (key, before)
+            && calls(state, Some(key)) > Some(before)
+        {
+            let call = &state.run.done.calls[key.0][key.1].as_ref()?[before];
+            is_call(self.matter, key, before, call).then_some(())?;
+        }
+        let index = state.task(at)?;
+        let task = &state.tasks[index];
+        if task.holds == Holds::Returned {
+            let (number, read) = task.returned()?;
+            is_returned(self.matter, at, number, read).then_some(())?;
+        }
+        Some(())
+    }
+
+    /// The end: everything is compared, and the defects are named by which it came to this.
+    fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
+        let line = Line::of(&state);
+        let defects = state.built.defects;
+        if !super::is_equal(self.matter, &state.finish()) {
+            return None;
+        }
+        let met = label::met(self.matter, &line, defects);
+        if met.is_none() {
+            self.unnamed = self.unnamed.checked_sub(1)?;
+            if self.unnamed == 0 {
+                self.steps = 0;
+            }
+        }
+        met
+    }
+}
+
+/// How many calls of a buffer's callback there were.
+fn calls(state: &Stepping<'_>, key: Option<(usize, usize)>) -> Option<usize> {
+    let (channel, cpu) = key?;
+    let calls = state.run.done.calls.get(channel)?.get(cpu)?.as_ref()?;
+    Some(calls.len())
+}
+
+/// The channel that an operation touches; `None`: maybe all of them.
+fn touched(case: &Case, at: At) -> Option<usize> {
+    match &case.actors[at.actor].ops[at.op] {
+        Op::Signal { .. } | Op::Wait { .. } | Op::Delay { .. } | Op::Sysrq { .. } => {
+            Some(usize::MAX)
+        }
+        Op::Checkpoint { .. } | Op::CpuOff { .. } | Op::CpuOn { .. } => None,
+        Op::Klog { .. } | Op::KlogRegister { .. } | Op::KlogUnregister { .. } => None,
+        op => op
+            .channel()
+            .or_else(|| bound(case, at).map(|(channel, _, _)| channel)),
+    }
+}

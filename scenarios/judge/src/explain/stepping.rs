@@ -1,0 +1,213 @@
+//! A run under way on relay as the kernels have it.
+
+use std::collections::BTreeMap;
+
+use relaybed_case::Case;
+use relaybed_contract::order::At;
+use relaybed_contract::predict::Key;
+use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
+
+use super::fired::Fired;
+use super::polls::Poll;
+use super::task::{Holds, Policy, Task};
+
+/// CPUs that the abi has room for.
+const CPUS_MAX: u32 = 64;
+/// Accesses that the end of an operation may take when others have none left to make.
+const LAST_STEPS_MAX: u32 = 100_000;
+
+/// Relay of a release with these defects.
+pub(super) fn built(linux_version: u32, defects: Defects) -> AsBuilt {
+    AsBuilt {
+        behaviour: Behaviour::of(linux_version),
+        defects,
+    }
+}
+
+/// A run under way.
+#[derive(Clone)]
+pub(super) struct Stepping<'a> {
+    pub(super) run: Simulation<'a>,
+    pub(super) built: AsBuilt,
+    pub(super) policy: Policy,
+    /// Operations that began and have had no effect yet.
+    pub(super) open: Vec<At>,
+    pub(super) polls: Vec<Poll>,
+    /// Operations that others meet half way.
+    pub(super) tasks: Vec<Task>,
+    /// Locks and waiters of each buffer.
+    around: BTreeMap<Key, Around>,
+    /// CPUs that were prepared, and what came of it.
+    prepared: Vec<(At, u32)>,
+    pub(super) fired: Vec<Fired>,
+    /// Whose access was the last one.
+    pub(super) last: Option<At>,
+    /// Switches away from operations that could have gone on.
+    pub(super) switches: u32,
+    /// The last step that was made.
+    pub(super) made: Option<Step>,
+    /// Accesses of the trace that were led along so far.
+    pub(super) led: usize,
+}
+
+impl<'a> Stepping<'a> {
+    pub(super) fn new(case: &'a Case, vcpus: u32, built: &'a AsBuilt) -> Self {
+        let cpus = vcpus.min(CPUS_MAX);
+        Self {
+            run: Simulation::assumed(case, &built.behaviour, cpus, built),
+            built: *built,
+            policy: Policy::ALL[0],
+            open: Vec::new(),
+            polls: Vec::new(),
+            tasks: Vec::new(),
+            around: BTreeMap::new(),
+            prepared: Vec::new(),
+            fired: Vec::new(),
+            last: None,
+            switches: 0,
+            made: None,
+            led: 0,
+        }
+    }
+
+    /// Has something take effect: the operation whose answer is known now, if one's is.
+    pub(super) fn fire(&mut self, fired: Fired, seen: impl Fn(At) -> (u32, u64)) -> Option<At> {
+        self.fired.push(fired);
+        let answered = match fired {
+            Fired::Done(at) => {
+                self.run.step(at, &mut Honest);
+                Some(at)
+            }
+            Fired::Prepared(at) => {
+                // K30 fixed: whoever opens waits for the CPU, as if that came at once.
+                if self.built.defects.has(Defect::K30) {
+                    let errno = self.run.prepare_cpu(at);
+                    self.prepared.push((at, errno));
+                }
+                None
+            }
+            Fired::Online(at) => {
+                let prepared = self.prepared.iter().find(|(of, _)| *of == at);
+                let errno = match prepared {
+                    Some((_, errno)) => *errno,
+                    None => self.run.prepare_cpu(at),
+                };
+                self.run.cpu_came(at, errno);
+                Some(at)
+            }
+            Fired::Polls(at) => {
+                self.polls.push(Poll::begin(&self.run, at));
+                None
+            }
+            Fired::Polled(at) => {
+                let index = self.polls.iter().position(|poll| poll.at == at)?;
+                let poll = self.polls.remove(index);
+                let answer = poll.end(&self.run, self.built.defects, seen(at));
+                self.run.done.ops[at.actor][at.op] = answer;
+                Some(at)
+            }
+            Fired::Starts(at) => {
+                match Task::begin(&self.run, at) {
+                    Some(task) => self.tasks.push(task),
+                    None => self.open.push(at),
+                }
+                None
+            }
+            Fired::Step(at, merged) => {
+                if let Some(index) = self.task(at) {
+                    self.policy.merged = merged;
+                    self.made = self.step(index);
+                }
+                None
+            }
+            Fired::Ends(at) => {
+                let index = self.task(at)?;
+                self.tasks.remove(index).end(&mut self.run);
+                Some(at)
+            }
+        };
+        for poll in &mut self.polls {
+            poll.look(&self.run);
+        }
+        answered
+    }
+
+    /// The place of an operation's task.
+    pub(super) fn task(&self, at: At) -> Option<usize> {
+        self.tasks.iter().position(|task| task.at == at)
+    }
+
+    fn step(&mut self, index: usize) -> Option<Step> {
+        let task = &mut self.tasks[index];
+        let Some(key) = task.key() else {
+            task.holds = Holds::Over;
+            return None;
+        };
+        let around = self.around.entry(key).or_default();
+        let made = task.step(&mut self.run, around, (&self.built, &self.policy));
+        // Whoever waits for a lock may try again now.
+        for other in &mut self.tasks {
+            if other.holds == Holds::Locked {
+                other.holds = Holds::No;
+            }
+        }
+        made
+    }
+
+    /// The same as what was fired on another relay, with the order kept as far as it goes there.
+    pub(super) fn follow(&mut self, fired: Fired, seen: impl Fn(At) -> (u32, u64)) {
+        match fired {
+            Fired::Step(at, merged) => {
+                if let Some(index) = self.task(at) {
+                    // What was done at once is not done again.
+                    match self.tasks[index].ahead.checked_sub(1) {
+                        Some(ahead) => self.tasks[index].ahead = ahead,
+                        None => self.follow_step(index, merged),
+                    }
+                    return;
+                }
+            }
+            Fired::Ends(at) => {
+                let mut left = LAST_STEPS_MAX;
+                while let Some(index) = self.task(at).filter(|index| !self.tasks[*index].is_over())
+                {
+                    left -= 1;
+                    if left == 0 {
+                        break;
+                    }
+                    self.follow_step(index, Policy::ALL[0].merged);
+                }
+            }
+            _ => {}
+        }
+        self.fire(fired, seen);
+    }
+
+    fn follow_step(&mut self, index: usize, merged: Sites) {
+        let at = self.tasks[index].at;
+        loop {
+            match self.tasks[index].holds {
+                Holds::Over => return,
+                Holds::No | Holds::Locked => {}
+                // On this relay there are no marks to wait for.
+                Holds::Called | Holds::Stalled | Holds::Returned => self.tasks[index].pass(),
+            }
+            self.fire(Fired::Step(at, merged), |_| (0, 0));
+            if !self.tasks[index].must_go_on(self.built.defects) {
+                return;
+            }
+            self.tasks[index].ahead += 1;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Prediction {
+        self.run.done.order.line = self
+            .fired
+            .iter()
+            .filter(|fired| fired.is_last())
+            .map(|fired| fired.at())
+            .collect();
+        self.run.finish()
+    }
+}

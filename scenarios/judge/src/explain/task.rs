@@ -1,0 +1,432 @@
+//! One operation under way that others meet half way: frames on buffers, one after another.
+
+use std::collections::VecDeque;
+
+use relaybed_case::{Case, Op, Stall, Via};
+use relaybed_contract::order::At;
+use relaybed_contract::predict::{Key, bound};
+use relaybed_contract::simulate::{record_calls, refused};
+use relaybed_contract::world::{FileOf, Slot};
+use relaybed_contract::{Fate, OpPrediction, ReadPrediction, Simulation, Source};
+use relaybed_twin::{
+    self as twin, Around, AsBuilt, Defect, Defects, Effect, Frame, Log, Outcome, Pending, Setting,
+    Site, Step,
+};
+
+/// Records of one operation and calls of one read that are run in single accesses.
+const JOBS_MAX: usize = 1 << 16;
+
+/// One frame's work.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    channel: usize,
+    of: FileOf,
+    op: twin::Op,
+}
+
+/// Why a task does not make its next access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Nothing holds it.
+    No,
+    /// It has made all of them.
+    Over,
+    /// Its callback looks at the counts next, which has its mark.
+    Called,
+    /// Its callback waits at a gate.
+    Stalled,
+    /// A call of `read()` has returned.
+    Returned,
+    /// A lock that another holds.
+    Locked,
+}
+
+/// An operation under way.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) at: At,
+    jobs: VecDeque<Job>,
+    now: Option<(Job, Frame, Setting)>,
+    log: Log,
+    /// Stores that others do not see yet: those of a section that a fix makes one.
+    pending: Pending,
+    pub(super) holds: Holds,
+    /// The mark of the callback's look has passed.
+    may_look: bool,
+    /// Another call of `read()` follows one that gave something.
+    until_empty: bool,
+    reads: Vec<ReadPrediction>,
+    fates: Vec<Fate>,
+    value: u64,
+    too_big: Option<u64>,
+    /// Accesses made before their turn, since a fix makes a section one.
+    pub(super) ahead: u32,
+}
+
+impl Task {
+    /// The operation's frames; `None` where it is refused before it comes to relay.
+    pub(super) fn begin(run: &Simulation<'_>, at: At) -> Option<Self> {
+        let mut task = Self {
+            at,
+            jobs: VecDeque::new(),
+            now: None,
+            log: Log::default(),
+            pending: Pending::default(),
+            holds: Holds::No,
+            may_look: false,
+            until_empty: false,
+            reads: Vec::new(),
+            fates: Vec::new(),
+            value: 0,
+            too_big: None,
+            ahead: 0,
+        };
+        task.plan(run)?;
+        Some(task)
+    }
+
+    /// Its frames in their order.
+    fn plan(&mut self, run: &Simulation<'_>) -> Option<()> {
+        let at = self.at;
+        let (case, op) = (run.case, &run.case.actors[at.actor].ops[at.op]);
+        match op {
+            Op::Write { channel, .. } => self.plan_writes(run, *channel)?,
+            Op::Switch { channel, len } => {
+                let of = own(run, *channel, case.actors[at.actor].cpu()?)?;
+                self.push(*channel, of, twin::Op::Switch { len: *len });
+            }
+            Op::Flush { channel } => self.push_each(run, *channel, twin::Op::Flush),
+            Op::Reset { channel } => self.push_each(run, *channel, twin::Op::Reset),
+            Op::Consumed { channel, cpu, n } => {
+                let of = own(run, *channel, *cpu)?;
+                self.push(*channel, of, twin::Op::Consumed { n: u64::from(*n) });
+            }
+            Op::BufFull { channel, cpu } => {
+                let of = own(run, *channel, *cpu)?;
+                self.push(*channel, of, twin::Op::BufFull);
+            }
+            Op::FileRead { file, size, times } => {
+                let (channel, ..) = bound(case, at)?;
+                let Some(Slot::Open(descriptor)) = run.slots.get(file) else {
+                    return None;
+                };
+                if descriptor.access == relaybed_case::Access::Write {
+                    return None;
+                }
+                self.until_empty = *times == 0;
+                for _ in 0..(*times as usize).clamp(1, JOBS_MAX) {
+                    let op = twin::Op::Read {
+                        size: *size,
+                        is_nowhere: false,
+                    };
+                    self.push(channel, descriptor.of(), op);
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A frame a record.
+    fn plan_writes(&mut self, run: &Simulation<'_>, channel: usize) -> Option<()> {
+        let at = self.at;
+        let actor = &run.case.actors[at.actor];
+        let Op::Write {
+            via,
+            payload,
+            count,
+            ..
+        } = &actor.ops[at.op]
+        else {
+            return None;
+        };
+        let of = own(run, channel, actor.cpu()?)?;
+        let first = actor.first_record(at.op);
+        for seq in (first..first.saturating_add(*count)).take(JOBS_MAX) {
+            let source = Source::Record {
+                actor: u16::try_from(at.actor).unwrap_or(u16::MAX),
+                op: u16::try_from(at.op).unwrap_or(u16::MAX),
+                seq,
+            };
+            let len = payload.len(run.case.seed, at.actor, seq);
+            let op = match via {
+                Via::Reserve => twin::Op::Reserve {
+                    source,
+                    len,
+                    in_halves: false,
+                },
+                _ => twin::Op::Write { source, len },
+            };
+            self.push(channel, of, op);
+        }
+        Some(())
+    }
+
+    fn push(&mut self, channel: usize, of: FileOf, op: twin::Op) {
+        self.jobs.push_back(Job { channel, of, op });
+    }
+
+    fn push_each(&mut self, run: &Simulation<'_>, channel: usize, op: twin::Op) {
+        let live = &run.live[channel];
+        for (cpu, _) in live.there.iter().enumerate().filter(|(_, there)| **there) {
+            let generation = live.generation;
+            self.push(channel, FileOf { cpu, generation }, op);
+        }
+    }
+
+    /// The buffer that its next access is to.
+    pub(super) fn key(&self) -> Option<Key> {
+        let job = self.now.map(|(job, ..)| job).or(self.jobs.front().copied());
+        job.map(|job| (job.channel, job.of.cpu))
+    }
+
+    /// What can be compared of two states.
+    pub(super) fn fingerprint(&self, hash: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        (self.at, self.jobs.len(), self.reads.len(), self.fates.len()).hash(hash);
+        (self.holds as u8, self.may_look).hash(hash);
+        self.now.map(|(_, frame, _)| frame).hash(hash);
+        self.pending.hash(hash);
+    }
+
+    /// Whether its next step concerns nobody else.
+    pub(super) fn is_local(&self) -> bool {
+        let Some((_, frame, set)) = &self.now else {
+            return false;
+        };
+        matches!(
+            frame.next(set),
+            Step::Effect(
+                Effect::Barrier
+                    | Effect::Reserved { .. }
+                    | Effect::Called(_)
+                    | Effect::Answered(_)
+                    | Effect::WakeQueued
+            ) | Step::Done(_)
+        )
+    }
+
+    /// Lets it go past the mark that it stands at.
+    pub(super) fn pass(&mut self) {
+        self.may_look = self.holds == Holds::Called;
+        self.holds = Holds::No;
+    }
+
+    /// Makes the next access.
+    pub(super) fn step(
+        &mut self,
+        run: &mut Simulation<'_>,
+        around: &mut Around,
+        (built, policy): (&AsBuilt, &Policy),
+    ) -> Option<Step> {
+        if self.now.is_none() {
+            let Some(job) = self.jobs.pop_front() else {
+                self.holds = Holds::Over;
+                return None;
+            };
+            let mut set = built.setting(&run.case.channels[job.channel]);
+            set.is_listed = run.live[job.channel].there.get(job.of.cpu) == Some(&true);
+            self.now = Some((job, Frame::new(job.op), set));
+        }
+        let (job, frame, set) = self.now.as_mut()?;
+        (set.merged, set.is_split) = (policy.merged, policy.is_split);
+        if !self.may_look && looks_next(frame, set) {
+            self.holds = Holds::Called;
+            return None;
+        }
+        let case = run.case;
+        let Some(buffer) = run.live[job.channel].buffer_mut(job.of) else {
+            self.holds = Holds::Over;
+            return None;
+        };
+        let step = {
+            let mut behind = self.pending.on(buffer);
+            frame.step(&mut behind, around, set)
+        };
+        if !is_held(frame.inside(), built.defects) {
+            self.pending.drain(buffer);
+        }
+        self.log.note(&step, buffer);
+        let last_toobig = buffer.last_toobig;
+        let job = *job;
+        match step {
+            Step::Blocked(_) => self.holds = Holds::Locked,
+            Step::Effect(Effect::Answered(_)) => {
+                self.may_look = false;
+                let mode = case.channels[job.channel].mode;
+                let calls = std::mem::take(&mut self.log.calls);
+                record_calls(&mut run.done, mode, (job.channel, job.of.cpu), calls);
+            }
+            Step::Effect(Effect::Called(number)) if stalls(case, &job, false, Some(number)) => {
+                self.holds = Holds::Stalled;
+            }
+            Step::Effect(Effect::CopiedIn { bytes, .. })
+                if matches!(bytes.source, Source::Header { .. })
+                    && stalls(case, &job, true, Some(buffer_calls(run, &job))) =>
+            {
+                self.holds = Holds::Stalled;
+            }
+            Step::Done(outcome) => self.end_job(outcome, last_toobig),
+            _ => {}
+        }
+        Some(step)
+    }
+
+    fn end_job(&mut self, outcome: Outcome, last_toobig: u64) {
+        let job = self.now.take().map(|(job, ..)| job);
+        match outcome {
+            Outcome::Written { fate } => {
+                self.too_big = (fate == Fate::TooBig)
+                    .then_some(last_toobig)
+                    .or(self.too_big);
+                self.fates.push(fate);
+                self.value += 1;
+            }
+            Outcome::Switched { value, fate } => {
+                self.too_big = (fate == Fate::TooBig).then_some(last_toobig);
+                self.fates.push(fate);
+                self.value = value;
+            }
+            Outcome::Read { bytes } => {
+                let read = ReadPrediction {
+                    pieces: std::mem::take(&mut self.log.pieces),
+                    bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                };
+                self.value += bytes;
+                self.reads.push(read);
+                self.holds = Holds::Returned;
+                if let (true, true, Some(job)) = (self.until_empty, bytes > 0, job) {
+                    self.jobs.push_back(job);
+                }
+            }
+            Outcome::Full(full) => self.value = u64::from(full),
+            Outcome::Polled { .. } | Outcome::Nothing => {}
+        }
+        if self.jobs.is_empty() && self.holds == Holds::No {
+            self.holds = Holds::Over;
+        }
+    }
+
+    /// The last call of `read()` that has returned, and its number.
+    pub(super) fn returned(&self) -> Option<(usize, &ReadPrediction)> {
+        let read = self.reads.last()?;
+        Some((self.reads.len() - 1, read))
+    }
+
+    /// Whether nothing is left of it but its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.jobs.is_empty() && self.now.is_none() && self.holds != Holds::Returned
+    }
+
+    /// Whether it is in a section that a fix makes one, and that it can go through at once.
+    pub(super) fn must_go_on(&self, defects: Defects) -> bool {
+        let at_once = Defects::of(&[Defect::K31, Defect::K37]);
+        self.now.is_some_and(|(_, frame, _)| {
+            !frame.inside().minus(defects).is_empty()
+                && !at_once.minus(defects).is_empty()
+                && matches!(frame.op(), twin::Op::Read { .. })
+        })
+    }
+
+    /// Writes its answer down.
+    pub(super) fn end(self, run: &mut Simulation<'_>) {
+        let at = self.at;
+        let op = &run.case.actors[at.actor].ops[at.op];
+        let answer = match op {
+            Op::Write { channel, via, .. } => OpPrediction {
+                refused: Some(refused(&self.fates, *via, run.case.channels[*channel].mode)),
+                fates: Some(self.fates),
+                ..OpPrediction::ok(Some(self.value))
+            },
+            Op::Switch { channel, .. } => OpPrediction {
+                refused: Some(refused(
+                    &self.fates,
+                    Via::Write,
+                    run.case.channels[*channel].mode,
+                )),
+                ..OpPrediction::ok(Some(self.value))
+            },
+            Op::BufFull { .. } => OpPrediction::ok(Some(self.value)),
+            Op::FileRead { .. } => OpPrediction {
+                reads: Some(self.reads),
+                ..OpPrediction::ok(Some(self.value))
+            },
+            _ => OpPrediction::ok(None),
+        };
+        if let (Some(len), Some(channel)) = (self.too_big, op.channel()) {
+            run.note_toobig(channel, at, len);
+        }
+        run.done.ops[at.actor][at.op] = answer;
+    }
+}
+
+/// How a kernel's binary makes accesses that the source leaves to the compiler, and the machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    pub(super) merged: twin::Sites,
+    pub(super) is_split: bool,
+}
+
+impl Policy {
+    /// All that are tried.
+    pub(super) const ALL: [Self; 3] = [
+        Self {
+            merged: twin::Sites::ALL.without(Site::CallbackEvent),
+            is_split: false,
+        },
+        Self {
+            merged: twin::Sites::NONE,
+            is_split: false,
+        },
+        Self {
+            merged: twin::Sites::ALL.without(Site::CallbackEvent),
+            is_split: true,
+        },
+    ];
+}
+
+/// Whether what a frame in these sections stores stays unseen until their end.
+fn is_held(inside: Defects, defects: Defects) -> bool {
+    !inside.minus(defects).is_empty()
+}
+
+/// Whether the callback looks at the counts for its event next.
+fn looks_next(frame: &Frame, set: &Setting) -> bool {
+    let set = Setting {
+        merged: twin::Sites::NONE,
+        ..*set
+    };
+    matches!(
+        frame.next(&set),
+        Step::Load {
+            member: twin::Member::Produced,
+            site: Some(Site::CallbackEvent),
+            ..
+        }
+    )
+}
+
+fn stalls(case: &Case, job: &Job, late: bool, call: Option<u64>) -> bool {
+    let stall = case.channels[job.channel].client.stall;
+    stall.is_some_and(|stall: Stall| {
+        stall.late == late
+            && stall.cpu as usize == job.of.cpu
+            && call == Some(u64::from(stall.at))
+            && job.op != twin::Op::Reset
+    })
+}
+
+fn buffer_calls(run: &Simulation<'_>, job: &Job) -> u64 {
+    let buffer = run.live[job.channel].buffer(job.of);
+    buffer.map_or(0, |buffer| buffer.calls)
+}
+
+/// The open channel's buffer for a CPU, if it has one.
+fn own(run: &Simulation<'_>, channel: usize, cpu: u32) -> Option<FileOf> {
+    let live = &run.live[channel];
+    let cpu = run.case.channels[channel].buffer_cpu(cpu) as usize;
+    (live.there.get(cpu) == Some(&true)).then_some(FileOf {
+        cpu,
+        generation: live.generation,
+    })
+}

@@ -1,0 +1,141 @@
+//! In which order calls of several readers took their bytes.
+//!
+//! A call's place in the machine-wide count is taken behind the call, so for calls that overlap it does not
+//! say whose bytes come first. relay gives each byte to one of them, once: so there is an order that agrees
+//! with what is known of it and in which the bytes are what was written.
+
+use relaybed_case::Case;
+
+use super::identify::Writers;
+use super::parse::{Parser, Text};
+use super::streams::Got;
+
+/// Bytes that are parsed to find the order, over all tries. The same on every host.
+const PARSED_MAX: usize = 64 << 20;
+
+/// What is known of the order of calls.
+pub(super) enum Settled<'a> {
+    /// In this order the bytes are what was written.
+    Right(Vec<Got<'a>>),
+    /// In no order are they.
+    Wrong,
+    /// Too much would have to be tried.
+    Open,
+}
+
+/// Looks for an order of one buffer's calls in which their bytes are records as they were written.
+pub(super) fn settle<'a>(case: &Case, writers: &Writers<'_>, got: &[Got<'a>]) -> Settled<'a> {
+    let Some(first) = got.first() else {
+        return Settled::Right(Vec::new());
+    };
+    let mut search = Search {
+        case,
+        writers,
+        got,
+        place: (first.channel, first.cpu),
+        order: Vec::new(),
+        used: vec![false; got.len()],
+        bytes: Vec::new(),
+        left: PARSED_MAX,
+    };
+    match search.run() {
+        Some(true) => Settled::Right(search.order.iter().map(|at| got[*at]).collect()),
+        Some(false) => Settled::Wrong,
+        None => Settled::Open,
+    }
+}
+
+struct Search<'m, 'w, 'a> {
+    case: &'m Case,
+    writers: &'m Writers<'w>,
+    got: &'m [Got<'a>],
+    /// Channel and CPU.
+    place: (usize, u32),
+    order: Vec<usize>,
+    used: Vec<bool>,
+    bytes: Vec<u8>,
+    /// Bytes that may still be parsed.
+    left: usize,
+}
+
+impl Search<'_, '_, '_> {
+    /// Whether there is an order; `None` where the bound is reached before that is known.
+    fn run(&mut self) -> Option<bool> {
+        // Which calls may come next at each place, those to be tried last first.
+        let mut choices: Vec<Vec<usize>> = Vec::new();
+        loop {
+            let mut next = self.candidates();
+            let was_open = next.len() > 1;
+            next.reverse();
+            choices.push(next);
+            let is_end = self.order.len() == self.got.len();
+            if is_end && self.is_good()? {
+                return Some(true);
+            }
+            loop {
+                let Some(last) = choices.last_mut() else {
+                    return Some(false);
+                };
+                if let Some(call) = last.pop() {
+                    self.push(call);
+                    if !was_open && self.order.len() < self.got.len() || self.is_good()? {
+                        break;
+                    }
+                    self.pop();
+                } else {
+                    choices.pop();
+                    self.pop();
+                }
+            }
+        }
+    }
+
+    /// Calls before which none must come that was not taken yet, by their ends.
+    fn candidates(&self) -> Vec<usize> {
+        let free = || (0..self.got.len()).filter(|at| !self.used[*at]);
+        let earliest = free().map(|at| self.got[at].span.1).min();
+        free()
+            .filter(|at| Some(self.got[*at].span.0) < earliest)
+            .collect()
+    }
+
+    fn push(&mut self, call: usize) {
+        self.used[call] = true;
+        self.order.push(call);
+        self.bytes.extend_from_slice(self.got[call].bytes);
+    }
+
+    fn pop(&mut self) {
+        if let Some(call) = self.order.pop() {
+            self.used[call] = false;
+            let len = self.bytes.len() - self.got[call].bytes.len();
+            self.bytes.truncate(len);
+        }
+    }
+
+    /// Whether the bytes are whole records in the order written, the last of which may be cut.
+    fn is_good(&mut self) -> Option<bool> {
+        self.left = self.left.checked_sub(self.bytes.len())?;
+        let spec = &self.case.channels[self.place.0];
+        let mut parser = Parser::new(self.case, self.writers);
+        let text = Text {
+            bytes: &self.bytes,
+            fill: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            expected: None,
+            before: &[],
+            header_bytes: spec.header_bytes,
+            produced: None,
+            // What nobody read follows in the buffer.
+            may_be_cut: true,
+            channel: self.place.0,
+            cpu: self.place.1,
+        };
+        parser.parse(text, 0, 0, false);
+        let mut last = std::collections::BTreeMap::new();
+        let in_order = parser.records.iter().all(|found| {
+            let before = last.insert(found.actor, found.seq);
+            before.is_none_or(|before| before < found.seq)
+        });
+        Some(parser.faults.is_empty() && in_order)
+    }
+}

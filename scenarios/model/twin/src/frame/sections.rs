@@ -1,0 +1,63 @@
+//! The smallest sections that, made without a break, forbid the orders of steps that are known issues.
+//!
+//! A driver that plays relay without such a defect lets no other frame step while this one is inside its
+//! section. All orders that are left are orders of relay as it is, so fixing adds nothing new.
+
+use super::place::{Callback, Consume, Read, Switch, Write};
+use super::{Frame, Op, Pc};
+use crate::{Defect, Defects};
+
+impl Frame {
+    /// The defects in whose section the frame is: it has made the first step of the section, and the last one
+    /// is to come. A frame in the section of a defect that is not among those of its setting must not be
+    /// interrupted.
+    ///
+    /// | defect | from | to |
+    /// |---|---|---|
+    /// | K2 | counting, where the ring is full then | marking it full, or storing `data` |
+    /// | K9 | storing the old sub-buffer's padding | counting it (the rest of K9 is a branch of the read) |
+    /// | K31 | keeping the produced count | loading the consumed count |
+    /// | K32 | storing the offset behind a header | storing `data` |
+    /// | K33 | counting | storing offset 0 |
+    /// | K37 | loading the produced count | loading bytes consumed |
+    /// | K38 | adding to the offset in `relay_reserve()` | filling the slot |
+    #[must_use]
+    pub fn inside(&self) -> Defects {
+        let regs = &self.regs;
+        let is_in: &[(Defect, bool)] = match self.pc {
+            Pc::Switch(pc) => {
+                let counted = regs.counted && pc > Switch::Count;
+                let before_data = pc <= Switch::StoreData;
+                &[
+                    (Defect::K9, pc == Switch::Count),
+                    (Defect::K33, counted && pc <= Switch::ZeroOffset),
+                    (Defect::K2, counted && regs.fills && before_data),
+                    (Defect::K32, regs.reserved && before_data),
+                ]
+            }
+            Pc::Callback(pc) if self.op != Op::Reset => &[
+                (Defect::K2, regs.counted && regs.fills),
+                (Defect::K32, regs.reserved && pc > Callback::Reserve),
+            ],
+            Pc::Consume(pc) => &[
+                (Defect::K31, regs.n == 0),
+                (
+                    Defect::K37,
+                    matches!(pc, Consume::Consumed | Consume::Offset | Consume::Bytes),
+                ),
+            ],
+            Pc::Count(_) => {
+                let is_read = matches!(self.op, Op::Read { .. });
+                &[(Defect::K31, is_read && regs.n == 0)]
+            }
+            Pc::Read(Read::Consumed) => &[(Defect::K31, true)],
+            Pc::Write(Write::Slot | Write::Fill | Write::SecondHalf) => &[(Defect::K38, true)],
+            _ => &[],
+        };
+        is_in
+            .iter()
+            .filter(|(_, is_in)| *is_in)
+            .map(|(defect, _)| *defect)
+            .collect()
+    }
+}

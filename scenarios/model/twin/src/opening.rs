@@ -1,0 +1,96 @@
+//! How channels and their files come, as kernels do it.
+
+use relaybed_abi::ChanState;
+use relaybed_case::Files;
+use relaybed_case::errno::{EINVAL, ENOMEM};
+use relaybed_contract::Simulation;
+
+use crate::defects::{Defect, Defects};
+
+/// `relay_open()`. K3: `relay_open_buf()` frees a buffer whose file was refused before its CPU is filled
+/// in, so that the channel's slot of CPU 0 is cleared; what was there is neither closed nor freed.
+pub(crate) fn open(defects: Defects, run: &mut Simulation<'_>, channel: usize) -> bool {
+    let spec = &run.case.channels[channel];
+    let named = spec.files != Files::None;
+    let accepts = run.done.behaviour.accepts_channel(spec);
+    let online = run.online_buffers(channel);
+    run.begin_opening(channel);
+    let made = if accepts {
+        online
+            .iter()
+            .all(|cpu| run.make_buffer(channel, *cpu, named))
+    } else {
+        false
+    };
+    if made {
+        run.end_opening(channel, ChanState::Open);
+        return true;
+    }
+    if defects.has(Defect::K3) && accepts {
+        clear_first(run, channel);
+    }
+    run.remove_files(channel);
+    run.end_opening(channel, ChanState::Refused);
+    false
+}
+
+/// `relay_destroy_buf()` of a buffer that has no CPU yet.
+fn clear_first(run: &mut Simulation<'_>, channel: usize) {
+    if let Some(first) = run.live[channel].there.first_mut() {
+        *first = false;
+    }
+}
+
+/// `relay_late_setup_files()` of a channel without files. K8: what was made stays when a later file is
+/// refused, and the channel counts as having files. K35: only CPUs that are online are gone through.
+pub(crate) fn late_setup(defects: Defects, run: &mut Simulation<'_>, channel: usize) -> u32 {
+    let there = run.live[channel].there.clone();
+    let cpus: Vec<usize> = if defects.has(Defect::K35) {
+        run.online_buffers(channel)
+    } else {
+        (0..there.len()).filter(|cpu| there[*cpu]).collect()
+    };
+    run.live[channel].late = true;
+    let mut made = Vec::new();
+    for cpu in cpus {
+        if !there[cpu] || !run.make_file(channel, cpu, true) {
+            if !defects.has(Defect::K8) {
+                run.remove_files(channel);
+                run.live[channel].late = false;
+                for cpu in made {
+                    has_file(run, channel, cpu, false);
+                }
+            }
+            return EINVAL;
+        }
+        has_file(run, channel, cpu, true);
+        made.push(cpu);
+    }
+    0
+}
+
+fn has_file(run: &mut Simulation<'_>, channel: usize, cpu: usize, has: bool) {
+    if let Some(buffer) = run.live[channel].buffers.get_mut(cpu) {
+        buffer.geometry.has_file = has;
+    }
+}
+
+/// `relay_prepare_cpu()`, which goes through the channels from the newest on and ends with the first
+/// that fails. K34: as K3, and the channel is in use.
+pub(crate) fn prepare_cpu(defects: Defects, run: &mut Simulation<'_>, cpu: usize) -> u32 {
+    let mut channels = run.lacking(cpu);
+    channels.sort_by_key(|channel| std::cmp::Reverse(run.live[*channel].opened));
+    let mut errno = 0;
+    for channel in channels {
+        let named = run.is_named(channel);
+        if run.make_buffer(channel, cpu, named) {
+            continue;
+        }
+        if defects.has(Defect::K34) {
+            clear_first(run, channel);
+            return ENOMEM;
+        }
+        errno = ENOMEM;
+    }
+    errno
+}
