@@ -1,14 +1,16 @@
 //! Whether relay as the kernels have it gives the evidence, and by which of its defects.
 //!
 //! The twin is led along what the evidence says of the order: each operation begins and ends at its
-//! place in the machine-wide count, callbacks and calls of `read()` have theirs. Where operations
-//! overlap, their effects are tried in every order that this allows, up to a bound. Each answer is
+//! place in the machine-wide count, callbacks and calls of `read()` have theirs. A run under control saved
+//! all accesses, and the twin must make just these. In a free run, where operations overlap, their
+//! accesses are tried in the orders that the count allows, those with few switches first, up to a bound. Each answer is
 //! compared as it comes, and the end in full: counts, paddings, bytes, callbacks, files.
 
 mod agree;
 mod fired;
 mod forging;
 mod label;
+mod lead;
 mod line;
 mod marks;
 mod polls;
@@ -22,6 +24,7 @@ use super::checks;
 use super::matter::{Matter, Report};
 pub(super) use fired::Fired;
 pub(super) use forging::one_run;
+use lead::has_accesses;
 use marks::Marks;
 use search::{SWITCHES, Search};
 use stepping::{Stepping, built};
@@ -36,15 +39,23 @@ pub(super) struct Explanation {
 
 /// Explains the evidence by relay with these defects, within a bound.
 pub(super) fn explain(matter: &Matter<'_>, defects: Defects) -> Option<Explanation> {
-    let marks = Marks::of(matter)?;
+    let is_led = has_accesses(matter);
+    let marks = Marks::of(matter, is_led)?;
     let built = built(matter.evidence.setting.linux_version, defects);
     let look = |policy: Policy, switches: u32| {
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
         state.policy = policy;
         state.run.start();
-        Search::new(matter, &marks, switches).from(state, 0)
+        let mut search = Search::new(matter, &marks, switches);
+        if is_led {
+            search.led(state)
+        } else {
+            search.from(state, 0)
+        }
     };
-    let met = if marks.met.is_empty() {
+    let met = if is_led {
+        look(Policy::ALL[0], u32::MAX)
+    } else if marks.met.is_empty() {
         look(Policy::ALL[0], 0)
     } else {
         let mut tries = SWITCHES

@@ -36,6 +36,11 @@ impl Line {
         let built = built(matter.evidence.setting.linux_version, defects);
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
         state.policy = self.policy;
+        for fired in &self.fired {
+            if let Fired::Step(at, merged) = fired {
+                state.plan.entry(*at).or_default().push_back(*merged);
+            }
+        }
         state.run.start();
         for fired in &self.fired {
             state.follow(*fired, |at| seen(matter, at));

@@ -33,8 +33,9 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// The marks of everything that was done; none if numbers repeat or run back.
-    pub(super) fn of(matter: &Matter<'_>) -> Option<Self> {
+    /// The marks of everything that was done; none if numbers repeat or run back. Where it is `led`, every
+    /// operation that can be is run in single accesses.
+    pub(super) fn of(matter: &Matter<'_>, led: bool) -> Option<Self> {
         let case = matter.case;
         let mut spans = Vec::new();
         let mut marks = Vec::new();
@@ -54,7 +55,12 @@ impl Marks {
                 marks.push((end, Mark::End(at)));
             }
         }
-        let met = met(matter, &spans);
+        let met = if led {
+            let all = spans.iter().map(|(at, ..)| *at);
+            all.filter(|at| is_stepped(case, *at)).collect()
+        } else {
+            met(matter, &spans)
+        };
         for event in &matter.evidence.events {
             let at = At {
                 actor: usize::from(event.actor),

@@ -12,6 +12,7 @@ use relaybed_twin::{Defects, Sites};
 use super::agree::{agrees, is_call, is_returned};
 use super::fired::Fired;
 use super::label;
+use super::lead::lead;
 use super::line::{Line, seen};
 use super::marks::{Mark, Marks};
 use super::stepping::Stepping;
@@ -80,20 +81,31 @@ impl<'m, 'a> Search<'m, 'a> {
             if !self.is_new(&state, next) {
                 return None;
             }
-            for fired in &moves {
+            return moves.iter().find_map(|fired| {
                 let mut branch = state.clone();
-                if self.apply(&mut branch, *fired).is_some()
-                    && let Some(found) = self.from(branch, next)
-                {
-                    return Some(found);
-                }
-            }
-            return None;
+                self.apply(&mut branch, *fired)?;
+                self.from(branch, next)
+            });
         }
     }
 
+    /// Leads the twin along the accesses of the evidence, and names the defects that were met.
+    pub(super) fn led(&mut self, state: Stepping<'_>) -> Option<Defects> {
+        let (matter, marks) = (self.matter, self.marks);
+        let end = lead(self, (matter, marks), state)?;
+        self.is_it(end)
+    }
+
+    /// Makes the next step of an operation, whose loads are its own accesses'.
+    pub(super) fn feed(&mut self, state: &mut Stepping<'_>, at: At) -> Option<()> {
+        let index = state.task(at)?;
+        let merged = state.tasks[index].left_out();
+        state.tasks[index].is_fed = true;
+        self.apply(state, Fired::Step(at, merged))
+    }
+
     /// Whether the mark can be passed now.
-    fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
+    pub(super) fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
         let holds = |at: At| state.task(at).map(|index| state.tasks[index].holds);
         match mark {
             Mark::Begin(_) => true,
@@ -134,7 +146,7 @@ impl<'m, 'a> Search<'m, 'a> {
         None
     }
 
-    fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
+    pub(super) fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
         let op = |at: At| &self.matter.case.actors[at.actor].ops[at.op];
         match mark {
             Mark::Begin(at) => match op(at) {
@@ -164,11 +176,7 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// What may come next so that the mark is reached: first whose mark it is.
     fn moves(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
-        let (Mark::Begin(at)
-        | Mark::End(at)
-        | Mark::Called(at)
-        | Mark::Read(at)
-        | Mark::Stalled(at)) = mark;
+        let at = mark.at();
         let free = |at: At| {
             let index = state.task(at);
             index.is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over))

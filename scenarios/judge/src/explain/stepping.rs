@@ -1,12 +1,12 @@
 //! A run under way on relay as the kernels have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use relaybed_case::Case;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
 use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Member, Sites, Step};
 
 use super::fired::Fired;
 use super::polls::Poll;
@@ -45,10 +45,12 @@ pub(super) struct Stepping<'a> {
     pub(super) last: Option<At>,
     /// Switches away from operations that could have gone on.
     pub(super) switches: u32,
+    /// Stores that the twin made and the trace has later: operation, member, slot, value.
+    pub(super) owed: Vec<(At, Member, u64, u64)>,
+    /// What the compiler left out before each step that an operation is to follow.
+    pub(super) plan: BTreeMap<At, VecDeque<Sites>>,
     /// The last step that was made.
     pub(super) made: Option<Step>,
-    /// Accesses of the trace that were led along so far.
-    pub(super) led: usize,
 }
 
 impl<'a> Stepping<'a> {
@@ -66,8 +68,9 @@ impl<'a> Stepping<'a> {
             fired: Vec::new(),
             last: None,
             switches: 0,
+            owed: Vec::new(),
+            plan: BTreeMap::new(),
             made: None,
-            led: 0,
         }
     }
 
@@ -158,12 +161,12 @@ impl<'a> Stepping<'a> {
     /// The same as what was fired on another relay, with the order kept as far as it goes there.
     pub(super) fn follow(&mut self, fired: Fired, seen: impl Fn(At) -> (u32, u64)) {
         match fired {
-            Fired::Step(at, merged) => {
+            Fired::Step(at, _) => {
                 if let Some(index) = self.task(at) {
                     // What was done at once is not done again.
                     match self.tasks[index].ahead.checked_sub(1) {
                         Some(ahead) => self.tasks[index].ahead = ahead,
-                        None => self.follow_step(index, merged),
+                        None => self.follow_step(index),
                     }
                     return;
                 }
@@ -176,7 +179,7 @@ impl<'a> Stepping<'a> {
                     if left == 0 {
                         break;
                     }
-                    self.follow_step(index, Policy::ALL[0].merged);
+                    self.follow_step(index);
                 }
             }
             _ => {}
@@ -184,7 +187,7 @@ impl<'a> Stepping<'a> {
         self.fire(fired, seen);
     }
 
-    fn follow_step(&mut self, index: usize, merged: Sites) {
+    fn follow_step(&mut self, index: usize) {
         let at = self.tasks[index].at;
         loop {
             match self.tasks[index].holds {
@@ -193,6 +196,8 @@ impl<'a> Stepping<'a> {
                 // On this relay there are no marks to wait for.
                 Holds::Called | Holds::Stalled | Holds::Returned => self.tasks[index].pass(),
             }
+            let plan = self.plan.entry(at).or_default();
+            let merged = plan.pop_front().unwrap_or(Policy::ALL[0].merged);
             self.fire(Fired::Step(at, merged), |_| (0, 0));
             if !self.tasks[index].must_go_on(self.built.defects) {
                 return;

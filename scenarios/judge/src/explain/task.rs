@@ -7,11 +7,13 @@ use relaybed_contract::order::At;
 use relaybed_contract::predict::{Key, bound};
 use relaybed_contract::simulate::{record_calls, refused};
 use relaybed_contract::world::{FileOf, Slot};
-use relaybed_contract::{Fate, OpPrediction, ReadPrediction, Simulation, Source};
+use relaybed_contract::{Buffer, Fate, OpPrediction, ReadPrediction, Simulation, Source};
 use relaybed_twin::{
-    self as twin, Around, AsBuilt, Defect, Defects, Effect, Frame, Log, Outcome, Pending, Setting,
-    Site, Step,
+    self as twin, Around, AsBuilt, Bytes, Defect, Defects, Effect, Frame, Log, Memory, Outcome,
+    Pending, Setting, Site, Step,
 };
+
+use super::lead::Loaded;
 
 /// Records of one operation and calls of one read that are run in single accesses.
 const JOBS_MAX: usize = 1 << 16;
@@ -61,6 +63,10 @@ pub(super) struct Task {
     too_big: Option<u64>,
     /// Accesses made before their turn, since a fix makes a section one.
     pub(super) ahead: u32,
+    /// What its own accesses loaded, where those are known, and it has not taken yet.
+    pub(super) loaded: Vec<Loaded>,
+    /// Its loads take those values.
+    pub(super) is_fed: bool,
 }
 
 impl Task {
@@ -80,6 +86,8 @@ impl Task {
             value: 0,
             too_big: None,
             ahead: 0,
+            loaded: Vec::new(),
+            is_fed: false,
         };
         task.plan(run)?;
         Some(task)
@@ -239,7 +247,19 @@ impl Task {
             self.holds = Holds::Over;
             return None;
         };
-        let step = {
+        let own = if self.is_fed {
+            let next = frame.next(set);
+            place(&self.loaded, &next)
+        } else {
+            None
+        };
+        let step = if let Some(own) = own {
+            let mut fed = Fed {
+                buffer,
+                loaded: self.loaded.remove(own),
+            };
+            frame.step(&mut fed, around, set)
+        } else {
             let mut behind = self.pending.on(buffer);
             frame.step(&mut behind, around, set)
         };
@@ -307,6 +327,68 @@ impl Task {
         }
     }
 
+    /// What its next step will be, if it is one of a frame under way.
+    pub(super) fn next_step(&self) -> Option<Step> {
+        let (_, frame, set) = self.now.as_ref()?;
+        let set = Setting {
+            merged: twin::Sites::NONE,
+            ..*set
+        };
+        Some(frame.next(&set))
+    }
+
+    /// Whether it can go on towards a load whose value it has. A load that was made proves that what stands
+    /// before it in the source was done.
+    pub(super) fn takes_load(&self) -> bool {
+        if self.holds != Holds::No || self.loaded.is_empty() {
+            return false;
+        }
+        let Some((_, frame, set)) = &self.now else {
+            return !self.jobs.is_empty();
+        };
+        let set = Setting {
+            merged: self.left_out(),
+            ..*set
+        };
+        match frame.next(&set) {
+            Step::Effect(_) => true,
+            next => place(&self.loaded, &next).is_some(),
+        }
+    }
+
+    /// What the compiler leaves out before the next step: what is no access of its own.
+    pub(super) fn left_out(&self) -> twin::Sites {
+        let mut left_out = twin::Sites::NONE;
+        let Some((_, frame, set)) = &self.now else {
+            return left_out;
+        };
+        loop {
+            let set = Setting {
+                merged: left_out,
+                ..*set
+            };
+            let next = frame.next(&set);
+            let (Step::Load {
+                site: Some(site), ..
+            }
+            | Step::Update {
+                site: Some(site), ..
+            }) = next
+            else {
+                return left_out;
+            };
+            let is_update = matches!(next, Step::Update { .. });
+            if site == Site::CallbackEvent
+                || is_update
+                || place(&self.loaded, &next).is_some()
+                || left_out.has(site)
+            {
+                return left_out;
+            }
+            left_out = left_out.with(site);
+        }
+    }
+
     /// The last call of `read()` that has returned, and its number.
     pub(super) fn returned(&self) -> Option<(usize, &ReadPrediction)> {
         let read = self.reads.last()?;
@@ -357,6 +439,40 @@ impl Task {
             run.note_toobig(channel, at, len);
         }
         run.done.ops[at.actor][at.op] = answer;
+    }
+}
+
+/// Where among what was loaded the value of this load is.
+fn place(loaded: &[Loaded], next: &Step) -> Option<usize> {
+    let Step::Load { member, slot, .. } = next else {
+        return None;
+    };
+    loaded.iter().position(|one| {
+        one.member == *member && (one.slot == *slot || *member != twin::Member::Padding)
+    })
+}
+
+/// A buffer one load of which is known.
+struct Fed<'b> {
+    buffer: &'b mut Buffer,
+    loaded: Loaded,
+}
+
+impl Memory for Fed<'_> {
+    fn load(&self, member: twin::Member, slot: u64) -> u64 {
+        if member == self.loaded.member && slot == self.loaded.slot {
+            self.loaded.value
+        } else {
+            self.buffer.load(member, slot)
+        }
+    }
+
+    fn store(&mut self, member: twin::Member, slot: u64, value: u64) {
+        Memory::store(self.buffer, member, slot, value);
+    }
+
+    fn put(&mut self, at: u64, bytes: Bytes) {
+        self.buffer.put(at, bytes);
     }
 }
 
