@@ -242,6 +242,34 @@ pub(crate) fn obtain(
     })
 }
 
+/// A relay.c as text, for whoever makes changed copies of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayFiles {
+    /// What it is.
+    pub relay: Relay,
+    /// relay.c.
+    pub source: Vec<u8>,
+    /// Its relay.h; none: the kernel's own headers have it.
+    pub header: Option<Vec<u8>>,
+}
+
+/// The files that a request names, fetched if need be. [`RelayFrom::Kernel`] needs a kernel and is refused.
+///
+/// # Errors
+/// What keeps them from being had.
+pub fn relay_files(
+    request: &RelayRequest,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<RelayFiles, Error> {
+    let own = obtain(request, None, cache, progress)?;
+    Ok(RelayFiles {
+        relay: own.relay,
+        source: own.source.content,
+        header: own.header.map(|header| header.content),
+    })
+}
+
 /// Source, header and version as far as a place has them.
 #[derive(Debug)]
 struct Found {

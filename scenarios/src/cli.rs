@@ -5,6 +5,7 @@ mod bisect;
 mod cache;
 mod capture;
 mod check;
+mod coverage;
 mod doctor;
 mod explain;
 mod explore;
@@ -72,6 +73,12 @@ enum Command {
     /// Run scenarios on several kernels and show them side by side, differences first.
     #[command(after_long_help = exit::HELP)]
     Matrix(matrix::MatrixArgs),
+    /// Show which instructions of the kernel's relay scenarios execute, and which they do not.
+    ///
+    /// QEMU's translator lists what it translates; the kernel is not changed and runs no slower. Translated code
+    /// is taken for executed: at most the end of a block that a fault left early is none.
+    #[command(after_long_help = exit::HELP)]
+    Coverage(coverage::CoverageArgs),
     /// Measure instead of judging.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -354,6 +361,7 @@ pub fn main() -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Matrix(args) => matrix::matrix(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),

@@ -7,6 +7,7 @@
 //! `relaybed_report` shows it.
 
 pub mod cli;
+pub mod code;
 pub mod instruction;
 pub mod run;
 pub mod symbols;

@@ -4,6 +4,7 @@
 
 mod batches;
 mod console;
+mod coverage;
 mod drive;
 mod driven;
 mod error;
@@ -35,6 +36,7 @@ mod warm;
 mod watched;
 
 pub use batches::{Isolate, run_all};
+pub use coverage::{Cover, NoCover};
 pub use drive::{Controlled, Driven, NoControl, Stuck, Undriven};
 pub use error::{Cause, Ended, SessionError};
 pub use explore::{Explore, Until, Wanted, explore};

@@ -1,6 +1,7 @@
 //! What is asked of a machine, checked before anything is started.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::deadline::Deadline;
@@ -115,6 +116,9 @@ pub struct MachineSpec {
     pub clock: Clock,
     /// Whether [`Paused::debug`](crate::Paused::debug) shall be possible. Costs nothing while not used.
     pub debug: bool,
+    /// Ranges of guest addresses of which the machine's log shall list every instruction that QEMU's translator
+    /// translates: what is executed there, once for each machine. Of no use without that translator.
+    pub listed: Vec<Range<u64>>,
     /// How long [`Machine::await_boot`](crate::Machine::await_boot) waits for the first doorbell.
     pub boot_deadline: Deadline,
 }
@@ -226,6 +230,7 @@ impl MachineSpec {
             dir,
             clock: Clock::Host,
             debug: false,
+            listed: Vec::new(),
             boot_deadline: Deadline::default(),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod exit;
 
+pub mod coverage;
 mod excerpt;
 mod human;
 mod json;

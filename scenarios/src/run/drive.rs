@@ -205,7 +205,7 @@ impl<'a> Controlled<'a> {
         (stops, digest): (&Stops, bool),
         series: &mut dyn Series,
     ) -> Result<Option<Undriven>, SessionError> {
-        let dir = Logs::make()?;
+        let dir = Logs::make(self.plan.kept_logs())?;
         let mut machine = self.image.fork(self.plan, dir.path())?;
         self.forks.fetch_add(1, Ordering::Relaxed);
         let mut console = Console::new(machine.spec().console_path(), self.plan.show_console());

@@ -22,30 +22,42 @@ const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Logs {
     path: PathBuf,
     _lock: File,
+    is_kept: bool,
 }
 
 impl Logs {
-    /// Makes one in the folder for temporary files, after removing those whose owners were killed.
+    /// Makes one in the folder for temporary files, after removing those whose owners were killed; or, where
+    /// logs are `kept`, in the folder for that.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn make() -> io::Result<Self> {
-        Self::make_in(&std::env::temp_dir())
+    pub(super) fn make(kept: Option<&Path>) -> io::Result<Self> {
+        let temporary = std::env::temp_dir();
+        match kept {
+            Some(folder) => Self::make_in(folder, true),
+            None => Self::make_in(&temporary, false),
+        }
     }
 
-    fn make_in(folder: &Path) -> io::Result<Self> {
+    fn make_in(folder: &Path, is_kept: bool) -> io::Result<Self> {
         let new = tempfile::Builder::new()
             .prefix(UNLOCKED)
             .tempdir_in(folder)?;
         let lock = File::open(new.path())?;
-        sweep(folder, lock.metadata()?.uid());
+        if !is_kept {
+            sweep(folder, lock.metadata()?.uid());
+        }
         lock.try_lock()?;
         let name = new.path().file_name().unwrap_or_default();
         let path = folder.join(name.to_string_lossy().replacen(UNLOCKED, LOCKED, 1));
         fs::rename(new.path(), &path)?;
         // There is nothing left under that name.
         drop(new.keep());
-        Ok(Self { path, _lock: lock })
+        Ok(Self {
+            path,
+            _lock: lock,
+            is_kept,
+        })
     }
 
     /// Where it is.
@@ -56,6 +68,9 @@ impl Logs {
 
 impl Drop for Logs {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         // What cannot be removed now is swept later.
         drop(fs::remove_dir_all(&self.path));
     }
@@ -99,8 +114,8 @@ mod tests {
             fs::write(path(name).join("console.log"), "text").unwrap();
         }
         std::os::unix::fs::symlink(path("another"), path("relaybed-machine-link")).unwrap();
-        let used = Logs::make_in(dir.path()).unwrap();
-        let second = Logs::make_in(dir.path()).unwrap();
+        let used = Logs::make_in(dir.path(), false).unwrap();
+        let second = Logs::make_in(dir.path(), false).unwrap();
         assert!(!path("relaybed-machine-dead").exists());
         for kept in [
             "relaybed-new-young",

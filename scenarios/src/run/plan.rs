@@ -10,6 +10,7 @@ use relaybed_guest::{Cache, Guest, KernelRequest, Progress, Qemu, RelayRequest};
 use relaybed_vmm::probe::{self, AccelRequest, Choice, KvmUnusable};
 use relaybed_vmm::{Accel, Backend, Clock, Deadline, MachineSpec, QemuProgram};
 
+use super::coverage::Listing;
 use super::drive::NoControl;
 use super::error::SessionError;
 use super::image::ReadyImage;
@@ -92,6 +93,8 @@ pub struct Plan {
     images: Mutex<BTreeMap<u32, Arc<ReadyImage>>>,
     /// Of the kernels of those images.
     symbols: Mutex<BTreeMap<u32, Arc<Symbols>>>,
+    /// What machines list of what they execute.
+    listing: Option<Listing>,
 }
 
 impl Plan {
@@ -123,7 +126,25 @@ impl Plan {
             cache: cache.clone(),
             images: Mutex::default(),
             symbols: Mutex::default(),
+            listing: None,
         })
+    }
+
+    /// From here on machines list what they execute.
+    pub(super) fn list(&mut self, listing: Listing) {
+        self.listing = Some(listing);
+    }
+
+    /// Where the machines' logs are kept after their end, if they are.
+    pub(super) fn kept_logs(&self) -> Option<&Path> {
+        self.listing
+            .as_ref()
+            .map(|listing| listing.folder.as_path())
+    }
+
+    /// Whether QEMU's translator executes the guests' instructions.
+    pub(super) fn translates(&self) -> bool {
+        self.backend == Backend::Qemu && self.choice.accel == Accel::Tcg
     }
 
     /// The machine to start with `vcpus` vCPUs, with its logs in `dir`.
@@ -146,6 +167,9 @@ impl Plan {
         spec.accel = self.choice.accel;
         spec.clock = self.wish.clock;
         spec.debug = self.wish.debug;
+        if let Some(listing) = &self.listing {
+            spec.listed.clone_from(&listing.ranges);
+        }
         spec.boot_deadline = self.deadline();
         spec
     }
@@ -183,7 +207,7 @@ impl Plan {
     /// # Errors
     /// [`NoControl`] where this plan is for something else.
     pub fn controllable(&self) -> Result<Self, NoControl> {
-        if self.backend != Backend::Qemu || self.choice.accel != Accel::Tcg {
+        if !self.translates() {
             return Err(NoControl {
                 backend: self.backend(),
                 accel: self.accel(),
@@ -200,6 +224,7 @@ impl Plan {
             cache: self.cache.clone(),
             images: Mutex::default(),
             symbols: Mutex::default(),
+            listing: self.listing.clone(),
         })
     }
 
@@ -229,10 +254,7 @@ impl Plan {
     /// Whether machines of this plan can be run under control: see [`Controlled`](super::Controlled).
     #[must_use]
     pub fn is_controllable(&self) -> bool {
-        self.backend == Backend::Qemu
-            && self.choice.accel == Accel::Tcg
-            && self.wish.clock == Clock::Instructions
-            && self.wish.debug
+        self.translates() && self.wish.clock == Clock::Instructions && self.wish.debug
     }
 
     /// The cache that images are kept in.

@@ -55,7 +55,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`], by how far it came.
     pub fn boot(plan: &Plan, vcpus: u32) -> Result<Self, SessionError> {
-        let dir = Logs::make()?;
+        let dir = Logs::make(plan.kept_logs())?;
         let mut machine = Machine::boot(plan.spec(dir.path(), vcpus))?;
         let mut console = Console::new(machine.spec().console_path(), plan.show_console());
         let address = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
@@ -67,7 +67,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`].
     pub fn fork(plan: &Plan, image: &ReadyImage) -> Result<Self, SessionError> {
-        let dir = Logs::make()?;
+        let dir = Logs::make(plan.kept_logs())?;
         let machine = image.fork(plan, dir.path())?;
         let console = Console::new(machine.spec().console_path(), plan.show_console());
         Self::attach(plan, (dir, machine, console), image.mailbox(), true)

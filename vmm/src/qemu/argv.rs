@@ -1,6 +1,7 @@
 //! The QEMU command line, as a pure function of the spec and the descriptors handed over.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::Range;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::{io, path};
@@ -51,7 +52,15 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
     // names it cannot be lost with the process.
     args.pair("-action", "reboot=shutdown,shutdown=pause");
     // The only trace of a triple fault: QEMU logs it when it resets the vCPU.
-    args.pair("-d", "cpu_reset");
+    let traces = if spec.listed.is_empty() {
+        "cpu_reset"
+    } else {
+        "cpu_reset,in_asm,nochain"
+    };
+    args.pair("-d", traces);
+    if !spec.listed.is_empty() {
+        args.pair("-dfilter", filter(&spec.listed));
+    }
 
     // A PVH kernel needs no BIOS; this firmware only passes on to it, and lies in QEMU's own data
     // folder where distributions keep the full BIOS elsewhere.
@@ -104,6 +113,12 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         args.pair("-incoming", "defer");
     }
     args.0
+}
+
+/// Ranges as QEMU takes them: its `..` includes the last address.
+fn filter(ranges: &[Range<u64>]) -> String {
+    let of = |range: &Range<u64>| format!("{:#x}..{:#x}", range.start, range.end.saturating_sub(1));
+    ranges.iter().map(of).collect::<Vec<_>>().join(",")
 }
 
 /// The same spec with every path from the root, for a QEMU that runs in another folder than we do.
@@ -266,6 +281,19 @@ mod tests {
         let mut spec = spec();
         spec.qemu.sandbox = ["-sandbox", "on"].map(OsString::from).to_vec();
         assert_eq!(lines(&spec)[0], "-sandbox on");
+    }
+
+    #[test]
+    fn code_that_is_listed_when_it_is_translated() {
+        let mut spec = spec();
+        spec.listed = vec![0x1000..0x2000, 0x8000..0x8010];
+        let lines = lines(&spec);
+        for expected in [
+            "-d cpu_reset,in_asm,nochain",
+            "-dfilter 0x1000..0x1fff,0x8000..0x800f",
+        ] {
+            assert!(lines.iter().any(|l| l == expected), "{lines:?}");
+        }
     }
 
     #[test]
