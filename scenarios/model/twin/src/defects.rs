@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A known issue of relay, by its id in `known-issues.toml`.
 ///
-/// Those of reading and racing are K1, K2, K7, K9, K31, K32, K33 and K37: a [`Frame`](crate::Frame)
+/// Those of reading and racing are K1, K2, K4, K7, K9, K31, K32, K33 and K37: a [`Frame`](crate::Frame)
 /// has them as branches or as orders of steps. The other ids stand for what happens outside one buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -67,9 +67,10 @@ impl Defect {
     ];
 
     /// Those that frames have: of reading, and of orders of steps.
-    pub const OF_FRAMES: [Self; 8] = [
+    pub const OF_FRAMES: [Self; 9] = [
         Self::K1,
         Self::K2,
+        Self::K4,
         Self::K7,
         Self::K9,
         Self::K31,

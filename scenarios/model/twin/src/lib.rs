@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contents;
+pub mod search;
 
 mod alone;
 mod around;

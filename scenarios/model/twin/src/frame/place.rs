@@ -180,6 +180,7 @@ pub(crate) enum Short {
     FullConsumed,
     CloseLock,
     CloseFinalized,
+    CloseWake,
     CloseSync,
     CloseRemove,
     CloseRelease,

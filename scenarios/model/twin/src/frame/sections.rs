@@ -14,7 +14,7 @@ impl Frame {
     ///
     /// | defect | from | to |
     /// |---|---|---|
-    /// | K2 | counting, where the ring is full then | marking it full, or storing `data` |
+    /// | K2 | counting, where the ring is full then; offset 0, where it was marked full and still is | marking it full, or storing `data` |
     /// | K9 | storing the old sub-buffer's padding | counting it (the rest of K9 is a branch of the read) |
     /// | K31 | keeping the produced count | loading the consumed count |
     /// | K32 | storing the offset behind a header | storing `data` |
@@ -30,12 +30,12 @@ impl Frame {
                 &[
                     (Defect::K9, pc == Switch::Count),
                     (Defect::K33, counted && pc <= Switch::ZeroOffset),
-                    (Defect::K2, counted && regs.fills && before_data),
+                    (Defect::K2, regs.fills && pc > Switch::Count && before_data),
                     (Defect::K32, regs.reserved && before_data),
                 ]
             }
             Pc::Callback(pc) if self.op != Op::Reset => &[
-                (Defect::K2, regs.counted && regs.fills),
+                (Defect::K2, regs.fills),
                 (Defect::K32, regs.reserved && pc > Callback::Reserve),
             ],
             Pc::Consume(pc) => &[

@@ -2,13 +2,14 @@
 //! every operation starts.
 //!
 //! poll: load finalized; wait queue; load produced, load consumed. close, under `relay_channels_mutex`: store
-//! finalized; await `wakeup_work`; remove the file; drop the reference. Nobody who waits is woken (K4).
+//! finalized; await `wakeup_work`; remove the file; drop the reference. Who waits is not woken (K4; fixed:
+//! `wakeup_work` is queued first).
 
 use super::callback::is_full;
 use super::place::{Count, Read, Reset, Short, Switch, Write};
 use super::{Frame, Op, Pc};
 use crate::io::Io;
-use crate::{Effect, Lock, Member, Memory, Outcome};
+use crate::{Defect, Effect, Lock, Member, Memory, Outcome};
 
 const POLLERR: u32 = 0x8;
 /// POLLIN and POLLRDNORM.
@@ -85,6 +86,15 @@ impl Frame {
             }
             Short::CloseFinalized => {
                 io.store(Member::Finalized, 1);
+                if io.set.has(Defect::K4) {
+                    Short::CloseSync
+                } else {
+                    Short::CloseWake
+                }
+            }
+            Short::CloseWake => {
+                io.around.is_wake_queued = true;
+                io.effect(Effect::WakeQueued);
                 Short::CloseSync
             }
             Short::CloseSync => {
