@@ -14,12 +14,20 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let threes = words.iter().any(|word| word == "threes");
     let is_wanted = |name: &str| {
-        words.iter().filter(|word| *word != "threes").all(|word| name.contains(word.as_str()))
+        words
+            .iter()
+            .filter(|word| *word != "threes")
+            .all(|word| name.contains(word.as_str()))
     };
     let mut kinds: BTreeMap<String, (String, Found, u64)> = BTreeMap::new();
     let (mut states, mut moves, mut count) = (0, 0, 0);
-    for named in scenes(threes).into_iter().filter(|named| is_wanted(&named.name)) {
-        let Some(survey) = survey(&named.scene, 20_000_000) else { continue };
+    for named in scenes(threes)
+        .into_iter()
+        .filter(|named| is_wanted(&named.name))
+    {
+        let Some(survey) = survey(&named.scene, 20_000_000) else {
+            continue;
+        };
         count += 1;
         states += survey.as_is.states;
         moves += survey.as_is.moves;
@@ -35,11 +43,17 @@ fn main() {
         );
         for found in survey.found {
             let causes: Vec<String> = found.causes.iter().map(ToString::to_string).collect();
-            let causes = if causes.is_empty() { "unknown".to_owned() } else { causes.join(" | ") };
+            let causes = if causes.is_empty() {
+                "unknown".to_owned()
+            } else {
+                causes.join(" | ")
+            };
             println!("    {causes}: {}", found.broken);
             let who = named.name.split(": ").last().unwrap_or("").to_owned();
             let key = format!("{causes}: {} [{who}]", found.broken);
-            let entry = kinds.entry(key).or_insert_with(|| (named.name.clone(), found.clone(), 0));
+            let entry = kinds
+                .entry(key)
+                .or_insert_with(|| (named.name.clone(), found.clone(), 0));
             entry.2 += 1;
             if found.path.switches() < entry.1.path.switches() {
                 (entry.0, entry.1) = (named.name.clone(), found);
@@ -50,7 +64,10 @@ fn main() {
     for (key, (name, found, times)) in kinds {
         println!("\n== {key} ({times} scenes), shortest in {name}");
         for step in &found.steps {
-            println!("  {} op {} {}: {:?}", step.thread, step.op_index, step.place, step.step);
+            println!(
+                "  {} op {} {}: {:?}",
+                step.thread, step.op_index, step.place, step.step
+            );
         }
         println!("  turns: {:?}", found.turns);
     }

@@ -3,7 +3,7 @@
 //! A driver that plays relay without such a defect lets no other frame step while this one is inside its
 //! section. All orders that are left are orders of relay as it is, so fixing adds nothing new.
 
-use super::place::{Callback, Consume, Read, Switch};
+use super::place::{Bytes, Callback, Consume, Read, Switch, Write};
 use super::{Frame, Op, Pc};
 use crate::{Defect, Defects};
 
@@ -20,6 +20,9 @@ impl Frame {
     /// | K32 | storing the offset behind a header | storing `data` |
     /// | K33 | counting | storing offset 0 |
     /// | K37 | loading the produced count | loading bytes consumed |
+    /// | K38 | loading the consumed count | comparing positions |
+    /// | K39 | comparing positions | loading `data`, and what is loaded again behind it |
+    /// | K40 | adding to the offset | filling the slot |
     #[must_use]
     pub fn inside(&self) -> Defects {
         let regs = &self.regs;
@@ -50,6 +53,9 @@ impl Frame {
                 &[(Defect::K31, is_read && regs.n == 0)]
             }
             Pc::Read(Read::Consumed) => &[(Defect::K31, true)],
+            Pc::Read(pc) => &[(Defect::K38, pc > Read::Consumed && pc < Read::Unlock)],
+            Pc::Bytes(pc) => &[(Defect::K39, pc < Bytes::Copy)],
+            Pc::Write(pc) => &[(Defect::K40, pc > Write::Add && pc < Write::End)],
             _ => &[],
         };
         is_in
@@ -57,5 +63,58 @@ impl Frame {
             .filter(|(_, is_in)| *is_in)
             .map(|(defect, _)| *defect)
             .collect()
+    }
+
+    /// The defects whose fix keeps another operation out while this one is under way: those in whose section
+    /// it is, and those that are nothing but operations at the same time. K41: a write, a reserve or a switch,
+    /// and a flush. K42: a reset, and anything else that changes the buffer. K43: `relay_subbufs_consumed()`,
+    /// and a read or another of its kind.
+    #[must_use]
+    pub fn bars(&self, other: &Op) -> Defects {
+        if matches!(self.pc, Pc::Start | Pc::Done(_)) {
+            return Defects::NONE;
+        }
+        let mut bars = self.inside();
+        let both = (kind(&self.op), kind(other));
+        let apart = [
+            (Defect::K41, matches!(both, (Kind::Switch, Kind::Switch))),
+            (
+                Defect::K42,
+                matches!(both, (Kind::Reset, other) | (other, Kind::Reset) if other != Kind::Look),
+            ),
+            (
+                Defect::K43,
+                matches!(
+                    both,
+                    (Kind::Consume, Kind::Consume | Kind::Read) | (Kind::Read, Kind::Consume)
+                ),
+            ),
+        ];
+        for (defect, is_apart) in apart {
+            if is_apart {
+                bars = bars.with(defect);
+            }
+        }
+        bars
+    }
+}
+
+/// What an operation does to a buffer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Switch,
+    Reset,
+    Consume,
+    Read,
+    Look,
+}
+
+const fn kind(op: &Op) -> Kind {
+    match op {
+        Op::Write { .. } | Op::Reserve { .. } | Op::Switch { .. } | Op::Flush => Kind::Switch,
+        Op::Reset => Kind::Reset,
+        Op::Consumed { .. } => Kind::Consume,
+        Op::Read { .. } => Kind::Read,
+        Op::Close | Op::BufFull | Op::Poll { .. } => Kind::Look,
     }
 }

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
+use super::Scene;
+use super::footprint::Ahead;
 use super::order::Path;
 use super::state::{Move, State};
 use super::watch::Broken;
-use super::Scene;
-use super::footprint::Ahead;
 
 /// An order that breaks the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,6 @@ pub fn interleave(scene: &Scene, max_states: u64) -> Option<Tried> {
             (search.tried.interleavings, search.tried.broken) = (ways.all, ways.broken);
         }
     }
-    search.tried.states = search.seen.len() as u64;
     Some(search.tried)
 }
 
@@ -111,10 +110,11 @@ impl Search<'_> {
         if let Some(ways) = self.seen.get(&digest) {
             return *ways;
         }
-        if self.seen.len() as u64 >= self.max_states {
+        if self.tried.states >= self.max_states {
             self.tried.is_cut = true;
             return Ways::default();
         }
+        self.tried.states += 1;
         let ways = self.onward(state);
         self.seen.insert(digest, ways);
         ways
@@ -155,7 +155,11 @@ impl Search<'_> {
 
     fn note(&mut self, broken: Broken) {
         let path = Path(self.path.clone());
-        let same = self.tried.violations.iter_mut().find(|v| v.broken == broken);
+        let same = self
+            .tried
+            .violations
+            .iter_mut()
+            .find(|v| v.broken == broken);
         match same {
             Some(known) if known.path.switches() <= path.switches() => {}
             Some(known) => known.path = path,

@@ -130,7 +130,16 @@ fn of_op(op: &Op, scene: &Scene) -> Footprint {
         let counts = Footprint::storing(all(&[Calls, FullCount]));
         loads.and(counts).and(header)
     };
-    let counted = [Produced, PrevPadding, Padding, FileSize, Data, Offset, LastToobig, BigCount];
+    let counted = [
+        Produced,
+        PrevPadding,
+        Padding,
+        FileSize,
+        Data,
+        Offset,
+        LastToobig,
+        BigCount,
+    ];
     let switch = Footprint::storing(all(&counted) | WAKE)
         .and(Footprint::loading(all(&counted) | all(&[ReadWait])))
         .and(callback);
@@ -141,7 +150,14 @@ fn of_op(op: &Op, scene: &Scene) -> Footprint {
         Op::Flush => switch.and(channels),
         Op::Reset => {
             let zeroed = [
-                Produced, Consumed, BytesConsumed, Finalized, Data, Offset, Padding, FullCount,
+                Produced,
+                Consumed,
+                BytesConsumed,
+                Finalized,
+                Data,
+                Offset,
+                Padding,
+                FullCount,
                 BigCount,
             ];
             Footprint::storing(all(&zeroed) | WAKE)
@@ -150,9 +166,8 @@ fn of_op(op: &Op, scene: &Scene) -> Footprint {
                 .and(channels)
         }
         Op::Close => Footprint::storing(all(&[Finalized]) | WAKE).and(channels),
-        Op::Consumed { .. } => {
-            Footprint::storing(all(&[Consumed])).and(Footprint::loading(all(&[Produced, Consumed])))
-        }
+        Op::Consumed { .. } => Footprint::storing(all(&[Consumed, BytesConsumed]))
+            .and(Footprint::loading(all(&[Produced, Consumed]))),
         Op::BufFull => Footprint::loading(all(&[Produced, Consumed])),
         Op::Poll { .. } => Footprint::loading(all(&[Finalized, Produced, Consumed]))
             .and(Footprint::storing(all(&[ReadWait]))),

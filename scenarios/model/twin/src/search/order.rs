@@ -42,6 +42,8 @@ pub struct Shown {
     pub place: &'static str,
     /// The step; `None`: its oldest store is seen by others now.
     pub step: Option<Step>,
+    /// It was the last of its operation.
+    pub is_last: bool,
 }
 
 /// How an order ends.
@@ -51,6 +53,8 @@ pub struct Played {
     pub broken: Option<Broken>,
     /// The steps.
     pub steps: Vec<Shown>,
+    /// The same as moves.
+    pub path: Path,
 }
 
 /// A scene being played, step by step.
@@ -74,13 +78,17 @@ impl<'a> Player<'a> {
             played: Played {
                 broken: None,
                 steps: Vec::new(),
+                path: Path::default(),
             },
         })
     }
 
     /// Index of the thread's operation; `None` once it is over.
     pub(crate) fn op(&self, t: u8) -> Option<u8> {
-        self.state.threads.get(usize::from(t))?.map(|thread| thread.op)
+        self.state
+            .threads
+            .get(usize::from(t))?
+            .map(|thread| thread.op)
     }
 
     pub(crate) const fn is_broken(&self) -> bool {
@@ -98,6 +106,7 @@ impl<'a> Player<'a> {
         let (Move::Step(thread) | Move::Drain(thread)) = one;
         let before = self.state.threads[usize::from(thread)];
         let moved = self.state.make(self.scene, one);
+        self.played.path.0.push(one);
         if let Some(before) = before {
             let step = match moved {
                 Ok(Moved::Step(step)) => Some(step),
@@ -109,8 +118,9 @@ impl<'a> Player<'a> {
                 thread,
                 op_index: before.op,
                 op: before.frame.op(),
-                place: before.frame.place(),
+                place: before.frame.place(&self.scene.set),
                 step,
+                is_last: self.op(thread) != Some(before.op),
             });
         }
         if let Err(broken) = moved {
@@ -176,28 +186,25 @@ pub fn replay(scene: &Scene, path: &Path) -> Option<Played> {
 /// The same violation with as few switches between threads as can be had by moving runs of steps together.
 #[must_use]
 pub fn minimised(scene: &Scene, path: &Path, broken: Broken) -> Path {
-    let mut best = runs(path);
-    let mut improved = true;
-    while improved {
-        improved = false;
-        for i in 0..best.len() {
-            for shorter in [dropped(&best, i), later(&best, i), earlier(&best, i)] {
-                let Some(shorter) = shorter else { continue };
-                let candidate = path_of(&shorter);
-                let played = replay(scene, &candidate);
-                let is_same = played.is_some_and(|played| played.broken == Some(broken));
-                if is_same && shorter.len() < best.len() {
-                    best = shorter;
-                    improved = true;
-                    break;
-                }
-            }
-            if improved {
-                break;
-            }
-        }
+    let Some(played) = replay(scene, path) else {
+        return path.clone();
+    };
+    let mut best = played.path;
+    while let Some(shorter) = shortened(scene, &best, broken) {
+        best = shorter;
     }
-    path_of(&best)
+    best
+}
+
+/// The same violation with fewer switches, if one is found.
+fn shortened(scene: &Scene, path: &Path, broken: Broken) -> Option<Path> {
+    let best = runs(path);
+    (0..best.len())
+        .flat_map(|i| [dropped(&best, i), later(&best, i), earlier(&best, i)])
+        .flatten()
+        .filter_map(|candidate| replay(scene, &path_of(&candidate)))
+        .find(|played| played.broken == Some(broken) && runs(&played.path).len() < best.len())
+        .map(|played| played.path)
 }
 
 type Runs = Vec<(Move, usize)>;

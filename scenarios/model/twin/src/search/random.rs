@@ -1,9 +1,9 @@
 //! Interleavings of a scene at random.
 
+use super::Scene;
 use super::all::{Tried, Violation};
 use super::order::Path;
 use super::state::State;
-use super::Scene;
 
 /// Draws `count` interleavings: at each moment, whoever moved last moves again three times out of four, else any
 /// move is as likely as another. The same seed draws the same.
@@ -57,6 +57,6 @@ impl Random {
         self.0 ^= self.0 >> 27;
         let word = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         let bound = bound as u64;
-        usize::try_from(word * bound >> 32).unwrap_or(0)
+        usize::try_from((word * bound) >> 32).unwrap_or(0)
     }
 }

@@ -26,6 +26,8 @@ pub struct Promise {
     /// Every accepted byte comes to the readers together, once and in order, and no read gives less than
     /// there was when it began.
     pub delivers: bool,
+    /// In overwrite mode, once all is quiet, readers get the newest bytes, in order and none again.
+    pub keeps_newest: bool,
     /// Once all is quiet the buffer takes records and gives them.
     pub works_after: bool,
 }
@@ -49,7 +51,7 @@ impl Scene {
     /// What must hold, beside safety: nothing outside the ring, no byte that was never written, every count
     /// in its range.
     ///
-    /// With writers live in overwrite mode nothing is promised to readers, nor where a reset or
+    /// With writers live in overwrite mode nothing is promised to readers until all is quiet, nor where a reset or
     /// `relay_subbufs_consumed()` meets a reader. Flushing beside a writer is documented to be nowhere:
     /// relay's own users do it, so it counts.
     #[must_use]
@@ -59,6 +61,7 @@ impl Scene {
         let refuses = self.set.geometry.refuse.is_some();
         Promise {
             delivers: !self.set.geometry.overwrite && !disturbs,
+            keeps_newest: self.set.geometry.overwrite && !disturbs,
             works_after: !refuses && !has(|op| matches!(op, Op::Close)),
         }
     }

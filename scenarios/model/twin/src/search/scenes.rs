@@ -1,6 +1,7 @@
 //! The scenes that are searched for every release of the twin: writers, readers, flush, consumed, reset, close and
 //! poll in twos and threes.
 
+use relaybed_case::Refuse;
 use relaybed_contract::Geometry;
 
 use super::scene::{Numbers, Scene, read};
@@ -22,8 +23,12 @@ enum Role {
     Writer,
     /// A reserve, filled later, and a write.
     Reserver,
+    /// Three records of one byte.
+    Dribbler,
     /// Reads of a sub-buffer's size, and of all there is.
     Reader,
+    /// Three reads of one byte.
+    Sipper,
     Flush,
     Reset,
     Consumed,
@@ -33,10 +38,12 @@ enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Writer,
         Self::Reserver,
+        Self::Dribbler,
         Self::Reader,
+        Self::Sipper,
         Self::Flush,
         Self::Reset,
         Self::Consumed,
@@ -48,6 +55,8 @@ impl Role {
         match self {
             Self::Writer => "writer",
             Self::Reserver => "reserver",
+            Self::Dribbler => "dribbler",
+            Self::Sipper => "sipper",
             Self::Reader => "reader",
             Self::Flush => "flush",
             Self::Reset => "reset",
@@ -62,6 +71,8 @@ impl Role {
         match self {
             Self::Writer => vec![numbers.write(len), numbers.write(len)],
             Self::Reserver => vec![numbers.reserve(len)],
+            Self::Dribbler => (0..3).map(|_| numbers.write(1)).collect(),
+            Self::Sipper => vec![read(1); 3],
             Self::Reader => vec![read(len), read(64)],
             Self::Flush => vec![Op::Flush],
             Self::Reset => vec![Op::Reset],
@@ -76,8 +87,13 @@ impl Role {
         matches!(self, Self::Reader | Self::Consumed | Self::Flush)
     }
 
+    /// Nothing else may be done with a channel that is being closed.
+    const fn may_meet_close(self) -> bool {
+        matches!(self, Self::Reader | Self::Sipper | Self::Close | Self::Poll)
+    }
+
     const fn writes(self) -> bool {
-        matches!(self, Self::Writer | Self::Reserver)
+        matches!(self, Self::Writer | Self::Reserver | Self::Dribbler)
     }
 }
 
@@ -115,11 +131,21 @@ impl Filling {
         match self {
             Self::Empty => Vec::new(),
             Self::ReadOut => vec![numbers.write(len), read(64)],
-            Self::Full => (0..geometry.n_subbufs).map(|_| numbers.write(len)).collect(),
+            Self::Full => (0..geometry.n_subbufs)
+                .map(|_| numbers.write(len))
+                .collect(),
             Self::Partly => vec![numbers.write(1), Op::Flush, numbers.write(1)],
         }
     }
 }
+
+/// S, N, bytes of a header, and whether some calls of the callback refuse whatever the mode says.
+const SIZES: [(u64, u64, u64, bool); 4] = [
+    (2, 2, 0, false),
+    (2, 3, 0, false),
+    (4, 2, 1, false),
+    (2, 2, 0, true),
+];
 
 /// Twos (and with `threes` threes) of roles, on buffers of two and three sub-buffers of two bytes, with and
 /// without a header, in both modes, empty and not.
@@ -127,7 +153,7 @@ impl Filling {
 pub fn scenes(threes: bool) -> Vec<Named> {
     let mut all = Vec::new();
     for overwrite in [false, true] {
-        for (size, n, header) in [(2, 2, 0), (2, 3, 0), (4, 2, 1)] {
+        for (size, n, header, refuses) in SIZES {
             for filling in Filling::ALL {
                 for roles in meetings(threes) {
                     let geometry = Geometry {
@@ -136,7 +162,7 @@ pub fn scenes(threes: bool) -> Vec<Named> {
                         overwrite,
                         header_bytes: header,
                         has_file: true,
-                        refuse: None,
+                        refuse: refuses.then_some(Refuse { from: 3, count: 2 }),
                     };
                     all.push(scene(geometry, filling, &roles));
                 }
@@ -161,10 +187,14 @@ fn meetings(threes: bool) -> Vec<Vec<Role>> {
         }
     }
     let makes_sense = |roles: &Vec<Role>| {
-        let twice = roles.windows(2).any(|two| two[0] == two[1] && !two[0].may_be_twice());
+        let twice = roles
+            .windows(2)
+            .any(|two| two[0] == two[1] && !two[0].may_be_twice());
         let writers = roles.iter().filter(|role| role.writes()).count();
         let thrice = roles.len() == 3 && roles[0] == roles[2];
-        !twice && !thrice && writers < 2
+        let closed = roles.contains(&Role::Close);
+        let closes = closed && !roles.iter().all(|role| role.may_meet_close());
+        !twice && !thrice && writers < 2 && !closes
     };
     all.retain(makes_sense);
     all
@@ -173,15 +203,27 @@ fn meetings(threes: bool) -> Vec<Vec<Role>> {
 fn scene(geometry: Geometry, filling: Filling, roles: &[Role]) -> Named {
     let mut numbers = Numbers::default();
     let before = filling.ops(&geometry, &mut numbers);
-    let threads = roles.iter().map(|role| role.ops(&geometry, &mut numbers)).collect();
+    let threads = roles
+        .iter()
+        .map(|role| role.ops(&geometry, &mut numbers))
+        .collect();
     let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
     Named {
         name: format!(
-            "{} {}x{} header {} {}: {}",
-            if geometry.overwrite { "overwrite" } else { "no-overwrite" },
+            "{} {}x{} header {}{} {}: {}",
+            if geometry.overwrite {
+                "overwrite"
+            } else {
+                "no-overwrite"
+            },
             geometry.n_subbufs,
             geometry.subbuf_size,
             geometry.header_bytes,
+            if geometry.refuse.is_some() {
+                " refusing"
+            } else {
+                ""
+            },
             filling.word(),
             words.join(" + ")
         ),

@@ -74,27 +74,31 @@ impl State {
         });
     }
 
-    /// What can happen next. While a frame is in the section of a defect that this relay does not have, only
-    /// that frame steps.
+    /// What can happen next. A frame that a fix of a defect lets nobody interrupt is not interrupted.
     pub(crate) fn moves(&self, scene: &Scene, moves: &mut Vec<Move>) {
         moves.clear();
-        let fixed = |thread: &Thread| {
-            let inside = thread.frame.inside().minus(scene.set.defects);
-            !inside.is_empty()
-        };
-        let alone = self.threads.iter().position(|t| t.as_ref().is_some_and(fixed));
         for t in 0..THREADS {
-            if alone.is_some_and(|alone| alone != t) {
-                continue;
-            }
             let number = u8::try_from(t).unwrap_or(0);
-            if self.threads[t].is_some_and(|thread| !self.is_blocked(scene, &thread)) {
+            if let Some(thread) = &self.threads[t]
+                && !self.is_barred(scene, t, thread)
+                && !self.is_blocked(scene, thread)
+            {
                 moves.push(Move::Step(number));
             }
             if !self.pending[t].is_empty() {
                 moves.push(Move::Drain(number));
             }
         }
+    }
+
+    /// Whether the fix of a defect keeps the thread out.
+    fn is_barred(&self, scene: &Scene, t: usize, thread: &Thread) -> bool {
+        let op = thread.frame.op();
+        let others = self.threads.iter().enumerate().filter(|(u, _)| *u != t);
+        others.flat_map(|(_, other)| other).any(|other| {
+            let bars = other.frame.bars(&op).minus(scene.set.defects);
+            !bars.is_empty()
+        })
     }
 
     fn is_blocked(&self, scene: &Scene, thread: &Thread) -> bool {
@@ -113,7 +117,9 @@ impl State {
         moves.iter().copied().find(|one| {
             let Move::Step(t) = *one else { return false };
             let t = usize::from(t);
-            let Some(thread) = &self.threads[t] else { return false };
+            let Some(thread) = &self.threads[t] else {
+                return false;
+            };
             let step = thread.frame.next(&scene.set);
             let next = of_step(&step);
             if next.is_seen || self.ends(scene, thread) {
@@ -146,6 +152,8 @@ impl State {
             return Ok(Moved::Drained);
         };
         let set = &scene.set;
+        let is_held = |frame: &Frame| !frame.inside().minus(set.defects).is_empty();
+        let was_held = is_held(&thread.frame);
         let step = if scene.is_parallel {
             let mut behind = self.pending[t].on(&mut self.mem);
             thread.frame.step(&mut behind, &mut self.around, set)
@@ -156,13 +164,16 @@ impl State {
             self.pending[t].drain(&mut self.mem);
         }
         self.watch.note(&step, &self.mem)?;
-        if matches!(step, Step::Effect(Effect::Locked(_))) {
+        if matches!(step, Step::Effect(Effect::Locked(_))) && !scene.is_parallel {
             thread.needed = self.watch.needed_locked(thread.frame.op());
         }
-        if thread.frame.outcome().is_none()
-            && matches!(thread.frame.next(set), Step::Done(_))
-        {
+        if thread.frame.outcome().is_none() && matches!(thread.frame.next(set), Step::Done(_)) {
             thread.frame.step(&mut self.mem, &mut self.around, set);
+        }
+        // What a fix does at once is seen at once, and who was kept out finds all that was done.
+        let is_over = thread.frame.outcome().is_some();
+        if was_held && !is_held(&thread.frame) || is_over && set.defects.is_empty() {
+            self.pending[t].drain(&mut self.mem);
         }
         self.threads[t] = Some(thread);
         if let Some(outcome) = thread.frame.outcome() {

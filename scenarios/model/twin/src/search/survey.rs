@@ -1,11 +1,11 @@
 //! What breaks the contract in a scene, with causes, and what is left when all known causes are fixed.
 
+use super::Scene;
 use super::all::{Tried, interleave};
 use super::cause::{Order, causes};
 use super::order::{Path, Shown, minimised, replay};
 use super::turns::{ThreadTurn, turns_of};
 use super::watch::Broken;
-use super::Scene;
 use crate::{Defect, Defects};
 
 /// One way in which a scene breaks the contract.
@@ -63,7 +63,10 @@ pub fn survey(scene: &Scene, max_states: u64) -> Option<Survey> {
             shown = shown.with(defect);
         }
         for violation in &tried.violations {
-            let is_left = fixed.violations.iter().any(|v| v.broken == violation.broken);
+            let is_left = fixed
+                .violations
+                .iter()
+                .any(|v| v.broken == violation.broken);
             if !is_left {
                 add(explained(&raw, &violation.path, violation.broken));
             }

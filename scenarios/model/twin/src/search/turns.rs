@@ -3,10 +3,10 @@
 use relaybed_case::place::Field;
 use relaybed_case::{Turn, Until};
 
+use super::Scene;
 use super::order::{Path, Played, Player, Shown, replay};
 use super::state::Move;
 use super::watch::Broken;
-use super::Scene;
 use crate::Step;
 
 /// Where a thread's turn ends.
@@ -90,7 +90,9 @@ pub fn play(scene: &Scene, turns: &[ThreadTurn]) -> Option<Played> {
             {
                 break;
             }
-            let Some(step) = player.step(turn.thread) else { break };
+            let Some(step) = player.step(turn.thread) else {
+                break;
+            };
             if let Stop::Access { field, write, hit } = turn.until {
                 hits += u32::from(access(&step) == Some((field, write)));
                 if hits == hit {
@@ -110,21 +112,36 @@ pub fn turns_of(scene: &Scene, path: &Path, broken: Broken) -> Option<Vec<Thread
         return None;
     }
     let played = replay(scene, path)?;
-    let ends = ends_of(&played.steps);
-    // Each turn ends where its last step is, or at the access before or behind that.
-    let mut turns = Vec::new();
     let mut start = 0;
-    for end in &ends {
-        turns.push(turn(&played.steps, start, *end)?);
-        start = *end;
+    let mut choices = Vec::new();
+    for end in ends_of(&played.steps) {
+        choices.push(turns_at(&played.steps, start, end));
+        start = end;
     }
     let is_it = |turns: &[ThreadTurn]| {
         play(scene, turns).is_some_and(|played| played.broken == Some(broken))
     };
+    let mut turns = (0..TRIES).find_map(|number| {
+        let turns = picked(&choices, number)?;
+        is_it(&turns).then_some(turns)
+    })?;
     while turns.len() > 1 && is_it(&turns[..turns.len() - 1]) {
         turns.pop();
     }
-    is_it(&turns).then_some(turns)
+    Some(turns)
+}
+
+/// Ways to end the turns that are tried.
+const TRIES: usize = 128;
+
+/// The way of this number to choose one of each: as the digits of a number are chosen.
+fn picked(choices: &[Vec<ThreadTurn>], mut number: usize) -> Option<Vec<ThreadTurn>> {
+    let mut turns = Vec::with_capacity(choices.len());
+    for choice in choices {
+        turns.push(*choice.get(number % choice.len().max(1))?);
+        number /= choice.len().max(1);
+    }
+    (number == 0).then_some(turns)
 }
 
 /// Behind which steps another thread steps, and the end.
@@ -136,27 +153,34 @@ fn ends_of(steps: &[Shown]) -> Vec<usize> {
     ends
 }
 
-/// The turn that makes the steps `start..end`, or fewer: those behind its last access are left to the next.
-fn turn(steps: &[Shown], start: usize, end: usize) -> Option<ThreadTurn> {
+/// Turns that make the steps `start..end`, or about these: one ends at an operation's end or at an access, the
+/// last in the run or the first behind it.
+fn turns_at(steps: &[Shown], start: usize, end: usize) -> Vec<ThreadTurn> {
     let run = &steps[start..end];
-    let (first, last) = (run.first()?, run.last()?);
-    let thread = first.thread;
-    let next = steps[end..].iter().find(|step| step.thread == thread);
-    if next.is_none_or(|next| next.op_index != last.op_index) {
-        let until = Stop::Before(last.op_index + 1);
-        return Some(ThreadTurn { thread, until });
-    }
-    let at = run.iter().rposition(|step| access(step).is_some());
-    let Some(at) = at else {
-        // It comes no further than where it was.
-        let until = Stop::Before(first.op_index);
-        return Some(ThreadTurn { thread, until });
+    let Some(last) = run.last() else {
+        return Vec::new();
     };
-    let (field, write) = access(&run[at])?;
-    let same = run[..=at].iter().filter(|step| access(step) == Some((field, write)));
-    let hit = u32::try_from(same.count()).unwrap_or(u32::MAX);
-    Some(ThreadTurn {
-        thread,
-        until: Stop::Access { field, write, hit },
-    })
+    let thread = last.thread;
+    let of = |until| ThreadTurn { thread, until };
+    if last.is_last || end == steps.len() {
+        return vec![of(Stop::Before(last.op_index + 1))];
+    }
+    let stop = |run: &[&Shown]| {
+        let (field, write) = access(run.last()?)?;
+        let same = run
+            .iter()
+            .filter(|step| access(step) == Some((field, write)));
+        let hit = u32::try_from(same.count()).ok()?;
+        Some(of(Stop::Access { field, write, hit }))
+    };
+    let own: Vec<&Shown> = run.iter().collect();
+    let ahead = steps[end..].iter().filter(|step| step.thread == thread);
+    let longer: Vec<&Shown> = own.iter().copied().chain(ahead).collect();
+    let inside = (1..=own.len()).rev().find_map(|len| stop(&own[..len]));
+    let behind = (own.len() + 1..=longer.len()).find_map(|len| stop(&longer[..len]));
+    inside
+        .into_iter()
+        .chain(behind)
+        .chain([of(Stop::Before(run[0].op_index))])
+        .collect()
 }

@@ -6,7 +6,7 @@ use relaybed_contract::Fate;
 
 use super::small::{Name, Small, name};
 use super::{Promise, Scene};
-use crate::{Effect, Frame, Member, Memory, Op, Outcome, Setting, Step, Around};
+use crate::{Around, Effect, Frame, Member, Memory, Op, Outcome, Setting, Step};
 
 /// Bytes that can be accepted in a scene.
 const BYTES: usize = 48;
@@ -32,6 +32,8 @@ pub enum Broken {
     Short,
     /// Accepted bytes come to no reader.
     Lost,
+    /// In overwrite mode, once all is quiet, a read does not give the newest bytes in their order.
+    NotNewest,
     /// A count or a place is out of its range once all is quiet.
     Range(Member),
     /// Once all is quiet and read, the buffer does not take a record though it has room.
@@ -55,6 +57,7 @@ impl fmt::Display for Broken {
             Self::Stale => "a read gave bytes that an earlier lap had left",
             Self::Short => "a read gave less than there was when it began",
             Self::Lost => "accepted bytes come to no reader",
+            Self::NotNewest => "a read does not give the newest bytes in their order",
             Self::Range(member) => return write!(f, "{} is out of its range", member.word()),
             Self::Refuses => "the buffer takes no record though it has room",
             Self::Garbles => "records written afterwards do not come as they were written",
@@ -193,6 +196,9 @@ impl Watch {
             return Err(Broken::Asleep);
         }
         // Readers that come now get the rest.
+        if self.promise.keeps_newest {
+            self.newest(mem, set)?;
+        }
         self.run(super::read(64), &mut mem, set)?;
         if self.promise.delivers && self.delivered != self.len {
             return Err(Broken::Lost);
@@ -203,11 +209,32 @@ impl Watch {
         Ok(())
     }
 
+    /// Whether a read gives the last bytes that were accepted.
+    fn newest(&self, mut mem: Small, set: &Setting) -> Result<(), Broken> {
+        let mut around = Around::default();
+        let mut frame = Frame::new(super::read(64));
+        let mut given = Vec::new();
+        while frame.outcome().is_none() {
+            let step = frame.step(&mut mem, &mut around, set);
+            if let Step::Effect(Effect::CopiedOut { at, len, .. }) = step {
+                let bytes = (0..len).map(|i| mem.byte(at.wrapping_add(i)));
+                given.extend(bytes.map(Option::unwrap_or_default));
+            }
+        }
+        let accepted = &self.accepted[..usize::from(self.len)];
+        if accepted.ends_with(&given) {
+            Ok(())
+        } else {
+            Err(Broken::NotNewest)
+        }
+    }
+
     /// Whether records that are written now, as many as there is room for, are taken and given.
     fn works(self, mut mem: Small, set: &Setting) -> Result<(), Broken> {
         let delivers = Promise {
             delivers: true,
-            ..self.promise
+            keeps_newest: false,
+            works_after: false,
         };
         let mut fresh = Self::new(delivers);
         let len = set.size() - set.geometry.header_bytes;
@@ -273,7 +300,10 @@ fn in_range(mem: &Small, set: &Setting) -> Result<(), Broken> {
     let wrong = [
         (Member::Consumed, too_many),
         (Member::Offset, load(Member::Offset) > set.size() + 1),
-        (Member::BytesConsumed, load(Member::BytesConsumed) > set.size()),
+        (
+            Member::BytesConsumed,
+            load(Member::BytesConsumed) > set.size(),
+        ),
         (Member::Data, load(Member::Data) >= set.n()),
         (Member::Padding, padding),
     ];
