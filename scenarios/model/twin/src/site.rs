@@ -23,6 +23,8 @@ pub enum Site {
     AvailOffset,
     /// `relay_file_read_avail()`: the offset where both positions are the same.
     AvailOffsetEqual,
+    /// `relay_file_read_avail()`: the consumed count where both positions are the same and the offset is S.
+    AvailConsumedEqual,
     /// `relay_file_read_avail()`: bytes consumed in the read position, after a lap set them to 0.
     AvailBytes,
     /// `relay_file_read_consume()`: bytes consumed in the sum, after they were compared with the offset.

@@ -45,6 +45,7 @@ impl Frame {
             }
             Count::OverStore | Count::Store => {
                 regs.moved |= regs.produced != regs.consumed;
+                regs.consumed = regs.produced;
                 io.store(Member::Consumed, regs.produced);
                 return self.counted(pc, io.set.has(Defect::K44));
             }
