@@ -6,7 +6,7 @@ use super::footprint::{Ahead, of_step};
 use super::small::Small;
 use super::watch::{Broken, Watch};
 use super::{Scene, THREADS};
-use crate::{Around, Effect, Frame, Pending, Step, drains};
+use crate::{Around, Effect, Frame, Lock, Pending, Step, drains};
 
 /// A thread, and what it accesses next and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,16 @@ pub(crate) struct Thread {
     pub(crate) op: u8,
     /// What its operation must give.
     needed: u8,
+    /// The lock that its next step takes.
+    wants: Option<Lock>,
+}
+
+/// The lock that this step takes.
+const fn wanted(next: &Step) -> Option<Lock> {
+    match next {
+        Step::Effect(Effect::Locked(lock)) => Some(*lock),
+        _ => None,
+    }
 }
 
 /// A moment of a scene.
@@ -67,10 +77,14 @@ impl State {
     /// The thread's next operation; a thread behind its last one is gone.
     fn begin(&mut self, scene: &Scene, t: usize, op: u8) {
         let next = scene.threads[t].get(usize::from(op)).copied();
-        self.threads[t] = next.map(|operation| Thread {
-            frame: Frame::new(operation),
-            op,
-            needed: self.watch.needed(operation),
+        self.threads[t] = next.map(|operation| {
+            let frame = Frame::new(operation);
+            Thread {
+                frame,
+                op,
+                needed: self.watch.needed(operation),
+                wants: wanted(&frame.next(&scene.set)),
+            }
         });
     }
 
@@ -81,7 +95,7 @@ impl State {
             let number = u8::try_from(t).unwrap_or(0);
             if let Some(thread) = &self.threads[t]
                 && !self.is_barred(scene, t, thread)
-                && !self.is_blocked(scene, thread)
+                && !thread.wants.is_some_and(|lock| self.around.is_held(lock))
             {
                 moves.push(Move::Step(number));
             }
@@ -99,13 +113,6 @@ impl State {
             let bars = other.frame.bars(&op).minus(scene.set.defects);
             !bars.is_empty()
         })
-    }
-
-    fn is_blocked(&self, scene: &Scene, thread: &Thread) -> bool {
-        match thread.frame.next(&scene.set) {
-            Step::Effect(Effect::Locked(lock)) => self.around.is_held(lock),
-            _ => false,
-        }
     }
 
     /// A move that no later move of another thread can matter to, nor it to them, and that the checks do not
@@ -167,7 +174,9 @@ impl State {
         if matches!(step, Step::Effect(Effect::Locked(_))) && !scene.is_parallel {
             thread.needed = self.watch.needed_locked(thread.frame.op());
         }
-        if thread.frame.outcome().is_none() && matches!(thread.frame.next(set), Step::Done(_)) {
+        let next = thread.frame.next(set);
+        thread.wants = wanted(&next);
+        if matches!(next, Step::Done(_)) {
             thread.frame.step(&mut self.mem, &mut self.around, set);
         }
         // What a fix does at once is seen at once, and who was kept out finds all that was done.
