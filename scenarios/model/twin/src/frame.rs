@@ -199,7 +199,7 @@ impl Frame {
         }
     }
 
-    /// Goes on to the next place of the source; most places make an access there.
+    /// Moves to the next place of the source; most places make an access there.
     fn advance<M: Memory>(&mut self, io: &mut Io<'_, M>) {
         self.pc = match self.pc {
             Pc::Start => self.start(io),

@@ -12,6 +12,8 @@
 //!   accesses, [`Frame::inside`] which defects' sections it is in, [`Site`] where a compiler may leave a load
 //!   out.
 //! * [`Pending`]: stores that other CPUs do not see yet.
+//! * [`search`]: all interleavings of two or three short threads on a small buffer, and which defects cause
+//!   what breaks there.
 //!
 //! Contents: see [`contents`]. Pure: no files, clock, threads or environment.
 

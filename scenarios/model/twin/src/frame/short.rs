@@ -1,6 +1,6 @@
 //! `relay_file_poll()` and `relay_buf_full()` (`kernel/relay.c`, all releases), and how every operation starts.
 //!
-//! poll: load finalized; wait queue; load produced, load consumed. K4 fixed: it goes on the wait queue before it
+//! poll: load finalized; wait queue; load produced, load consumed. K4 fixed: it joins the wait queue before it
 //! looks.
 
 use super::callback::is_full;

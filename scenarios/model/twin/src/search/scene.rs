@@ -12,7 +12,7 @@ pub const THREADS: usize = 3;
 pub struct Scene {
     /// The channel and its release.
     pub set: Setting,
-    /// What is done before, with nobody beside it.
+    /// What is done before, one after the other.
     pub before: Vec<Op>,
     /// What each thread does, in its order: three at most.
     pub threads: Vec<Vec<Op>>,

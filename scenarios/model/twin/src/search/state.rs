@@ -88,7 +88,7 @@ impl State {
         });
     }
 
-    /// What can happen next. A frame that a fix of a defect lets nobody interrupt is not interrupted.
+    /// What can happen next. A frame inside a section that a fix makes atomic is not interrupted.
     pub(crate) fn moves(&self, scene: &Scene, moves: &mut Vec<Move>) {
         moves.clear();
         for t in 0..THREADS {
