@@ -257,6 +257,39 @@ fn a_switch_wakes_who_waits_and_a_reset_awaits_that() {
     assert!(!around.is_wake_queued && !around.channels_held);
 }
 
+/// Relay as it is awaits what a switch has queued; with K4 fixed a close queues it first.
+#[test]
+fn a_close_awaits_what_is_queued() {
+    for (defects, queued) in [
+        (
+            Defects::of(&[Defect::K4]),
+            "true true false false false false",
+        ),
+        (Defects::NONE, "true true true false false false false"),
+    ] {
+        let set = Setting::plain(GEOMETRY, defects);
+        let mut buffer = open(&set, &mut Log::default());
+        for before in [true, false] {
+            let mut around = Around {
+                is_wake_queued: before,
+                ..Around::default()
+            };
+            let mut frame = Frame::new(Op::Close);
+            let mut seen = Vec::new();
+            while frame.outcome().is_none() {
+                frame.step(&mut buffer, &mut around, &set);
+                seen.push(around.is_wake_queued.to_string());
+            }
+            if before {
+                assert_eq!(seen.join(" "), queued);
+            } else {
+                assert_eq!(seen.contains(&"true".to_owned()), defects.is_empty());
+            }
+            assert!(buffer.finalized);
+        }
+    }
+}
+
 #[test]
 fn an_operation_runs_the_same_on_any_memory() {
     let set = set();
