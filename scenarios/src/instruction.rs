@@ -191,13 +191,26 @@ fn one_byte(opcode: u8, next: u8, prefixes: Prefixes) -> Option<Shape> {
         0xc8 => plain(3),
         0xd8..=0xdf => operand(Load, 0),
         0xe8 | 0xe9 => plain(4),
-        0xf6 if which < 2 => operand(Load, 1),
-        0xf7 if which < 2 => operand(Load, constant_len),
-        0xf6 | 0xf7 if which < 4 => operand(LoadAndStore, 0),
-        0xf6 | 0xf7 => operand(Load, 0),
-        0xfe | 0xff if which < 2 => operand(LoadAndStore, 0),
-        0xff => operand(Load, 0),
+        0xf6..=0xff => return group(opcode, which, constant_len),
         _ => return None,
+    })
+}
+
+/// Opcodes of which the operand's byte says what they do.
+fn group(opcode: u8, which: u8, constant_len: usize) -> Option<Shape> {
+    use Memory::{Load, LoadAndStore};
+    let (memory, constant) = match opcode {
+        0xf6 if which < 2 => (Load, 1),
+        0xf7 if which < 2 => (Load, constant_len),
+        0xf6 | 0xf7 if which < 4 => (LoadAndStore, 0),
+        0xfe | 0xff if which < 2 => (LoadAndStore, 0),
+        0xf6 | 0xf7 | 0xff => (Load, 0),
+        _ => return None,
+    };
+    Some(Shape {
+        modrm: true,
+        constant,
+        memory: Some(memory),
     })
 }
 
