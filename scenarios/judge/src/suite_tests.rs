@@ -29,6 +29,19 @@ fn no_suite_claims_what_relay_does_not_do() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A scenario in which nothing can be judged says nothing: the suites have none.
+#[test]
+fn something_is_judged_in_every_scenario() {
+    let mut empty = Vec::new();
+    for case in suites() {
+        let evidence = synthesize(&case, version(6, 1), case.vcpus);
+        if judge(&case, &evidence).1.is_nothing() {
+            empty.push(case.name);
+        }
+    }
+    assert!(empty.is_empty(), "{empty:?}");
+}
+
 /// What a correct kernel leaves of any scenario passes, whichever way the order falls.
 #[test]
 fn what_a_correct_kernel_leaves_of_each_suite_passes() {
