@@ -159,7 +159,10 @@ fn steps(out: &mut String, set: &Setting, before: &[Op], op: Op) {
         waiters: 1,
         ..Around::default()
     };
-    while frame.outcome().is_none() {
+    for _ in 0..200 {
+        if frame.outcome().is_some() {
+            break;
+        }
         let place = frame.place(set);
         let next = frame.next(set);
         let inside = frame.inside();
