@@ -109,6 +109,7 @@ fn setting(words: &str) -> Setting {
             "split" => set.is_split = true,
             "global" => set.is_global = true,
             "unlisted" => set.is_listed = false,
+            "k1" => set.defects = Defects::of(&[Defect::K1]),
             "fixed" => set.defects = Defects::NONE,
             _ => panic!("no setting `{word}`"),
         }
