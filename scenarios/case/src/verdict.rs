@@ -240,7 +240,8 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// Whether nothing could be judged: no byte of a record, and no answer. A pass says nothing then.
+    /// Whether nothing could be judged but safety: no byte of a record, and no answer. A pass says only that
+    /// nothing lies outside its place and no count is out of its range.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
         self.records == 0 && self.bytes == 0 && self.answers == 0

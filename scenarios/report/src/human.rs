@@ -24,7 +24,7 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
     };
     let amount = match report.amount.records {
-        0 if is_empty_pass(report) => "  nothing judged".to_owned(),
+        0 if is_empty_pass(report) => "  only safety judged".to_owned(),
         0 => String::new(),
         records => format!("  {records} records"),
     };
@@ -46,7 +46,7 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     }
 }
 
-/// Whether the scenario passed and nothing in it could be judged.
+/// Whether the scenario passed and nothing in it could be judged but safety.
 pub(super) fn is_empty_pass(report: &CaseReport) -> bool {
     report.verdict == Verdict::Passed && report.amount.is_nothing()
 }
@@ -200,7 +200,7 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         summary.passed,
         match summary.empty {
             0 => String::new(),
-            empty => format!(" ({empty} of them with nothing judged)"),
+            empty => format!(" ({empty} of them judged for safety only)"),
         },
         summary.failed,
         summary.known,

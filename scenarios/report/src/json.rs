@@ -25,7 +25,7 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     put("unspecified", json!(report.amount.unspecified));
     put("answers", json!(report.amount.answers));
     if super::human::is_empty_pass(report) {
-        put("nothing_judged", json!(true));
+        put("only_safety_judged", json!(true));
     }
     if let Some(exits) = report.exits {
         put("exits", json!(exits));

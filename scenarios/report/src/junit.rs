@@ -56,7 +56,7 @@ fn row(case: &CaseReport) -> TestCase {
         row.set_system_out(format!("known issue {id} is fixed here"));
     }
     if human::is_empty_pass(case) {
-        row.set_system_out("nothing could be judged");
+        row.set_system_out("nothing could be judged but safety");
     }
     row.set_time(Duration::from_secs_f64(case.duration_ms.max(0.0) / 1000.0));
     row

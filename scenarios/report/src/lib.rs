@@ -106,7 +106,7 @@ pub struct Summary {
     pub boots: u32,
     /// Whether machines are forked off the image of an earlier boot.
     pub forked: bool,
-    /// Scenarios that passed and in which nothing could be judged.
+    /// Scenarios that passed and in which nothing could be judged but safety.
     #[serde(default)]
     pub empty: u32,
     /// Records judged.

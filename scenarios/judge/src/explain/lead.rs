@@ -153,8 +153,11 @@ fn follow(
         }
         return Some(next);
     }
-    let owed = (at, member, slot, access.after / scale);
-    if let Some(index) = state.owed.iter().position(|one| *one == owed) {
+    let is_owed = |owed: &Owed| {
+        let stored = &owed.stored;
+        owed.at == at && stored.is(member, slot, (stored.before, access.after / scale))
+    };
+    if let Some(index) = state.owed.iter().position(is_owed) {
         state.owed.remove(index);
         return Some(next);
     }
@@ -176,18 +179,39 @@ fn follow(
             continue;
         };
         let of_key = key == (access.channel as usize, access.cpu as usize);
-        if made.is(member, slot, (access.before / scale, access.after / scale)) && of_key {
+        let (before, after) = (access.before / scale, access.after / scale);
+        if of_key && made.is(member, slot, (before, after)) {
             return Some(next);
         }
-        // The compiler may put a store behind the next ones of the same operation.
-        state.owed.push((at, made.member, made.slot, made.after));
+        // A store that is stored over at once the compiler leaves out.
+        let dead = state
+            .owed
+            .iter()
+            .position(|owed| owed.at == at && owed.stored.is_over(&made, before));
+        if let Some(dead) = dead
+            && of_key
+            && made.is(member, slot, (made.before, after))
+        {
+            state.owed.remove(dead);
+            return Some(next);
+        }
+        // It may put one behind the next ones of the same operation.
+        state.owed.push(Owed { at, stored: made });
         if state.owed.len() > OWED_MAX {
             return None;
         }
     }
 }
 
+/// A store that the twin made and the trace has later, or never.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    at: At,
+    stored: Stored,
+}
+
 /// A store that the twin made.
+#[derive(Clone, Debug)]
 struct Stored {
     member: Member,
     slot: u64,
@@ -220,6 +244,11 @@ impl Stored {
             before,
             after,
         })
+    }
+
+    /// Whether the later one stores over it, and it was made over `before`.
+    fn is_over(&self, later: &Self, before: u64) -> bool {
+        (self.member, self.slot, self.before) == (later.member, later.slot, before)
     }
 
     fn is(&self, member: Member, slot: u64, (before, after): (u64, u64)) -> bool {
