@@ -7,12 +7,14 @@
 //! compared as it comes, and the end in full: counts, paddings, bytes, callbacks, files.
 
 mod agree;
+mod fed;
 mod fired;
 mod forging;
 mod label;
 mod lead;
 mod line;
 mod marks;
+mod policy;
 mod polls;
 mod search;
 mod stepping;
@@ -26,9 +28,9 @@ pub(super) use fired::Fired;
 pub(super) use forging::one_run;
 use lead::has_accesses;
 use marks::Marks;
+use policy::Policy;
 use search::{SWITCHES, Search};
 use stepping::{Stepping, built};
-use task::Policy;
 
 /// A way in which the twin gives the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

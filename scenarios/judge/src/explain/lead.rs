@@ -123,39 +123,25 @@ fn follow(
     (at, accessed): (At, &Accessed),
 ) -> Option<usize> {
     let access = &accessed.access;
-    let size = state
-        .run
-        .case
-        .channels
-        .get(access.channel as usize)?
-        .subbuf_size;
-    let scale = if access.field == Field::Data {
-        size.max(1)
-    } else {
-        1
-    };
-    let member = Member::ALL
-        .into_iter()
-        .find(|member| member.field() == Some(access.field))?;
-    let slot = u64::from(access.slot.unwrap_or(0));
+    let Seen {
+        member,
+        slot,
+        before,
+        after,
+    } = Seen::of(state, access)?;
     if !access.kind.stores() {
-        let index = state.task(at)?;
-        state.tasks[index].loaded.push(Loaded {
+        let value = before;
+        let loaded = Loaded {
             member,
             slot,
-            value: access.before / scale,
-        });
-        // What it can do with it, it does now.
-        let mut left = BETWEEN_MAX;
-        while state.tasks[state.task(at)?].takes_load() {
-            left = left.checked_sub(1)?;
-            search.feed(state, at)?;
-        }
+            value,
+        };
+        take(search, state, at, loaded)?;
         return Some(next);
     }
     let is_owed = |owed: &Owed| {
         let stored = &owed.stored;
-        owed.at == at && stored.is(member, slot, (stored.before, access.after / scale))
+        owed.at == at && stored.is(member, slot, (stored.before, after))
     };
     if let Some(index) = state.owed.iter().position(is_owed) {
         state.owed.remove(index);
@@ -179,7 +165,6 @@ fn follow(
             continue;
         };
         let of_key = key == (access.channel as usize, access.cpu as usize);
-        let (before, after) = (access.before / scale, access.after / scale);
         if of_key && made.is(member, slot, (before, after)) {
             return Some(next);
         }
@@ -200,6 +185,32 @@ fn follow(
         if state.owed.len() > OWED_MAX {
             return None;
         }
+    }
+}
+
+/// An access in the twin's terms.
+struct Seen {
+    member: Member,
+    slot: u64,
+    before: u64,
+    after: u64,
+}
+
+impl Seen {
+    /// The trace has `data` in bytes, the twin by slots.
+    fn of(state: &Stepping<'_>, access: &Access) -> Option<Self> {
+        let spec = state.run.case.channels.get(access.channel as usize)?;
+        let scale = match access.field {
+            Field::Data => spec.subbuf_size.max(1),
+            _ => 1,
+        };
+        let mut members = Member::ALL.into_iter();
+        Some(Self {
+            member: members.find(|member| member.field() == Some(access.field))?,
+            slot: u64::from(access.slot.unwrap_or(0)),
+            before: access.before / scale,
+            after: access.after / scale,
+        })
     }
 }
 
@@ -254,6 +265,23 @@ impl Stored {
     fn is(&self, member: Member, slot: u64, (before, after): (u64, u64)) -> bool {
         (self.member, self.slot, self.before, self.after) == (member, slot, before, after)
     }
+}
+
+/// A value that was loaded: what the operation can do with it, it does now.
+fn take(
+    search: &mut Search<'_, '_>,
+    state: &mut Stepping<'_>,
+    at: At,
+    loaded: Loaded,
+) -> Option<()> {
+    let index = state.task(at)?;
+    state.tasks[index].loaded.push(loaded);
+    let mut left = BETWEEN_MAX;
+    while state.tasks[state.task(at)?].takes_load() {
+        left = left.checked_sub(1)?;
+        search.feed(state, at)?;
+    }
+    Some(())
 }
 
 /// Whether the next step of the operation is one that a trace has as a store.

@@ -10,8 +10,9 @@ use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
 
 use super::fired::Fired;
 use super::lead::Owed;
+use super::policy::Policy;
 use super::polls::Poll;
-use super::task::{Holds, Policy, Task};
+use super::task::{Holds, Task};
 
 /// CPUs that the abi has room for.
 const CPUS_MAX: u32 = 64;
