@@ -19,9 +19,6 @@ use super::stepping::Stepping;
 use super::task::Holds;
 use crate::matter::Matter;
 
-/// Effects that are tried, over all orders. A bound in steps is the same on every host.
-const STEPS_MAX: u32 = 200_000;
-
 /// Orders that give the evidence and by which no defect can be named, before the search gives up.
 const UNNAMED_MAX: u32 = 32;
 
@@ -42,11 +39,11 @@ pub(super) struct Search<'m, 'a> {
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32, steps: u32) -> Self {
         Self {
             matter,
             marks,
-            steps: STEPS_MAX,
+            steps,
             switches,
             dead: HashSet::new(),
             unnamed: UNNAMED_MAX,
@@ -87,6 +84,11 @@ impl<'m, 'a> Search<'m, 'a> {
                 self.from(branch, next)
             });
         }
+    }
+
+    /// Effects that may still be tried.
+    pub(super) const fn steps_left(&self) -> u32 {
+        self.steps
     }
 
     /// Leads the twin along the accesses of the evidence, and names the defects that were met.
