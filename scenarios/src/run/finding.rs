@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::shown::Shown;
 use relaybed_case::Case;
 use relaybed_case::finding::Label;
+use relaybed_case::place::Place;
 use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
 use relaybed_case::verdict::Verdict;
@@ -20,6 +21,7 @@ use relaybed_lang as lang;
 use relaybed_report::{Detail, excerpt};
 use relaybed_search::schedule::{
     Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
+    turns,
 };
 use relaybed_wire::store::{self, Extra};
 
@@ -45,12 +47,15 @@ impl Run<'_> {
             stopped: None,
         };
         if !self.wish.shrink_for.is_zero() && self.suite.stopped.is_none() {
-            let before = small.shown.trace.switches();
-            (self.tell)("found; making scenario and schedule small");
-            small.scenario()?;
+            let before = preemptions(&small.shown);
+            (self.tell)("found; making schedule and scenario small");
+            // The schedule first: a plain one fits more of the smaller scenarios, and shows why.
             small.schedule()?;
-            let after = small.shown.trace.switches();
-            (self.tell)(&format!("{before} switches made {after}"));
+            if small.scenario()? {
+                small.schedule()?;
+            }
+            let after = preemptions(&small.shown);
+            (self.tell)(&format!("{before} preemptions made {after}"));
         }
         let shrunk = small.case != loaded.case;
         let source: Arc<str> = match lang::write(&small.case) {
@@ -71,13 +76,23 @@ impl Run<'_> {
             (false, false) => format!(" {}", quoted(&loaded.origin)),
         };
         detail.rerun = format!("relaybed replay {token}{scenario}{}", self.options.again);
-        detail.notes.push(switches(&small.shown));
+        detail.notes.extend(switches(&small.shown));
+        let pasted = as_turns(&small.case, &small.shown);
+        if let Some(scheduled) = &pasted {
+            let turns = scheduled.find(SCHEDULE).map(|at| &scheduled[at..]);
+            detail
+                .notes
+                .extend(turns.into_iter().flat_map(str::lines).map(str::to_owned));
+        }
         if let Verdict::Failed { findings } = &small.shown.verdict
             && let (Some(first), Some(evidence)) = (findings.first(), &small.shown.evidence)
         {
             detail.excerpt = excerpt(evidence, &small.case, first);
         }
         self.save(&folder, &small, &source, &token, &detail)?;
+        if let Some(scheduled) = pasted {
+            std::fs::write(folder.join(SCHEDULED), scheduled)?;
+        }
         detail.evidence = Some(folder);
         Ok(detail)
     }
@@ -121,8 +136,8 @@ struct Small<'a> {
 
 impl Small<'_> {
     /// Fewer operations, smaller numbers: each candidate is given the schedule of the last that failed, as far
-    /// as it fits, and a few others.
-    fn scenario(&mut self) -> Result<(), SessionError> {
+    /// as it fits, and a few others. Whether there is a smaller one.
+    fn scenario(&mut self) -> Result<bool, SessionError> {
         let case = self.case.clone();
         let mut best: Option<(Case, Shown)> = None;
         let small = relaybed_search::shrink::shrink(&case, &mut |candidate| {
@@ -149,10 +164,12 @@ impl Small<'_> {
             }
             Answer::Holds
         });
-        if let Some((case, shown)) = best.filter(|(case, _)| *case == small) {
+        let smaller = best.filter(|(case, _)| *case == small);
+        let is_smaller = smaller.is_some();
+        if let Some((case, shown)) = smaller {
             (self.case, self.shown) = (case, shown);
         }
-        self.stopped.take().map_or(Ok(()), Err)
+        self.stopped.take().map_or(Ok(is_smaller), Err)
     }
 
     /// Fewer and earlier switches.
@@ -226,9 +243,30 @@ fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
     }
 }
 
-/// Where control passes, for a person: at most a few of the places.
-fn switches(shown: &Shown) -> String {
-    const TOLD: usize = 6;
+/// Where turns begin in a scenario's text.
+const SCHEDULE: &str = "[[schedule]]";
+/// The scenario with the schedule spelled out, in the evidence's folder.
+const SCHEDULED: &str = "scheduled.toml";
+
+/// How often control passed to another vCPU although the one that stopped could have gone on.
+fn preemptions(shown: &Shown) -> usize {
+    let steps = shown.trace.steps.iter();
+    steps.filter(|step| step.preempts()).count()
+}
+
+/// The scenario with this schedule in it, where turns can say it.
+fn as_turns(case: &Case, shown: &Shown) -> Option<String> {
+    let schedule = turns(case, &shown.trace)?;
+    let case = Case {
+        schedule,
+        ..case.clone()
+    };
+    lang::write(&case).ok()
+}
+
+/// Where control passes, for a person: a line for each of at most a few of the places.
+fn switches(shown: &Shown) -> Vec<String> {
+    const TOLD: usize = 12;
     let preempting = shown
         .trace
         .steps
@@ -237,17 +275,25 @@ fn switches(shown: &Shown) -> String {
         .filter(|(step, _)| step.preempts());
     let mut told: Vec<String> = preempting
         .map(|(step, index): (_, usize)| {
-            format!("stop {index}: {}, then vCPU {}", step.stop, step.next)
+            let made = shown.trace.accesses_before(index);
+            let made = made.iter().rfind(|one| one.vcpu == step.stop.vcpu);
+            let place = match (&step.stop.place, made) {
+                (Place::Data { .. }, Some(made)) => format!("behind {}", made.access),
+                (place, _) => place.to_string(),
+            };
+            format!(
+                "stop {index:>4}  vCPU {} -> {}  {place}",
+                step.stop.vcpu, step.next
+            )
         })
         .collect();
     let more = told.len().saturating_sub(TOLD);
     told.truncate(TOLD);
-    let more = match more {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    match told.is_empty() {
-        true => "control passes only where a vCPU cannot go on".to_owned(),
-        false => format!("control passes at {}{more}", told.join("; ")),
+    if more > 0 {
+        told.push(format!("and {more} more"));
     }
+    if told.is_empty() {
+        told.push("control passes only where a vCPU cannot go on".to_owned());
+    }
+    told
 }

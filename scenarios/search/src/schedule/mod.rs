@@ -25,6 +25,7 @@ mod strategy;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod turns;
 
 pub use coverage::{Coverage, Covered};
 pub use decisions::{Decided, Decision, Schedule, default_next};
@@ -39,3 +40,4 @@ pub use segments::Alike;
 pub use shrink::{Answer, Tried, shrink};
 pub use strategy::Strategy;
 pub use token::{Token, TokenError};
+pub use turns::turns;
