@@ -8,6 +8,7 @@
 //! What is in the cache is executed, so it is believed only if it is ours alone (see [`trust`]) and, before its first
 //! use in a process, only if every file has its recorded hash.
 
+mod inventory;
 mod lock;
 pub(crate) mod trust;
 
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use inventory::Item;
 pub(crate) use lock::{Lock, Scratch};
 
 use crate::hash;
@@ -281,6 +283,7 @@ impl Cache {
         if read {
             self.has_read(&dir);
         }
+        inventory::touch(&dir);
         Some(Entry { dir, manifest })
     }
 
@@ -412,6 +415,7 @@ impl Cache {
         }
         fs::rename(path, &dir).map_err(io_error("put in place", &dir))?;
         self.has_read(&dir);
+        inventory::forget(self);
         Ok(Entry { dir, manifest })
     }
 

@@ -15,6 +15,7 @@ use rustix::process::{
     set_parent_process_death_signal,
 };
 
+use crate::guardian::Guardian;
 use crate::interrupt::{self, Interrupted};
 
 /// A tool could not be run, or failed.
@@ -106,6 +107,8 @@ struct Reaped {
     child: Child,
     pid: Pid,
     ended: Option<ExitStatus>,
+    /// Dismissed after `drop` below: until then the group's number is the tool's.
+    _guardian: Guardian,
 }
 
 impl Reaped {
@@ -122,7 +125,7 @@ impl Reaped {
 
     /// Kills whatever its tool has started and not ended itself.
     fn kill_group(&self) {
-        // Nobody left is what is wanted.
+        // An error means that the group is empty already.
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
 }
@@ -227,7 +230,8 @@ impl Running {
             .env("LC_ALL", "C.UTF-8")
             .process_group(0);
         tracing::debug!(?command, "run");
-        let spawned = die_with_us(command).spawn();
+        let guardian = Guardian::of(die_with_us(command)).map_err(&output)?;
+        let spawned = command.spawn();
         let child = spawned.map_err(|source| ChildError::Spawn {
             tool: tool.clone(),
             source,
@@ -236,6 +240,7 @@ impl Running {
             pid: Pid::from_child(&child),
             child,
             ended: None,
+            _guardian: guardian,
         };
         Ok(Self {
             tool,
@@ -277,7 +282,8 @@ fn output_error(tool: &str) -> impl Fn(io::Error) -> ChildError + use<> {
     }
 }
 
-/// CPU time of a process and of all that it has started, as far as the host tells.
+/// CPU time of a process and of all that it has started, had or waited for, as far as the host tells: on a busy host
+/// a tool that waits for a CPU does not hang.
 fn cpu_time(pid: Pid) -> Duration {
     let pid = pid.as_raw_nonzero();
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
@@ -287,9 +293,12 @@ fn cpu_time(pid: Pid) -> Duration {
     // Its own user and system time, and that of ended children.
     let ticks = fields.split(' ').skip(11).take(4);
     let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    let own = Duration::from_millis(
-        ticks.saturating_mul(1000 / rustix::param::clock_ticks_per_second().max(1)),
-    );
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let had = Duration::from_millis(ticks.saturating_mul(1000 / per_second));
+    // Nanoseconds on a CPU, then nanoseconds in its queue.
+    let accounts = read("schedstat");
+    let waited = accounts.split(' ').nth(1).and_then(|ns| ns.parse().ok());
+    let own = had + Duration::from_nanos(waited.unwrap_or(0));
     let children = read(&format!("task/{pid}/children"));
     let children = children.split_ascii_whitespace();
     let children = children.filter_map(|child| Pid::from_raw(child.parse().ok()?));
@@ -354,10 +363,46 @@ mod tests {
         command.args(["-c", script]).arg(&path);
         watch(&mut command, &mut || 1, Duration::from_millis(700)).unwrap_err();
         let pid: i32 = fs::read_to_string(&path).unwrap().trim().parse().unwrap();
-        // Killed is not yet ended, and whoever adopted it may have reaped it already.
+        // A killed process takes a moment to end, and init may have reaped it already.
         if let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
             assert!(interrupt::wait(pidfd.as_fd(), Some(Duration::from_secs(20))).unwrap());
         }
+    }
+
+    const VICTIM: &str = "RELAYBED_TEST_TOOL_OWNER";
+
+    /// Not a test by itself: the process that the next test kills.
+    #[test]
+    fn owner_of_a_tool() {
+        if let Some(path) = std::env::var_os(VICTIM) {
+            let script = "sleep 60 & echo $! > \"$0\"; wait";
+            drop(run(Command::new("sh").args(["-c", script]).arg(path)));
+        }
+    }
+
+    #[test]
+    fn what_a_tool_has_started_ends_when_its_owner_is_killed_by_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let mut owner = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child::tests::owner_of_a_tool"])
+            .env(VICTIM, &path)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = loop {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(pid) = text.trim().parse().ok().filter(|_| text.ends_with('\n')) {
+                break Pid::from_raw(pid).unwrap();
+            }
+            assert_eq!(owner.try_wait().unwrap(), None, "the owner ended");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        assert!(!interrupt::wait(pidfd.as_fd(), Some(Duration::from_millis(100))).unwrap());
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        assert!(interrupt::wait(pidfd.as_fd(), Some(Duration::from_secs(20))).unwrap());
     }
 
     #[test]

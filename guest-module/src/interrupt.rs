@@ -1,6 +1,6 @@
 //! The one thing that ends every wait of this crate early: a descriptor that becomes readable.
 //!
-//! Signals belong to a process, so the source of interruption does too. Whoever handles signals gives it once;
+//! Signals belong to a process, so the source of interruption does too. The program's `main` gives it once;
 //! everything that waits here, for a tool, a lock or the next file of a package, looks at it.
 
 use std::io::{self, Read};

@@ -17,7 +17,7 @@ use rustix::mount::{MountPropagationFlags, mount_bind_recursive, mount_change};
 use rustix::process::{chroot, getegid, geteuid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use crate::child;
+use crate::child::{self, ChildError};
 
 /// No way into a root of its own is open to us.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,16 @@ enum Way {
     PlainChroot,
     /// Root in a user namespace only.
     UserNamespace,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::MountAndChroot => "mounting and chroot",
+            Self::PlainChroot => "chroot",
+            Self::UserNamespace => "a user namespace",
+        })
+    }
 }
 
 /// A root that commands can be run in.
@@ -77,11 +87,16 @@ impl Jail {
                 Ok(())
             };
             let entered = prepared.map_err(|error| error.to_string()).and_then(|()| {
-                child::run(&mut jail.command("/usr/bin/true")).map_err(|error| error.to_string())
+                let entered = child::run(&mut jail.command("/usr/bin/true"));
+                entered.map_err(|error| match error {
+                    // It is the way in that failed, not the program.
+                    ChildError::Spawn { source, .. } => source.to_string(),
+                    error => error.to_string(),
+                })
             });
             match entered {
                 Ok(_) => return Ok(jail),
-                Err(error) => tried.push(format!("{way:?}: {error}")),
+                Err(error) => tried.push(format!("{way}: {error}")),
             }
         }
         Err(JailError {

@@ -18,6 +18,7 @@ mod deb;
 mod embedded;
 mod error;
 mod files;
+mod guardian;
 mod guest;
 mod hash;
 mod image;
@@ -38,7 +39,7 @@ mod root;
 mod version;
 
 pub use apt::AptError;
-pub use cache::{Cache, CacheError, Folder};
+pub use cache::{Cache, CacheError, Folder, Item};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;

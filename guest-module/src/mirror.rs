@@ -194,7 +194,7 @@ fn from_targets(targets: &str) -> (Option<String>, Option<String>) {
             } else {
                 is_debian_suite(release)
             };
-            // Nobody is there to put in a disc.
+            // A disc would have to be inserted by hand.
             if !debian || component != "main" || uri.starts_with("cdrom:") {
                 continue;
             }

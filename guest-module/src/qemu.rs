@@ -1,8 +1,11 @@
 //! A QEMU to run guests in: the host's if it is new enough, else Debian's, run in place from the cache.
 
+mod sandbox;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -98,6 +101,9 @@ pub struct Qemu {
     pub argv0: Vec<OsString>,
     /// Where its firmware files are (`-L`), if not where it looks for itself.
     pub data_dir: Option<PathBuf>,
+    /// Options of its sandbox, behind the program; none where it has none or the host's kernel takes none.
+    #[serde(serialize_with = "as_text")]
+    pub sandbox: Vec<OsString>,
     /// As it reports itself: `10.0.2`.
     pub version: String,
     /// Where it comes from, for reports.
@@ -163,17 +169,38 @@ pub fn qemu(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
     }
 }
 
-/// A program of the host's, if it runs and is new enough.
+/// The file that a bare name stands for.
+fn in_path(name: &Path) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let executable = |path: &PathBuf| {
+        let mode = fs::metadata(path).map(|file| file.is_file().then(|| file.permissions().mode()));
+        mode.is_ok_and(|mode| mode.is_some_and(|mode| mode & 0o111 != 0))
+    };
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(executable)
+}
+
+/// A program of the host's, if it runs and is new enough. Known by its whole path from here on, for whoever starts it
+/// elsewhere or wants to read it.
 fn host(program: &Path) -> Result<Qemu, String> {
+    let found = match program.components().count() {
+        1 => in_path(program).ok_or("it is not in PATH")?,
+        _ => std::path::absolute(program).map_err(|error| error.to_string())?,
+    };
+    let program = found.as_path();
     let output = child::run(Command::new(program).arg("--version"));
     let output = output.map_err(|error| error.to_string())?;
     let version = parse_version(&output.stdout).ok_or("it does not report a version")?;
     if !is_new_enough(&version) {
         return Err(format!("it is version {version}"));
     }
+    let argv0 = vec![program.into()];
+    let sandbox = sandbox::works(&argv0).map_err(|error| error.to_string())?;
     Ok(Qemu {
-        argv0: vec![program.into()],
+        argv0,
         data_dir: None,
+        sandbox: sandbox::options(sandbox),
         version,
         origin: format!("the host's {}", program.display()),
     })
@@ -228,7 +255,16 @@ fn private(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
         let output = try_out(&root, &package)?;
         let version = parse_version(&output).unwrap_or_else(|| package.clone());
         step.finish();
-        Ok::<_, QemuError>(json!(Fact { version, package }))
+        let argv0 = argv0(&root).map_err(io_error("find the loader in", &root))?;
+        let sandbox = sandbox::works(&argv0).map_err(|source| QemuError::Unusable {
+            version: package.clone(),
+            source,
+        })?;
+        Ok::<_, QemuError>(json!(Fact {
+            version,
+            package,
+            sandbox
+        }))
     })?;
     Ok(entry.facts::<Fact>()?.qemu(&entry)?)
 }
@@ -298,6 +334,8 @@ fn gather_firmware(root: &Path) -> Result<(), CacheError> {
 struct Fact {
     version: String,
     package: String,
+    /// Whether its sandbox was found to work.
+    sandbox: bool,
 }
 
 impl Fact {
@@ -306,6 +344,7 @@ impl Fact {
         Ok(Qemu {
             argv0: argv0(&root).map_err(io_error("find the loader in", &root))?,
             data_dir: Some(root.join("usr/share/qemu")),
+            sandbox: sandbox::options(self.sandbox),
             version: self.version,
             origin: format!("Debian {SUITE}, {PACKAGE} {}", self.package),
         })
@@ -419,6 +458,14 @@ mod tests {
             library.unwrap(),
             Path::new("/lib/x86_64-linux-gnu/libc.so.6")
         );
+    }
+
+    #[test]
+    fn a_bare_name_is_looked_for_in_path() {
+        let found = in_path(Path::new("sh")).unwrap();
+        assert!(found.is_absolute() && found.ends_with("sh"), "{found:?}");
+        assert_eq!(in_path(Path::new("relaybed-no-such-tool")), None);
+        assert!(host(Path::new("relaybed-no-such-tool")).is_err());
     }
 
     #[test]

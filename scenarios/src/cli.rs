@@ -2,6 +2,7 @@
 
 mod bench;
 mod bisect;
+mod cache;
 mod capture;
 mod check;
 mod coverage;
@@ -134,6 +135,9 @@ enum Command {
         #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
         seed: u64,
     },
+    /// Show what the cache holds, or make room in it.
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
     /// Say what was found on this host, what would be used, and why.
     Doctor {
         /// The kernel to ask about.
@@ -338,6 +342,7 @@ pub fn main() -> ExitCode {
             out,
             seed,
         } => capture::capture(&scenario, &machine, &out, seed),
+        Command::Cache(command) => cache::cache(&command),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
         Command::Completions { shell } => completions(shell),

@@ -15,6 +15,7 @@ mod fuzz;
 mod hold;
 mod image;
 mod landmarks;
+mod logs;
 pub mod matrix;
 mod memory;
 mod names;

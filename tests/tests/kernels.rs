@@ -154,16 +154,14 @@ fn a_module_of_another_kernel_is_told_apart() {
     let prepare =
         |request| prepare_with(request, &cache, &Terminal::new(), &Options::default()).unwrap();
     let (newest, older) = (prepare(&newest), prepare(&older));
+    let qemu = relaybed_guest::qemu(&cache, &Terminal::new()).unwrap();
     let spec = relaybed_vmm::MachineSpec::new(
         newest.vmlinux,
         older.initramfs,
         relaybed_vmm::QemuProgram {
-            argv0: relaybed_guest::qemu(&cache, &Terminal::new())
-                .unwrap()
-                .argv0,
-            data_dir: relaybed_guest::qemu(&cache, &Terminal::new())
-                .unwrap()
-                .data_dir,
+            argv0: qemu.argv0,
+            data_dir: qemu.data_dir,
+            sandbox: qemu.sandbox,
         },
         tempfile::tempdir().unwrap().keep(),
     );

@@ -20,6 +20,7 @@ fn spec(dir: &std::path::Path, argv0: &[&str]) -> MachineSpec {
         QemuProgram {
             argv0,
             data_dir: None,
+            sandbox: Vec::new(),
         },
         dir.to_owned(),
     )

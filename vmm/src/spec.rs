@@ -76,6 +76,8 @@ pub struct QemuProgram {
     pub argv0: Vec<OsString>,
     /// Folder of firmware and option ROMs (`-L`), if not the one QEMU was built with.
     pub data_dir: Option<PathBuf>,
+    /// Options of QEMU's own sandbox, if it has one that works here. Part of no machine's state.
+    pub sandbox: Vec<OsString>,
 }
 
 impl QemuProgram {
@@ -84,6 +86,7 @@ impl QemuProgram {
         Self {
             argv0: vec!["qemu-system-x86_64".into()],
             data_dir: None,
+            sandbox: Vec::new(),
         }
     }
 }
@@ -237,6 +240,7 @@ impl MachineSpec {
         let no_qemu = QemuProgram {
             argv0: Vec::new(),
             data_dir: None,
+            sandbox: Vec::new(),
         };
         Self {
             backend: Backend::Kvm,

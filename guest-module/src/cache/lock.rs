@@ -34,7 +34,7 @@ impl Cache {
         Ok(Lock(file))
     }
 
-    /// The lock of this name if nobody holds it.
+    /// The lock of this name if it is free.
     pub(crate) fn lock_if_free(&self, name: &str) -> Option<Lock> {
         let file = self.lock_file(name).ok()?;
         let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
@@ -59,17 +59,18 @@ impl Cache {
         file.map_err(io_error("open", &path))
     }
 
-    /// Removes what makers that died have left: folders whose lock nobody holds.
+    /// Removes what makers that died have left: folders whose lock is free, and those of the lock `held`.
     pub(crate) fn sweep(&self, held: &str) {
-        let Ok(leftovers) = fs::read_dir(self.root().join("tmp")) else {
-            return;
-        };
-        for leftover in leftovers.flatten() {
-            let name = leftover.file_name().to_string_lossy().into_owned();
-            let lock = (name != held).then(|| self.lock_if_free(&name));
-            if !matches!(lock, Some(None)) {
-                // Whoever comes to need the place will report if it cannot be had.
-                drop(remove(&leftover.path()));
+        // Work in progress is named by its lock; apt's roots are named by their suite.
+        for (folder, prefix) in [("tmp", ""), ("apt", "apt-")] {
+            let leftovers = fs::read_dir(self.root().join(folder));
+            for leftover in leftovers.into_iter().flatten().flatten() {
+                let name = format!("{prefix}{}", leftover.file_name().to_string_lossy());
+                let lock = (name != held).then(|| self.lock_if_free(&name));
+                if !matches!(lock, Some(None)) {
+                    // Whoever comes to need the place will report if it cannot be had.
+                    drop(remove(&leftover.path()));
+                }
             }
         }
     }
@@ -78,8 +79,8 @@ impl Cache {
 /// Waits for the lock on a file, but no longer than until the process is asked to end.
 fn wait_for(file: File) -> io::Result<File> {
     let (granted, report) = UnixStream::pair()?;
-    // The system call cannot be given up, so it waits on a thread of its own. Where nobody wants the lock any
-    // more, the thread gives it back as soon as it has it, or ends with the process.
+    // The system call cannot be given up, so it waits on a thread of its own. If the caller gives up,
+    // the thread releases the lock as soon as it gets it, or ends with the process.
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().spawn(move || {
         let locked = flock(&file, FlockOperation::LockExclusive).map(|()| file);

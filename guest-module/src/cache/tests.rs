@@ -81,15 +81,17 @@ fn a_failed_maker_leaves_no_entry_and_no_scratch() {
 #[test]
 fn what_a_killed_maker_left_is_swept_but_not_a_live_ones() {
     let (dir, cache) = cache();
-    let dead = dir.path().join("tmp/thing-dead");
-    fs::create_dir_all(&dead).unwrap();
-    fs::write(dead.join("file"), "half").unwrap();
+    let dead = ["tmp/thing-dead", "apt/bookworm"].map(|name| dir.path().join(name));
+    for dead in &dead {
+        fs::create_dir_all(dead).unwrap();
+        fs::write(dead.join("file"), "half").unwrap();
+    }
     let live = cache.lock("thing-live", &Silent).unwrap();
     let scratch = cache.scratch(&live, "thing-live").unwrap();
     cache
         .entry(&Key::new("thing"), &Silent, |dir| make(dir, "x"))
         .unwrap();
-    assert!(!dead.exists());
+    assert!(dead.iter().all(|dead| !dead.exists()));
     assert!(scratch.path().exists());
 }
 

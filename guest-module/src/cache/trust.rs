@@ -1,7 +1,7 @@
 //! Whether a cache is ours alone.
 //!
-//! What is in the cache is executed: QEMU, compilers, kernels. So it is used only where nobody else could have put it
-//! there. Hashes do not help against that: whoever can write an entry can write its manifest.
+//! What is in the cache is executed: QEMU, compilers, kernels. So it is used only where no other user could have put it
+//! there. Hashes do not help against that: a user who can write an entry can write its manifest.
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
@@ -24,7 +24,7 @@ const STICKY: u32 = 0o1000;
 /// [`CacheError::Foreign`], [`CacheError::Open`], or the folder cannot be made or looked at.
 pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
     if let Some(parent) = root.parent() {
-        fs::create_dir_all(parent).map_err(io_error("make", parent))?;
+        fs::create_dir_all(parent).map_err(io_error("make", root))?;
     }
     match DirBuilder::new().mode(0o700).create(root) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -43,7 +43,7 @@ pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
             path: root.to_owned(),
         });
     }
-    // Whoever may rename a folder on the way may put another in its place.
+    // A user who may rename a folder on the way can put another in its place.
     let real = fs::canonicalize(root).map_err(io_error("find", root))?;
     for above in real.ancestors().skip(1) {
         let mode = look(above)?.mode();
@@ -58,7 +58,7 @@ pub(super) fn claim(root: &Path) -> Result<(), CacheError> {
         .flatten()
     {
         let path = entry.path();
-        // A link that leads nowhere harms nobody.
+        // A link that leads nowhere is harmless.
         let Ok(metadata) = fs::metadata(&path) else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use relaybed_guest::{Cache, Terminal};
+use relaybed_guest::{Cache, Qemu, Terminal};
 
 use super::{MachineArgs, Stop};
 use crate::run::{BackendWish, Session, choose};
@@ -35,7 +35,7 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         match relaybed_guest::qemu(&cache, &progress) {
             // Found is not enough: what is listed as fine has run.
             Ok(qemu) => match qemu.try_out() {
-                Ok(()) => writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?,
+                Ok(()) => list_qemu(&qemu, &mut out)?,
                 Err(error) => problem(&mut out, "QEMU", &error)?,
             },
             Err(error) => problem(&mut out, "QEMU", &error)?,
@@ -67,6 +67,16 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
         return super::stats::stats(machine, &mut out);
     }
     boot(machine, &mut out)
+}
+
+/// A QEMU that runs, and what it is kept from.
+fn list_qemu(qemu: &Qemu, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?;
+    let sandbox = match qemu.sandbox.is_empty() {
+        false => "QEMU runs with its filter on system calls, all denials on",
+        true => "NONE: this QEMU or this host's kernel has no filter on system calls",
+    };
+    writeln!(out, "{:<12} {sandbox}", "sandbox")
 }
 
 /// What runs the guest's instructions, and why.

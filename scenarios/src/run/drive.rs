@@ -16,9 +16,10 @@ use relaybed_vmm::{Deadline, Event, Exit, Machine};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
-use super::exchange::{logs, setting};
+use super::exchange::setting;
 use super::image::ReadyImage;
 use super::landmarks::Landmarks;
+use super::logs::Logs;
 use super::plan::Plan;
 use super::ram::View;
 use super::stops::Stops;
@@ -204,7 +205,7 @@ impl<'a> Controlled<'a> {
         (stops, digest): (&Stops, bool),
         series: &mut dyn Series,
     ) -> Result<Option<Undriven>, SessionError> {
-        let dir = logs(self.plan)?;
+        let dir = Logs::make(self.plan.kept_logs())?;
         let mut machine = self.image.fork(self.plan, dir.path())?;
         self.forks.fetch_add(1, Ordering::Relaxed);
         let mut console = Console::new(machine.spec().console_path(), self.plan.show_console());

@@ -116,16 +116,6 @@ pub(super) fn evidence(
     }
 }
 
-/// A folder for a machine's console and log.
-pub(super) fn logs(plan: &Plan) -> std::io::Result<tempfile::TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("relaybed-machine-");
-    match plan.kept_logs() {
-        Some(folder) => builder.disable_cleanup(true).tempdir_in(folder),
-        None => builder.tempdir(),
-    }
-}
-
 /// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
 pub(super) fn put(
     paused: &mut Paused<'_>,

@@ -121,7 +121,7 @@ impl Run<'_> {
             let mut told = Instant::now();
             let tell = &mut self.tell;
             let jobs = self.wish.jobs;
-            let all = blocks::each(&guest, case, explorer, jobs, &mut |ran| {
+            let (all, explorer) = blocks::each(&guest, case, explorer, jobs, &mut |ran| {
                 tour.note_in_block(ran)?;
                 if told.elapsed() >= Duration::from_secs(5) {
                     told = Instant::now();
@@ -129,6 +129,7 @@ impl Run<'_> {
                 }
                 Ok(!tour.is_over())
             })?;
+            tour.tried = explorer.tried();
             if !all {
                 self.interrupt();
             }

@@ -157,6 +157,7 @@ impl Plan {
                 let program = QemuProgram {
                     argv0: qemu.argv0.clone(),
                     data_dir: qemu.data_dir.clone(),
+                    sandbox: qemu.sandbox.clone(),
                 };
                 MachineSpec::new(kernel, initramfs, program, PathBuf::from(dir))
             }

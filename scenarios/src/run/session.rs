@@ -9,10 +9,9 @@ use relaybed_vmm::{Event, Machine};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
-use super::exchange::{
-    await_ready, evidence, logs, look_at_checkpoint, put, refusal, send_nmi, setting,
-};
+use super::exchange::{await_ready, evidence, look_at_checkpoint, put, refusal, send_nmi, setting};
 use super::image::ReadyImage;
+use super::logs::Logs;
 use super::plan::Plan;
 use super::ram::View;
 use relaybed_case::Case;
@@ -36,7 +35,7 @@ pub struct Session {
     /// Whether it began as a fork of an image.
     forked: bool,
     // Holds the machine's console and log; removed after the machine has ended.
-    _dir: tempfile::TempDir,
+    _dir: Logs,
 }
 
 impl Session {
@@ -56,7 +55,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`], by how far it came.
     pub fn boot(plan: &Plan, vcpus: u32) -> Result<Self, SessionError> {
-        let dir = logs(plan)?;
+        let dir = Logs::make(plan.kept_logs())?;
         let mut machine = Machine::boot(plan.spec(dir.path(), vcpus))?;
         let mut console = Console::new(machine.spec().console_path(), plan.show_console());
         let address = await_ready(&mut machine, &mut Decoder::default(), &mut console)?;
@@ -68,7 +67,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`].
     pub fn fork(plan: &Plan, image: &ReadyImage) -> Result<Self, SessionError> {
-        let dir = logs(plan)?;
+        let dir = Logs::make(plan.kept_logs())?;
         let machine = image.fork(plan, dir.path())?;
         let console = Console::new(machine.spec().console_path(), plan.show_console());
         Self::attach(plan, (dir, machine, console), image.mailbox(), true)
@@ -76,7 +75,7 @@ impl Session {
 
     fn attach(
         plan: &Plan,
-        (dir, machine, console): (tempfile::TempDir, Machine, Console),
+        (dir, machine, console): (Logs, Machine, Console),
         address: u64,
         forked: bool,
     ) -> Result<Self, SessionError> {

@@ -1,11 +1,11 @@
 //! Where the vCPUs of a run under control stop besides the landmarks.
 
 use crate::symbols::Symbols;
+use relaybed_case::access::Access;
 use relaybed_case::field::Field;
 use relaybed_case::place::Place;
 use relaybed_case::trace::Trace;
 use relaybed_case::{Case, Until};
-use relaybed_wire::observe::FieldPlace;
 
 /// A function whose instructions are places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,27 +132,17 @@ impl Stops {
         })
     }
 
-    /// Whether an access to this member, a store or not, is a stop.
-    pub(super) fn wants(&self, place: &FieldPlace, store: bool) -> bool {
-        if self.accesses {
-            return is_shared(place.field, store);
+    /// Whether an access is a stop. To an explorer each of relay's own is: which of them matter is for the search to
+    /// find out, not for us to say. What the module's log reads changes nothing, and is none.
+    pub(super) fn wants(&self, access: &Access) -> bool {
+        let is_relay = access.by.is_relay();
+        if self.accesses || !is_relay {
+            return is_relay;
         }
         self.data.iter().any(|stop| {
             let same = (stop.channel, stop.cpu, stop.field);
-            same == (place.channel, place.cpu, place.field) && (store || !stop.writes)
+            let store = access.kind.stores();
+            same == (access.channel, access.cpu, access.field) && (store || !stop.writes)
         })
-    }
-}
-
-/// Which accesses to a member are places for an explorer. Of the counts that each side decides by, what the
-/// other wrote, reads are too; the rest matters only once it was written.
-fn is_shared(field: Field, store: bool) -> bool {
-    match field {
-        Field::Produced | Field::Consumed => true,
-        // Written beside the count of produced sub-buffers, and read beside that.
-        Field::Padding => false,
-        Field::Data | Field::Offset | Field::BytesConsumed | Field::Finalized | Field::ReadWait => {
-            store
-        }
     }
 }

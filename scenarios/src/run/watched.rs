@@ -118,14 +118,14 @@ impl<'a> Watched<'a> {
         std::mem::take(&mut self.log)
     }
 
-    /// Logs what a vCPU did that has halted at the watchpoint of this address: the member, and whether it stored.
-    /// `None` where no member is any more.
+    /// Logs what a vCPU did that has halted at the watchpoint of this address. `None` where no member is any more, and
+    /// for more of an access that was begun.
     pub(super) fn met(
         &mut self,
         debugger: &mut Debugger<'_>,
         vcpu: u32,
         address: u64,
-    ) -> Result<Option<(FieldPlace, bool)>, Cause> {
+    ) -> Result<Option<&Access>, Cause> {
         let behind = debugger.position(vcpu)?;
         let Some(member) = self.members.get_mut(&address) else {
             return Ok(None);
@@ -182,16 +182,12 @@ impl<'a> Watched<'a> {
             after,
             by: known.by,
         };
-        self.log(
-            vcpu,
-            access,
-            known.instruction.is_some_and(|one| one.repeats),
-        );
-        Ok(Some((place, kind.stores())))
+        let repeats = known.instruction.is_some_and(|one| one.repeats);
+        Ok(self.log(vcpu, access, repeats))
     }
 
     /// What an instruction that repeats itself does to one member, a few bytes at a time, is one access.
-    fn log(&mut self, vcpu: u32, access: Access, repeats: bool) {
+    fn log(&mut self, vcpu: u32, access: Access, repeats: bool) -> Option<&Access> {
         if repeats && let Some((of, last)) = self.log.last_mut() {
             let so_far = Access {
                 before: access.before,
@@ -200,10 +196,11 @@ impl<'a> Watched<'a> {
             };
             if *of == vcpu && last.after == access.before && so_far == access {
                 last.after = access.after;
-                return;
+                return None;
             }
         }
         self.log.push((vcpu, access));
+        self.log.last().map(|(_, access)| access)
     }
 
     /// The instruction that a vCPU has just executed which stands at `behind` now.

@@ -83,15 +83,19 @@ fn libraries(loader: &[OsString], program: &Path) -> io::Result<Vec<PathBuf>> {
         None => Command::new("ldd").arg(program).output()?,
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut found: Vec<PathBuf> = text
-        .split_ascii_whitespace()
+    // What is used, not what was asked for: a private root's program asks for the host's loader by name.
+    let used = text
+        .lines()
+        .map(|line| line.split_once("=> ").map_or(line, |(_, used)| used));
+    let mut found: Vec<PathBuf> = used
+        .filter_map(|line| line.split_ascii_whitespace().next())
         .filter(|word| word.starts_with('/'))
         .map(PathBuf::from)
         .collect();
-    // The one that was called lists itself by the name that the program asks for.
+    // The one that was called may not list itself.
     found.extend(loader.first().map(PathBuf::from));
     found.retain(|path| path.exists());
-    found.sort();
+    found.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     found.dedup_by(|later, earlier| later.file_name() == earlier.file_name());
     Ok(found)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,22 +21,28 @@ struct Archive {
 }
 
 impl Archive {
-    fn add(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
+    fn add(&mut self, path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
         let path = path.strip_prefix("/").unwrap_or(path);
         let parents: Vec<&Path> = path.ancestors().skip(1).collect();
         for folder in parents.into_iter().rev() {
             if folder != Path::new("") && self.folders.insert(folder.to_owned()) {
-                self.entry(folder, ModeFileType::Directory, &[])?;
+                self.entry(folder, ModeFileType::Directory, 0o755, &[])?;
             }
         }
-        self.entry(path, ModeFileType::Regular, content)
+        self.entry(path, ModeFileType::Regular, mode, content)
     }
 
-    fn entry(&mut self, path: &Path, kind: ModeFileType, content: &[u8]) -> io::Result<()> {
+    fn entry(
+        &mut self,
+        path: &Path,
+        kind: ModeFileType,
+        mode: u32,
+        content: &[u8],
+    ) -> io::Result<()> {
         self.entries += 1;
         let name = path.to_string_lossy();
         let size = u32::try_from(content.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let builder = Builder::new(&name).ino(self.entries).nlink(1).mode(0o755);
+        let builder = Builder::new(&name).ino(self.entries).nlink(1).mode(mode);
         let bytes = std::mem::take(&mut self.bytes);
         let mut file = builder.set_mode_file_type(kind).write(bytes, size);
         file.write_all(content)?;
@@ -44,10 +51,12 @@ impl Archive {
     }
 
     fn file(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let content = std::fs::read(from).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", from.display()))
-        })?;
-        self.add(to, &content)
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", from.display()));
+        let content = std::fs::read(from).map_err(named)?;
+        // The cache refuses entries whose modes have changed.
+        let mode = std::fs::metadata(from).map_err(named)?.mode() & 0o777;
+        self.add(to, mode, &content)
     }
 
     /// Adds a program without its symbols, and what it is linked to.
@@ -62,7 +71,7 @@ impl Archive {
             let from = from.display();
             return Err(io::Error::other(format!("cannot strip {from}")));
         }
-        self.file(stripped.path(), Path::new(to))?;
+        self.add(Path::new(to), 0o755, &std::fs::read(stripped.path())?)?;
         for library in libraries(from)? {
             if self.libraries.insert(library.clone()) {
                 self.file(&library, &library)?;
@@ -100,7 +109,7 @@ pub(super) fn build(
         .nlink(1)
         .rdev_major(5)
         .rdev_minor(1);
-    archive.entry(Path::new("dev"), ModeFileType::Directory, &[])?;
+    archive.entry(Path::new("dev"), ModeFileType::Directory, 0o755, &[])?;
     archive.folders.insert("dev".into());
     let device = console.set_mode_file_type(ModeFileType::Char);
     archive.bytes = device
@@ -125,9 +134,13 @@ pub(super) fn build(
         for (from, to) in parts.files {
             archive.file(&from, &to)?;
         }
-        archive.add(Path::new(QEMU), parts.words.join("\n").as_bytes())?;
+        archive.add(Path::new(QEMU), 0o644, parts.words.join("\n").as_bytes())?;
     }
-    archive.add(Path::new(ARGUMENTS), job.arguments.join("\n").as_bytes())?;
+    archive.add(
+        Path::new(ARGUMENTS),
+        0o644,
+        job.arguments.join("\n").as_bytes(),
+    )?;
     trailer(archive.bytes)
 }
 

@@ -99,6 +99,7 @@ pub fn run(job: &Job<'_>, dir: &Path) -> Result<Inside, NestError> {
     let program = QemuProgram {
         argv0,
         data_dir: qemu.data_dir,
+        sandbox: qemu.sandbox,
     };
     let mut spec = MachineSpec::new(guest.vmlinux, archive, program, dir.to_owned());
     spec.memory_mib = MEMORY_MIB;

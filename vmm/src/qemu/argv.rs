@@ -35,7 +35,7 @@ impl InheritedFds {
 /// Everything after the program itself. With a state to begin with, the machine waits for being told
 /// to load it.
 pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> {
-    let mut args = Args(Vec::new());
+    let mut args = Args(spec.qemu.sandbox.clone());
     if let Some(dir) = &spec.qemu.data_dir {
         args.pair("-L", dir);
     }
@@ -274,6 +274,13 @@ mod tests {
                 "{expected} in {lines:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_sandbox_comes_first() {
+        let mut spec = spec();
+        spec.qemu.sandbox = ["-sandbox", "on"].map(OsString::from).to_vec();
+        assert_eq!(lines(&spec)[0], "-sandbox on");
     }
 
     #[test]

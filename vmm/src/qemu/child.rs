@@ -96,6 +96,14 @@ fn prepare(parent: Pid, inherited: &[RawFd]) -> io::Result<()> {
     if rustix::process::getppid() != Some(parent) {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
+    // No program that it might come to start has more rights than it has itself.
+    rustix::thread::set_no_new_privs(true)?;
+    // A core file would hold all of the guest's RAM.
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
     for &fd in inherited {
         // SAFETY: the flag is changed by number since owned descriptors do not cross a fork; the
         // caller of `Child::spawn` keeps these open until it returns, and this process' copy of
@@ -153,6 +161,20 @@ mod tests {
         assert!(std::path::Path::new(&proc).exists());
         drop(child);
         assert!(!std::path::Path::new(&proc).exists(), "left behind");
+    }
+
+    #[test]
+    fn a_child_gains_no_privileges_and_writes_no_core() {
+        let child = sleeper();
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.pid()));
+        let status = read("status").unwrap();
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        let limits = read("limits").unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core"))
+            .unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     }
 
     const VICTIM: &str = "RELAYBED_TEST_VICTIM";

@@ -142,11 +142,13 @@ mod tests {
         let qemu = QemuProgram {
             argv0: vec!["true".into()],
             data_dir: None,
+            sandbox: Vec::new(),
         };
         assert!(matches!(qemu.version(), Err(QemuError::NotQemu { .. })));
         let qemu = QemuProgram {
             argv0: vec!["/nonexistent/qemu".into()],
             data_dir: None,
+            sandbox: Vec::new(),
         };
         assert!(matches!(qemu.version(), Err(QemuError::Spawn { .. })));
     }

@@ -55,7 +55,7 @@ findings! {
         }
         /// An open channel has too few buffers, or too many.
         Buffers { expected: List<u32>, seen: List<u32> } = 1206 {
-            "an open channel has one buffer for every CPU that was online since";
+            "an open channel has too few buffers, or too many";
             expected "CPUs {expected}";
             seen "CPUs {seen}";
             correct "Each CPU that is online gets its buffer when the channel is opened, others when they come online; buffers stay when their CPU goes.";
@@ -64,7 +64,7 @@ findings! {
         }
         /// `create_buf_file` was not called once for each buffer and opening.
         FilesMade { expected: u64, seen: u64 } = 1207 {
-            "create_buf_file is called once for each opening";
+            "create_buf_file was not called once for each opening";
             expected "{expected}";
             seen "{seen}";
             correct "Each buffer's file is made once, by the client's callback.";
@@ -73,7 +73,7 @@ findings! {
         }
         /// `remove_buf_file` was not called once for each file.
         FilesRemoved { expected: u64, seen: u64 } = 1208 {
-            "remove_buf_file is called once for each closing";
+            "remove_buf_file was not called once for each closing";
             expected "{expected}";
             seen "{seen}";
             correct "Each file that the callback made is removed by the callback.";
@@ -82,7 +82,7 @@ findings! {
         }
         /// A file's name is too short or too long.
         NameLength { expected: Bytes, seen: Bytes } = 1209 {
-            "the file's name is the base filename and the CPU's number";
+            "the file's name is not the base filename and the CPU's number";
             expected "{expected}";
             seen "{seen}";
             correct "The file's name is the base filename followed by the number of the CPU.";

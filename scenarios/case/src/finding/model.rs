@@ -35,7 +35,7 @@ findings! {
             cause "The buffer counted as full too early or too late.";
             source "relay_buf_full, relay_switch_subbuf";
         }
-        /// `subbufs_produced` is off.
+        /// `subbufs_produced` of the buffer is not what the model predicts.
         Produced { expected: u64, seen: u64 } = 1404 {
             "subbufs_produced is wrong";
             expected "{expected}";
@@ -44,7 +44,7 @@ findings! {
             cause "A switch happened too often or not at all.";
             source "relay_switch_subbuf, relay_flush";
         }
-        /// `offset` is off.
+        /// `offset` of the buffer is not what the model predicts.
         Offset { expected: u64, seen: u64 } = 1405 {
             "the offset in the current sub-buffer is wrong";
             expected "{expected}";
@@ -53,7 +53,7 @@ findings! {
             cause "A record was counted with another length, or written elsewhere.";
             source "relay_write, relay_reserve, relay_switch_subbuf";
         }
-        /// `data` is off.
+        /// `data` of the buffer is not what the model predicts.
         Data { expected: u64, seen: u64 } = 1406 {
             "the current sub-buffer starts at the wrong byte";
             expected "{expected}";
@@ -62,7 +62,7 @@ findings! {
             cause "`data` and `subbufs_produced` were not changed together.";
             source "relay_switch_subbuf, __relay_reset";
         }
-        /// `finalized` is off.
+        /// `finalized` of the buffer is not what the model predicts.
         Finalized { expected: u64, seen: u64 } = 1407 {
             "finalized is wrong";
             expected "{expected}";
@@ -71,7 +71,7 @@ findings! {
             cause "A buffer was closed without its channel, or reopened.";
             source "relay_close_buf, __relay_reset";
         }
-        /// The file's size, or `early_bytes`, is off.
+        /// The file's size, or `early_bytes`, is not what the model predicts.
         FileBytes { expected: u64, seen: u64 } = 1408 {
             "the bytes in the file, by its size, are wrong";
             expected "{expected}";
@@ -80,7 +80,7 @@ findings! {
             cause "Padding was added too, or the size was not carried over when the file came late.";
             source "relay_switch_subbuf, relay_set_buf_dentry";
         }
-        /// `subbufs_consumed` is off.
+        /// `subbufs_consumed` of the buffer is not what the model predicts.
         Consumed { expected: u64, seen: u64 } = 1409 {
             "subbufs_consumed is wrong";
             expected "{expected}";
@@ -89,7 +89,7 @@ findings! {
             cause "A reader did not count what it got, or counted it twice.";
             source "relay_file_read_consume, relay_file_read_avail, relay_subbufs_consumed";
         }
-        /// `bytes_consumed` is off.
+        /// `bytes_consumed` of the buffer is not what the model predicts.
         BytesConsumed { expected: u64, seen: u64 } = 1410 {
             "bytes_consumed of the first unread sub-buffer is wrong";
             expected "{expected}";
@@ -98,7 +98,7 @@ findings! {
             cause "A reader did not count what it got, or counted it twice.";
             source "relay_file_read_consume";
         }
-        /// `prev_padding` is off.
+        /// `prev_padding` of the buffer is not what the model predicts.
         PrevPadding { expected: u64, seen: u64 } = 1411 {
             "prev_padding is wrong";
             expected "{expected}";
@@ -107,7 +107,7 @@ findings! {
             cause "`offset` was off at the switch.";
             source "relay_switch_subbuf";
         }
-        /// `full_count` is off.
+        /// `full_count` of the buffer is not what the model predicts.
         FullCount { expected: u64, seen: u64 } = 1412 {
             "full_count is wrong";
             expected "{expected}";
@@ -116,7 +116,7 @@ findings! {
             cause "A refusal was not counted, or counted twice.";
             source "relay_switch_subbuf, relay_subbuf_start";
         }
-        /// `big_count` is off.
+        /// `big_count` of the buffer is not what the model predicts.
         BigCount { expected: u64, seen: u64 } = 1413 {
             "big_count is wrong";
             expected "{expected}";
@@ -143,7 +143,7 @@ findings! {
             cause "A record was written to another place, or not at all.";
             source "relay_write, relay_reserve, relay_alloc_buf";
         }
-        /// `last_toobig` is off.
+        /// `last_toobig` of the channel is not what the model predicts.
         LastTooBig { expected: Bytes, seen: Bytes } = 1416 {
             "last_toobig is not the length of the last record that was too big";
             expected "{expected}";

@@ -118,7 +118,7 @@ findings! {
         }
         /// `buf_mapped` was not called once for each mapping.
         Mapped { expected: u64, seen: u64 } = 1013 {
-            "buf_mapped is called once for each mapping";
+            "buf_mapped was not called once for each mapping";
             expected "{expected}";
             seen "{seen}";
             correct "Until 5.10, relay calls buf_mapped at each mmap() that it grants.";
@@ -127,7 +127,7 @@ findings! {
         }
         /// `buf_unmapped` was not called once for each mapping that was taken away.
         Unmapped { least: u64, most: u64, seen: u64 } = 1014 {
-            "buf_unmapped is called once for each mapping taken away";
+            "buf_unmapped was not called once for each mapping taken away";
             expected "{least} to {most}";
             seen "{seen}";
             correct "Until 5.10, relay calls buf_unmapped once when a mapping is gone.";

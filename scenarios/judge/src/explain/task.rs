@@ -402,10 +402,11 @@ impl Task {
 
     /// Whether it is in a section that a fix makes one, and that it can go through at once.
     pub(super) fn must_go_on(&self, defects: Defects) -> bool {
-        let at_once = Defects::of(&[Defect::K31, Defect::K37]);
+        use Defect::{K31, K37, K38, K39};
+        let at_once = Defects::of(&[K31, K37, K38, K39]);
         self.now.is_some_and(|(_, frame, _)| {
-            !frame.inside().minus(defects).is_empty()
-                && !at_once.minus(defects).is_empty()
+            let fixed = frame.inside().minus(defects);
+            fixed.iter().any(|defect| at_once.has(defect))
                 && matches!(frame.op(), twin::Op::Read { .. })
         })
     }

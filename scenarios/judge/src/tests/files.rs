@@ -152,7 +152,7 @@ fn known_defects_of_calls_are_known_on_the_kernels_that_have_them() {
         seen
     };
     assert_eq!(id(&sendfile, &refuse(OLD)).as_deref(), Some("K25"));
-    // 5.10 has no such check yet: there the same is an issue that came too early.
+    // 5.10 has no such check yet: there the same is a failure, named as the issue that it should not have.
     let early = version(5, 10);
     assert_eq!(first(&sendfile, &refuse(early)), Some(Property::Regression));
 }

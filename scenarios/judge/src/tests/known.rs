@@ -38,8 +38,10 @@ fn left(case: &Case, linux: u32) -> Evidence {
 
 /// Issues that show themselves where one operation follows another.
 fn sequential() -> impl Iterator<Item = &'static Issue> {
-    use Defect::{K2, K9, K31, K32, K33, K37, K38};
-    let races = [K2, K9, K31, K32, K33, K37, K38];
+    use Defect::{K2, K9, K31, K32, K33, K37, K38, K39, K40, K41, K42, K43, K44};
+    let races = [
+        K2, K9, K31, K32, K33, K37, K38, K39, K40, K41, K42, K43, K44,
+    ];
     issues()
         .iter()
         .filter(move |issue| issue.defect.is_some_and(|defect| !races.contains(&defect)))

@@ -1,4 +1,4 @@
-//! Frames that run with nobody beside them.
+//! Frames that run alone.
 
 use relaybed_contract::{Buffer, Geometry, Piece, SwitchCall};
 
@@ -46,7 +46,7 @@ const fn bare(geometry: &Geometry) -> Geometry {
     }
 }
 
-/// Runs an operation to its end with nobody beside it.
+/// Runs an operation to its end, with no other frame under way.
 pub fn run_alone(op: Op, buffer: &mut Buffer, set: &Setting, log: &mut Log) -> Outcome {
     let mut around = Around::default();
     let mut frame = Frame::new(op);
@@ -59,7 +59,7 @@ pub fn run_alone(op: Op, buffer: &mut Buffer, set: &Setting, log: &mut Log) -> O
     }
 }
 
-/// Runs an operation to its end on any memory, with nobody beside it, and takes nothing down.
+/// Runs an operation to its end on any memory, with no other frame under way, and takes nothing down.
 pub fn run_on<M: Memory>(op: Op, mem: &mut M, set: &Setting) -> Outcome {
     let mut around = Around::default();
     let mut frame = Frame::new(op);

@@ -4,6 +4,7 @@
 //! [`Frame::next`] says which one that will be. Arithmetic is that of `size_t`: unsigned, 64 bits, wrapping.
 
 mod callback;
+mod close;
 mod consume;
 mod count;
 mod place;
@@ -198,7 +199,7 @@ impl Frame {
         }
     }
 
-    /// Goes on to the next place of the source; most places make an access there.
+    /// Moves to the next place of the source; most places make an access there.
     fn advance<M: Memory>(&mut self, io: &mut Io<'_, M>) {
         self.pc = match self.pc {
             Pc::Start => self.start(io),
@@ -210,6 +211,7 @@ impl Frame {
             Pc::Consume(pc) => self.consume(pc, io),
             Pc::Count(pc) => self.count(pc, io),
             Pc::Reset(pc) => self.reset(pc, io),
+            Pc::Close(pc) => Self::close(pc, io),
             Pc::Short(pc) => self.short(pc, io),
             Pc::Done(outcome) => {
                 io.step = Some(Step::Done(outcome));
@@ -218,9 +220,22 @@ impl Frame {
         };
     }
 
-    /// Where the next step stands in the source.
+    /// The function of the source in which the next step is.
     #[must_use]
-    pub const fn place(&self) -> &'static str {
-        self.pc.word()
+    pub fn place(&self, set: &Setting) -> &'static str {
+        let mut ahead = *self;
+        let mut io = Io {
+            mem: &mut Blank,
+            around: &mut Around::default(),
+            set,
+            step: None,
+        };
+        loop {
+            let at = ahead.pc;
+            ahead.advance(&mut io);
+            if io.step.is_some() {
+                return at.word();
+            }
+        }
     }
 }

@@ -9,6 +9,8 @@
 //!   relay does when they meet: most known issues are nothing but orders of such steps.
 //! * [`Defects`] say what is wrong with this relay; without any the twin, with one operation at a time, equals
 //!   the contract. [`issues`] is the list of them.
+//! * [`search`]: all interleavings of two or three short threads on a small buffer, and which defects cause
+//!   what breaks there.
 //!
 //! [`open`] and [`run_alone`] run one operation after the other; [`Frame`], [`Around`] and [`Memory`] are for a
 //! driver's own order of steps: [`Frame::next`] says what the next step accesses, [`Frame::inside`] which defects'
@@ -18,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contents;
+pub mod search;
 
 mod alone;
 mod around;

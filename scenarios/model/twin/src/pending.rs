@@ -90,7 +90,7 @@ pub const fn drains(step: &Step) -> bool {
                 | Effect::WakeSynced
                 | Effect::FileRemoved
                 | Effect::Released
-        ) | Step::Done(_)
+        )
     )
 }
 

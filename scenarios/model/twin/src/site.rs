@@ -23,6 +23,8 @@ pub enum Site {
     AvailOffset,
     /// `relay_file_read_avail()`: the offset where both positions are the same.
     AvailOffsetEqual,
+    /// `relay_file_read_avail()`: the consumed count where both positions are the same and the offset is S.
+    AvailConsumedEqual,
     /// `relay_file_read_avail()`: bytes consumed in the read position, after a lap set them to 0.
     AvailBytes,
     /// `relay_file_read_consume()`: bytes consumed in the sum, after they were compared with the offset.
@@ -75,6 +77,18 @@ impl Sites {
 
     /// All: no member is loaded twice where that can be left out.
     pub const ALL: Self = Self((1 << (Site::CallbackEvent as u32 + 1)) - 1);
+
+    /// What an optimising compiler leaves out by rule: a load of a member that it has loaded or stored before
+    /// in the same function, small static ones inlined, with no call and no store through another pointer
+    /// in between. What it keeps: the additions behind a copy or a store into `padding`, the padding loaded
+    /// again behind the count, `data` behind the loop of a reset, and the counts of the client's event.
+    pub const COMPILED: Self = Self::ALL
+        .without(Site::WriteAdd)
+        .without(Site::SwitchProduced)
+        .without(Site::SwitchFill)
+        .without(Site::ConsumeAddNothing)
+        .without(Site::ResetData)
+        .without(Site::CallbackEvent);
 
     /// The set of these.
     #[must_use]

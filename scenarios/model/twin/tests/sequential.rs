@@ -152,7 +152,10 @@ fn compare(set: &Setting, contract: &Buffer, twin: &Buffer) -> Result<(), TestCa
     prop_assert_eq!(contract.offset, twin.offset);
     prop_assert_eq!(contract.data, twin.data);
     prop_assert_eq!(&contract.padding, &twin.padding);
-    prop_assert_eq!(contract.bytes_consumed, twin.bytes_consumed);
+    // Behind a client's `relay_subbufs_consumed()` the contract knows no position (K44).
+    if contract.position_known {
+        prop_assert_eq!(contract.bytes_consumed, twin.bytes_consumed);
+    }
     prop_assert_eq!(contract.finalized, twin.finalized);
     prop_assert_eq!(contract.completed_bytes, twin.completed_bytes);
     if set.prev_padding {

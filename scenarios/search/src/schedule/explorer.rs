@@ -99,6 +99,16 @@ impl Explorer {
         matches!(self.how, How::Dfs(_))
     }
 
+    /// Of [`Kind::Dfs`]: how many schedules were left out because others do the same, and whether none is left to
+    /// be run within the bound.
+    #[must_use]
+    pub fn tried(&self) -> Option<(u64, bool)> {
+        match &self.how {
+            How::Dfs(search) => Some((search.left_out(), search.is_over())),
+            How::Pct(_) | How::Random => None,
+        }
+    }
+
     /// What the promise of [`Kind::Pct`] is computed from.
     #[must_use]
     pub fn pct(&self) -> Option<&PctShape> {

@@ -9,6 +9,7 @@
 //! Pure: machines and their clocks are the executor's matter (`run`). What comes in are stops, what goes
 //! out are numbers of vCPUs.
 
+mod commute;
 mod coverage;
 mod decisions;
 mod explorer;

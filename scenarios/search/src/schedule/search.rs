@@ -6,10 +6,12 @@
 //!
 //! A schedule is a list of decisions, ascending. Taking its last one away gives another schedule, its
 //! parent; so all of them form a tree below the default one, in which each is reached in one way. A run
-//! of a schedule shows what can be decided behind its last decision: those are its children.
+//! of a schedule shows what can be decided behind its last decision: those are its children. Children that can
+//! only do what the one before them did, in another order of what [commutes](super::commute), are left out.
 
 use std::sync::Arc;
 
+use super::commute::Entries;
 use super::decisions::{Decision, Schedule, default_next};
 use relaybed_case::place::Place;
 use relaybed_case::trace::{Step, Trace};
@@ -19,6 +21,8 @@ use relaybed_case::trace::{Step, Trace};
 pub struct Search {
     /// For each number of preemptions up to the bound, depth first: schedules with children left.
     levels: Vec<Vec<Branch>>,
+    entries: Entries,
+    left_out: u64,
 }
 
 /// Children of one schedule which all have the same number of preemptions.
@@ -44,6 +48,8 @@ impl Search {
     pub fn new(first: &Trace, preemptions: usize) -> Self {
         let mut search = Self {
             levels: vec![Vec::new(); preemptions.saturating_add(1).min(LEVELS_MAX)],
+            entries: Entries::default(),
+            left_out: 0,
         };
         search.learn(
             &Candidate {
@@ -57,7 +63,11 @@ impl Search {
 
     /// Adds what the run of a candidate showed.
     pub fn learn(&mut self, candidate: &Candidate, trace: &Trace) {
+        self.entries.learn(trace);
         let behind = candidate.schedule.decisions.last();
+        if let Some(last) = behind {
+            self.leave_out(candidate, *last, trace);
+        }
         let begin = behind.map_or(0, |last| last.index.saturating_add(1));
         let begin = usize::try_from(begin).unwrap_or(usize::MAX);
         let parent = Arc::new(candidate.schedule.clone());
@@ -85,6 +95,46 @@ impl Search {
                 branches.push(Branch { parent, children });
             }
         }
+    }
+
+    /// Leaves out the siblings of a candidate that can only do the same.
+    fn leave_out(&mut self, candidate: &Candidate, last: Decision, trace: &Trace) {
+        let alike = self.entries.alike_behind(trace, last);
+        let level = self.levels.get_mut(candidate.preemptions);
+        // The one that it was drawn from: nothing was added since.
+        let Some(branch) = level.and_then(|branches| branches.last_mut()) else {
+            return;
+        };
+        let (_, of_parent) = candidate
+            .schedule
+            .decisions
+            .split_last()
+            .unwrap_or((&last, &[]));
+        if branch.parent.decisions != of_parent {
+            return;
+        }
+        let before = branch.children.len();
+        let same = |child: &Decision| {
+            child.next == last.next
+                && (1..=alike).contains(&(child.index.saturating_sub(last.index)))
+        };
+        branch.children.retain(|child| !same(child));
+        self.left_out += (before - branch.children.len()) as u64;
+    }
+
+    /// How many schedules were left out because others that were run do the same.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Whether there is one left to be run.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.levels
+            .iter()
+            .flatten()
+            .all(|branch| branch.children.is_empty())
     }
 
     /// The next schedule to run; its run is to be [learnt](Self::learn) before the next is asked for.

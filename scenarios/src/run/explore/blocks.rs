@@ -34,7 +34,8 @@ enum Told {
 }
 
 /// Runs what the explorer draws, on `jobs` machines side by side, until `note` wants no more. It is given the
-/// runs in the order in which they were drawn; `false` when interrupted.
+/// runs in the order in which they were drawn; `false` when interrupted. The explorer is given back with what it
+/// has learnt.
 ///
 /// # Errors
 /// When no machine can be had, and what `note` says.
@@ -44,7 +45,7 @@ pub(super) fn each(
     explorer: Explorer,
     jobs: u32,
     note: &mut dyn FnMut(Ran) -> Result<bool, SessionError>,
-) -> Result<bool, SessionError> {
+) -> Result<(bool, Explorer), SessionError> {
     let jobs = if explorer.learns() { 1 } else { jobs };
     let work = Work {
         guest,
@@ -52,7 +53,7 @@ pub(super) fn each(
         draws: Mutex::new((explorer, 0)),
         over: AtomicBool::new(false),
     };
-    std::thread::scope(|scope| {
+    let noted = std::thread::scope(|scope| {
         let (tell, told) = channel();
         for _ in 0..jobs {
             let (work, tell) = (&work, tell.clone());
@@ -63,7 +64,12 @@ pub(super) fn each(
         // Whatever is still under way is for nobody.
         work.over.store(true, Ordering::Relaxed);
         noted
-    })
+    })?;
+    let (explorer, _) = work
+        .draws
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    Ok((noted, explorer))
 }
 
 /// Hands on what comes, each in its turn.

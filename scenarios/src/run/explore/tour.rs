@@ -27,6 +27,8 @@ pub(super) struct Tour<'a> {
     stopped: bool,
     /// The least probability of a find that the strategy promises for a schedule.
     pub(super) least_chance: Option<f64>,
+    /// Where schedules are run in order: how many were left out since others do the same, and whether none is left.
+    pub(super) tried: Option<(u64, bool)>,
 }
 
 /// When an exploration has found enough.
@@ -93,6 +95,7 @@ impl<'a> Tour<'a> {
             findings: Findings::default(),
             stopped: false,
             least_chance: None,
+            tried: None,
         }
     }
 
@@ -197,6 +200,17 @@ impl<'a> Tour<'a> {
                 "each schedule shows a race of the depth asked for with a chance of at least 1 in {:.0}",
                 1.0 / chance
             ));
+        }
+        match self.tried {
+            None => {}
+            Some((left_out, true)) => notes.push(format!(
+                "these are all within the bound; {left_out} more only change the order of accesses that commute. \
+                 Not tried: control passing between two accesses, while bytes are copied or a lock is taken"
+            )),
+            Some((left_out, false)) => notes.push(format!(
+                "these are not all within the bound; {left_out} were left out, as they only change the order of \
+                 accesses that commute"
+            )),
         }
         notes
     }

@@ -1,12 +1,13 @@
 //! `relay_subbufs_consumed()` (`kernel/relay.c`, all releases): by a client, and by a read for one.
 //!
 //! load produced, load consumed; as many as there are: load produced, store consumed; fewer: add to
-//! consumed. No lock: a read on another CPU may come in between.
+//! consumed. No lock: a read on another CPU may come in between. K44 fixed: what was read of the sub-buffer
+//! that the client passes over is forgotten.
 
 use super::place::{Consume, Count};
 use super::{Frame, Op, Pc};
 use crate::io::Io;
-use crate::{Member, Memory, Outcome, Site};
+use crate::{Defect, Member, Memory, Outcome, Site};
 
 impl Frame {
     pub(super) fn count<M: Memory>(&mut self, pc: Count, io: &mut Io<'_, M>) -> Pc {
@@ -44,24 +45,32 @@ impl Frame {
             }
             Count::OverStore | Count::Store => {
                 regs.moved |= regs.produced != regs.consumed;
+                regs.consumed = regs.produced;
                 io.store(Member::Consumed, regs.produced);
-                return self.counted(pc);
+                return self.counted(pc, io.set.has(Defect::K44));
             }
             Count::OverAdd | Count::Add => {
                 let known = Some((Site::CountConsumed, regs.consumed));
                 let Some(consumed) = io.add(Member::Consumed, n, known, &mut regs.half) else {
                     return Pc::Count(pc);
                 };
-                regs.moved = true;
+                regs.moved |= n > 0;
                 regs.consumed = consumed;
-                return self.counted(pc);
+                return self.counted(pc, io.set.has(Defect::K44));
+            }
+            Count::Bytes => {
+                io.store(Member::BytesConsumed, 0);
+                return Pc::Done(Outcome::Nothing);
             }
         })
     }
 
-    fn counted(&self, pc: Count) -> Pc {
+    fn counted(&self, pc: Count, leaves_bytes: bool) -> Pc {
         match (self.op, pc) {
-            (Op::Consumed { .. }, _) => Pc::Done(Outcome::Nothing),
+            (Op::Consumed { .. }, _) if leaves_bytes || !self.regs.moved => {
+                Pc::Done(Outcome::Nothing)
+            }
+            (Op::Consumed { .. }, _) => Pc::Count(Count::Bytes),
             (_, Count::OverStore | Count::OverAdd) => Pc::Consume(Consume::Zero),
             _ => Pc::Consume(Consume::ZeroEnd),
         }

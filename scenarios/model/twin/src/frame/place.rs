@@ -14,12 +14,13 @@ pub(crate) enum Pc {
     Consume(Consume),
     Count(Count),
     Reset(Reset),
+    Close(Close),
     Short(Short),
     Done(Outcome),
 }
 
 /// `relay_write()`, `__relay_write()`, `relay_reserve()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Write {
     Compare,
     Switched,
@@ -85,7 +86,7 @@ pub(crate) enum Callback {
 }
 
 /// `relay_file_read()` and `relay_file_read_avail()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Read {
     Lock,
     Kept,
@@ -102,7 +103,7 @@ pub(crate) enum Read {
 }
 
 /// `relay_file_read_start_pos()`, `relay_file_read_subbuf_avail()`, the copy, `relay_file_read_end_pos()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Bytes {
     Consumed,
     Consume,
@@ -149,6 +150,8 @@ pub(crate) enum Count {
     ProducedAgain,
     Store,
     Add,
+    /// A client's own: K44 fixed.
+    Bytes,
 }
 
 /// `__relay_reset()`, and `relay_reset()` around it.
@@ -169,7 +172,19 @@ pub(crate) enum Reset {
     Unlock,
 }
 
-/// `relay_file_poll()`, `relay_buf_full()`, `relay_close()`.
+/// `relay_close()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Close {
+    Lock,
+    Finalized,
+    Wake,
+    Sync,
+    Remove,
+    Release,
+    Unlock,
+}
+
+/// `relay_file_poll()`, `relay_buf_full()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Short {
     PollFinalized,
@@ -178,12 +193,6 @@ pub(crate) enum Short {
     PollConsumed,
     FullProduced,
     FullConsumed,
-    CloseLock,
-    CloseFinalized,
-    CloseSync,
-    CloseRemove,
-    CloseRelease,
-    CloseUnlock,
 }
 
 impl Pc {
@@ -217,7 +226,7 @@ impl Pc {
                 Short::PollFinalized | Short::PollQueue | Short::PollProduced | Short::PollConsumed,
             ) => "relay_file_poll()",
             Self::Short(Short::FullProduced | Short::FullConsumed) => "relay_buf_full()",
-            Self::Short(_) => "relay_close()",
+            Self::Close(_) => "relay_close()",
             Self::Done(_) => "over",
         }
     }

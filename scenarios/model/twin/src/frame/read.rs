@@ -124,7 +124,8 @@ impl Frame {
                 Read::EqualConsumed
             }
             _ => {
-                regs.consumed = io.load(Member::Consumed);
+                let known = regs.consumed;
+                regs.consumed = io.load_again(Member::Consumed, Site::AvailConsumedEqual, known);
                 if regs.produced > regs.consumed {
                     return Pc::Bytes(Bytes::Consumed);
                 }

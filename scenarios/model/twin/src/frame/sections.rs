@@ -3,7 +3,7 @@
 //! A driver that plays relay without such a defect lets no other frame step while this one is inside its
 //! section. All orders that are left are orders of relay as it is, so fixing adds nothing new.
 
-use super::place::{Callback, Consume, Read, Switch, Write};
+use super::place::{Bytes, Callback, Consume, Read, Switch, Write};
 use super::{Frame, Op, Pc};
 use crate::{Defect, Defects};
 
@@ -14,13 +14,15 @@ impl Frame {
     ///
     /// | defect | from | to |
     /// |---|---|---|
-    /// | K2 | counting, where the ring is full then | marking it full, or storing `data` |
+    /// | K2 | counting, where the ring is full then; offset 0, where it was marked full and still is | marking it full, or storing `data` |
     /// | K9 | storing the old sub-buffer's padding | counting it (the rest of K9 is a branch of the read) |
     /// | K31 | keeping the produced count | loading the consumed count |
     /// | K32 | storing the offset behind a header | storing `data` |
     /// | K33 | counting | storing offset 0 |
     /// | K37 | loading the produced count | loading bytes consumed |
-    /// | K38 | adding to the offset in `relay_reserve()` | filling the slot |
+    /// | K38 | loading the consumed count | comparing positions |
+    /// | K39 | comparing positions | loading `data`, and what is loaded again behind it |
+    /// | K40 | adding to the offset | filling the slot |
     #[must_use]
     pub fn inside(&self) -> Defects {
         let regs = &self.regs;
@@ -31,12 +33,12 @@ impl Frame {
                 &[
                     (Defect::K9, pc == Switch::Count),
                     (Defect::K33, counted && pc <= Switch::ZeroOffset),
-                    (Defect::K2, counted && regs.fills && before_data),
+                    (Defect::K2, regs.fills && pc > Switch::Count && before_data),
                     (Defect::K32, regs.reserved && before_data),
                 ]
             }
             Pc::Callback(pc) if self.op != Op::Reset => &[
-                (Defect::K2, regs.counted && regs.fills),
+                (Defect::K2, regs.fills),
                 (Defect::K32, regs.reserved && pc > Callback::Reserve),
             ],
             Pc::Consume(pc) => &[
@@ -51,7 +53,9 @@ impl Frame {
                 &[(Defect::K31, is_read && regs.n == 0)]
             }
             Pc::Read(Read::Consumed) => &[(Defect::K31, true)],
-            Pc::Write(Write::Slot | Write::Fill | Write::SecondHalf) => &[(Defect::K38, true)],
+            Pc::Read(pc) => &[(Defect::K38, pc > Read::Consumed && pc < Read::Unlock)],
+            Pc::Bytes(pc) => &[(Defect::K39, pc < Bytes::Copy)],
+            Pc::Write(pc) => &[(Defect::K40, pc > Write::Add && pc < Write::End)],
             _ => &[],
         };
         is_in
@@ -59,5 +63,58 @@ impl Frame {
             .filter(|(_, is_in)| *is_in)
             .map(|(defect, _)| *defect)
             .collect()
+    }
+
+    /// The defects whose fix keeps another operation out while this one is under way: those in whose section
+    /// it is, and those that are nothing but operations at the same time. K41: a write, a reserve or a switch,
+    /// and a flush. K42: a reset, and anything else that changes the buffer. K43: `relay_subbufs_consumed()`,
+    /// and a read or another of its kind.
+    #[must_use]
+    pub fn bars(&self, other: &Op) -> Defects {
+        if matches!(self.pc, Pc::Start | Pc::Done(_)) {
+            return Defects::NONE;
+        }
+        let mut bars = self.inside();
+        let both = (kind(&self.op), kind(other));
+        let apart = [
+            (Defect::K41, matches!(both, (Kind::Switch, Kind::Switch))),
+            (
+                Defect::K42,
+                matches!(both, (Kind::Reset, other) | (other, Kind::Reset) if other != Kind::Look),
+            ),
+            (
+                Defect::K43,
+                matches!(
+                    both,
+                    (Kind::Consume, Kind::Consume | Kind::Read) | (Kind::Read, Kind::Consume)
+                ),
+            ),
+        ];
+        for (defect, is_apart) in apart {
+            if is_apart {
+                bars = bars.with(defect);
+            }
+        }
+        bars
+    }
+}
+
+/// What an operation does to a buffer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Switch,
+    Reset,
+    Consume,
+    Read,
+    Look,
+}
+
+const fn kind(op: &Op) -> Kind {
+    match op {
+        Op::Write { .. } | Op::Reserve { .. } | Op::Switch { .. } | Op::Flush => Kind::Switch,
+        Op::Reset => Kind::Reset,
+        Op::Consumed { .. } => Kind::Consume,
+        Op::Read { .. } => Kind::Read,
+        Op::Close | Op::BufFull | Op::Poll { .. } => Kind::Look,
     }
 }

@@ -1,14 +1,13 @@
-//! `relay_file_poll()`, `relay_buf_full()` and `relay_close()` (`kernel/relay.c`, all releases), and how
-//! every operation starts.
+//! `relay_file_poll()` and `relay_buf_full()` (`kernel/relay.c`, all releases), and how every operation starts.
 //!
-//! poll: load finalized; wait queue; load produced, load consumed. close, under `relay_channels_mutex`: store
-//! finalized; await `wakeup_work`; remove the file; drop the reference. Nobody who waits is woken (K4).
+//! poll: load finalized; wait queue; load produced, load consumed. K4 fixed: it joins the wait queue before it
+//! looks.
 
 use super::callback::is_full;
-use super::place::{Count, Read, Reset, Short, Switch, Write};
+use super::place::{Close, Count, Read, Reset, Short, Switch, Write};
 use super::{Frame, Op, Pc};
 use crate::io::Io;
-use crate::{Effect, Lock, Member, Memory, Outcome};
+use crate::{Defect, Effect, Member, Memory, Outcome};
 
 const POLLERR: u32 = 0x8;
 /// POLLIN and POLLRDNORM.
@@ -30,7 +29,7 @@ impl Frame {
             Op::Flush => Pc::Switch(Switch::Lock),
             Op::Reset if is_global => Pc::Reset(Reset::Sync),
             Op::Reset => Pc::Reset(Reset::Lock),
-            Op::Close => Pc::Short(Short::CloseLock),
+            Op::Close => Pc::Close(Close::Lock),
             Op::Consumed { n } if n > io.set.n() || !io.set.is_listed => Pc::Done(Outcome::Nothing),
             Op::Consumed { .. } => Pc::Count(Count::Produced),
             Op::BufFull => Pc::Short(Short::FullProduced),
@@ -38,6 +37,7 @@ impl Frame {
                 self.regs.left = size.into();
                 Pc::Read(Read::Lock)
             }
+            Op::Poll { waits: true } if !io.set.has(Defect::K4) => Pc::Short(Short::PollQueue),
             Op::Poll { .. } => Pc::Short(Short::PollFinalized),
         }
     }
@@ -50,14 +50,18 @@ impl Frame {
                     return Pc::Done(Outcome::Polled { mask: POLLERR });
                 }
                 match self.op {
-                    Op::Poll { waits: true } => Short::PollQueue,
+                    Op::Poll { waits: true } if io.set.has(Defect::K4) => Short::PollQueue,
                     _ => Short::PollProduced,
                 }
             }
             Short::PollQueue => {
                 io.around.waiters += 1;
                 io.effect(Effect::Queued);
-                Short::PollProduced
+                if io.set.has(Defect::K4) {
+                    Short::PollProduced
+                } else {
+                    Short::PollFinalized
+                }
             }
             Short::PollProduced => {
                 regs.produced = io.load(Member::Produced);
@@ -75,34 +79,6 @@ impl Frame {
             Short::FullConsumed => {
                 let consumed = io.load(Member::Consumed);
                 return Pc::Done(Outcome::Full(is_full(regs.produced, consumed, io.set.n())));
-            }
-            Short::CloseLock => {
-                if io.lock(Lock::Channels) {
-                    Short::CloseFinalized
-                } else {
-                    Short::CloseLock
-                }
-            }
-            Short::CloseFinalized => {
-                io.store(Member::Finalized, 1);
-                Short::CloseSync
-            }
-            Short::CloseSync => {
-                io.around.is_wake_queued = false;
-                io.effect(Effect::WakeSynced);
-                Short::CloseRemove
-            }
-            Short::CloseRemove => {
-                io.effect(Effect::FileRemoved);
-                Short::CloseRelease
-            }
-            Short::CloseRelease => {
-                io.effect(Effect::Released);
-                Short::CloseUnlock
-            }
-            Short::CloseUnlock => {
-                io.unlock(Lock::Channels);
-                return Pc::Done(Outcome::Nothing);
             }
         })
     }

@@ -71,14 +71,11 @@ impl Frame {
         let regs = &mut self.regs;
         match pc {
             Switch::Count => {
-                // What the callback will find, if no reader comes: see `inside`.
-                let consumed = io.glance(Member::Consumed, 0);
-                let produced = io.glance(Member::Produced, 0).wrapping_add(1);
-                regs.fills = produced.wrapping_sub(consumed) >= io.set.n();
                 let known = Some((Site::SwitchProduced, regs.produced));
                 match io.add(Member::Produced, 1, known, &mut regs.half) {
                     Some(_) => {
                         regs.counted = true;
+                        regs.fills = is_full(io);
                         Switch::FillAgain
                     }
                     None => Switch::Count,
@@ -128,6 +125,9 @@ impl Frame {
                 Switch::ZeroOffset
             }
             Switch::ZeroOffset => {
+                if !regs.counted {
+                    regs.fills = is_full(io);
+                }
                 io.store(Member::Offset, 0);
                 if !io.set.prev_padding {
                     return Pc::Callback(Callback::Enter);
@@ -190,4 +190,10 @@ impl Frame {
             _ => Pc::Write(Write::Switched),
         }
     }
+}
+
+/// What the callback will find, if no reader comes: see `Frame::inside`. No step.
+fn is_full<M: Memory>(io: &Io<'_, M>) -> bool {
+    let produced = io.glance(Member::Produced, 0);
+    super::callback::is_full(produced, io.glance(Member::Consumed, 0), io.set.n())
 }

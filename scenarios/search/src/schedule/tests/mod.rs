@@ -1,5 +1,6 @@
 //! Strategies, replay, shrinking and tokens, on programs small enough that every answer is known.
 
+mod commute;
 mod machine;
 mod plain;
 mod races;

@@ -52,12 +52,12 @@ impl Course<'_, '_> {
     /// The place of an access to a member of a channel buffer, where it is one.
     pub(super) fn accessed(&mut self, vcpu: u32, address: u64) -> Result<Option<Place>, Cause> {
         let met = self.watched.met(&mut self.debugger, vcpu, address)?;
-        let wanted = met.filter(|(place, store)| self.stops.wants(place, *store));
-        Ok(wanted.map(|(place, write)| Place::Data {
-            channel: place.channel,
-            cpu: place.cpu,
-            field: place.field,
-            write,
+        let wanted = met.filter(|access| self.stops.wants(access));
+        Ok(wanted.map(|access| Place::Data {
+            channel: access.channel,
+            cpu: access.cpu,
+            field: access.field,
+            write: access.kind.stores(),
         }))
     }
 

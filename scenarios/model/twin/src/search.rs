@@ -1,0 +1,27 @@
+//! Searching the twin: all orders in which a few operations on one buffer can meet, or some at random.
+//!
+//! A [`Scene`] is a small buffer and up to three threads; [`interleave`] goes through all its interleavings and
+//! says which break what relay promises there; [`survey`] names the causes.
+
+mod all;
+mod cause;
+mod footprint;
+mod order;
+mod random;
+mod scene;
+mod scenes;
+mod small;
+mod state;
+mod survey;
+mod turns;
+mod watch;
+
+pub use all::{Tried, Violation, interleave};
+pub use cause::{Order, causes};
+pub use order::{Path, Played, Shown, minimised, replay};
+pub use random::draw;
+pub use scene::{Numbers, Promise, Scene, THREADS, read};
+pub use scenes::{Named, scenes};
+pub use survey::{Found, Survey, survey};
+pub use turns::{Stop, ThreadTurn, play, turns_of};
+pub use watch::Broken;
