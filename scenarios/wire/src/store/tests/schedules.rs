@@ -63,8 +63,8 @@ fn accesses_are_ones_that_the_run_could_have_had() {
             forge(dir, SCHEDULE, lines.as_bytes());
         }
     };
-    type Change = fn(&mut Accessed);
-    let cases: [(Change, &str); 6] = [
+    type Change = (fn(&mut Accessed), &'static str);
+    let changes: [Change; 6] = [
         (
             |one| one.before = 1,
             "an access before stop 1 is in no order",
@@ -78,7 +78,7 @@ fn accesses_are_ones_that_the_run_could_have_had() {
             "a load of produced found 7",
         ),
     ];
-    for (change, named) in cases {
+    for (change, named) in changes {
         assert_named(with(change), named);
     }
 }
