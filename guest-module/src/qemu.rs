@@ -352,7 +352,10 @@ impl Fact {
 }
 
 fn key(resolution: &Resolution) -> Key {
-    Key::new("qemu").with("packages", packages::identity(&resolution.packages))
+    // What is recorded is part of it: an entry of a version that recorded less is another one.
+    Key::new("qemu")
+        .with("packages", packages::identity(&resolution.packages))
+        .with("records", "version, package, sandbox")
 }
 
 /// Which packages to use, from the cache unless asked `anew`; with the apt root if it was needed.

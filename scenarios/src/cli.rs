@@ -7,6 +7,7 @@ mod capture;
 mod check;
 mod coverage;
 mod doctor;
+mod examples;
 mod explain;
 mod explore;
 mod fuzz;
@@ -15,6 +16,7 @@ mod known;
 mod list;
 mod machine;
 mod matrix;
+mod relay;
 mod replay;
 mod report;
 mod run;
@@ -28,10 +30,11 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use relaybed_guest::{RelayFrom, RelayVersion};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
 use crate::run::Isolate;
+use examples::{EXPLORE_EXAMPLES, RUN_EXAMPLES};
+use relay::RelayArgs;
 use relaybed_report::Format;
 use relaybed_report::exit::{self, Exit};
 
@@ -153,28 +156,6 @@ enum Command {
     },
 }
 
-const RUN_EXAMPLES: &str = "\
-Examples:
-  relaybed run                                   all built-in suites on Debian bookworm's newest 6.1
-  relaybed run ordering 'padding/flush-*'        one suite and some scenarios of another
-  relaybed run my-case.toml --console            a file of your own, with the guest's console
-  relaybed run --kernel trixie-backports:7.3     another kernel of Debian
-  relaybed run --repeat 200 ordering             the same verdict 200 times in a row
-  relaybed run --isolate per-scenario --jobs 4   every scenario on a fork of its own, four at a time
-  relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
-  git bisect run relaybed run --relay kernel/relay.c --bisect my-case.toml
-  relaybed run --relay kernel/relay.c            your relay.c, on a stock kernel, without building a kernel
-  relaybed run --format json | jq .              for programs
-  relaybed run --plant torn ordering             spoil a record on purpose: must end red
-  relaybed run --gdb my-case.toml                hold the machine at the failure, for gdb";
-
-const EXPLORE_EXAMPLES: &str = "\
-Examples:
-  relaybed explore my-case.toml                          up to 1000 schedules, until one finds something
-  relaybed explore my-case.toml --strategy dfs           all with up to two preemptions, in order
-  relaybed explore my-case.toml --seeds 0..200 --keep-going   count what 200 schedules find
-  relaybed replay rbs1…                                   one of them again";
-
 /// Which machine to run on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MachineArgs {
@@ -213,21 +194,6 @@ pub(crate) struct MachineArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     pub no_image: bool,
-}
-
-/// Which relay to test.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct RelayArgs {
-    /// Test this relay.c in place of the kernel's: a file, source:VERSION or source:SUITE:VERSION for the one of
-    /// Debian's source package, source:kernel for the one that the kernel was built from.
-    #[arg(long, value_name = "FILE")]
-    pub relay: Option<RelayFrom>,
-    /// The relay.h that belongs to it [default: the one of its tree, else the kernel's].
-    #[arg(long, value_name = "FILE", requires = "relay")]
-    pub relay_header: Option<PathBuf>,
-    /// The release whose behaviour is expected of it [default: the one of its tree, else the kernel's].
-    #[arg(long, value_name = "VERSION", requires = "relay")]
-    pub relay_as: Option<RelayVersion>,
 }
 
 /// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told

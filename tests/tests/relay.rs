@@ -11,9 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use relaybed_guest::{Cache, RelayFiles, RelayFrom, RelayRequest, Terminal, relay_files};
-use relaybed_tests::call;
+use relaybed_tests::{Call, call_command};
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
+
+/// Calls the command in `dir`, where it leaves its evidence.
+fn relaybed(dir: &Path, arguments: &[&str]) -> Call {
+    let mut command = Command::new(RELAYBED);
+    command.current_dir(dir).args(arguments);
+    call_command(command)
+}
 
 /// The relay that changed copies are made of.
 fn original() -> RelayFiles {
@@ -68,11 +75,11 @@ impl Tree {
         self.original.replace(from, to)
     }
 
-    fn run(&self, arguments: &[&str]) -> relaybed_tests::Call {
+    fn run(&self, arguments: &[&str]) -> Call {
         let relay = self.relay();
         let mut all = vec!["run", "--relay", relay.to_str().unwrap()];
         all.extend(arguments);
-        call(RELAYBED, &all)
+        relaybed(self.dir.path(), &all)
     }
 }
 
@@ -108,10 +115,8 @@ fn the_relay_c_that_is_given_is_the_one_that_runs() {
     assert!(rerun.contains("--relay "), "{rerun}");
     // The evidence says which relay it was, and is judged by that without a machine.
     let folder = out.join("hello/hello");
-    let judged = call(
-        RELAYBED,
-        &["judge", folder.to_str().unwrap(), "--format", "json"],
-    );
+    let judged = ["judge", folder.to_str().unwrap(), "--format", "json"];
+    let judged = relaybed(tree.dir.path(), &judged);
     let judged = judged.expect_code(1).summary();
     assert_eq!(judged["relay"]["sha256"], bad.summary()["relay"]["sha256"]);
 }
@@ -137,7 +142,8 @@ fn what_does_not_build_is_said_in_the_compilers_words_with_file_and_line() {
 
 #[test]
 fn a_relay_of_another_time_is_one_error_that_names_what_is_missing() {
-    let call = call(RELAYBED, &["run", "hello/hello", "--relay", "source:7.3"]);
+    let dir = tempfile::tempdir().unwrap();
+    let call = relaybed(dir.path(), &["run", "hello/hello", "--relay", "source:7.3"]);
     let call = call.expect_code(3);
     for part in ["does not fit the kernel 6.1.0-", "member mmap_prepare"] {
         assert!(call.stderr.contains(part), "{part}\n{}", call.stderr);
@@ -184,7 +190,8 @@ fn is_the_same(kernel: &str) {
         "--format",
         "json",
     ];
-    let call = call(RELAYBED, &arguments).expect_code(0);
+    let dir = tempfile::tempdir().unwrap();
+    let call = relaybed(dir.path(), &arguments).expect_code(0);
     let rows = call.rows();
     let end = &rows.last().unwrap()["matrix"];
     assert_eq!(end["unequal"], serde_json::json!([]));
@@ -294,7 +301,7 @@ fn trouble_of_our_own_stops_git() {
         "--bisect",
         "hello/hello",
     ];
-    let code = call(RELAYBED, &absent).code.unwrap();
+    let code = relaybed(tree.dir.path(), &absent).code.unwrap();
     assert!(code >= 128, "{code}");
     tree.put("this does not compile\n");
     let code = tree.run(&["--bisect", "hello/hello"]).code;

@@ -194,7 +194,16 @@ fn describe(kind: &str, manifest: &Manifest) -> String {
         "module" => format!("relaybed.ko for {release}"),
         "image-modules" => format!("modules of {release}"),
         "initramfs" => "initramfs: agent and module".to_owned(),
-        "image" => format!("a ready guest: {}", input("shape").unwrap_or("?")),
+        "image" => {
+            // Backend, accelerator, clock, vCPUs, MiB, and what the kernel's command line was given besides.
+            let shape: Vec<&str> = input("shape").unwrap_or("?").splitn(6, ' ').collect();
+            match shape[..] {
+                [backend, accel, clock, vcpus, mib, ..] => format!(
+                    "a ready guest: {backend} {accel}, clock {clock}, {vcpus} vCPUs, {mib} MiB"
+                ),
+                _ => "a ready guest".to_owned(),
+            }
+        }
         "symbols" => "addresses of a guest's functions".to_owned(),
         "resolved" => format!(
             "which packages {} stands for",

@@ -234,4 +234,16 @@ pub struct Amount {
     pub unspecified: u64,
     /// Buffers whose every byte the model predicted.
     pub exact_buffers: u64,
+    /// Answers of operations that were compared with what must come.
+    #[serde(default)]
+    pub answers: u64,
+}
+
+impl Amount {
+    /// Whether nothing could be judged but safety: no byte of a record, and no answer. A pass says only that
+    /// nothing lies outside its place and no count is out of its range.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.records == 0 && self.bytes == 0 && self.answers == 0
+    }
 }

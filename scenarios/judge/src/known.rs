@@ -8,7 +8,7 @@ use relaybed_case::finding::{Finding, Regression};
 use relaybed_case::verdict::Verdict;
 use relaybed_twin::{Defects, defects_of, issues};
 
-use super::explain::{Explanation, explain};
+use super::explain::{Explanation, STEPS_MAX, STEPS_MAX_BACK, explain};
 use super::matter::Matter;
 
 /// The verdict on a case, from all that failed in it.
@@ -29,7 +29,7 @@ pub(super) fn verdict_of(
     if findings.is_empty() {
         return passed(&matter.case.name, expected);
     }
-    if let Some(Explanation { met }) = explain(matter, expected) {
+    if let Some(Explanation { met }) = explain(matter, expected, STEPS_MAX) {
         return Verdict::Known {
             id: met.to_string(),
             findings,
@@ -38,7 +38,7 @@ pub(super) fn verdict_of(
     let back = Defects::ALL
         .minus(expected)
         .iter()
-        .find_map(|defect| explain(matter, expected.with(defect)));
+        .find_map(|defect| explain(matter, expected.with(defect), STEPS_MAX_BACK));
     if let (Some(Explanation { met }), Some(first)) = (back, findings.first()) {
         let back = regression(met.minus(expected));
         let back = Finding::new(first.at.clone(), back);

@@ -24,6 +24,7 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         Verdict::NotRun { reason } => (YELLOW, "NOTRUN", reason.clone()),
     };
     let amount = match report.amount.records {
+        0 if is_empty_pass(report) => "  only safety judged".to_owned(),
         0 => String::new(),
         records => format!("  {records} records"),
     };
@@ -43,6 +44,11 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         // Whoever looked for it wants to see it again.
         _ => details(out, &report.detail),
     }
+}
+
+/// Whether the scenario passed and nothing in it could be judged but safety.
+pub(super) fn is_empty_pass(report: &CaseReport) -> bool {
+    report.verdict == Verdict::Passed && report.amount.is_nothing()
 }
 
 /// Code and property of the first finding, for one line: `R0301 integrity`.
@@ -190,8 +196,12 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
     let style = if summary.failed > 0 { RED } else { GREEN };
     writeln!(
         out,
-        "{style}{} passed, {} failed{style:#}, {} known, {}{} skipped, {} not run in {:.1} s",
+        "{style}{} passed{}, {} failed{style:#}, {} known, {}{} skipped, {} not run in {:.1} s",
         summary.passed,
+        match summary.empty {
+            0 => String::new(),
+            empty => format!(" ({empty} of them judged for safety only)"),
+        },
         summary.failed,
         summary.known,
         match summary.fixed {

@@ -23,6 +23,10 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     put("records", json!(report.amount.records));
     put("bytes", json!(report.amount.bytes));
     put("unspecified", json!(report.amount.unspecified));
+    put("answers", json!(report.amount.answers));
+    if super::human::is_empty_pass(report) {
+        put("only_safety_judged", json!(true));
+    }
     if let Some(exits) = report.exits {
         put("exits", json!(exits));
     }

@@ -55,6 +55,9 @@ fn row(case: &CaseReport) -> TestCase {
     if let Verdict::Fixed { id } = &case.verdict {
         row.set_system_out(format!("known issue {id} is fixed here"));
     }
+    if human::is_empty_pass(case) {
+        row.set_system_out("nothing could be judged but safety");
+    }
     row.set_time(Duration::from_secs_f64(case.duration_ms.max(0.0) / 1000.0));
     row
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::human::is_empty_pass;
 use super::{CaseReport, Summary};
 use relaybed_case::verdict::Verdict;
 
@@ -12,7 +13,12 @@ pub(super) fn head(out: &mut impl Write, total: usize) -> io::Result<()> {
 pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> io::Result<()> {
     let name = report.name.replace('#', "\\#");
     match &report.verdict {
-        Verdict::Passed => writeln!(out, "ok {number} {name}"),
+        Verdict::Passed => {
+            if is_empty_pass(report) {
+                writeln!(out, "# {name}: nothing could be judged but safety")?;
+            }
+            writeln!(out, "ok {number} {name}")
+        }
         Verdict::Known { id, .. } => writeln!(out, "ok {number} {name} # XFAIL known issue {id}"),
         Verdict::Fixed { id } => {
             writeln!(out, "# {name}: known issue {id} is fixed here")?;

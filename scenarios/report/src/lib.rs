@@ -106,6 +106,9 @@ pub struct Summary {
     pub boots: u32,
     /// Whether machines are forked off the image of an earlier boot.
     pub forked: bool,
+    /// Scenarios that passed and in which nothing could be judged but safety.
+    #[serde(default)]
+    pub empty: u32,
     /// Records judged.
     pub records: u64,
     /// Bytes judged.

@@ -44,6 +44,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         boot_ms: 0.0,
         boots: 0,
         forked: false,
+        empty: u32::from(is("passed") == 1 && amount.is_nothing()),
         records: amount.records,
         bytes: amount.bytes,
         judge_ms,

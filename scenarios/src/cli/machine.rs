@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use relaybed_guest::{Cache, KernelRequest, RelayFrom, RelayRequest, Terminal};
+use relaybed_guest::{Cache, KernelRequest, RelayFrom, Terminal};
 
-use super::{Accel, Backend, MachineArgs, RelayArgs, Stop};
+use super::{Accel, Backend, MachineArgs, Stop};
 use crate::run::{BackendWish, Plan, Wish};
-use relaybed_case::select::quoted;
 use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
@@ -168,32 +167,6 @@ impl MachineArgs {
         }
         if self.accel == Accel::Tcg {
             add(format_args!(" --accel tcg"));
-        }
-        line
-    }
-}
-
-impl RelayArgs {
-    /// What these options ask for.
-    pub(super) fn request(&self) -> Option<RelayRequest> {
-        Some(RelayRequest {
-            from: self.relay.clone()?,
-            header: self.relay_header.clone(),
-            version: self.relay_as.clone(),
-        })
-    }
-
-    /// The options again, each behind a space.
-    pub(super) fn again(&self) -> String {
-        let mut line = String::new();
-        if let Some(relay) = &self.relay {
-            line += &format!(" --relay {}", quoted(&relay.to_string()));
-        }
-        if let Some(header) = &self.relay_header {
-            line += &format!(" --relay-header {}", quoted(&header.display().to_string()));
-        }
-        if let Some(version) = &self.relay_as {
-            line += &format!(" --relay-as {version}");
         }
         line
     }

@@ -397,6 +397,7 @@ impl Plan {
             boot_ms: 0.0,
             boots: 0,
             forked: self.forks(),
+            empty: 0,
             records: 0,
             bytes: 0,
             judge_ms: 0.0,

@@ -375,6 +375,8 @@ impl<'a> Suite<'a> {
     pub(super) fn count(&mut self, report: &CaseReport) {
         let summary = &mut self.summary;
         summary.records += report.amount.records;
+        let passed = report.verdict == Verdict::Passed;
+        summary.empty += u32::from(passed && report.amount.is_nothing());
         summary.bytes += report.amount.bytes;
         match &report.verdict {
             Verdict::Passed => summary.passed += 1,

@@ -120,6 +120,7 @@ pub(super) fn compare_result(
         return;
     };
     let at = matter.operation(actor, op);
+    report.amount.answers += u64::from(expected.error.is_some());
     match (expected.error, expected.value) {
         (None, _) => report.amount.unspecified += 1,
         (Some(error), _) if error != seen.error.unsigned_abs() => {

@@ -123,38 +123,27 @@ fn follow(
     (at, accessed): (At, &Accessed),
 ) -> Option<usize> {
     let access = &accessed.access;
-    let size = state
-        .run
-        .case
-        .channels
-        .get(access.channel as usize)?
-        .subbuf_size;
-    let scale = if access.field == Field::Data {
-        size.max(1)
-    } else {
-        1
-    };
-    let member = Member::ALL
-        .into_iter()
-        .find(|member| member.field() == Some(access.field))?;
-    let slot = u64::from(access.slot.unwrap_or(0));
+    let Seen {
+        member,
+        slot,
+        before,
+        after,
+    } = Seen::of(state, access)?;
     if !access.kind.stores() {
-        let index = state.task(at)?;
-        state.tasks[index].loaded.push(Loaded {
+        let value = before;
+        let loaded = Loaded {
             member,
             slot,
-            value: access.before / scale,
-        });
-        // What it can do with it, it does now.
-        let mut left = BETWEEN_MAX;
-        while state.tasks[state.task(at)?].takes_load() {
-            left = left.checked_sub(1)?;
-            search.feed(state, at)?;
-        }
+            value,
+        };
+        take(search, state, at, loaded)?;
         return Some(next);
     }
-    let owed = (at, member, slot, access.after / scale);
-    if let Some(index) = state.owed.iter().position(|one| *one == owed) {
+    let is_owed = |owed: &Owed| {
+        let stored = &owed.stored;
+        owed.at == at && stored.is(member, slot, (stored.before, after))
+    };
+    if let Some(index) = state.owed.iter().position(is_owed) {
         state.owed.remove(index);
         return Some(next);
     }
@@ -176,18 +165,64 @@ fn follow(
             continue;
         };
         let of_key = key == (access.channel as usize, access.cpu as usize);
-        if made.is(member, slot, (access.before / scale, access.after / scale)) && of_key {
+        if of_key && made.is(member, slot, (before, after)) {
             return Some(next);
         }
-        // The compiler may put a store behind the next ones of the same operation.
-        state.owed.push((at, made.member, made.slot, made.after));
+        // A store that is stored over at once the compiler leaves out.
+        let dead = state
+            .owed
+            .iter()
+            .position(|owed| owed.at == at && owed.stored.is_over(&made, before));
+        if let Some(dead) = dead
+            && of_key
+            && made.is(member, slot, (made.before, after))
+        {
+            state.owed.remove(dead);
+            return Some(next);
+        }
+        // It may put one behind the next ones of the same operation.
+        state.owed.push(Owed { at, stored: made });
         if state.owed.len() > OWED_MAX {
             return None;
         }
     }
 }
 
+/// An access in the twin's terms.
+struct Seen {
+    member: Member,
+    slot: u64,
+    before: u64,
+    after: u64,
+}
+
+impl Seen {
+    /// The trace has `data` in bytes, the twin by slots.
+    fn of(state: &Stepping<'_>, access: &Access) -> Option<Self> {
+        let spec = state.run.case.channels.get(access.channel as usize)?;
+        let scale = match access.field {
+            Field::Data => spec.subbuf_size.max(1),
+            _ => 1,
+        };
+        let mut members = Member::ALL.into_iter();
+        Some(Self {
+            member: members.find(|member| member.field() == Some(access.field))?,
+            slot: u64::from(access.slot.unwrap_or(0)),
+            before: access.before / scale,
+            after: access.after / scale,
+        })
+    }
+}
+
+/// A store that the twin made and the trace has later, or never.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    at: At,
+    stored: Stored,
+}
+
 /// A store that the twin made.
+#[derive(Clone, Debug)]
 struct Stored {
     member: Member,
     slot: u64,
@@ -222,9 +257,31 @@ impl Stored {
         })
     }
 
+    /// Whether the later one stores over it, and it was made over `before`.
+    fn is_over(&self, later: &Self, before: u64) -> bool {
+        (self.member, self.slot, self.before) == (later.member, later.slot, before)
+    }
+
     fn is(&self, member: Member, slot: u64, (before, after): (u64, u64)) -> bool {
         (self.member, self.slot, self.before, self.after) == (member, slot, before, after)
     }
+}
+
+/// A value that was loaded: what the operation can do with it, it does now.
+fn take(
+    search: &mut Search<'_, '_>,
+    state: &mut Stepping<'_>,
+    at: At,
+    loaded: Loaded,
+) -> Option<()> {
+    let index = state.task(at)?;
+    state.tasks[index].loaded.push(loaded);
+    let mut left = BETWEEN_MAX;
+    while state.tasks[state.task(at)?].takes_load() {
+        left = left.checked_sub(1)?;
+        search.feed(state, at)?;
+    }
+    Some(())
 }
 
 /// Whether the next step of the operation is one that a trace has as a store.

@@ -6,8 +6,8 @@ use relaybed_twin::Defects;
 
 use super::fired::Fired;
 use super::marks::result;
+use super::policy::Policy;
 use super::stepping::{Stepping, built};
-use super::task::Policy;
 use crate::matter::Matter;
 
 /// The order in which things took effect.

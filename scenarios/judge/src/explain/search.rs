@@ -19,14 +19,34 @@ use super::stepping::Stepping;
 use super::task::Holds;
 use crate::matter::Matter;
 
-/// Effects that are tried, over all orders. A bound in steps is the same on every host.
-const STEPS_MAX: u32 = 200_000;
-
 /// Orders that give the evidence and by which no defect can be named, before the search gives up.
 const UNNAMED_MAX: u32 = 32;
 
 /// Switches from one operation to another in the middle of its accesses: few are tried before many.
 pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
+
+/// Forks that are open at once: each keeps a state, and memory is to stay small.
+const FORKS_MAX: usize = 1_000;
+
+/// Where it goes on in more than one way.
+struct Fork<'r> {
+    state: Stepping<'r>,
+    /// The first mark that was not passed.
+    next: usize,
+    /// What was not tried.
+    moves: std::vec::IntoIter<Fired>,
+    /// The mark that is passed once all of them were tried.
+    then: Option<Mark>,
+}
+
+/// What came of going on.
+enum Way<'r> {
+    /// It gives the evidence, by these defects.
+    Found(Defects),
+    Fork(Box<Fork<'r>>),
+    /// No order that begins like this gives the evidence, or the bound is reached.
+    Nowhere,
+}
 
 /// A search under way.
 pub(super) struct Search<'m, 'a> {
@@ -42,11 +62,11 @@ pub(super) struct Search<'m, 'a> {
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32) -> Self {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32, steps: u32) -> Self {
         Self {
             matter,
             marks,
-            steps: STEPS_MAX,
+            steps,
             switches,
             dead: HashSet::new(),
             unnamed: UNNAMED_MAX,
@@ -54,39 +74,76 @@ impl<'m, 'a> Search<'m, 'a> {
     }
 
     /// Tries all orders from here on; `next` is the first mark that was not passed.
-    pub(super) fn from(&mut self, mut state: Stepping<'_>, mut next: usize) -> Option<Defects> {
+    ///
+    /// The forks are kept in a list: an order may have more of them than a thread's stack has room for.
+    pub(super) fn from(&mut self, state: Stepping<'a>, next: usize) -> Option<Defects> {
+        let mut forks: Vec<Fork<'a>> = Vec::new();
+        let mut on = Some((state, next));
+        loop {
+            if let Some((state, next)) = on.take() {
+                match self.go_on(state, next) {
+                    Way::Found(met) => return Some(met),
+                    Way::Fork(fork) if forks.len() < FORKS_MAX => forks.push(*fork),
+                    Way::Fork(_) | Way::Nowhere => {}
+                }
+            }
+            let fork = forks.last_mut()?;
+            if let Some(fired) = fork.moves.next() {
+                let mut branch = fork.state.clone();
+                on = self.apply(&mut branch, fired).map(|()| (branch, fork.next));
+            } else if let Some(Fork {
+                mut state,
+                next,
+                then: Some(mark),
+                ..
+            }) = forks.pop()
+            {
+                on = self.pass(&mut state, mark).map(|()| (state, next + 1));
+            }
+        }
+    }
+
+    /// Goes on as far as there is one way only.
+    fn go_on(&mut self, mut state: Stepping<'a>, mut next: usize) -> Way<'a> {
         loop {
             let Some(mark) = self.marks.all.get(next).copied() else {
-                return self.is_it(state);
+                return self.is_it(state).map_or(Way::Nowhere, Way::Found);
             };
-            if self.is_due(&state, mark) {
+            let is_due = self.is_due(&state, mark);
+            let moves = if is_due {
                 // Others that are under way may come first where this has an effect of its own.
-                if self.has_effect(&state, mark)
-                    && let Some(found) = self.others_first(&state, mark, next)
-                {
-                    return Some(found);
-                }
-                self.pass(&mut state, mark)?;
-                next += 1;
-                continue;
-            }
-            let moves = self.moves(&state, mark);
-            let [first, others @ ..] = &moves[..] else {
-                return None;
+                self.others_first(&state, mark)
+            } else {
+                self.moves(&state, mark)
             };
-            if others.is_empty() || self.is_alone(&state, *first) {
-                self.apply(&mut state, *first)?;
-                continue;
+            let applied = match &moves[..] {
+                [] if is_due => self.pass(&mut state, mark).map(|()| next += 1),
+                [] => None,
+                [first, others @ ..]
+                    if !is_due && (others.is_empty() || self.is_alone(&state, *first)) =>
+                {
+                    self.apply(&mut state, *first)
+                }
+                _ if self.is_new(&state, next) => {
+                    return Way::Fork(Box::new(Fork {
+                        state,
+                        next,
+                        moves: moves.into_iter(),
+                        then: is_due.then_some(mark),
+                    }));
+                }
+                _ if is_due => self.pass(&mut state, mark).map(|()| next += 1),
+                _ => None,
+            };
+            if applied.is_none() {
+                return Way::Nowhere;
             }
-            if !self.is_new(&state, next) {
-                return None;
-            }
-            return moves.iter().find_map(|fired| {
-                let mut branch = state.clone();
-                self.apply(&mut branch, *fired)?;
-                self.from(branch, next)
-            });
         }
+    }
+
+    /// Effects that may still be tried.
+    pub(super) const fn steps_left(&self) -> u32 {
+        self.steps
     }
 
     /// Leads the twin along the accesses of the evidence, and names the defects that were met.
@@ -118,32 +175,13 @@ impl<'m, 'a> Search<'m, 'a> {
         }
     }
 
-    /// Whether passing it changes what others find.
-    fn has_effect(&self, state: &Stepping<'_>, mark: Mark) -> bool {
+    /// Others that are under way and may take effect before the mark does.
+    fn others_first(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
         match mark {
-            Mark::End(at) => state.task(at).is_none(),
-            _ => false,
+            // Passing it changes what others find.
+            Mark::End(at) if state.task(at).is_none() => self.rivals(state, at),
+            _ => Vec::new(),
         }
-    }
-
-    /// Others that are under way take effect before the mark does.
-    fn others_first(&mut self, state: &Stepping<'_>, mark: Mark, next: usize) -> Option<Defects> {
-        let (Mark::Begin(at) | Mark::End(at)) = mark else {
-            return None;
-        };
-        let others = self.rivals(state, at);
-        if others.is_empty() || !self.is_new(state, next) {
-            return None;
-        }
-        for other in others {
-            let mut branch = state.clone();
-            if self.apply(&mut branch, other).is_some()
-                && let Some(found) = self.from(branch, next)
-            {
-                return Some(found);
-            }
-        }
-        None
     }
 
     pub(super) fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {

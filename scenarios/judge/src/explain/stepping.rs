@@ -6,11 +6,13 @@ use relaybed_case::Case;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
 use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects, Member, Sites, Step};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
 
 use super::fired::Fired;
+use super::lead::Owed;
+use super::policy::Policy;
 use super::polls::Poll;
-use super::task::{Holds, Policy, Task};
+use super::task::{Holds, Task};
 
 /// CPUs that the abi has room for.
 const CPUS_MAX: u32 = 64;
@@ -45,8 +47,8 @@ pub(super) struct Stepping<'a> {
     pub(super) last: Option<At>,
     /// Switches away from operations that could have gone on.
     pub(super) switches: u32,
-    /// Stores that the twin made and the trace has later: operation, member, slot, value.
-    pub(super) owed: Vec<(At, Member, u64, u64)>,
+    /// Stores that the twin made and the trace has later.
+    pub(super) owed: Vec<Owed>,
     /// What the compiler left out before each step that an operation is to follow.
     pub(super) plan: BTreeMap<At, VecDeque<Sites>>,
     /// The last step that was made.

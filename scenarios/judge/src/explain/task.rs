@@ -7,13 +7,15 @@ use relaybed_contract::order::At;
 use relaybed_contract::predict::{Key, bound};
 use relaybed_contract::simulate::{record_calls, refused};
 use relaybed_contract::world::{FileOf, Slot};
-use relaybed_contract::{Buffer, Fate, OpPrediction, ReadPrediction, Simulation, Source};
+use relaybed_contract::{Fate, OpPrediction, ReadPrediction, Simulation, Source};
 use relaybed_twin::{
-    self as twin, Around, AsBuilt, Bytes, Defect, Defects, Effect, Frame, Log, Memory, Outcome,
-    Pending, Setting, Site, Step,
+    self as twin, Around, AsBuilt, Defect, Defects, Effect, Frame, Log, Outcome, Pending, Setting,
+    Site, Step,
 };
 
+use super::fed::{Fed, place};
 use super::lead::Loaded;
+use super::policy::Policy;
 
 /// Records of one operation and calls of one read that are run in single accesses.
 const JOBS_MAX: usize = 1 << 16;
@@ -441,65 +443,6 @@ impl Task {
         }
         run.done.ops[at.actor][at.op] = answer;
     }
-}
-
-/// Where among what was loaded the value of this load is.
-fn place(loaded: &[Loaded], next: &Step) -> Option<usize> {
-    let Step::Load { member, slot, .. } = next else {
-        return None;
-    };
-    loaded.iter().position(|one| {
-        one.member == *member && (one.slot == *slot || *member != twin::Member::Padding)
-    })
-}
-
-/// A buffer one load of which is known.
-struct Fed<'b> {
-    buffer: &'b mut Buffer,
-    loaded: Loaded,
-}
-
-impl Memory for Fed<'_> {
-    fn load(&self, member: twin::Member, slot: u64) -> u64 {
-        if member == self.loaded.member && slot == self.loaded.slot {
-            self.loaded.value
-        } else {
-            self.buffer.load(member, slot)
-        }
-    }
-
-    fn store(&mut self, member: twin::Member, slot: u64, value: u64) {
-        Memory::store(self.buffer, member, slot, value);
-    }
-
-    fn put(&mut self, at: u64, bytes: Bytes) {
-        self.buffer.put(at, bytes);
-    }
-}
-
-/// How a kernel's binary makes accesses that the source leaves to the compiler, and the machine.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
-    pub(super) merged: twin::Sites,
-    pub(super) is_split: bool,
-}
-
-impl Policy {
-    /// All that are tried.
-    pub(super) const ALL: [Self; 3] = [
-        Self {
-            merged: twin::Sites::ALL.without(Site::CallbackEvent),
-            is_split: false,
-        },
-        Self {
-            merged: twin::Sites::NONE,
-            is_split: false,
-        },
-        Self {
-            merged: twin::Sites::ALL.without(Site::CallbackEvent),
-            is_split: true,
-        },
-    ];
 }
 
 /// Whether what a frame in these sections stores stays unseen until their end.

@@ -76,6 +76,7 @@ fn bytes_lie_over_what_was_there_and_the_rest_stays() {
         [(6, 0, 3, 0), (5, 3, 4, 0), (1, 7, 1, 5)]
     );
     assert_eq!(at(&buffer, 1, 6), [(6, 100, 2, 1), (5, 102, 4, 0)]);
+    assert_eq!(at(&buffer, 3, 6), [(5, 100, 4, 0), (1, 104, 1, 5)]);
     assert_eq!(at(&buffer, 8, 2), []);
 }
 

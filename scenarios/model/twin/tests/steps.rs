@@ -109,6 +109,7 @@ fn setting(words: &str) -> Setting {
             "split" => set.is_split = true,
             "global" => set.is_global = true,
             "unlisted" => set.is_listed = false,
+            "k1" => set.defects = Defects::of(&[Defect::K1]),
             "fixed" => set.defects = Defects::NONE,
             _ => panic!("no setting `{word}`"),
         }
@@ -159,7 +160,10 @@ fn steps(out: &mut String, set: &Setting, before: &[Op], op: Op) {
         waiters: 1,
         ..Around::default()
     };
-    while frame.outcome().is_none() {
+    for _ in 0..200 {
+        if frame.outcome().is_some() {
+            break;
+        }
         let place = frame.place(set);
         let next = frame.next(set);
         let inside = frame.inside();

@@ -52,7 +52,6 @@ impl Frame {
                 let is_read = matches!(self.op, Op::Read { .. });
                 &[(Defect::K31, is_read && regs.n == 0)]
             }
-            Pc::Read(Read::Consumed) => &[(Defect::K31, true)],
             Pc::Read(pc) => &[(Defect::K38, pc > Read::Consumed && pc < Read::Unlock)],
             Pc::Bytes(pc) => &[(Defect::K39, pc < Bytes::Copy)],
             Pc::Write(pc) => &[(Defect::K40, pc > Write::Add && pc < Write::End)],

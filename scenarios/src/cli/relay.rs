@@ -1,0 +1,48 @@
+//! The options that name a relay.c to test.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use relaybed_case::select::quoted;
+use relaybed_guest::{RelayFrom, RelayRequest, RelayVersion};
+
+/// Which relay to test.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RelayArgs {
+    /// Test this relay.c in place of the kernel's: a file, source:VERSION or source:SUITE:VERSION for the one of
+    /// Debian's source package, source:kernel for the one that the kernel was built from.
+    #[arg(long, value_name = "FILE")]
+    pub relay: Option<RelayFrom>,
+    /// The relay.h that belongs to it [default: the one of its tree, else the kernel's].
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    pub relay_header: Option<PathBuf>,
+    /// The release whose behaviour is expected of it [default: the one of its tree, else the kernel's].
+    #[arg(long, value_name = "VERSION", requires = "relay")]
+    pub relay_as: Option<RelayVersion>,
+}
+
+impl RelayArgs {
+    /// What these options ask for.
+    pub(super) fn request(&self) -> Option<RelayRequest> {
+        Some(RelayRequest {
+            from: self.relay.clone()?,
+            header: self.relay_header.clone(),
+            version: self.relay_as.clone(),
+        })
+    }
+
+    /// The options again, each behind a space.
+    pub(super) fn again(&self) -> String {
+        let mut line = String::new();
+        if let Some(relay) = &self.relay {
+            line += &format!(" --relay {}", quoted(&relay.to_string()));
+        }
+        if let Some(header) = &self.relay_header {
+            line += &format!(" --relay-header {}", quoted(&header.display().to_string()));
+        }
+        if let Some(version) = &self.relay_as {
+            line += &format!(" --relay-as {version}");
+        }
+        line
+    }
+}
