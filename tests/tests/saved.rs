@@ -77,6 +77,16 @@ fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
     }
 }
 
+/// relay is asked for each part of a readv() on its own, and another reader came between two of them.
+#[test]
+fn parts_of_a_readv_may_have_other_reads_between_them() {
+    let name = "readv-beside-a-read";
+    let judged = judge(name).expect_code(0);
+    assert_eq!(row(&judged)["outcome"], "passed");
+    let spoilt = judge_with_a_wrong_byte(name).expect_code(1);
+    assert_eq!(row(&spoilt)["outcome"], "failed");
+}
+
 #[test]
 fn saved_evidence_is_shown_as_a_table_and_as_a_page() {
     for (name, word, code) in [

@@ -10,6 +10,7 @@ mod agree;
 mod fed;
 mod fired;
 mod forging;
+mod jobs;
 mod label;
 mod lead;
 mod line;
@@ -29,12 +30,12 @@ pub(super) use forging::one_run;
 use lead::has_accesses;
 use marks::Marks;
 use policy::Policy;
-use search::{SWITCHES, Search};
+use search::Search;
 use stepping::{Stepping, built};
 
 /// Effects that are tried over all orders before a free run counts as not explained. A bound in steps is
 /// the same on every host.
-pub(super) const STEPS_MAX: u32 = 100_000;
+pub(super) const STEPS_MAX: u32 = 600_000;
 /// The same for a defect that the kernel should not have.
 pub(super) const STEPS_MAX_BACK: u32 = 4_000;
 /// Effects of a run that is led.
@@ -66,27 +67,19 @@ pub(super) fn explain(
     };
     if has_accesses(matter) {
         let marks = Marks::of(matter, true)?;
-        let mut search = Search::new(matter, &marks, u32::MAX, LED_STEPS_MAX);
+        let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
         if let Some(met) = search.led(begin(Policy::ALL[0])) {
             return Some(Explanation { met });
         }
     }
     let marks = Marks::of(matter, false)?;
-    let mut left = steps_max;
-    let mut look = |policy: Policy, switches: u32| {
-        let mut search = Search::new(matter, &marks, switches, left);
-        let met = search.from(begin(policy), 0);
-        left = search.steps_left();
-        met
+    let policies = match marks.met.is_empty() {
+        true => &Policy::ALL[..1],
+        false => &Policy::ALL[..],
     };
-    let met = if marks.met.is_empty() {
-        look(Policy::ALL[0], 0)
-    } else {
-        let mut tries = SWITCHES
-            .iter()
-            .flat_map(|switches| Policy::ALL.map(|policy| (policy, *switches)));
-        tries.find_map(|(policy, switches)| look(policy, switches))
-    };
+    let share = steps_max / u32::try_from(policies.len()).unwrap_or(1);
+    let mut tries = policies.iter();
+    let met = tries.find_map(|policy| Search::new(matter, &marks, share).from(begin(*policy)));
     met.map(|met| Explanation { met })
 }
 

@@ -95,8 +95,15 @@ impl Search<'_, '_, '_> {
         let free = || (0..self.got.len()).filter(|at| !self.used[*at]);
         let earliest = free().map(|at| self.got[at].span.1).min();
         free()
-            .filter(|at| Some(self.got[*at].span.0) < earliest)
+            .filter(|at| Some(self.got[*at].span.0) < earliest && !self.is_behind_a_part(*at))
             .collect()
+    }
+
+    /// Whether a part of the same call comes first.
+    fn is_behind_a_part(&self, at: usize) -> bool {
+        let whose = |at: usize| (self.got[at].actor, self.got[at].op, self.got[at].span);
+        let before = at.checked_sub(1);
+        before.is_some_and(|before| !self.used[before] && whose(before) == whose(at))
     }
 
     fn push(&mut self, call: usize) {

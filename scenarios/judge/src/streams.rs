@@ -3,7 +3,7 @@
 use relaybed_abi::EventKind;
 
 use relaybed_case::evidence::{BufferSeen, Evidence};
-use relaybed_case::{Case, Op};
+use relaybed_case::{Case, FileCall, Op};
 use relaybed_contract::predict::bound;
 use relaybed_contract::{Geometry, Prediction};
 
@@ -44,7 +44,7 @@ pub struct CpuStream {
     pub complete: bool,
 }
 
-/// One `read()` call that gave bytes.
+/// One read that gave bytes: a call of `read()`, or a part of a `readv()`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Got<'a> {
     pub(super) channel: usize,
@@ -83,16 +83,24 @@ pub(super) fn reads<'a>(case: &Case, evidence: &'a Evidence) -> Vec<Got<'a>> {
             let len = usize::try_from(event.produced.cast_signed()).ok()?;
             let start = usize::try_from(event.consumed).ok()?;
             let bytes = evidence.data.get(start..start.checked_add(len)?)?;
-            Some(Got {
+            // relay is asked for each part on its own, and others may come between.
+            let part = match script.ops[at.op] {
+                Op::File {
+                    call: FileCall::Readv { size, .. },
+                    ..
+                } => size as usize,
+                _ => bytes.len(),
+            };
+            Some(bytes.chunks(part.max(1)).map(move |bytes| Got {
                 channel,
                 cpu,
                 bytes,
                 actor: at.actor,
                 op: at.op,
                 span: (began.max(before), event.order),
-            })
+            }))
         })
-        .filter(|got| !got.bytes.is_empty())
+        .flatten()
         .collect()
 }
 

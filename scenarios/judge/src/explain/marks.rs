@@ -1,11 +1,13 @@
 //! What the evidence says of the order of things: places in the machine-wide count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relaybed_abi::{EventKind, OpResult, State};
-use relaybed_case::{Case, Op};
+use relaybed_case::{Case, FileCall, Op};
+use relaybed_contract::Source;
 use relaybed_contract::order::{At, operations};
 use relaybed_contract::predict::{Key, changes, sees};
+use relaybed_twin::{self as twin, Footprint};
 
 use crate::matter::Matter;
 
@@ -30,6 +32,8 @@ pub(super) struct Marks {
     pub(super) all: Vec<Mark>,
     /// Operations that meet others on a buffer.
     pub(super) met: BTreeSet<At>,
+    /// What those others may access.
+    beside: BTreeMap<At, Footprint>,
 }
 
 impl Marks {
@@ -55,11 +59,16 @@ impl Marks {
                 marks.push((end, Mark::End(at)));
             }
         }
-        let met = if led {
+        let beside = if led {
+            BTreeMap::new()
+        } else {
+            beside(matter, &spans)
+        };
+        let met: BTreeSet<At> = if led {
             let all = spans.iter().map(|(at, ..)| *at);
             all.filter(|at| is_stepped(case, *at)).collect()
         } else {
-            met(matter, &spans)
+            beside.keys().copied().collect()
         };
         for event in &matter.evidence.events {
             let at = At {
@@ -82,28 +91,74 @@ impl Marks {
         (!repeats).then(|| Self {
             all: marks.into_iter().map(|(_, mark)| mark).collect(),
             met,
+            beside,
         })
+    }
+
+    /// Whether a step of an operation can come before or after anything that others do meanwhile.
+    pub(super) fn is_apart(&self, at: At, step: &twin::Step) -> bool {
+        let beside = self.beside.get(&at);
+        beside.is_some_and(|beside| Footprint::of_step(step).commutes(beside))
     }
 }
 
-/// Operations that can be run in single accesses, and overlap with another on the same buffer.
-fn met(matter: &Matter<'_>, spans: &[(At, u32, u32)]) -> BTreeSet<At> {
+/// Operations that can be run in single accesses and overlap with others on the same buffer, with what
+/// those others may access.
+fn beside(matter: &Matter<'_>, spans: &[(At, u32, u32)]) -> BTreeMap<At, Footprint> {
     let cpus = matter.prediction.online_cpus;
     let keys: Vec<Vec<Key>> = spans
         .iter()
         .map(|(at, ..)| touched(matter.case, *at, cpus))
         .collect();
-    let meets = |(i, (at, from, to)): (usize, &(At, u32, u32))| {
-        is_stepped(matter.case, *at)
-            && spans.iter().enumerate().any(|(j, (other, begin, end))| {
-                other.actor != at.actor
-                    && begin < to
-                    && from < end
-                    && keys[i].iter().any(|key| keys[j].contains(key))
-            })
+    let mut all = BTreeMap::new();
+    for (i, (at, from, to)) in spans.iter().enumerate() {
+        if !is_stepped(matter.case, *at) {
+            continue;
+        }
+        for (j, (other, begin, end)) in spans.iter().enumerate() {
+            let overlaps = other.actor != at.actor && begin < to && from < end;
+            if overlaps && keys[i].iter().any(|key| keys[j].contains(key)) {
+                let footprint: &mut Footprint = all.entry(*at).or_default();
+                *footprint = footprint.and(footprint_of(matter.case, *other));
+            }
+        }
+    }
+    all
+}
+
+/// What an operation may access of a buffer.
+fn footprint_of(case: &Case, at: At) -> Footprint {
+    let no_record = Source::Record {
+        actor: 0,
+        op: 0,
+        seq: 0,
     };
-    let all = spans.iter().enumerate().filter(|span| meets(*span));
-    all.map(|(_, (at, ..))| *at).collect()
+    let op = match &case.actors[at.actor].ops[at.op] {
+        Op::Write { .. } => twin::Op::Write {
+            source: no_record,
+            len: 0,
+        },
+        Op::Switch { .. } => twin::Op::Switch { len: 0 },
+        Op::Flush { .. } => twin::Op::Flush,
+        Op::Reset { .. } => twin::Op::Reset,
+        Op::Consumed { .. } => twin::Op::Consumed { n: 0 },
+        Op::BufFull { .. } => twin::Op::BufFull,
+        Op::FileRead { .. }
+        | Op::File {
+            call: FileCall::Readv { .. },
+            ..
+        } => twin::Op::Read {
+            size: 0,
+            is_nowhere: false,
+        },
+        Op::FilePoll { .. } => twin::Op::Poll { waits: true },
+        _ => return Footprint::ALL,
+    };
+    // Whoever is interrupted does what comes in its middle too.
+    match case.guest(at.actor, at.op) {
+        None => Footprint::of_op(&op, true),
+        Some(_) => Footprint::ALL,
+    }
 }
 
 /// Buffers that an operation changes or looks at.
@@ -122,7 +177,11 @@ fn is_stepped(case: &Case, at: At) -> bool {
         | Op::Reset { .. }
         | Op::Consumed { .. }
         | Op::BufFull { .. }
-        | Op::FileRead { .. } => true,
+        | Op::FileRead { .. }
+        | Op::File {
+            call: FileCall::Readv { .. },
+            ..
+        } => true,
         _ => false,
     }
 }

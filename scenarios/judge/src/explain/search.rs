@@ -1,7 +1,14 @@
-//! Looking for an order that gives the evidence: depth first, from mark to mark.
+//! Looking for an order that gives the evidence, from mark to mark: where there are several ways, the one
+//! goes on that came furthest with the fewest switches.
+//!
+//! A run of many calls has a switch in the middle of an operation here and there, and each call's answer
+//! says at once whether the way to it was right. So a switch that is missing is looked for near the mark
+//! that was not reached, not from the beginning of the run.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 
 use relaybed_case::{Case, Op};
 use relaybed_contract::Simulation;
@@ -22,30 +29,45 @@ use crate::matter::Matter;
 /// Orders that give the evidence and by which no defect can be named, before the search gives up.
 const UNNAMED_MAX: u32 = 32;
 
-/// Switches from one operation to another in the middle of its accesses: few are tried before many.
-pub(super) const SWITCHES: [u32; 7] = [0, 1, 2, 3, 4, 6, 10];
+/// Moves that wait at once: each keeps a state, and memory is to stay small. The worst are given up.
+const WAITING_MAX: usize = 2_000;
 
-/// Forks that are open at once: each keeps a state, and memory is to stay small.
-const FORKS_MAX: usize = 1_000;
+/// What may come next.
+#[derive(Clone, Copy)]
+enum Move {
+    Fire(Fired),
+    Pass(Mark),
+}
 
-/// Where it goes on in more than one way.
-struct Fork<'r> {
-    state: Stepping<'r>,
+/// A move that was not tried yet.
+struct Waiting<'r> {
+    state: Rc<Stepping<'r>>,
     /// The first mark that was not passed.
     next: usize,
-    /// What was not tried.
-    moves: std::vec::IntoIter<Fired>,
-    /// The mark that is passed once all of them were tried.
-    then: Option<Mark>,
+    what: Move,
 }
+
+/// Which move is tried first, the least of all: switches so far and marks to come, each counting as much as
+/// the other; then the newest state, and there the order in which they were found.
+type Rank = (usize, Reverse<usize>, usize);
 
 /// What came of going on.
 enum Way<'r> {
     /// It gives the evidence, by these defects.
     Found(Defects),
-    Fork(Box<Fork<'r>>),
+    /// It goes on in more than one way.
+    Fork(Box<Stepping<'r>>, usize, Vec<Move>),
     /// No order that begins like this gives the evidence, or the bound is reached.
     Nowhere,
+}
+
+impl Move {
+    const fn fired(self) -> Option<Fired> {
+        match self {
+            Self::Fire(fired) => Some(fired),
+            Self::Pass(_) => None,
+        }
+    }
 }
 
 /// A search under way.
@@ -53,53 +75,59 @@ pub(super) struct Search<'m, 'a> {
     matter: &'m Matter<'a>,
     marks: &'m Marks,
     steps: u32,
-    /// Switches in the middle of accesses that an order may have.
-    switches: u32,
-    /// States from which nothing was found.
-    dead: HashSet<u64>,
+    /// States from which it was gone on.
+    tried: HashSet<u64>,
     /// Orders that give the evidence and that nothing can be said of, at most.
     unnamed: u32,
 }
 
 impl<'m, 'a> Search<'m, 'a> {
-    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, switches: u32, steps: u32) -> Self {
+    pub(super) fn new(matter: &'m Matter<'a>, marks: &'m Marks, steps: u32) -> Self {
         Self {
             matter,
             marks,
             steps,
-            switches,
-            dead: HashSet::new(),
+            tried: HashSet::new(),
             unnamed: UNNAMED_MAX,
         }
     }
 
-    /// Tries all orders from here on; `next` is the first mark that was not passed.
-    ///
-    /// The forks are kept in a list: an order may have more of them than a thread's stack has room for.
-    pub(super) fn from(&mut self, state: Stepping<'a>, next: usize) -> Option<Defects> {
-        let mut forks: Vec<Fork<'a>> = Vec::new();
-        let mut on = Some((state, next));
+    /// Tries orders from here on, those first that come far with few switches.
+    pub(super) fn from(&mut self, state: Stepping<'a>) -> Option<Defects> {
+        let mut waiting: BTreeMap<Rank, Waiting<'a>> = BTreeMap::new();
+        let mut forks = 0;
+        let mut on = Some((state, 0));
         loop {
-            if let Some((state, next)) = on.take() {
-                match self.go_on(state, next) {
-                    Way::Found(met) => return Some(met),
-                    Way::Fork(fork) if forks.len() < FORKS_MAX => forks.push(*fork),
-                    Way::Fork(_) | Way::Nowhere => {}
+            match on.map_or(Way::Nowhere, |(state, next)| self.go_on(state, next)) {
+                Way::Found(met) => return Some(met),
+                Way::Fork(state, next, moves) => {
+                    let state = Rc::new(*state);
+                    forks += 1;
+                    for (index, what) in moves.into_iter().enumerate() {
+                        let ahead = self.marks.all.len() - next;
+                        let rank = (
+                            state.switches_with(what.fired()) + ahead,
+                            Reverse(forks),
+                            index,
+                        );
+                        let state = Rc::clone(&state);
+                        waiting.insert(rank, Waiting { state, next, what });
+                    }
+                    while waiting.len() > WAITING_MAX {
+                        waiting.pop_last();
+                    }
                 }
+                Way::Nowhere => {}
             }
-            let fork = forks.last_mut()?;
-            if let Some(fired) = fork.moves.next() {
-                let mut branch = fork.state.clone();
-                on = self.apply(&mut branch, fired).map(|()| (branch, fork.next));
-            } else if let Some(Fork {
-                mut state,
-                next,
-                then: Some(mark),
-                ..
-            }) = forks.pop()
-            {
-                on = self.pass(&mut state, mark).map(|()| (state, next + 1));
+            if self.steps == 0 {
+                return None;
             }
+            let (_, Waiting { state, next, what }) = waiting.pop_first()?;
+            let mut state = Rc::unwrap_or_clone(state);
+            on = match what {
+                Move::Fire(fired) => self.advance(&mut state, fired).map(|()| (state, next)),
+                Move::Pass(mark) => self.pass(&mut state, mark).map(|()| (state, next + 1)),
+            };
         }
     }
 
@@ -109,41 +137,24 @@ impl<'m, 'a> Search<'m, 'a> {
             let Some(mark) = self.marks.all.get(next).copied() else {
                 return self.is_it(state).map_or(Way::Nowhere, Way::Found);
             };
-            let is_due = self.is_due(&state, mark);
-            let moves = if is_due {
-                // Others that are under way may come first where this has an effect of its own.
-                self.others_first(&state, mark)
-            } else {
-                self.moves(&state, mark)
-            };
-            let applied = match &moves[..] {
-                [] if is_due => self.pass(&mut state, mark).map(|()| next += 1),
-                [] => None,
-                [first, others @ ..]
-                    if !is_due && (others.is_empty() || self.is_alone(&state, *first)) =>
-                {
-                    self.apply(&mut state, *first)
-                }
-                _ if self.is_new(&state, next) => {
-                    return Way::Fork(Box::new(Fork {
-                        state,
-                        next,
-                        moves: moves.into_iter(),
-                        then: is_due.then_some(mark),
-                    }));
-                }
-                _ if is_due => self.pass(&mut state, mark).map(|()| next += 1),
+            let moves = self.moves(&state, mark);
+            let only = match &moves[..] {
+                [] => return Way::Nowhere,
+                [only] => Some(*only),
                 _ => None,
             };
-            if applied.is_none() {
+            let done = match only {
+                Some(Move::Fire(fired)) => self.advance(&mut state, fired),
+                Some(Move::Pass(mark)) => self.pass(&mut state, mark).map(|()| next += 1),
+                None if self.is_new(&state, next) => {
+                    return Way::Fork(Box::new(state), next, moves);
+                }
+                None => None,
+            };
+            if done.is_none() {
                 return Way::Nowhere;
             }
         }
-    }
-
-    /// Effects that may still be tried.
-    pub(super) const fn steps_left(&self) -> u32 {
-        self.steps
     }
 
     /// Leads the twin along the accesses of the evidence, and names the defects that were met.
@@ -175,15 +186,6 @@ impl<'m, 'a> Search<'m, 'a> {
         }
     }
 
-    /// Others that are under way and may take effect before the mark does.
-    fn others_first(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
-        match mark {
-            // Passing it changes what others find.
-            Mark::End(at) if state.task(at).is_none() => self.rivals(state, at),
-            _ => Vec::new(),
-        }
-    }
-
     pub(super) fn pass(&mut self, state: &mut Stepping<'_>, mark: Mark) -> Option<()> {
         let op = |at: At| &self.matter.case.actors[at.actor].ops[at.op];
         match mark {
@@ -212,15 +214,24 @@ impl<'m, 'a> Search<'m, 'a> {
         }
     }
 
-    /// What may come next so that the mark is reached: first whose mark it is.
-    fn moves(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Fired> {
+    /// What may come next so that the mark is passed: first whose mark it is.
+    fn moves(&self, state: &Stepping<'_>, mark: Mark) -> Vec<Move> {
         let at = mark.at();
-        let free = |at: At| {
-            let index = state.task(at);
-            index.is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over))
-        };
-        let own = free(at).then_some(Fired::Step(at, state.policy.merged));
-        own.into_iter().chain(self.rivals(state, at)).collect()
+        if self.is_due(state, mark) {
+            // Others that are under way may come first where this has an effect of its own.
+            let rivals = match mark {
+                Mark::End(_) if state.task(at).is_none() => self.rivals(state, at),
+                _ => Vec::new(),
+            };
+            let rivals = rivals.into_iter().map(Move::Fire);
+            return rivals.chain([Move::Pass(mark)]).collect();
+        }
+        let is_free = state
+            .task(at)
+            .is_some_and(|index| matches!(state.tasks[index].holds, Holds::No | Holds::Over));
+        let own = is_free.then_some(Fired::Step(at, state.policy.merged));
+        let all = own.into_iter().chain(self.rivals(state, at));
+        all.map(Move::Fire).collect()
     }
 
     /// Others that are under way and touch what the operation touches.
@@ -242,21 +253,10 @@ impl<'m, 'a> Search<'m, 'a> {
             .collect()
     }
 
-    /// Whether what comes next concerns nobody else, so that nothing is lost if it comes at once.
-    fn is_alone(&self, state: &Stepping<'_>, fired: Fired) -> bool {
-        match fired {
-            Fired::Step(at, _) => state
-                .task(at)
-                .is_some_and(|index| state.tasks[index].is_local()),
-            _ => false,
-        }
-    }
-
     /// Whether nothing was tried from this state before.
     fn is_new(&mut self, state: &Stepping<'_>, next: usize) -> bool {
         let mut hash = DefaultHasher::new();
         next.hash(&mut hash);
-        (state.last, state.switches).hash(&mut hash);
         state.open.hash(&mut hash);
         for task in &state.tasks {
             task.fingerprint(&mut hash);
@@ -272,7 +272,28 @@ impl<'m, 'a> Search<'m, 'a> {
                 }
             }
         }
-        self.dead.insert(hash.finish())
+        self.tried.insert(hash.finish())
+    }
+
+    /// Has it take effect, and of an operation in single accesses all that comes with the next one which
+    /// others can see: the orders of the rest make no difference.
+    fn advance(&mut self, state: &mut Stepping<'_>, fired: Fired) -> Option<()> {
+        let Fired::Step(at, _) = fired else {
+            return self.apply(state, fired);
+        };
+        let mut is_seen = false;
+        loop {
+            self.apply(state, fired)?;
+            is_seen |= state
+                .made
+                .is_none_or(|made| !self.marks.is_apart(at, &made));
+            let next = state
+                .task(at)
+                .and_then(|index| state.tasks[index].goes_on(state.policy));
+            if next.is_none_or(|next| is_seen && !self.marks.is_apart(at, &next)) {
+                return Some(());
+            }
+        }
     }
 
     /// Has it take effect; `None` where its answer is not what was seen, or the bound is reached.
@@ -301,15 +322,8 @@ impl<'m, 'a> Search<'m, 'a> {
 
     /// One access; callbacks and calls of `read()` are compared as they come.
     fn apply_step(&mut self, state: &mut Stepping<'_>, at: At, merged: Sites) -> Option<()> {
-        let goes_on = |last: At| {
-            let index = state.task(last);
-            last != at && index.is_some_and(|index| state.tasks[index].holds == Holds::No)
-        };
-        state.switches += u32::from(state.last.is_some_and(goes_on));
+        state.switches = state.switches_with(Some(Fired::Step(at, merged)));
         state.last = Some(at);
-        if state.switches > self.switches {
-            return None;
-        }
         let key = state.task(at).and_then(|index| state.tasks[index].key());
         let before = calls(state, key);
         state.fire(Fired::Step(at, merged), |_| (0, 0));

@@ -45,8 +45,8 @@ pub(super) struct Stepping<'a> {
     pub(super) fired: Vec<Fired>,
     /// Whose access was the last one.
     pub(super) last: Option<At>,
-    /// Switches away from operations that could have gone on.
-    pub(super) switches: u32,
+    /// Switches away from the middle of operations that could have gone on.
+    pub(super) switches: usize,
     /// Stores that the twin made and the trace has later.
     pub(super) owed: Vec<Owed>,
     /// What the compiler left out before each step that an operation is to follow.
@@ -141,6 +141,18 @@ impl<'a> Stepping<'a> {
     /// The place of an operation's task.
     pub(super) fn task(&self, at: At) -> Option<usize> {
         self.tasks.iter().position(|task| task.at == at)
+    }
+
+    /// How many switches there are once this takes effect.
+    pub(super) fn switches_with(&self, fired: Option<Fired>) -> usize {
+        let Some(Fired::Step(at, _)) = fired else {
+            return self.switches;
+        };
+        let is_left = |last: At| {
+            let index = self.task(last).filter(|_| last != at);
+            index.is_some_and(|index| self.tasks[index].is_within())
+        };
+        self.switches + usize::from(self.last.is_some_and(is_left))
     }
 
     fn step(&mut self, index: usize) -> Option<Step> {

@@ -1,32 +1,19 @@
 //! One operation under way that others meet half way: frames on buffers, one after another.
 
-use std::collections::VecDeque;
-
 use relaybed_case::{Case, Op, Stall, Via};
 use relaybed_contract::order::At;
-use relaybed_contract::predict::{Key, bound};
+use relaybed_contract::predict::Key;
 use relaybed_contract::simulate::{record_calls, refused};
-use relaybed_contract::world::{FileOf, Slot};
-use relaybed_contract::{Fate, OpPrediction, ReadPrediction, Simulation, Source};
+use relaybed_contract::{Fate, OpPrediction, Piece, ReadPrediction, Simulation, Source};
 use relaybed_twin::{
     self as twin, Around, AsBuilt, Defect, Defects, Effect, Frame, Log, Outcome, Pending, Setting,
     Site, Step,
 };
 
 use super::fed::{Fed, place};
+use super::jobs::{Job, Jobs};
 use super::lead::Loaded;
 use super::policy::Policy;
-
-/// Records of one operation and calls of one read that are run in single accesses.
-const JOBS_MAX: usize = 1 << 16;
-
-/// One frame's work.
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    channel: usize,
-    of: FileOf,
-    op: twin::Op,
-}
 
 /// Why a task does not make its next access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +36,7 @@ pub(super) enum Holds {
 #[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) at: At,
-    jobs: VecDeque<Job>,
+    jobs: Jobs,
     now: Option<(Job, Frame, Setting)>,
     log: Log,
     /// Stores that others do not see yet: those of a section that a fix makes one.
@@ -57,8 +44,6 @@ pub(super) struct Task {
     pub(super) holds: Holds,
     /// The mark of the callback's look has passed.
     may_look: bool,
-    /// Another call of `read()` follows one that gave something.
-    until_empty: bool,
     reads: Vec<ReadPrediction>,
     fates: Vec<Fate>,
     value: u64,
@@ -74,15 +59,14 @@ pub(super) struct Task {
 impl Task {
     /// The operation's frames; `None` where it is refused before it comes to relay.
     pub(super) fn begin(run: &Simulation<'_>, at: At) -> Option<Self> {
-        let mut task = Self {
+        Some(Self {
             at,
-            jobs: VecDeque::new(),
+            jobs: Jobs::of(run, at)?,
             now: None,
             log: Log::default(),
             pending: Pending::default(),
             holds: Holds::No,
             may_look: false,
-            until_empty: false,
             reads: Vec::new(),
             fates: Vec::new(),
             value: 0,
@@ -90,130 +74,47 @@ impl Task {
             ahead: 0,
             loaded: Vec::new(),
             is_fed: false,
-        };
-        task.plan(run)?;
-        Some(task)
-    }
-
-    /// Its frames in their order.
-    fn plan(&mut self, run: &Simulation<'_>) -> Option<()> {
-        let at = self.at;
-        let (case, op) = (run.case, &run.case.actors[at.actor].ops[at.op]);
-        match op {
-            Op::Write { channel, .. } => self.plan_writes(run, *channel)?,
-            Op::Switch { channel, len } => {
-                let of = own(run, *channel, case.actors[at.actor].cpu()?)?;
-                self.push(*channel, of, twin::Op::Switch { len: *len });
-            }
-            Op::Flush { channel } => self.push_each(run, *channel, twin::Op::Flush),
-            Op::Reset { channel } => self.push_each(run, *channel, twin::Op::Reset),
-            Op::Consumed { channel, cpu, n } => {
-                let of = own(run, *channel, *cpu)?;
-                self.push(*channel, of, twin::Op::Consumed { n: u64::from(*n) });
-            }
-            Op::BufFull { channel, cpu } => {
-                let of = own(run, *channel, *cpu)?;
-                self.push(*channel, of, twin::Op::BufFull);
-            }
-            Op::FileRead { file, size, times } => {
-                let (channel, ..) = bound(case, at)?;
-                let Some(Slot::Open(descriptor)) = run.slots.get(file) else {
-                    return None;
-                };
-                if descriptor.access == relaybed_case::Access::Write {
-                    return None;
-                }
-                self.until_empty = *times == 0;
-                for _ in 0..(*times as usize).clamp(1, JOBS_MAX) {
-                    let op = twin::Op::Read {
-                        size: *size,
-                        is_nowhere: false,
-                    };
-                    self.push(channel, descriptor.of(), op);
-                }
-            }
-            _ => return None,
-        }
-        Some(())
-    }
-
-    /// A frame a record.
-    fn plan_writes(&mut self, run: &Simulation<'_>, channel: usize) -> Option<()> {
-        let at = self.at;
-        let actor = &run.case.actors[at.actor];
-        let Op::Write {
-            via,
-            payload,
-            count,
-            ..
-        } = &actor.ops[at.op]
-        else {
-            return None;
-        };
-        let of = own(run, channel, actor.cpu()?)?;
-        let first = actor.first_record(at.op);
-        for seq in (first..first.saturating_add(*count)).take(JOBS_MAX) {
-            let source = Source::Record {
-                actor: u16::try_from(at.actor).unwrap_or(u16::MAX),
-                op: u16::try_from(at.op).unwrap_or(u16::MAX),
-                seq,
-            };
-            let len = payload.len(run.case.seed, at.actor, seq);
-            let op = match via {
-                Via::Reserve => twin::Op::Reserve {
-                    source,
-                    len,
-                    in_halves: false,
-                },
-                _ => twin::Op::Write { source, len },
-            };
-            self.push(channel, of, op);
-        }
-        Some(())
-    }
-
-    fn push(&mut self, channel: usize, of: FileOf, op: twin::Op) {
-        self.jobs.push_back(Job { channel, of, op });
-    }
-
-    fn push_each(&mut self, run: &Simulation<'_>, channel: usize, op: twin::Op) {
-        let live = &run.live[channel];
-        for (cpu, _) in live.there.iter().enumerate().filter(|(_, there)| **there) {
-            let generation = live.generation;
-            self.push(channel, FileOf { cpu, generation }, op);
-        }
+        })
     }
 
     /// The buffer that its next access is to.
     pub(super) fn key(&self) -> Option<Key> {
-        let job = self.now.map(|(job, ..)| job).or(self.jobs.front().copied());
+        let job = self
+            .now
+            .map(|(job, ..)| job)
+            .or(self.jobs.left.front().copied());
         job.map(|job| (job.channel, job.of.cpu))
     }
 
     /// What can be compared of two states.
     pub(super) fn fingerprint(&self, hash: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
-        (self.at, self.jobs.len(), self.reads.len(), self.fates.len()).hash(hash);
+        (
+            self.at,
+            self.jobs.left.len(),
+            self.reads.len(),
+            self.fates.len(),
+        )
+            .hash(hash);
         (self.holds as u8, self.may_look).hash(hash);
         self.now.map(|(_, frame, _)| frame).hash(hash);
         self.pending.hash(hash);
     }
 
-    /// Whether its next step concerns nobody else.
-    pub(super) fn is_local(&self) -> bool {
-        let Some((_, frame, set)) = &self.now else {
-            return false;
+    /// Whether it can go on and is in the middle of a record or a call.
+    pub(super) fn is_within(&self) -> bool {
+        self.holds == Holds::No && self.now.is_some()
+    }
+
+    /// The next step of the record or call that it is in the middle of, if nothing holds it.
+    pub(super) fn goes_on(&self, policy: Policy) -> Option<Step> {
+        let (_, frame, set) = self.now.as_ref().filter(|_| self.holds == Holds::No)?;
+        let set = Setting {
+            merged: policy.merged,
+            is_split: policy.is_split,
+            ..*set
         };
-        matches!(
-            frame.next(set),
-            Step::Effect(
-                Effect::Barrier
-                    | Effect::Reserved { .. }
-                    | Effect::Called(_)
-                    | Effect::Answered(_)
-                    | Effect::WakeQueued
-            ) | Step::Done(_)
-        )
+        Some(frame.next(&set))
     }
 
     /// Lets it go past the mark that it stands at.
@@ -230,7 +131,7 @@ impl Task {
         (built, policy): (&AsBuilt, &Policy),
     ) -> Option<Step> {
         if self.now.is_none() {
-            let Some(job) = self.jobs.pop_front() else {
+            let Some(job) = self.jobs.left.pop_front() else {
                 self.holds = Holds::Over;
                 return None;
             };
@@ -315,18 +216,42 @@ impl Task {
                     bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
                 };
                 self.value += bytes;
+                if let Some(size) = self.jobs.part {
+                    self.end_part(read, size);
+                    return;
+                }
                 self.reads.push(read);
                 self.holds = Holds::Returned;
-                if let (true, true, Some(job)) = (self.until_empty, bytes > 0, job) {
-                    self.jobs.push_back(job);
+                if let (true, true, Some(job)) = (self.jobs.until_empty, bytes > 0, job) {
+                    self.jobs.left.push_back(job);
                 }
             }
             Outcome::Full(full) => self.value = u64::from(full),
             Outcome::Polled { .. } | Outcome::Nothing => {}
         }
-        if self.jobs.is_empty() && self.holds == Holds::No {
+        if self.jobs.left.is_empty() && self.holds == Holds::No {
             self.holds = Holds::Over;
         }
+    }
+
+    /// One part more of the call's answer; one that gives less than it might is the last.
+    fn end_part(&mut self, part: ReadPrediction, size: u32) {
+        if part.bytes < size {
+            self.jobs.left.clear();
+        }
+        if self.jobs.left.is_empty() {
+            self.holds = Holds::Returned;
+        }
+        let Some(whole) = self.reads.first_mut() else {
+            self.reads.push(part);
+            return;
+        };
+        let pieces = part.pieces.iter().map(|piece| Piece {
+            start: piece.start + whole.bytes,
+            ..*piece
+        });
+        whole.pieces.extend(pieces);
+        whole.bytes += part.bytes;
     }
 
     /// What its next step will be, if it is one of a frame under way.
@@ -346,7 +271,7 @@ impl Task {
             return false;
         }
         let Some((_, frame, set)) = &self.now else {
-            return !self.jobs.is_empty();
+            return !self.jobs.left.is_empty();
         };
         let set = Setting {
             merged: self.left_out(),
@@ -399,7 +324,7 @@ impl Task {
 
     /// Whether nothing is left of it but its end.
     pub(super) fn is_over(&self) -> bool {
-        self.jobs.is_empty() && self.now.is_none() && self.holds != Holds::Returned
+        self.jobs.left.is_empty() && self.now.is_none() && self.holds != Holds::Returned
     }
 
     /// Whether it is in a section that a fix makes one, and that it can go through at once.
@@ -432,7 +357,7 @@ impl Task {
                 ..OpPrediction::ok(Some(self.value))
             },
             Op::BufFull { .. } => OpPrediction::ok(Some(self.value)),
-            Op::FileRead { .. } => OpPrediction {
+            Op::FileRead { .. } | Op::File { .. } => OpPrediction {
                 reads: Some(self.reads),
                 ..OpPrediction::ok(Some(self.value))
             },
@@ -479,14 +404,4 @@ fn stalls(case: &Case, job: &Job, late: bool, call: Option<u64>) -> bool {
 fn buffer_calls(run: &Simulation<'_>, job: &Job) -> u64 {
     let buffer = run.live[job.channel].buffer(job.of);
     buffer.map_or(0, |buffer| buffer.calls)
-}
-
-/// The open channel's buffer for a CPU, if it has one.
-fn own(run: &Simulation<'_>, channel: usize, cpu: u32) -> Option<FileOf> {
-    let live = &run.live[channel];
-    let cpu = run.case.channels[channel].buffer_cpu(cpu) as usize;
-    (live.there.get(cpu) == Some(&true)).then_some(FileOf {
-        cpu,
-        generation: live.generation,
-    })
 }

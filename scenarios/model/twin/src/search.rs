@@ -3,9 +3,9 @@
 //! A [`Scene`] is a small buffer and up to three threads; [`interleave`] goes through all its interleavings and
 //! says which break what relay promises there; [`survey`] names the causes.
 
+mod ahead;
 mod all;
 mod cause;
-mod footprint;
 mod order;
 mod random;
 mod scene;

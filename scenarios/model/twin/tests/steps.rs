@@ -14,7 +14,8 @@ use relaybed_case::Refuse;
 use relaybed_contract::{Buffer, Geometry};
 use relaybed_twin::search::{Numbers, read};
 use relaybed_twin::{
-    Around, Defect, Defects, Effect, Frame, Log, Op, Setting, Sites, Step, open, run_alone,
+    Around, Defect, Defects, Effect, Footprint, Frame, Log, Op, Setting, Sites, Step, open,
+    run_alone,
 };
 
 const GEOMETRY: Geometry = Geometry {
@@ -170,6 +171,11 @@ fn steps(out: &mut String, set: &Setting, before: &[Op], op: Op) {
         let step = frame.step(&mut buffer, &mut around, set);
         let kind = |step: &Step| std::mem::discriminant(step);
         assert_eq!(kind(&next), kind(&step), "{op:?}");
+        let all = Footprint::of_op(&op, set.geometry.header_bytes > 0);
+        assert!(
+            Footprint::of_step(&step).is_within(&all),
+            "{op:?}: {step:?}"
+        );
         let inside = if inside.is_empty() {
             String::new()
         } else {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::Scene;
-use super::footprint::Ahead;
+use super::ahead::Ahead;
 use super::order::Path;
 use super::state::{Move, State};
 use super::watch::Broken;

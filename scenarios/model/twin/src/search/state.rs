@@ -2,11 +2,11 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::footprint::{Ahead, of_step};
+use super::ahead::{Ahead, is_seen};
 use super::small::Small;
 use super::watch::{Broken, Watch};
 use super::{Scene, THREADS};
-use crate::{Around, Effect, Frame, Lock, Pending, Step, drains};
+use crate::{Around, Effect, Footprint, Frame, Lock, Pending, Step, drains};
 
 /// A thread, and what it accesses next and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,8 +128,8 @@ impl State {
                 return false;
             };
             let step = thread.frame.next(&scene.set);
-            let next = of_step(&step);
-            if next.is_seen || self.ends(scene, thread) {
+            let next = Footprint::of_step(&step);
+            if is_seen(&step) || self.ends(scene, thread) {
                 return false;
             }
             (0..THREADS)
