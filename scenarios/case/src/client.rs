@@ -50,7 +50,7 @@ pub enum Callbacks {
 
 /// Refused switches. Calls of `subbuf_start` are counted by buffer from 1, from the opening on, without
 /// those of opening and resetting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refuse {
     /// The first call that refuses.
     pub from: u32,

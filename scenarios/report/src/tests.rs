@@ -98,6 +98,13 @@ pub(super) fn summary() -> Summary {
     }
 }
 
+/// JSON, an object a line.
+pub(crate) fn rows(text: &str) -> Vec<serde_json::Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
 fn rendered(format: Format) -> String {
     let mut bytes = Vec::new();
     let mut reporter = Reporter::new(format, &mut bytes, 5).unwrap();
@@ -116,10 +123,7 @@ fn human() {
 #[test]
 fn json_has_one_object_a_line_and_the_summary_last() {
     let text = rendered(Format::Json);
-    let rows: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let rows = rows(&text);
     assert_eq!(rows.len(), 6);
     assert_eq!(rows[1]["property"], "padding");
     assert_eq!(rows[1]["cpu"], 1);

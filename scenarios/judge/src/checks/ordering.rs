@@ -13,31 +13,26 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     for parsed in &matter.buffers {
         let mut order = Order::new(matter.case.actors.len());
         for (section, records, _) in parsed.each() {
-            for found in records {
-                if let Some(wrong) = order.next(found) {
-                    fail(
-                        matter,
-                        report,
-                        found,
-                        wrong,
-                        matter.place(parsed, section, found.start),
-                    );
-                }
-            }
+            let place = |found: &Found| matter.place(parsed, section, found.start);
+            each(matter, report, (&mut order, records), place);
         }
     }
     for stream in &matter.streams {
         let mut order = Order::new(matter.case.actors.len());
-        for found in &stream.records {
-            if let Some(wrong) = order.next(found) {
-                fail(
-                    matter,
-                    report,
-                    found,
-                    wrong,
-                    matter.in_stream(stream, found.start),
-                );
-            }
+        let place = |found: &Found| matter.in_stream(stream, found.start);
+        each(matter, report, (&mut order, &stream.records), place);
+    }
+}
+
+fn each<'a>(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    (order, records): (&mut Order, impl IntoIterator<Item = &'a Found>),
+    place: impl Fn(&Found) -> Location,
+) {
+    for found in records {
+        if let Some(wrong) = order.next(found) {
+            fail(matter, report, found, wrong, place(found));
         }
     }
 }

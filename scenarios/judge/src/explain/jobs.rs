@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use relaybed_case::{Access, FileCall, Op, Via};
+use relaybed_case::{Access, FileCall, Files, Op, Via};
 use relaybed_contract::order::At;
 use relaybed_contract::predict::bound;
 use relaybed_contract::world::{FileOf, Slot};
@@ -123,7 +123,10 @@ impl Jobs {
         let Some(Slot::Open(descriptor)) = run.slots.get(&file) else {
             return None;
         };
-        if descriptor.access == Access::Write {
+        // debugfs's proxy answers for relay once the file is gone.
+        let is_proxy = run.case.channels[channel].files == Files::Proxy;
+        let buffer = run.live[channel].buffer(descriptor.of())?;
+        if descriptor.access == Access::Write || is_proxy && buffer.finalized {
             return None;
         }
         for _ in 0..(times as usize).clamp(1, JOBS_MAX) {

@@ -260,17 +260,9 @@ impl<'m, 'a> Search<'m, 'a> {
         state.open.hash(&mut hash);
         for task in &state.tasks {
             task.fingerprint(&mut hash);
-            if let Some((channel, cpu)) = task.key() {
-                let buffers = state.run.live.get(channel).map(|live| &live.buffers);
-                if let Some(buffer) = buffers.and_then(|buffers| buffers.get(cpu)) {
-                    let counts = (buffer.produced.0, buffer.consumed.0, buffer.offset);
-                    let rest = (buffer.data.0, buffer.bytes_consumed, buffer.calls);
-                    (counts, rest, &buffer.padding, buffer.completed_bytes).hash(&mut hash);
-                    for piece in buffer.subbufs.iter().flat_map(|subbuf| &subbuf.old) {
-                        (piece.source, piece.start, piece.len).hash(&mut hash);
-                    }
-                }
-            }
+        }
+        for live in &state.run.live {
+            (live.generation, &live.there, &live.buffers).hash(&mut hash);
         }
         self.tried.insert(hash.finish())
     }

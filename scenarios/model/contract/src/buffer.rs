@@ -8,7 +8,7 @@ use super::units::{Consumed, Produced, Slot};
 const PAGE: u64 = relaybed_abi::RB_PAGE_SIZE as u64;
 
 /// Sizes and mode of a channel, as accepted by `relay_open()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Bytes of a sub-buffer: S.
     pub subbuf_size: u64,
@@ -79,7 +79,7 @@ pub enum Source {
 }
 
 /// Adjacent bytes of one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
     /// What they are part of.
     pub source: Source,
@@ -149,7 +149,7 @@ pub struct SwitchCall {
 }
 
 /// Contents of one sub-buffer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subbuf {
     /// What was written since it was last begun, adjacent from byte 0.
     pub current: Vec<Piece>,
@@ -185,7 +185,7 @@ impl Subbuf {
 }
 
 /// One channel buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Buffer {
     /// Sizes and mode.
     pub geometry: Geometry,

@@ -2,7 +2,7 @@
 
 use relaybed_abi::ChanState;
 
-use relaybed_case::errno::{EBADF, EINVAL, EIO, ENAMETOOLONG, ENOENT, ESPIPE};
+use relaybed_case::errno::{EBADF, EINVAL, ENAMETOOLONG, ENOENT, ESPIPE};
 use relaybed_case::{Access, FileCall};
 
 use super::buffer::{Buffer, Piece};
@@ -69,20 +69,14 @@ impl Simulation<'_> {
     }
 
     fn op_read_nowhere(&mut self, at: At, descriptor: Descriptor, size: u32) -> OpPrediction {
-        let proxy = self.is_proxied(descriptor);
         let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let certain = self
             .touch
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
+        let buffer = match self.read_from(descriptor) {
+            Ok(buffer) => buffer,
+            Err(answer) => return answer,
         };
-        if descriptor.access == Access::Write {
-            return OpPrediction::failed(EBADF);
-        }
-        if proxy && buffer.finalized {
-            return OpPrediction::failed(EIO);
-        }
         if !certain || !relay.knows_position(buffer) {
             return OpPrediction::default();
         }

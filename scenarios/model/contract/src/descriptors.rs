@@ -65,24 +65,36 @@ impl Simulation<'_> {
             .buffer_mut(descriptor.of())
     }
 
+    /// The buffer that a read of a descriptor comes to, or what the read is answered before it does.
+    pub(super) fn read_from(
+        &mut self,
+        descriptor: Descriptor,
+    ) -> Result<&mut Buffer, OpPrediction> {
+        let proxy = self.is_proxied(descriptor);
+        let buffer = self
+            .buffer_of(descriptor)
+            .ok_or_else(OpPrediction::default)?;
+        if descriptor.access == Access::Write {
+            return Err(OpPrediction::failed(EBADF));
+        }
+        if proxy && buffer.finalized {
+            return Err(OpPrediction::failed(EIO));
+        }
+        Ok(buffer)
+    }
+
     /// The calls of one operation that take bytes out of a buffer.
     pub(super) fn op_read(
         &mut self,
         descriptor: Descriptor,
         (size, times): (u32, u32),
     ) -> OpPrediction {
-        let proxy = self.is_proxied(descriptor);
         let (relay, spec) = (self.relay, &self.case.channels[descriptor.key.0]);
         let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
-        let Some(buffer) = self.buffer_of(descriptor) else {
-            return OpPrediction::default();
+        let buffer = match self.read_from(descriptor) {
+            Ok(buffer) => buffer,
+            Err(answer) => return answer,
         };
-        if descriptor.access == Access::Write {
-            return OpPrediction::failed(EBADF);
-        }
-        if proxy && buffer.finalized {
-            return OpPrediction::failed(EIO);
-        }
         if !relay.knows_position(buffer) && size > 0 {
             // Where it starts is documented nowhere, and what it leaves decides what writers find.
             self.touch.lose(descriptor.key);

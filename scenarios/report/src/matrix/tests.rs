@@ -1,7 +1,7 @@
 //! Every format over the same few scenarios on three kernels, one of which cannot be had.
 
 use super::*;
-use crate::tests::{report, reports, summary};
+use crate::tests::{report, reports, rows, summary};
 
 fn matrix() -> Matrix {
     let mut other = reports();
@@ -85,10 +85,7 @@ fn human() {
 #[test]
 fn json() {
     let text = rendered(Format::Json);
-    let rows: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let rows = rows(&text);
     assert_eq!(rows[0]["on"], "6.1");
     let last = &rows[rows.len() - 1]["matrix"];
     assert_eq!(last["differences"][0]["outcomes"]["6.1"], "failed");
