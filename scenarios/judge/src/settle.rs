@@ -15,7 +15,7 @@ const PARSED_MAX: usize = 64 << 20;
 
 /// What is known of the order of calls.
 pub(super) enum Settled<'a> {
-    /// In this order the bytes are what was written.
+    /// In this order the bytes are whole records, and those in the order written if any order makes them so.
     Right(Vec<Got<'a>>),
     /// In no order are they.
     Wrong,
@@ -23,26 +23,31 @@ pub(super) enum Settled<'a> {
     Open,
 }
 
-/// Looks for an order of one buffer's calls in which their bytes are records as they were written.
+/// Looks for an order of one buffer's calls in which their bytes are records as they were written; if there is
+/// none, for one in which they are whole records, whatever their order.
 pub(super) fn settle<'a>(case: &Case, writers: &Writers<'_>, got: &[Got<'a>]) -> Settled<'a> {
     let Some(first) = got.first() else {
         return Settled::Right(Vec::new());
     };
-    let mut search = Search {
-        case,
-        writers,
-        got,
-        place: (first.channel, first.cpu),
-        order: Vec::new(),
-        used: vec![false; got.len()],
-        bytes: Vec::new(),
-        left: PARSED_MAX,
-    };
-    match search.run() {
-        Some(true) => Settled::Right(search.order.iter().map(|at| got[*at]).collect()),
-        Some(false) => Settled::Wrong,
-        None => Settled::Open,
+    for in_order in [true, false] {
+        let mut search = Search {
+            case,
+            writers,
+            got,
+            place: (first.channel, first.cpu),
+            in_order,
+            order: Vec::new(),
+            used: vec![false; got.len()],
+            bytes: Vec::new(),
+            left: PARSED_MAX,
+        };
+        match search.run() {
+            Some(true) => return Settled::Right(search.order.iter().map(|at| got[*at]).collect()),
+            Some(false) => {}
+            None => return Settled::Open,
+        }
     }
+    Settled::Wrong
 }
 
 struct Search<'m, 'w, 'a> {
@@ -51,6 +56,8 @@ struct Search<'m, 'w, 'a> {
     got: &'m [Got<'a>],
     /// Channel and CPU.
     place: (usize, u32),
+    /// Records must be in the order written.
+    in_order: bool,
     order: Vec<usize>,
     used: Vec<bool>,
     bytes: Vec<u8>,
@@ -120,7 +127,7 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// Whether the bytes are whole records in the order written, the last of which may be cut.
+    /// Whether the bytes are whole records, the last of which may be cut.
     fn is_good(&mut self) -> Option<bool> {
         self.left = self.left.checked_sub(self.bytes.len())?;
         let spec = &self.case.channels[self.place.0];
@@ -143,6 +150,6 @@ impl Search<'_, '_, '_> {
             let before = last.insert(found.actor, found.seq);
             before.is_none_or(|before| before < found.seq)
         });
-        Some(parser.faults.is_empty() && in_order)
+        Some(parser.faults.is_empty() && (in_order || !self.in_order))
     }
 }

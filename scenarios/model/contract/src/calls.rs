@@ -75,7 +75,7 @@ impl Simulation<'_> {
             .is_seen_certainly(&self.done.order, descriptor.key, Some(at));
         let buffer = match self.read_from(descriptor) {
             Ok(buffer) => buffer,
-            Err(answer) => return answer,
+            Err(error) => return error.map_or_else(OpPrediction::default, OpPrediction::failed),
         };
         if !certain || !relay.knows_position(buffer) {
             return OpPrediction::default();

@@ -65,20 +65,16 @@ impl Simulation<'_> {
             .buffer_mut(descriptor.of())
     }
 
-    /// The buffer that a read of a descriptor comes to, or what the read is answered before it does.
-    pub(super) fn read_from(
-        &mut self,
-        descriptor: Descriptor,
-    ) -> Result<&mut Buffer, OpPrediction> {
+    /// The buffer that a read of a descriptor comes to, or the error that it is answered
+    /// with before it does; `None` where nothing is said of it.
+    pub(super) fn read_from(&mut self, descriptor: Descriptor) -> Result<&mut Buffer, Option<u32>> {
         let proxy = self.is_proxied(descriptor);
-        let buffer = self
-            .buffer_of(descriptor)
-            .ok_or_else(OpPrediction::default)?;
+        let buffer = self.buffer_of(descriptor).ok_or(None)?;
         if descriptor.access == Access::Write {
-            return Err(OpPrediction::failed(EBADF));
+            return Err(Some(EBADF));
         }
         if proxy && buffer.finalized {
-            return Err(OpPrediction::failed(EIO));
+            return Err(Some(EIO));
         }
         Ok(buffer)
     }
@@ -93,7 +89,7 @@ impl Simulation<'_> {
         let mut position = self.positions.get(&descriptor.file).copied().unwrap_or(0);
         let buffer = match self.read_from(descriptor) {
             Ok(buffer) => buffer,
-            Err(answer) => return answer,
+            Err(error) => return error.map_or_else(OpPrediction::default, OpPrediction::failed),
         };
         if !relay.knows_position(buffer) && size > 0 {
             // Where it starts is documented nowhere, and what it leaves decides what writers find.
