@@ -15,27 +15,33 @@ const PARSED_MAX: usize = 64 << 20;
 
 /// What is known of the order of calls.
 pub(super) enum Settled<'a> {
-    /// In this order the bytes are whole records, and those in the order written if any order makes them so.
+    /// In this order the bytes are what was written, or nearest to it.
     Right(Vec<Got<'a>>),
-    /// In no order are they.
+    /// In no order are they near to it.
     Wrong,
     /// Too much would have to be tried.
     Open,
 }
 
-/// Looks for an order of one buffer's calls in which their bytes are records as they were written; if there is
-/// none, for one in which they are whole records, whatever their order.
+/// What an order must give: records in the order written, and at most so many faults. If the bytes are right
+/// in no order, the next best one shows most clearly what is wrong with them: whole records, whatever their
+/// order, and then records with one fault.
+const WANTED: [(bool, usize); 3] = [(true, 0), (false, 0), (true, 1)];
+
+/// Looks for an order of one buffer's calls in which their bytes are records as they were written, or as near to
+/// that as [`WANTED`] goes.
 pub(super) fn settle<'a>(case: &Case, writers: &Writers<'_>, got: &[Got<'a>]) -> Settled<'a> {
     let Some(first) = got.first() else {
         return Settled::Right(Vec::new());
     };
-    for in_order in [true, false] {
+    for (in_order, faults) in WANTED {
         let mut search = Search {
             case,
             writers,
             got,
             place: (first.channel, first.cpu),
             in_order,
+            faults,
             order: Vec::new(),
             used: vec![false; got.len()],
             bytes: Vec::new(),
@@ -58,6 +64,8 @@ struct Search<'m, 'w, 'a> {
     place: (usize, u32),
     /// Records must be in the order written.
     in_order: bool,
+    /// How many faults the bytes may have.
+    faults: usize,
     order: Vec<usize>,
     used: Vec<bool>,
     bytes: Vec<u8>,
@@ -127,7 +135,7 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// Whether the bytes are whole records, the last of which may be cut.
+    /// Whether the bytes are what is looked for; the last record may be cut.
     fn is_good(&mut self) -> Option<bool> {
         self.left = self.left.checked_sub(self.bytes.len())?;
         let spec = &self.case.channels[self.place.0];
@@ -150,6 +158,6 @@ impl Search<'_, '_, '_> {
             let before = last.insert(found.actor, found.seq);
             before.is_none_or(|before| before < found.seq)
         });
-        Some(parser.faults.is_empty() && (in_order || !self.in_order))
+        Some(parser.faults.len() <= self.faults && (in_order || !self.in_order))
     }
 }

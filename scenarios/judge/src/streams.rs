@@ -234,7 +234,7 @@ pub(super) fn parse_streams(
             let own = if is_order_open(&own, channel, cpu) {
                 match settle(case, writers, &own) {
                     Settled::Right(order) => order,
-                    // No order gives whole records: that of their ends shows it as well as any other.
+                    // No order is near to it: that of their ends shows it as well as any other.
                     Settled::Wrong => own,
                     Settled::Open => return None,
                 }
