@@ -9,7 +9,6 @@ use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
 use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
 
 use super::fired::Fired;
-use super::lead::Owed;
 use super::policy::Policy;
 use super::polls::Poll;
 use super::task::{Holds, Task};
@@ -47,8 +46,6 @@ pub(super) struct Stepping<'a> {
     pub(super) last: Option<At>,
     /// Switches away from the middle of operations that could have gone on.
     pub(super) switches: usize,
-    /// Stores that the twin made and the trace has later.
-    pub(super) owed: Vec<Owed>,
     /// What the compiler left out before each step that an operation is to follow.
     pub(super) plan: BTreeMap<At, VecDeque<Sites>>,
     /// The last step that was made.
@@ -70,7 +67,6 @@ impl<'a> Stepping<'a> {
             fired: Vec::new(),
             last: None,
             switches: 0,
-            owed: Vec::new(),
             plan: BTreeMap::new(),
             made: None,
         }
