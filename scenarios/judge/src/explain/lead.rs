@@ -82,9 +82,9 @@ fn agrees_with_itself(accesses: &[Accessed]) -> Result<(), Unled> {
         let access = &accessed.access;
         let slot = access.slot.unwrap_or(0);
         let place = (access.channel, access.cpu, access.field, slot);
-        let left = memory.insert(place, access.after);
+        let left = memory.insert(place, access.after).unwrap_or(access.before);
         let keeps = access.kind.stores() || access.before == access.after;
-        if let Some(left) = left.filter(|left| *left != access.before || !keeps) {
+        if left != access.before || !keeps {
             return Err(Unled {
                 access: Some(index),
                 op: None,
