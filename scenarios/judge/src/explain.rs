@@ -73,6 +73,7 @@ pub(super) fn led(matter: &Matter<'_>, defects: Defects) -> Result<Led, Box<Find
         return Err(unled(&Unled::whole(Why::Marks)));
     };
     let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
+    state.spots = Some(Vec::new());
     state.run.start();
     let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
     let end = search.led(state).map_err(|found| unled(&found))?;
