@@ -5,7 +5,15 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use relaybed_case::Case;
+use relaybed_case::evidence::Evidence;
+use relaybed_case::trace::Accessed;
+use relaybed_case::verdict::Verdict;
 use relaybed_tests::{Call, call};
+use relaybed_wire::store;
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
@@ -108,4 +116,186 @@ fn a_page_of_no_evidence_is_an_error() {
     let folder = folder.path().display().to_string();
     let call = call(RELAYBED, &["report", &folder]).expect_code(3);
     assert!(call.stderr.contains("evidence.json"), "{}", call.stderr);
+}
+
+/// `schedules/reader-in-the-switch` on kernels that three compilers made.
+const LED: [&str; 3] = ["led-5.10", "led-6.1", "led-7.3"];
+
+fn load(name: &str) -> (Case, Evidence) {
+    let folder = format!("{}/../fixtures/evidence/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (case, evidence, _) = store::load(Path::new(&folder)).expect("saved evidence");
+    (case, evidence)
+}
+
+fn accesses(evidence: &Evidence) -> &[Accessed] {
+    &evidence
+        .trace
+        .as_ref()
+        .expect("a run under control")
+        .accesses
+}
+
+/// The verdict where the accesses are others.
+fn judge_with(case: &Case, evidence: &Evidence, change: impl Fn(&mut Vec<Accessed>)) -> Verdict {
+    let mut other = evidence.clone();
+    if let Some(trace) = &mut other.trace {
+        change(&mut trace.accesses);
+    }
+    relaybed_judge::judge(case, &other).0
+}
+
+/// A name for an access that does not change with the kernel.
+fn word(accessed: &Accessed) -> String {
+    let access = &accessed.access;
+    let symbol = access.by.symbol.split('.').next().unwrap_or_default();
+    let verb = if access.kind.stores() {
+        "stores"
+    } else {
+        "loads"
+    };
+    format!("{symbol} {verb} {}", access.field.word())
+}
+
+#[test]
+fn a_run_under_control_is_led_on_every_kernel() {
+    for name in LED {
+        let (case, evidence) = load(name);
+        let verdict = relaybed_judge::judge(&case, &evidence).0;
+        assert!(
+            matches!(&verdict, Verdict::Known { id, .. } if id == "K2"),
+            "{name}: {verdict:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_trace_with_a_wrong_value_is_not_relays() {
+    for name in LED {
+        let (case, evidence) = load(name);
+        for index in 0..accesses(&evidence).len() {
+            for (before, after) in [(1, 0), (0, 1), (1, 1)] {
+                let verdict = judge_with(&case, &evidence, |all| {
+                    all[index].access.before ^= before;
+                    all[index].access.after ^= after;
+                });
+                let what = word(&accesses(&evidence)[index]);
+                assert!(
+                    matches!(verdict, Verdict::Failed { .. }),
+                    "{name}: access {index}, {what}: {before} {after}"
+                );
+            }
+        }
+    }
+}
+
+/// Loads that another compiler might leave out: the source names the member there once more, or has no use for
+/// its value.
+const LEFT_OUT: [&str; 7] = [
+    "relay_file_read loads consumed",
+    "relay_file_read loads padding",
+    "relay_file_read_consume loads consumed",
+    "relay_file_read_consume loads offset",
+    "relay_file_read_consume loads produced",
+    "relay_subbufs_consumed loads consumed",
+    "relay_switch_subbuf loads padding",
+];
+
+/// Loads behind which another compiler might make one more.
+const AGAIN: [&str; 4] = [
+    "bed_relay_write loads offset",
+    "relay_file_read loads padding",
+    "relay_subbufs_consumed loads consumed",
+    "relay_switch_subbuf loads offset",
+];
+
+/// Neighbours that another compiler might have the other way round: pairs of `Spot::may_pass`, and loads of one
+/// member.
+const EITHER_WAY: [&str; 14] = [
+    "bed_relay_write loads offset | bed_relay_write loads data",
+    "bed_relay_write loads offset | relay_switch_subbuf loads offset",
+    "relay_file_read loads consumed | relay_file_read loads produced",
+    "relay_file_read loads offset | relay_file_read loads consumed",
+    "relay_file_read stores bytes_consumed | relay_file_read stores consumed",
+    "relay_file_read_consume loads bytes_consumed | relay_file_read_consume loads consumed",
+    "relay_file_read_consume loads consumed | relay_file_read_consume loads produced",
+    "relay_file_read_consume loads offset | relay_file_read loads offset",
+    "relay_file_read_consume loads produced | relay_subbufs_consumed loads produced",
+    "relay_subbufs_consumed loads consumed | relay_subbufs_consumed loads consumed",
+    "relay_switch_subbuf loads data | relay_switch_subbuf stores offset",
+    "relay_switch_subbuf loads offset | bed_relay_write loads offset",
+    "relay_switch_subbuf loads produced | relay_switch_subbuf loads data",
+    "relay_switch_subbuf stores offset | relay_switch_subbuf loads data",
+];
+
+/// Relay's own accesses by which a changed trace is still relay's.
+fn passing(
+    name: &str,
+    change: impl Fn(&mut Vec<Accessed>, usize),
+    word: impl Fn(&[Accessed], usize) -> Option<String>,
+) -> BTreeSet<String> {
+    let (case, evidence) = load(name);
+    let all = accesses(&evidence);
+    let mut passing = BTreeSet::new();
+    for index in 0..all.len() {
+        let Some(word) = word(all, index).filter(|word| !passing.contains(word)) else {
+            continue;
+        };
+        let verdict = judge_with(&case, &evidence, |all| change(all, index));
+        if !matches!(verdict, Verdict::Failed { .. }) {
+            passing.insert(word);
+        }
+    }
+    passing
+}
+
+fn own_word(all: &[Accessed], index: usize) -> Option<String> {
+    let is_relays = |accessed: &&Accessed| accessed.access.by.is_relay();
+    all.get(index).filter(is_relays).map(word)
+}
+
+#[track_caller]
+fn are_among(name: &str, passing: &BTreeSet<String>, allowed: &[&str]) {
+    let mut others = passing.iter();
+    let other = others.find(|word| !allowed.contains(&word.as_str()));
+    assert_eq!(other, None, "{name}");
+}
+
+#[test]
+fn a_trace_that_lacks_an_access_is_not_relays() {
+    for name in LED {
+        let lacks = |all: &mut Vec<Accessed>, index: usize| {
+            all.remove(index);
+        };
+        are_among(name, &passing(name, lacks, own_word), &LEFT_OUT);
+    }
+}
+
+#[test]
+fn a_trace_with_an_access_too_much_is_not_relays() {
+    for name in LED {
+        let twice = |all: &mut Vec<Accessed>, index: usize| {
+            let mut again = all[index].clone();
+            again.access.before = again.access.after;
+            all.insert(index + 1, again);
+        };
+        are_among(name, &passing(name, twice, own_word), &AGAIN);
+    }
+}
+
+#[test]
+fn a_trace_in_another_order_is_not_relays() {
+    for name in LED {
+        let swapped = |all: &mut Vec<Accessed>, index: usize| {
+            let before = (all[index].before, all[index + 1].before);
+            all.swap(index, index + 1);
+            (all[index].before, all[index + 1].before) = before;
+        };
+        let pair = |all: &[Accessed], index: usize| {
+            let (one, other) = (all.get(index)?, all.get(index + 1)?);
+            let differ = one.vcpu == other.vcpu && one.access != other.access;
+            let words = (own_word(all, index)?, own_word(all, index + 1)?);
+            differ.then(|| format!("{} | {}", words.0, words.1))
+        };
+        are_among(name, &passing(name, swapped, pair), &EITHER_WAY);
+    }
 }

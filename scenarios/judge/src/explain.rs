@@ -15,12 +15,17 @@ mod label;
 mod lead;
 mod line;
 mod marks;
+mod next;
+mod own;
 mod policy;
 mod polls;
 mod search;
 mod stepping;
 mod task;
+mod unled;
 
+use relaybed_abi::State;
+use relaybed_case::finding::Finding;
 use relaybed_twin::Defects;
 
 use super::checks;
@@ -28,10 +33,12 @@ use super::matter::{Matter, Report};
 pub(super) use fired::Fired;
 pub(super) use forging::one_run;
 use lead::has_accesses;
+use line::Line;
 use marks::Marks;
 use policy::Policy;
 use search::Search;
 use stepping::{Stepping, built};
+use unled::{Unled, Why};
 
 /// Effects that are tried over all orders before a free run counts as not explained. A bound in steps is
 /// the same on every host.
@@ -48,16 +55,59 @@ pub(super) struct Explanation {
     pub(super) met: Defects,
 }
 
-/// Explains the evidence by relay with these defects, within a bound.
+/// Whether the run was under control, saved its accesses and came to its end: then it must be led.
+pub(super) fn must_be_led(matter: &Matter<'_>) -> bool {
+    let mut results = matter.evidence.results.iter().flatten();
+    has_accesses(matter) && results.all(|result| result.state == State::Done.code())
+}
+
+/// Leads relay with these defects along the accesses of the evidence, to the same end in everything.
 ///
-/// A run under control is led along its accesses. Compilers do more to the order of loads and stores than
-/// leading knows on some kernels; where it comes to no end, the orders that agree with the evidence are
-/// searched as for a free run, to the same equality.
+/// # Errors
+///
+/// A finding that says at which access it was not relay any more.
+pub(super) fn led(matter: &Matter<'_>, defects: Defects) -> Result<Led, Box<Finding>> {
+    let built = built(matter.evidence.setting.linux_version, defects);
+    let unled = |unled: &Unled| Box::new(unled.finding(matter));
+    let Some(marks) = Marks::of(matter, true) else {
+        return Err(unled(&Unled::whole(Why::Marks)));
+    };
+    let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
+    state.spots = Some(Vec::new());
+    state.run.start();
+    let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
+    let end = search.led(state).map_err(|found| unled(&found))?;
+    let line = Line::of(&end);
+    if !is_equal(matter, &end.finish()) {
+        return Err(unled(&Unled::whole(Why::End)));
+    }
+    Ok(Led { line, defects })
+}
+
+/// A run that was led to its end.
+pub(super) struct Led {
+    line: Line,
+    defects: Defects,
+}
+
+impl Led {
+    /// The defects that were met, where something is wrong.
+    pub(super) fn explanation(&self, matter: &Matter<'_>) -> Option<Explanation> {
+        let met = label::met(matter, &self.line, self.defects)?;
+        Some(Explanation { met })
+    }
+}
+
+/// Explains the evidence by relay with these defects: a run under control by its accesses, a free one by an
+/// order that agrees with the evidence, within a bound.
 pub(super) fn explain(
     matter: &Matter<'_>,
     defects: Defects,
     steps_max: u32,
 ) -> Option<Explanation> {
+    if must_be_led(matter) {
+        return led(matter, defects).ok()?.explanation(matter);
+    }
     let built = built(matter.evidence.setting.linux_version, defects);
     let begin = |policy: Policy| {
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
@@ -65,13 +115,6 @@ pub(super) fn explain(
         state.run.start();
         state
     };
-    if has_accesses(matter) {
-        let marks = Marks::of(matter, true)?;
-        let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
-        if let Some(met) = search.led(begin(Policy::ALL[0])) {
-            return Some(Explanation { met });
-        }
-    }
     let marks = Marks::of(matter, false)?;
     let policies = match marks.met.is_empty() {
         true => &Policy::ALL[..1],

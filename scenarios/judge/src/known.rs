@@ -1,14 +1,14 @@
 //! From what failed to the verdict: passed, known, or failed.
 //!
 //! Known is an explanation: the twin with this kernel's defects must give the evidence, to the last
-//! answer, count and byte. What takes a defect that the kernel should not have is a failure, and so is
+//! answer, count and byte. A run under control must be led along its accesses, whatever it came to. What takes a defect that the kernel should not have is a failure, and so is
 //! everything that nothing explains.
 
 use relaybed_case::finding::{Finding, Regression};
 use relaybed_case::verdict::Verdict;
 use relaybed_twin::{Defects, defects_of, issues};
 
-use super::explain::{Explanation, STEPS_MAX, STEPS_MAX_BACK, explain};
+use super::explain::{Explanation, STEPS_MAX, STEPS_MAX_BACK, explain, led, must_be_led};
 use super::matter::Matter;
 
 /// The verdict on a case, from all that failed in it.
@@ -26,10 +26,24 @@ pub(super) fn verdict_of(
     mut findings: Vec<Finding>,
     expected: Defects,
 ) -> Verdict {
+    let explained = if must_be_led(matter) {
+        match led(matter, expected) {
+            Ok(_) if findings.is_empty() => None,
+            Ok(led) => led.explanation(matter),
+            Err(unled) => {
+                findings.push(*unled);
+                None
+            }
+        }
+    } else if findings.is_empty() {
+        None
+    } else {
+        explain(matter, expected, STEPS_MAX)
+    };
     if findings.is_empty() {
         return passed(&matter.case.name, expected);
     }
-    if let Some(Explanation { met }) = explain(matter, expected, STEPS_MAX) {
+    if let Some(Explanation { met }) = explained {
         return Verdict::Known {
             id: met.to_string(),
             findings,

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::state::ChannelState;
 use super::table::findings;
-use super::value::{Byte, Bytes, Due, List, Offset, Outcome, Quoted};
+use super::value::{Byte, Bytes, Due, List, Offset, Outcome, Plain, Quoted};
 
 findings! {
     /// Everything is as the exact model predicts.
@@ -151,6 +151,24 @@ findings! {
             correct "`last_toobig` is the length of the last record that no sub-buffer can hold.";
             cause "A record that fits was refused as too big, or the other way round.";
             source "relay_switch_subbuf";
+        }
+        /// Under control: an access to a channel buffer is not one that relay makes there.
+        Unled { number: u64, access: Plain, due: Plain } = 1417 {
+            "access {number} of the trace is not relay's: {access}";
+            expected "{due}";
+            seen "{access}";
+            correct "Each access is a step of relay's functions, in the order of their source or in one that compilers are known to make of it.";
+            cause "This kernel's relay does something else than the known ones, a defect is new, or a compiler makes of it what none has so far.";
+            source "relay_file_read, relay_switch_subbuf, relay_write";
+        }
+        /// Under control: relay makes the accesses of the trace, and they do not come to what was seen.
+        UnledEnd { due: Plain } = 1418 {
+            "what was seen is not what the accesses of the trace come to";
+            expected "{due}";
+            seen "something else, or an access is missing";
+            correct "What operations answer and what lies in the buffers follows from the accesses that were made.";
+            cause "Something else than relay's functions wrote to the buffer, a defect is new, or the trace is of another run.";
+            source "";
         }
     }
 }

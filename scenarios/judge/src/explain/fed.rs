@@ -1,30 +1,20 @@
-//! Loads whose values are known.
+//! A load whose value is known.
 
 use relaybed_contract::Buffer;
-use relaybed_twin::{self as twin, Bytes, Memory, Step};
+use relaybed_twin::{self as twin, Bytes, Memory};
 
-use super::lead::Loaded;
-
-/// Where among what was loaded the value of this load is.
-pub(super) fn place(loaded: &[Loaded], next: &Step) -> Option<usize> {
-    let Step::Load { member, slot, .. } = next else {
-        return None;
-    };
-    loaded.iter().position(|one| {
-        one.member == *member && (one.slot == *slot || *member != twin::Member::Padding)
-    })
-}
+use super::own::Seen;
 
 /// A buffer one load of which is known.
 pub(super) struct Fed<'b> {
     pub(super) buffer: &'b mut Buffer,
-    pub(super) loaded: Loaded,
+    pub(super) seen: Seen,
 }
 
 impl Memory for Fed<'_> {
     fn load(&self, member: twin::Member, slot: u64) -> u64 {
-        if member == self.loaded.member && slot == self.loaded.slot {
-            self.loaded.value
+        if member == self.seen.member && slot == self.seen.slot {
+            self.seen.before
         } else {
             self.buffer.load(member, slot)
         }

@@ -1,39 +1,32 @@
 //! Leading the twin along the accesses that a run under control saved.
 //!
 //! Under control one vCPU runs at a time, so all accesses stand in one order, and whose each is the stops
-//! say. An operation's loads are given the values that its own accesses loaded, in whatever order the compiler
-//! put them; each of its stores must be the very next store of its own: member and value. Memory follows
-//! the stores, and every access must have found what is there. What lies between an operation's accesses
-//! happens right before the next of them, since a vCPU stops behind an access.
+//! say. Each access must find what the one before it left. Each step of an operation that a trace has must be one
+//! of its accesses, with member, kind and value, and each of its accesses one of its steps: where a binary leaves
+//! a load out, [`relaybed_twin::Site`] says so, and where it makes one earlier than the source, [`Spot::may_pass`].
+//! A load is given the value that its access loaded. What lies between an operation's accesses happens right
+//! before the next of them, since a vCPU stops behind an access.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use relaybed_case::access::Access;
 use relaybed_case::field::Field;
 use relaybed_case::place::Place;
 use relaybed_case::trace::{Accessed, Trace};
 use relaybed_contract::order::At;
-use relaybed_twin::{Member, Step};
+use relaybed_twin::{Spot, Step};
 
+use super::fired::Fired;
 use super::marks::{Mark, Marks};
+use super::next::{Needs, Next};
+use super::own::{Own, Seen, Stored, is_step};
 use super::search::Search;
 use super::stepping::Stepping;
 use super::task::Holds;
+use super::unled::{Unled, Why};
 use crate::matter::Matter;
 
 /// Steps between two accesses of one operation, at most.
 const BETWEEN_MAX: usize = 4096;
-
-/// Stores of one operation that the compiler put behind others, at a time.
-const OWED_MAX: usize = 2;
-
-/// A value that an operation's own access loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Loaded {
-    pub(super) member: Member,
-    pub(super) slot: u64,
-    pub(super) value: u64,
-}
 
 /// Whether there are accesses to be led along.
 pub(super) fn has_accesses(matter: &Matter<'_>) -> bool {
@@ -41,33 +34,65 @@ pub(super) fn has_accesses(matter: &Matter<'_>) -> bool {
     trace.is_some_and(|trace| !trace.accesses.is_empty())
 }
 
-/// Leads the twin along the accesses: the run at its end; `None` where they are not of this algorithm.
+/// Leads the twin along the accesses: the run at its end, or why it comes to none.
 pub(super) fn lead<'a>(
-    search: &mut Search<'_, '_>,
+    search: &mut Search<'_, 'a>,
     (matter, marks): (&Matter<'_>, &Marks),
-    mut state: Stepping<'a>,
-) -> Option<Stepping<'a>> {
-    let trace = matter.evidence.trace.as_ref()?;
-    let whose = owners(trace);
-    let mut next = 0;
-    for (accessed, at) in trace.accesses.iter().zip(whose) {
-        let Some(at) = at.filter(|at| marks.met.contains(at)) else {
+    state: Stepping<'a>,
+) -> Result<Stepping<'a>, Unled> {
+    let nothing = Trace::default();
+    let trace = matter.evidence.trace.as_ref().unwrap_or(&nothing);
+    agrees_with_itself(&trace.accesses)?;
+    let mut leader = Leader {
+        search,
+        marks,
+        state,
+        own: BTreeMap::new(),
+        begun: BTreeSet::new(),
+        next: 0,
+        index: None,
+    };
+    let mut steps = Vec::new();
+    let owners = owners(trace).into_iter().enumerate();
+    for (accessed, (index, at)) in trace.accesses.iter().zip(owners) {
+        let Some(at) = at.filter(|at| marks.met.contains(at) && is_step(accessed)) else {
             continue;
         };
-        if !is_step(&accessed.access) {
-            continue;
-        }
-        while !state.fired.contains(&super::fired::Fired::Starts(at)) {
-            next = pass(search, marks, &mut state, next)?;
-        }
-        // An operation that is refused makes none.
-        state.task(at)?;
-        next = follow(search, marks, &mut state, next, (at, accessed))?;
+        let Some(seen) = Seen::of(matter.case, index, &accessed.access) else {
+            return Err(leader.unled(Some(index), at, Why::Idle));
+        };
+        leader.own.entry(at).or_default().push(seen);
+        steps.push((index, at));
     }
-    while next < marks.all.len() {
-        next = pass(search, marks, &mut state, next)?;
+    for (index, at) in steps {
+        leader.index = Some(index);
+        leader.come_to(at)?;
     }
-    state.owed.is_empty().then_some(state)
+    leader.index = None;
+    while leader.next < marks.all.len() {
+        leader.pass()?;
+    }
+    Ok(leader.state)
+}
+
+/// Whether each access found what the one before it left.
+fn agrees_with_itself(accesses: &[Accessed]) -> Result<(), Unled> {
+    let mut memory: BTreeMap<(u32, u32, Field, u32), u64> = BTreeMap::new();
+    for (index, accessed) in accesses.iter().enumerate() {
+        let access = &accessed.access;
+        let slot = access.slot.unwrap_or(0);
+        let place = (access.channel, access.cpu, access.field, slot);
+        let left = memory.insert(place, access.after).unwrap_or(access.before);
+        let keeps = access.kind.stores() || access.before == access.after;
+        if left != access.before || !keeps {
+            return Err(Unled {
+                access: Some(index),
+                op: None,
+                why: Why::Contradicts(left),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The operation of each access: that before which its vCPU stopped last.
@@ -93,210 +118,284 @@ fn owners(trace: &Trace) -> Vec<Option<At>> {
     owners
 }
 
-/// Passes the next mark, for which its operation may have something to do that no trace has.
-fn pass(
-    search: &mut Search<'_, '_>,
-    marks: &Marks,
-    state: &mut Stepping<'_>,
+/// Leading under way.
+struct Leader<'s, 'm, 'a> {
+    search: &'s mut Search<'m, 'a>,
+    marks: &'s Marks,
+    state: Stepping<'a>,
+    own: BTreeMap<At, Own>,
+    /// Operations whose begin was passed.
+    begun: BTreeSet<At>,
+    /// The first mark that was not passed.
     next: usize,
-) -> Option<usize> {
-    let mark = *marks.all.get(next)?;
-    let mut left = BETWEEN_MAX;
-    while !search.is_due(state, mark) {
-        left = left.checked_sub(1)?;
-        let index = state.task(mark.at())?;
-        if state.tasks[index].holds != Holds::No || stores_next(state, mark.at())? {
-            return None;
-        }
-        search.feed(state, mark.at())?;
-    }
-    search.pass(state, mark)?;
-    Some(next + 1)
+    /// The access at which the trace is.
+    index: Option<usize>,
 }
 
-/// One access of an operation under way.
-fn follow(
-    search: &mut Search<'_, '_>,
-    marks: &Marks,
-    state: &mut Stepping<'_>,
-    mut next: usize,
-    (at, accessed): (At, &Accessed),
-) -> Option<usize> {
-    let access = &accessed.access;
-    let Seen {
-        member,
-        slot,
-        before,
-        after,
-    } = Seen::of(state, access)?;
-    if !access.kind.stores() {
-        let value = before;
-        let loaded = Loaded {
-            member,
-            slot,
-            value,
+impl Leader<'_, '_, '_> {
+    fn unled(&self, access: Option<usize>, op: At, why: Why) -> Unled {
+        Unled {
+            access: access.or(self.index),
+            op: Some(op),
+            why,
+        }
+    }
+
+    /// One access of an operation.
+    fn come_to(&mut self, at: At) -> Result<(), Unled> {
+        while !self.begun.contains(&at) {
+            self.pass()?;
+        }
+        if self.state.task(at).is_none() {
+            return Err(self.unled(None, at, Why::Idle));
+        }
+        let Some(seen) = self.own.entry(at).or_default().arrive() else {
+            return Ok(());
         };
-        take(search, state, at, loaded)?;
-        return Some(next);
+        if seen.kind.stores() {
+            self.store(at, &seen)?;
+        } else {
+            self.own.entry(at).or_default().loaded.push_back(seen);
+        }
+        self.take(at)
     }
-    let is_owed = |owed: &Owed| {
-        let stored = &owed.stored;
-        owed.at == at && stored.is(member, slot, (stored.before, after))
-    };
-    if let Some(index) = state.owed.iter().position(is_owed) {
-        state.owed.remove(index);
-        return Some(next);
+
+    /// What the operation does next, if nothing holds it.
+    fn peek(&mut self, at: At, now: Option<&Seen>) -> Option<Next> {
+        let index = self.state.task(at)?;
+        let built = self.state.built;
+        let task = &mut self.state.tasks[index];
+        if task.holds != Holds::No {
+            return None;
+        }
+        task.ready(&self.state.run, &built)?;
+        let key = task.key()?;
+        let own = self.own.entry(at).or_default();
+        Some(Next::of(task.frame()?, key, (own, now)))
     }
-    let mut left = BETWEEN_MAX;
-    loop {
-        left = left.checked_sub(1)?;
-        let index = state.task(at)?;
-        match state.tasks[index].holds {
-            Holds::No => {}
-            Holds::Over | Holds::Locked => return None,
-            Holds::Called | Holds::Stalled | Holds::Returned => {
-                next = pass(search, marks, state, next)?;
-                continue;
+
+    /// Makes a step, whose own load has this value.
+    fn make(&mut self, at: At, next: &Next, load: Option<&Seen>) -> Result<Option<Step>, Unled> {
+        if let Some(index) = self.state.task(at) {
+            self.state.tasks[index].feed = load.copied();
+        }
+        self.state.policy.is_split = next.is_split;
+        let fired = Fired::Step(at, next.merged);
+        let made = self.search.apply(&mut self.state, fired);
+        self.state.policy.is_split = false;
+        if made.is_none() {
+            return Err(self.unled(None, at, Why::Answer));
+        }
+        Ok(self.state.made)
+    }
+
+    /// Notes which access a step was.
+    fn note(&mut self, at: At, index: usize, spot: Spot) -> Result<(), Unled> {
+        let wrong = self.own.entry(at).or_default().note(index, spot);
+        match wrong {
+            Some(earlier) => {
+                Err(self.unled(Some(index), at, Why::Passes(Box::new((spot, earlier)))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the next step if it needs no access, or one that was loaded; whether it could.
+    fn go_on(&mut self, at: At, next: &Next) -> Result<bool, Unled> {
+        match next.needs() {
+            Needs::Nothing => {
+                self.make(at, next, None)?;
+                Ok(true)
+            }
+            Needs::Load(member, slot) => {
+                let Some(key) = self.key(at) else {
+                    return Ok(false);
+                };
+                let own = self.own.entry(at).or_default();
+                let found = own.find(key, (member, slot));
+                let Some(seen) = found.and_then(|place| own.loaded.remove(place)) else {
+                    return Ok(false);
+                };
+                self.make(at, next, Some(&seen))?;
+                self.note(at, seen.index, next.spot)?;
+                Ok(true)
+            }
+            Needs::Store => Ok(false),
+        }
+    }
+
+    fn key(&self, at: At) -> Option<(usize, usize)> {
+        let index = self.state.task(at)?;
+        self.state.tasks[index].key()
+    }
+
+    /// What the operation can do with what it has loaded, it does now.
+    fn take(&mut self, at: At) -> Result<(), Unled> {
+        for _ in 0..BETWEEN_MAX {
+            if self.own.entry(at).or_default().loaded.is_empty() {
+                return Ok(());
+            }
+            if self.holds(at) == Some(Holds::Locked) {
+                self.free(at)?;
+            }
+            let Some(next) = self.peek(at, None) else {
+                return Ok(());
+            };
+            if !self.go_on(at, &next)? {
+                return Ok(());
             }
         }
-        let key = state.tasks[index].key()?;
-        search.feed(state, at)?;
-        let Some(made) = state.made.as_ref().and_then(Stored::of) else {
-            continue;
-        };
-        let of_key = key == (access.channel as usize, access.cpu as usize);
-        if of_key && made.is(member, slot, (before, after)) {
-            return Some(next);
+        Err(self.unled(None, at, Why::Endless))
+    }
+
+    fn holds(&self, at: At) -> Option<Holds> {
+        let index = self.state.task(at)?;
+        Some(self.state.tasks[index].holds)
+    }
+
+    /// A store of an operation: the twin goes on to it.
+    fn store(&mut self, at: At, seen: &Seen) -> Result<(), Unled> {
+        for _ in 0..BETWEEN_MAX {
+            match self.holds(at) {
+                None | Some(Holds::Over) => break,
+                Some(Holds::No) => {}
+                Some(Holds::Locked) => {
+                    self.free(at)?;
+                    continue;
+                }
+                Some(Holds::Called | Holds::Stalled | Holds::Returned) => {
+                    self.pass()?;
+                    continue;
+                }
+            }
+            let Some(next) = self.peek(at, Some(seen)) else {
+                break;
+            };
+            if self.go_on(at, &next)? {
+                continue;
+            }
+            if let Needs::Load(..) = next.needs() {
+                self.load_late(at, &next)?;
+            } else if self.is_stored(at, &next, seen)? {
+                return Ok(());
+            }
         }
-        // A store that is stored over at once the compiler leaves out.
-        let dead = state
-            .owed
-            .iter()
-            .position(|owed| owed.at == at && owed.stored.is_over(&made, before));
-        if let Some(dead) = dead
-            && of_key
-            && made.is(member, slot, (made.before, after))
+        Err(self.unled(None, at, Why::Idle))
+    }
+
+    /// A load that the binary makes behind the store at which the trace is.
+    fn load_late(&mut self, at: At, next: &Next) -> Result<(), Unled> {
+        let late = match (next.needs(), self.key(at)) {
+            (Needs::Load(member, slot), Some(key)) => {
+                let own = self.own.entry(at).or_default();
+                own.take_late(key, (member, slot))
+            }
+            _ => None,
+        };
+        let Some(late) = late else {
+            return Err(self.unled(None, at, Why::First(Box::new((next.spot, next.step)))));
+        };
+        self.make(at, next, Some(&late))?;
+        self.note(at, late.index, next.spot)
+    }
+
+    /// Makes a store: whether it is the one at which the trace is, and not one that the binary makes later or never.
+    fn is_stored(&mut self, at: At, next: &Next, seen: &Seen) -> Result<bool, Unled> {
+        let key = self.key(at);
+        let step = self.make(at, next, None)?;
+        let made = match (step, key) {
+            (Some(step), Some(key)) => Stored::of(key, &step).map(|stored| (step, stored)),
+            _ => None,
+        };
+        let Some((step, mut made)) = made else {
+            return Err(self.unled(None, at, Why::First(Box::new((next.spot, next.step)))));
+        };
+        let own = self.own.entry(at).or_default();
+        if let Some(dropped) = own.dropped.take() {
+            if dropped.member != made.member {
+                return Err(self.unled(None, at, Why::Made(Box::new((next.spot, step)))));
+            }
+            made = made.over(&dropped);
+        }
+        if made.is(seen) {
+            self.note(at, seen.index, next.spot)?;
+            return Ok(true);
+        }
+        if next.spot.is_stored_over() {
+            own.dropped = Some(made);
+            return Ok(false);
+        }
+        match own.take_late_store(&made) {
+            Some(late) => self.note(at, late.index, next.spot).map(|()| false),
+            None => Err(self.unled(None, at, Why::Made(Box::new((next.spot, step))))),
+        }
+    }
+
+    /// Others go on as far as they need no access: one holds the lock, and must have given it back.
+    fn free(&mut self, at: At) -> Result<(), Unled> {
+        let tasks = self.state.tasks.iter().map(|task| task.at);
+        let others: Vec<At> = tasks.filter(|other| *other != at).collect();
+        for other in others {
+            for _ in 0..BETWEEN_MAX {
+                let Some(next) = self.peek(other, None) else {
+                    break;
+                };
+                if self.holds(at) != Some(Holds::Locked) || !self.go_on(other, &next)? {
+                    break;
+                }
+            }
+        }
+        if self.holds(at) == Some(Holds::Locked) {
+            return Err(self.unled(None, at, Why::Idle));
+        }
+        Ok(())
+    }
+
+    /// Passes the next mark, for which its operation may have something to do that no trace has.
+    fn pass(&mut self) -> Result<(), Unled> {
+        let Some(mark) = self.marks.all.get(self.next).copied() else {
+            return Err(Unled {
+                access: self.index,
+                op: None,
+                why: Why::Marks,
+            });
+        };
+        let at = mark.at();
+        let mut left = BETWEEN_MAX;
+        while !self.search.is_due(&self.state, mark) {
+            left -= 1;
+            if left == 0 {
+                return Err(self.unled(None, at, Why::Endless));
+            }
+            if self.holds(at) == Some(Holds::Locked) {
+                self.free(at)?;
+            }
+            let Some(next) = self.peek(at, None) else {
+                return Err(self.unled(None, at, Why::Marks));
+            };
+            if !self.go_on(at, &next)? {
+                return Err(self.unled(None, at, Why::First(Box::new((next.spot, next.step)))));
+            }
+        }
+        if let Mark::End(_) = mark
+            && let Some(own) = self.own.get(&at)
         {
-            state.owed.remove(dead);
-            return Some(next);
+            if let Some(extra) = own.left() {
+                return Err(self.unled(Some(extra), at, Why::Extra));
+            }
+            if own.dropped.is_some() {
+                return Err(self.unled(None, at, Why::Idle));
+            }
         }
-        // It may put one behind the next ones of the same operation.
-        state.owed.push(Owed { at, stored: made });
-        if state.owed.len() > OWED_MAX {
-            return None;
+        if self.search.pass(&mut self.state, mark).is_none() {
+            return Err(self.unled(None, at, Why::Answer));
         }
+        self.next += 1;
+        if let Mark::Begin(_) = mark {
+            self.begun.insert(at);
+        }
+        self.take(at)
     }
-}
-
-/// An access in the twin's terms.
-struct Seen {
-    member: Member,
-    slot: u64,
-    before: u64,
-    after: u64,
-}
-
-impl Seen {
-    /// The trace has `data` in bytes, the twin by slots.
-    fn of(state: &Stepping<'_>, access: &Access) -> Option<Self> {
-        let spec = state.run.case.channels.get(access.channel as usize)?;
-        let scale = match access.field {
-            Field::Data => spec.subbuf_size.max(1),
-            _ => 1,
-        };
-        let mut members = Member::ALL.into_iter();
-        Some(Self {
-            member: members.find(|member| member.field() == Some(access.field))?,
-            slot: u64::from(access.slot.unwrap_or(0)),
-            before: access.before / scale,
-            after: access.after / scale,
-        })
-    }
-}
-
-/// A store that the twin made and the trace has later, or never.
-#[derive(Clone, Debug)]
-pub(super) struct Owed {
-    at: At,
-    stored: Stored,
-}
-
-/// A store that the twin made.
-#[derive(Clone, Debug)]
-struct Stored {
-    member: Member,
-    slot: u64,
-    before: u64,
-    after: u64,
-}
-
-impl Stored {
-    /// The store of a step, if a trace has it.
-    fn of(step: &Step) -> Option<Self> {
-        let (member, slot, before, after) = match *step {
-            Step::Store {
-                member,
-                slot,
-                before,
-                after,
-                ..
-            } => (member, slot, before, after),
-            Step::Update {
-                member,
-                before,
-                after,
-                ..
-            } => (member, 0, before, after),
-            _ => return None,
-        };
-        member.field().is_some().then_some(Self {
-            member,
-            slot,
-            before,
-            after,
-        })
-    }
-
-    /// Whether the later one stores over it, and it was made over `before`.
-    fn is_over(&self, later: &Self, before: u64) -> bool {
-        (self.member, self.slot, self.before) == (later.member, later.slot, before)
-    }
-
-    fn is(&self, member: Member, slot: u64, (before, after): (u64, u64)) -> bool {
-        (self.member, self.slot, self.before, self.after) == (member, slot, before, after)
-    }
-}
-
-/// A value that was loaded: what the operation can do with it, it does now.
-fn take(
-    search: &mut Search<'_, '_>,
-    state: &mut Stepping<'_>,
-    at: At,
-    loaded: Loaded,
-) -> Option<()> {
-    let index = state.task(at)?;
-    state.tasks[index].loaded.push(loaded);
-    let mut left = BETWEEN_MAX;
-    while state.tasks[state.task(at)?].takes_load() {
-        left = left.checked_sub(1)?;
-        search.feed(state, at)?;
-    }
-    Some(())
-}
-
-/// Whether the next step of the operation is one that a trace has as a store.
-fn stores_next(state: &Stepping<'_>, at: At) -> Option<bool> {
-    let index = state.task(at)?;
-    let next = state.tasks[index].next_step();
-    Some(matches!(
-        next,
-        Some(Step::Store { member, .. } | Step::Update { member, .. }) if member.field().is_some()
-    ))
-}
-
-/// Whether the access is a step of an operation on a buffer: our module looks at what it logs.
-fn is_step(access: &Access) -> bool {
-    access.by.is_relay() || access.kind.stores()
 }
 
 impl Mark {

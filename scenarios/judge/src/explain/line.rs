@@ -2,7 +2,7 @@
 
 use relaybed_contract::Prediction;
 use relaybed_contract::order::At;
-use relaybed_twin::Defects;
+use relaybed_twin::{Defects, Spot};
 
 use super::fired::Fired;
 use super::marks::result;
@@ -14,6 +14,8 @@ use crate::matter::Matter;
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     fired: Vec<Fired>,
+    /// Where each of its steps stood, if that was kept.
+    spots: Vec<Option<Spot>>,
     policy: Policy,
 }
 
@@ -22,6 +24,7 @@ impl Line {
     pub(super) fn of(state: &Stepping<'_>) -> Self {
         Self {
             fired: state.fired.clone(),
+            spots: state.spots.clone().unwrap_or_default(),
             policy: state.policy,
         }
     }
@@ -36,9 +39,12 @@ impl Line {
         let built = built(matter.evidence.setting.linux_version, defects);
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
         state.policy = self.policy;
+        let mut spots = self.spots.iter().copied();
         for fired in &self.fired {
             if let Fired::Step(at, merged) = fired {
-                state.plan.entry(*at).or_default().push_back(*merged);
+                let spot = spots.next().flatten();
+                let plan = state.plan.entry(*at).or_default();
+                plan.push_back((*merged, spot));
             }
         }
         state.run.start();

@@ -17,7 +17,7 @@ impl Policy {
             is_split: false,
         },
         Self {
-            merged: twin::Sites::NONE,
+            merged: twin::Sites::SOURCE,
             is_split: false,
         },
         Self {

@@ -24,6 +24,7 @@ use super::line::{Line, seen};
 use super::marks::{Mark, Marks};
 use super::stepping::Stepping;
 use super::task::Holds;
+use super::unled::Unled;
 use crate::matter::Matter;
 
 /// Orders that give the evidence and by which no defect can be named, before the search gives up.
@@ -157,19 +158,10 @@ impl<'m, 'a> Search<'m, 'a> {
         }
     }
 
-    /// Leads the twin along the accesses of the evidence, and names the defects that were met.
-    pub(super) fn led(&mut self, state: Stepping<'_>) -> Option<Defects> {
+    /// Leads the twin along the accesses of the evidence.
+    pub(super) fn led(&mut self, state: Stepping<'a>) -> Result<Stepping<'a>, Unled> {
         let (matter, marks) = (self.matter, self.marks);
-        let end = lead(self, (matter, marks), state)?;
-        self.is_it(end)
-    }
-
-    /// Makes the next step of an operation, whose loads are its own accesses'.
-    pub(super) fn feed(&mut self, state: &mut Stepping<'_>, at: At) -> Option<()> {
-        let index = state.task(at)?;
-        let merged = state.tasks[index].left_out();
-        state.tasks[index].is_fed = true;
-        self.apply(state, Fired::Step(at, merged))
+        lead(self, (matter, marks), state)
     }
 
     /// Whether the mark can be passed now.
@@ -289,7 +281,7 @@ impl<'m, 'a> Search<'m, 'a> {
     }
 
     /// Has it take effect; `None` where its answer is not what was seen, or the bound is reached.
-    fn apply(&mut self, state: &mut Stepping<'_>, fired: Fired) -> Option<()> {
+    pub(super) fn apply(&mut self, state: &mut Stepping<'_>, fired: Fired) -> Option<()> {
         self.steps = self.steps.checked_sub(1)?;
         if let Fired::Done(at) = fired {
             state.open.retain(|open| *open != at);
@@ -335,7 +327,7 @@ impl<'m, 'a> Search<'m, 'a> {
     }
 
     /// The end: everything is compared, and the defects are named by which it came to this.
-    fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
+    pub(super) fn is_it(&mut self, state: Stepping<'_>) -> Option<Defects> {
         let line = Line::of(&state);
         let defects = state.built.defects;
         if !super::is_equal(self.matter, &state.finish()) {

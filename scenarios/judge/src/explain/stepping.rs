@@ -6,10 +6,9 @@ use relaybed_case::Case;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
 use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Step};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Setting, Sites, Spot, Step};
 
 use super::fired::Fired;
-use super::lead::Owed;
 use super::policy::Policy;
 use super::polls::Poll;
 use super::task::{Holds, Task};
@@ -47,10 +46,10 @@ pub(super) struct Stepping<'a> {
     pub(super) last: Option<At>,
     /// Switches away from the middle of operations that could have gone on.
     pub(super) switches: usize,
-    /// Stores that the twin made and the trace has later.
-    pub(super) owed: Vec<Owed>,
-    /// What the compiler left out before each step that an operation is to follow.
-    pub(super) plan: BTreeMap<At, VecDeque<Sites>>,
+    /// Where each step stood, if that is kept: of a run that is led.
+    pub(super) spots: Option<Vec<Option<Spot>>>,
+    /// What the compiler left out before each step that an operation is to follow, and where it stood.
+    pub(super) plan: BTreeMap<At, VecDeque<(Sites, Option<Spot>)>>,
     /// The last step that was made.
     pub(super) made: Option<Step>,
 }
@@ -70,7 +69,7 @@ impl<'a> Stepping<'a> {
             fired: Vec::new(),
             last: None,
             switches: 0,
-            owed: Vec::new(),
+            spots: None,
             plan: BTreeMap::new(),
             made: None,
         }
@@ -79,6 +78,10 @@ impl<'a> Stepping<'a> {
     /// Has something take effect: the operation whose answer is known now, if one's is.
     pub(super) fn fire(&mut self, fired: Fired, seen: impl Fn(At) -> (u32, u64)) -> Option<At> {
         self.fired.push(fired);
+        if let (Fired::Step(at, merged), true) = (fired, self.spots.is_some()) {
+            let spot = self.spot(at, merged);
+            self.spots.get_or_insert_default().push(spot);
+        }
         let answered = match fired {
             Fired::Done(at) => {
                 self.run.step(at, &mut Honest);
@@ -201,6 +204,32 @@ impl<'a> Stepping<'a> {
         self.fire(fired, seen);
     }
 
+    /// Where the next step of an operation stands, with these left out before it.
+    fn spot(&self, at: At, merged: Sites) -> Option<Spot> {
+        let (frame, set) = self.tasks[self.task(at)?].frame()?;
+        let is_split = self.policy.is_split;
+        Some(frame.spot(&Setting {
+            merged,
+            is_split,
+            ..*set
+        }))
+    }
+
+    /// What is left out before the next step: what was there, until the operation goes another way.
+    fn planned(&mut self, index: usize, at: At) -> Sites {
+        let usual = Policy::ALL[0].merged;
+        let plan = self.plan.get_mut(&at).and_then(VecDeque::pop_front);
+        let Some((merged, stood)) = plan else {
+            return usual;
+        };
+        let is_begun = self.tasks[index].ready(&self.run, &self.built).is_some();
+        if is_begun && stood.is_some() && self.spot(at, merged) != stood {
+            self.plan.remove(&at);
+            return usual;
+        }
+        merged
+    }
+
     fn follow_step(&mut self, index: usize) {
         let at = self.tasks[index].at;
         loop {
@@ -210,8 +239,7 @@ impl<'a> Stepping<'a> {
                 // On this relay there are no marks to wait for.
                 Holds::Called | Holds::Stalled | Holds::Returned => self.tasks[index].pass(),
             }
-            let plan = self.plan.entry(at).or_default();
-            let merged = plan.pop_front().unwrap_or(Policy::ALL[0].merged);
+            let merged = self.planned(index, at);
             self.fire(Fired::Step(at, merged), |_| (0, 0));
             if !self.tasks[index].must_go_on(self.built.defects) {
                 return;

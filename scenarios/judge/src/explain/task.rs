@@ -10,9 +10,9 @@ use relaybed_twin::{
     Site, Step,
 };
 
-use super::fed::{Fed, place};
+use super::fed::Fed;
 use super::jobs::{Job, Jobs};
-use super::lead::Loaded;
+use super::own::Seen;
 use super::policy::Policy;
 
 /// Why a task does not make its next access.
@@ -50,10 +50,8 @@ pub(super) struct Task {
     too_big: Option<u64>,
     /// Accesses made before their turn, since a fix makes a section one.
     pub(super) ahead: u32,
-    /// What its own accesses loaded, where those are known, and it has not taken yet.
-    pub(super) loaded: Vec<Loaded>,
-    /// Its loads take those values.
-    pub(super) is_fed: bool,
+    /// What its next step loads, where that is known.
+    pub(super) feed: Option<Seen>,
 }
 
 impl Task {
@@ -72,8 +70,7 @@ impl Task {
             value: 0,
             too_big: None,
             ahead: 0,
-            loaded: Vec::new(),
-            is_fed: false,
+            feed: None,
         })
     }
 
@@ -123,6 +120,22 @@ impl Task {
         self.holds = Holds::No;
     }
 
+    /// Begins the next of its frames, if none is under way; `None` where none is left.
+    pub(super) fn ready(&mut self, run: &Simulation<'_>, built: &AsBuilt) -> Option<()> {
+        if self.now.is_none() {
+            let job = self.jobs.left.pop_front()?;
+            let mut set = built.setting(&run.case.channels[job.channel]);
+            set.is_listed = run.live[job.channel].there.get(job.of.cpu) == Some(&true);
+            self.now = Some((job, Frame::new(job.op), set));
+        }
+        Some(())
+    }
+
+    /// The frame under way, and what it runs under.
+    pub(super) fn frame(&self) -> Option<(&Frame, &Setting)> {
+        self.now.as_ref().map(|(_, frame, set)| (frame, set))
+    }
+
     /// Makes the next access.
     pub(super) fn step(
         &mut self,
@@ -130,14 +143,9 @@ impl Task {
         around: &mut Around,
         (built, policy): (&AsBuilt, &Policy),
     ) -> Option<Step> {
-        if self.now.is_none() {
-            let Some(job) = self.jobs.left.pop_front() else {
-                self.holds = Holds::Over;
-                return None;
-            };
-            let mut set = built.setting(&run.case.channels[job.channel]);
-            set.is_listed = run.live[job.channel].there.get(job.of.cpu) == Some(&true);
-            self.now = Some((job, Frame::new(job.op), set));
+        if self.ready(run, built).is_none() {
+            self.holds = Holds::Over;
+            return None;
         }
         let (job, frame, set) = self.now.as_mut()?;
         (set.merged, set.is_split) = (policy.merged, policy.is_split);
@@ -150,17 +158,8 @@ impl Task {
             self.holds = Holds::Over;
             return None;
         };
-        let own = if self.is_fed {
-            let next = frame.next(set);
-            place(&self.loaded, &next)
-        } else {
-            None
-        };
-        let step = if let Some(own) = own {
-            let mut fed = Fed {
-                buffer,
-                loaded: self.loaded.remove(own),
-            };
+        let step = if let Some(seen) = self.feed.take() {
+            let mut fed = Fed { buffer, seen };
             frame.step(&mut fed, around, set)
         } else {
             let mut behind = self.pending.on(buffer);
@@ -252,68 +251,6 @@ impl Task {
         });
         whole.pieces.extend(pieces);
         whole.bytes += part.bytes;
-    }
-
-    /// What its next step will be, if it is one of a frame under way.
-    pub(super) fn next_step(&self) -> Option<Step> {
-        let (_, frame, set) = self.now.as_ref()?;
-        let set = Setting {
-            merged: twin::Sites::NONE,
-            ..*set
-        };
-        Some(frame.next(&set))
-    }
-
-    /// Whether it can go on towards a load whose value it has. A load that was made proves that what stands
-    /// before it in the source was done.
-    pub(super) fn takes_load(&self) -> bool {
-        if self.holds != Holds::No || self.loaded.is_empty() {
-            return false;
-        }
-        let Some((_, frame, set)) = &self.now else {
-            return !self.jobs.left.is_empty();
-        };
-        let set = Setting {
-            merged: self.left_out(),
-            ..*set
-        };
-        match frame.next(&set) {
-            Step::Effect(_) => true,
-            next => place(&self.loaded, &next).is_some(),
-        }
-    }
-
-    /// What the compiler leaves out before the next step: what is no access of its own.
-    pub(super) fn left_out(&self) -> twin::Sites {
-        let mut left_out = twin::Sites::NONE;
-        let Some((_, frame, set)) = &self.now else {
-            return left_out;
-        };
-        loop {
-            let set = Setting {
-                merged: left_out,
-                ..*set
-            };
-            let next = frame.next(&set);
-            let (Step::Load {
-                site: Some(site), ..
-            }
-            | Step::Update {
-                site: Some(site), ..
-            }) = next
-            else {
-                return left_out;
-            };
-            let is_update = matches!(next, Step::Update { .. });
-            if site == Site::CallbackEvent
-                || is_update
-                || place(&self.loaded, &next).is_some()
-                || left_out.has(site)
-            {
-                return left_out;
-            }
-            left_out = left_out.with(site);
-        }
     }
 
     /// The last call of `read()` that has returned, and its number.

@@ -5,6 +5,7 @@ pub(super) mod cases;
 mod clients;
 mod files;
 mod known;
+mod led;
 mod lies;
 mod named;
 mod planted;

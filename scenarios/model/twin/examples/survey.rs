@@ -65,7 +65,7 @@ fn main() {
             continue;
         }
         if wanted.raw {
-            scene.set.merged = Sites::NONE;
+            scene.set.merged = Sites::SOURCE;
         }
         let tried = if let Some(count) = wanted.draw {
             draw(&scene.with(Scene::all_defects()), 1, count)

@@ -7,6 +7,7 @@ mod callback;
 mod close;
 mod consume;
 mod count;
+mod motion;
 mod place;
 mod read;
 mod reset;
@@ -21,6 +22,7 @@ use crate::io::Io;
 use crate::memory::Blank;
 use crate::{Around, Memory, Outcome, Setting, Step};
 
+pub use motion::Spot;
 pub(crate) use place::Pc;
 
 /// An operation on one channel buffer.
@@ -218,24 +220,5 @@ impl Frame {
                 Pc::Done(outcome)
             }
         };
-    }
-
-    /// The function of the source in which the next step is.
-    #[must_use]
-    pub fn place(&self, set: &Setting) -> &'static str {
-        let mut ahead = *self;
-        let mut io = Io {
-            mem: &mut Blank,
-            around: &mut Around::default(),
-            set,
-            step: None,
-        };
-        loop {
-            let at = ahead.pc;
-            ahead.advance(&mut io);
-            if io.step.is_some() {
-                return at.word();
-            }
-        }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! [`open`] and [`run_alone`] run one operation after the other; [`Frame`], [`Around`] and [`Memory`] are for a
 //! driver's own order of steps: [`Frame::next`] says what the next step accesses, [`Frame::inside`] which defects'
-//! sections it is in, [`Site`] where a compiler may leave a load out, and [`Pending`] holds stores that other CPUs
+//! sections it is in, [`Site`] where a compiler may leave a load out, [`Spot`] what it may make early, and [`Pending`] holds stores that other CPUs
 //! do not see yet. Contents: see [`contents`]. Pure: no files, clock, threads or environment.
 
 #![forbid(unsafe_code)]
@@ -46,7 +46,7 @@ pub use around::{Around, Lock};
 pub use as_built::AsBuilt;
 pub use defects::{Defect, Defects, UnknownDefect};
 pub use footprint::Footprint;
-pub use frame::{Frame, Op};
+pub use frame::{Frame, Op, Spot};
 pub use issues::{Issue, defects_of, issues};
 pub use member::Member;
 pub use memory::{Bytes, Memory};

@@ -55,7 +55,7 @@ impl Setting {
             is_global: false,
             is_listed: true,
             defects,
-            merged: Sites::NONE,
+            merged: Sites::SOURCE,
             is_split: false,
         }
     }

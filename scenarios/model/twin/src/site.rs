@@ -15,6 +15,9 @@ pub enum Site {
     WriteAdd,
     /// `relay_switch_subbuf()`: the offset in the padding, after it was compared with S + 1.
     SwitchPadding,
+    /// `relay_switch_subbuf()`: the produced count of a buffer that is marked full. The source has no such load.
+    /// Debian's 5.10 loads the count before it compares the offset with S + 1, and has no use for it then.
+    SwitchUnused,
     /// `relay_switch_subbuf()`: the count that `subbufs_produced++` adds to, after `% n_subbufs`.
     SwitchProduced,
     /// `relay_switch_subbuf()`: the padding by which the size grows, after it was stored.
@@ -46,6 +49,9 @@ pub enum Site {
     /// `relay_subbufs_consumed()`: the count that `subbufs_consumed +=` adds to. Left out, the sum is only
     /// stored.
     CountConsumed,
+    /// `relay_subbufs_consumed()`: the count that `subbufs_consumed +=` adds to, loaded ahead of the comparison
+    /// and whichever way that goes. Debian's 5.10 does; left out, it is loaded where the source has it.
+    CountSum,
     /// `relay_file_read_start_pos()`: the consumed count, where `relay_file_read_avail()` left it.
     StartConsumed,
     /// `relay_file_read_start_pos()`: bytes consumed, likewise.
@@ -63,6 +69,9 @@ pub enum Site {
     ResetData,
     /// `__relay_reset()` without a callback of the client's: the counts, whose comparison has no use.
     ResetFull,
+    /// `relay_switch_subbuf()` without a callback of the client's: the produced count in relay's own rule,
+    /// after the new slot was worked out of it. Debian's 6.1 has the rule inlined and leaves it out.
+    RuleProduced,
     /// The client's callback: the counts for its event, where its log is full.
     CallbackEvent,
 }
@@ -75,19 +84,24 @@ impl Sites {
     /// None: every member is loaded where the source names it.
     pub const NONE: Self = Self(0);
 
+    /// What the source has: every member is loaded where it is named, and nowhere else.
+    pub const SOURCE: Self = Self::of(&[Site::SwitchUnused, Site::CountSum]);
+
     /// All: no member is loaded twice where that can be left out.
     pub const ALL: Self = Self((1 << (Site::CallbackEvent as u32 + 1)) - 1);
 
     /// What an optimising compiler leaves out by rule: a load of a member that it has loaded or stored before
     /// in the same function, small static ones inlined, with no call and no store through another pointer
     /// in between. What it keeps: the additions behind a copy or a store into `padding`, the padding loaded
-    /// again behind the count, `data` behind the loop of a reset, and the counts of the client's event.
+    /// again behind the count, `data` behind the loop of a reset, what is a function of its own in later kernels,
+    /// and the counts of the client's event.
     pub const COMPILED: Self = Self::ALL
         .without(Site::WriteAdd)
         .without(Site::SwitchProduced)
         .without(Site::SwitchFill)
         .without(Site::ConsumeAddNothing)
         .without(Site::ResetData)
+        .without(Site::RuleProduced)
         .without(Site::CallbackEvent);
 
     /// The set of these.

@@ -60,7 +60,7 @@ fn the_fixes_hold_whatever_a_compiler_loads_again() {
     let mut some = scenes(false);
     some.retain(|named| named.name.starts_with("no-overwrite 2x2 header 0 "));
     for named in &mut some {
-        named.scene.set.merged = Sites::NONE;
+        named.scene.set.merged = Sites::SOURCE;
     }
     all_is_right(some);
 }
@@ -178,7 +178,7 @@ fn each_defect_alone_breaks_the_contract_and_is_named_as_the_cause() {
 #[test]
 fn a_count_that_is_loaded_again_is_k43() {
     let Named { mut scene, .. } = named("no-overwrite 2x2 header 0 full: consumed + consumed");
-    scene.set.merged = Sites::NONE;
+    scene.set.merged = Sites::SOURCE;
     let tried = interleave(
         &scene.with(Defects::of(&[Defect::K43, Defect::K44])),
         STATES,

@@ -87,7 +87,7 @@ fn setting() -> impl Strategy<Value = Setting> {
                         // Where the client's log is full, its event has counts of earlier loads.
                         Sites::ALL.without(Site::CallbackEvent)
                     } else {
-                        Sites::NONE
+                        Sites::SOURCE
                     },
                     ..Setting::plain(geometry, Defects::NONE)
                 }

@@ -14,7 +14,7 @@ use relaybed_case::Refuse;
 use relaybed_contract::{Buffer, Geometry};
 use relaybed_twin::search::{Numbers, read};
 use relaybed_twin::{
-    Around, Defect, Defects, Effect, Footprint, Frame, Log, Op, Setting, Sites, Step, open,
+    Around, Defect, Defects, Effect, Footprint, Frame, Log, Op, Setting, Site, Sites, Step, open,
     run_alone,
 };
 
@@ -96,6 +96,10 @@ fn line(step: &Step) -> String {
 /// The setting that words describe; none is a kernel until 6.16 with all its defects.
 fn setting(words: &str) -> Setting {
     let mut set = kernel(GEOMETRY);
+    let early = set
+        .merged
+        .without(Site::SwitchUnused)
+        .without(Site::CountSum);
     for word in words.split(' ').filter(|word| *word != "-") {
         match word {
             "header" => set.geometry.header_bytes = 2,
@@ -105,8 +109,10 @@ fn setting(words: &str) -> Setting {
             "refuse4" => set.geometry.refuse = Some(Refuse { from: 4, count: 9 }),
             "stats" => (set.stats, set.prev_padding) = (true, false),
             "rule" => set.has_callback = false,
-            "raw" => set.merged = Sites::NONE,
+            "raw" => set.merged = Sites::SOURCE,
             "merged" => set.merged = Sites::ALL,
+            "early" => set.merged = early,
+            "inlined" => set.merged = set.merged.with(Site::RuleProduced),
             "split" => set.is_split = true,
             "global" => set.is_global = true,
             "unlisted" => set.is_listed = false,

@@ -22,13 +22,14 @@ impl Frame {
             Callback::Enter if io.set.has_callback => Callback::Called,
             Callback::Enter if is_reset && io.set.merged.has(Site::ResetFull) => Callback::Return,
             Callback::Enter => Callback::RuleProduced,
-            Callback::StatProduced | Callback::RuleProduced => {
+            Callback::StatProduced => {
                 regs.produced = io.load(Member::Produced);
-                if pc == Callback::StatProduced {
-                    Callback::StatConsumed
-                } else {
-                    Callback::RuleConsumed
-                }
+                Callback::StatConsumed
+            }
+            Callback::RuleProduced => {
+                let known = regs.produced;
+                regs.produced = io.load_again(Member::Produced, Site::RuleProduced, known);
+                Callback::RuleConsumed
             }
             Callback::StatConsumed => {
                 regs.consumed = io.load(Member::Consumed);

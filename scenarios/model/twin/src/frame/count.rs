@@ -1,7 +1,7 @@
 //! `relay_subbufs_consumed()` (`kernel/relay.c`, all releases): by a client, and by a read for one.
 //!
 //! load produced, load consumed; as many as there are: load produced, store consumed; fewer: add to
-//! consumed. No lock: a read on another CPU may come in between. K44 fixed: what was read of the sub-buffer
+//! consumed (5.10 has loaded what it adds to before: [`Site::CountSum`]). No lock: a read on another CPU may come in between. K44 fixed: what was read of the sub-buffer
 //! that the client passes over is forgotten.
 
 use super::place::{Consume, Count};
@@ -20,6 +20,16 @@ impl Frame {
             Count::OverProduced | Count::Produced => {
                 regs.produced = io.load(Member::Produced);
                 if pc == Count::Produced {
+                    Count::Sum
+                } else {
+                    Count::OverSum
+                }
+            }
+            Count::OverSum | Count::Sum => {
+                if !io.set.merged.has(Site::CountSum) {
+                    regs.half = Some(io.load_again(Member::Consumed, Site::CountSum, 0));
+                }
+                if pc == Count::Sum {
                     Count::Consumed
                 } else {
                     Count::OverConsumed
@@ -45,7 +55,7 @@ impl Frame {
             }
             Count::OverStore | Count::Store => {
                 regs.moved |= regs.produced != regs.consumed;
-                regs.consumed = regs.produced;
+                (regs.consumed, regs.half) = (regs.produced, None);
                 io.store(Member::Consumed, regs.produced);
                 return self.counted(pc, io.set.has(Defect::K44));
             }

@@ -40,6 +40,7 @@ pub(crate) enum Switch {
     Lock,
     Enter,
     Compare,
+    Unused,
     Fill,
     PrevPadding,
     OldSlot,
@@ -140,12 +141,14 @@ pub(crate) enum Consume {
 pub(crate) enum Count {
     /// Called by `relay_file_read_consume()` before it adds.
     OverProduced,
+    OverSum,
     OverConsumed,
     OverProducedAgain,
     OverStore,
     OverAdd,
     /// Called by it at the end, or by a client.
     Produced,
+    Sum,
     Consumed,
     ProducedAgain,
     Store,

@@ -29,10 +29,14 @@ impl Frame {
             Switch::Compare => {
                 regs.offset = io.load(Member::Offset);
                 if regs.offset == size.wrapping_add(1) {
-                    Switch::Data
+                    Switch::Unused
                 } else {
                     Switch::Fill
                 }
+            }
+            Switch::Unused => {
+                io.load_again(Member::Produced, Site::SwitchUnused, 0);
+                Switch::Data
             }
             Switch::Fill => {
                 let offset = io.load_again(Member::Offset, Site::SwitchPadding, regs.offset);
