@@ -18,6 +18,7 @@ mod landmarks;
 mod logs;
 pub mod matrix;
 mod memory;
+pub mod mutate;
 mod names;
 mod options;
 mod plan;
