@@ -45,7 +45,7 @@ pub use fuzz::{Fuzz, Telling, fuzz};
 pub use image::ReadyImage;
 pub use memory::own_rss_kib;
 pub use options::Options;
-pub use plan::{BackendWish, Plan, PlanError, Wish, choose};
+pub use plan::{BackendWish, PATIENCE, Plan, PlanError, Wish, choose};
 pub use replay::{Recording, replay};
 pub use session::{Sent, Session};
 pub use stops::{CodeStop, DataStop, Stops};

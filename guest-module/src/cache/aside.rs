@@ -116,6 +116,9 @@ mod tests {
         assert!(make(aside.cache(), "module"), "made anew once cleared");
         drop(aside);
         assert!(!root.exists());
-        assert!(!make(&cache, "kernel") && !make(&cache, "module"), "untouched");
+        assert!(
+            !make(&cache, "kernel") && !make(&cache, "module"),
+            "untouched"
+        );
     }
 }

@@ -100,7 +100,10 @@ fn a_changed_copy_is_built_under_the_file_s_name() {
     assert_ne!(key(&own), key(&original));
     own.write(dir.path()).unwrap();
     let built = fs::read_to_string(dir.path().join("own/relay.c")).unwrap();
-    assert!(built.ends_with("/linux/kernel/relay.c\"\nint other;\n"), "{built}");
+    assert!(
+        built.ends_with("/linux/kernel/relay.c\"\nint other;\n"),
+        "{built}"
+    );
 }
 
 #[test]

@@ -27,7 +27,10 @@ const RELAY_OPEN: &str = "relay_open";
 const DEFAULT_OUT: &str = "relaybed-mutants";
 
 /// Deadline in seconds where none is asked for: many a mutant hangs, and each costs so long.
-const DEADLINE_S: u64 = 6;
+const DEADLINE_S: u64 = 3;
+
+/// Longest wait for a guest altogether, in deadlines.
+const PATIENCE: u32 = 10;
 
 /// The longest time in seconds that a machine may be idle unless the user says otherwise, as in [`MachineArgs`].
 const DEADLINE_OF_RUN_S: u64 = 15;
@@ -175,6 +178,8 @@ fn wish(args: &MutateArgs) -> Result<Wish, Stop> {
     if args.machine.deadline == DEADLINE_OF_RUN_S {
         wish.deadline = Duration::from_secs(DEADLINE_S);
     }
+    // A guest that is broken may print for ever.
+    wish.patience = PATIENCE;
     // A machine that is used once is not worth an image.
     wish.images = false;
     wish.relay.get_or_insert_with(of_kernel);
@@ -182,8 +187,7 @@ fn wish(args: &MutateArgs) -> Result<Wish, Stop> {
 }
 
 fn make(wish: &Wish, cache: &Cache) -> Result<Plan, Stop> {
-    Plan::make(wish.clone(), cache, &Terminal::new())
-        .map_err(|error| Stop::new(Exit::SetUp, error))
+    Plan::make(wish.clone(), cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
 }
 
 /// Origin and hash of the relay of a plan.
@@ -212,7 +216,10 @@ fn list(source: &Source, mutants: &[Mutant], json: bool) -> Result<Exit, Stop> {
             writeln!(out, "{row}")?;
         } else {
             let change = format!("{} -> {}", mutant.before, mutant.after);
-            writeln!(out, "{id}  {function}:{line}:{column}  {operator}  {change}")?;
+            writeln!(
+                out,
+                "{id}  {function}:{line}:{column}  {operator}  {change}"
+            )?;
         }
     }
     if !json {
@@ -235,7 +242,12 @@ impl Work<'_> {
         let set_up = |error| Stop::new(Exit::SetUp, error);
         let (_, relay) = relay_of(self.plan);
         let mut rows: BTreeMap<String, MutantRow> = self.kept.rows(&relay).map_err(set_up)?;
-        let again = |row: &MutantRow| self.args.again.iter().any(|word| word == row.outcome.name());
+        let again = |row: &MutantRow| {
+            self.args
+                .again
+                .iter()
+                .any(|word| word == row.outcome.name())
+        };
         rows.retain(|_, row| !again(row));
         let mut history = History::default();
         for row in rows.values() {
@@ -292,8 +304,8 @@ impl Work<'_> {
                 say(&format!(
                     "first {cases} scenarios with the unchanged relay\n"
                 ));
-                let stock =
-                    Stock::find(self.plan, self.trials, &self.args.out.join("stock")).map_err(stop)?;
+                let stock = Stock::find(self.plan, self.trials, &self.args.out.join("stock"))
+                    .map_err(stop)?;
                 self.kept
                     .keep_stock(&stock)
                     .map_err(|error| Stop::new(Exit::SetUp, error))?;

@@ -84,6 +84,10 @@ fn binary(site: &mut Site<'_>, node: Node<'_>) {
         let swapped = format!("({r}) {text} ({l})");
         site.replace(Operator::Arithmetic, range.clone(), swapped);
     }
+    if text == "%" {
+        // What was kept within a ring goes on behind it.
+        site.replace(Operator::Arithmetic, range.clone(), format!("({l})"));
+    }
     if ["&&", "||"].contains(&text) {
         for side in [l, r] {
             site.replace(Operator::Logic, range.clone(), format!("({side})"));
@@ -105,7 +109,10 @@ fn is_computed(site: &Site<'_>, node: Node<'_>) -> bool {
 
 fn number(site: &mut Site<'_>, node: Node<'_>) {
     // Returned values have an operator of their own.
-    if node.parent().is_some_and(|p| p.kind() == "return_statement") {
+    if node
+        .parent()
+        .is_some_and(|p| p.kind() == "return_statement")
+    {
         return;
     }
     let Ok(value) = site.of(node).parse::<u64>() else {

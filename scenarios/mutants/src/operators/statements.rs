@@ -123,7 +123,5 @@ fn order(site: &mut Site<'_>, node: Node<'_>) {
 
 fn stores(statement: Node<'_>) -> bool {
     let inner = statement.named_child(0);
-    inner.is_some_and(|inner| {
-        matches!(inner.kind(), "assignment_expression" | "update_expression")
-    })
+    inner.is_some_and(|inner| matches!(inner.kind(), "assignment_expression" | "update_expression"))
 }

@@ -48,7 +48,11 @@ mod tests {
     #[test]
     fn kills_are_counted_by_function_and_in_all() {
         let mut history = History::default();
-        for (id, function) in [("a", "relay_open"), ("b", "relay_open"), ("c", "relay_close")] {
+        for (id, function) in [
+            ("a", "relay_open"),
+            ("b", "relay_open"),
+            ("c", "relay_close"),
+        ] {
             history.add(&MutantRow {
                 id: id.to_owned(),
                 relay: String::new(),
