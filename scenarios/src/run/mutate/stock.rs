@@ -6,10 +6,12 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::Path;
 
+use relaybed_report::exit::Exit;
 use relaybed_report::{CaseReport, Listener, outcome};
 use serde::{Deserialize, Serialize};
 
 use super::Trials;
+use super::trial::{TRIES, options};
 use crate::run::{Plan, SessionError, run_all};
 
 /// What the scenarios say of the unchanged relay.
@@ -47,9 +49,17 @@ impl Stock {
     /// # Errors
     /// When that cannot be done.
     pub fn find(plan: &Plan, trials: &Trials, out: &Path) -> Result<Self, SessionError> {
-        let options = super::trial::options(trials, out, false);
-        let mut seen = Seen::default();
-        run_all(plan, &options, &trials.cases, &mut seen)?;
+        let options = options(trials, out, false);
+        let mut tries = TRIES;
+        let seen = loop {
+            tries -= 1;
+            let mut seen = Seen::default();
+            match run_all(plan, &options, &trials.cases, &mut seen) {
+                Ok(_) => break seen,
+                Err(error) if tries == 0 || error.exit() != Exit::GuestDied => return Err(error),
+                Err(_) => {}
+            }
+        };
         Ok(Self {
             key: key(plan, trials),
             module: plan.guest().module_sha256.clone(),

@@ -17,8 +17,8 @@ use relaybed_vmm::signals;
 use super::{Campaign, History, Trials};
 use crate::run::{Fuzz, Isolate, Options, Plan, SessionError, fuzz, run_all};
 
-/// A machine that could not be had is tried again once.
-const TRIES: u32 = 2;
+/// How often a machine is tried to be had: on a host that starves it, a sound guest may die while it boots.
+pub(super) const TRIES: u32 = 3;
 
 /// Longest reason that is kept of a compiler's.
 const WHY_CHARS: usize = 300;
@@ -54,12 +54,18 @@ pub(super) fn run(
         mutant,
         history,
         module: None,
+        boot: None,
     };
     let mut outcome = trial.once(source, progress)?;
     for _ in 1..TRIES {
         if matches!(outcome, MutantOutcome::Trouble { .. }) {
             outcome = trial.once(source, progress)?;
         }
+    }
+    // One that never boots is the mutant's doing.
+    if let (MutantOutcome::Trouble { .. }, Some(how)) = (&outcome, trial.boot) {
+        let (by, code) = ("boot".to_owned(), None);
+        outcome = MutantOutcome::Killed { by, how, code };
     }
     Ok(MutantRow {
         id: mutant.id.clone(),
@@ -82,6 +88,8 @@ struct Trial<'a> {
     mutant: &'a Mutant,
     history: &'a History,
     module: Option<String>,
+    /// How the last boot ended, if it did not succeed.
+    boot: Option<Killed>,
 }
 
 impl Trial<'_> {
@@ -118,7 +126,7 @@ impl Trial<'_> {
         }
     }
 
-    fn scenarios(&self, plan: &Plan) -> Result<MutantOutcome, SessionError> {
+    fn scenarios(&mut self, plan: &Plan) -> Result<MutantOutcome, SessionError> {
         let trials = self.campaign.trials;
         let out = tempfile::Builder::new()
             .prefix("relaybed-mutant-")
@@ -142,16 +150,14 @@ impl Trial<'_> {
                 return Ok(MutantOutcome::TimedOut { after_s });
             }
             Ok(end) => end.exit,
-            Err(error) => match error.exit() {
-                exit @ (Exit::GuestDied | Exit::Deadline) => {
-                    watch.failed.get_or_insert(("boot".to_owned(), None));
-                    exit
-                }
-                _ => {
-                    let why = cut(&chain(&error));
-                    return Ok(MutantOutcome::Trouble { why });
-                }
-            },
+            Err(error) if watch.failed.is_some() => error.exit(),
+            Err(error) => {
+                let exit = error.exit();
+                let boot = matches!(exit, Exit::GuestDied | Exit::Deadline);
+                self.boot = boot.then(|| how(exit));
+                let why = cut(&chain(&error));
+                return Ok(MutantOutcome::Trouble { why });
+            }
         };
         if let Some((by, code)) = watch.failed {
             let how = how(end);
