@@ -8,12 +8,24 @@ use sha2::{Digest, Sha256};
 
 use crate::Mutant;
 
-/// At most `limit` mutants, spread over functions as the mutants are, drawn by `seed`; in their order.
+/// At most `limit` mutants, the first that are [`spread`]; in their order.
 #[must_use]
 pub fn sample(mutants: Vec<Mutant>, limit: usize, seed: u64) -> Vec<Mutant> {
     if mutants.len() <= limit {
         return mutants;
     }
+    let mut chosen = spread(&mutants, seed);
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    let mut chosen = chosen.into_iter().peekable();
+    let keep = |(at, mutant)| chosen.next_if_eq(&at).map(|_| mutant);
+    mutants.into_iter().enumerate().filter_map(keep).collect()
+}
+
+/// The places of all mutants in an order in which the first ones, however many, are spread over functions as all
+/// mutants are; drawn by `seed`.
+#[must_use]
+pub fn spread(mutants: &[Mutant], seed: u64) -> Vec<usize> {
     let mut by_function: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
     for (at, mutant) in mutants.iter().enumerate() {
         let lot = lot(seed, &mutant.id);
@@ -35,11 +47,7 @@ pub fn sample(mutants: Vec<Mutant>, limit: usize, seed: u64) -> Vec<Mutant> {
             .unwrap_or(Ordering::Equal)
             .then((a.1, a.2).cmp(&(b.1, b.2)))
     });
-    let mut chosen: Vec<usize> = ranked.iter().take(limit).map(|(_, _, at)| *at).collect();
-    chosen.sort_unstable();
-    let mut chosen = chosen.into_iter().peekable();
-    let keep = |(at, mutant)| chosen.next_if_eq(&at).map(|_| mutant);
-    mutants.into_iter().enumerate().filter_map(keep).collect()
+    ranked.into_iter().map(|(_, _, at)| at).collect()
 }
 
 #[expect(

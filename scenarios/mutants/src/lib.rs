@@ -13,7 +13,7 @@ mod operator;
 mod operators;
 mod source;
 
-pub use choose::{Shard, ShardError, sample};
+pub use choose::{Shard, ShardError, sample, spread};
 pub use diff::{Changed, DiffError};
 pub use mutant::{Edit, Mutant};
 pub use operator::{Operator, UnknownOperator};

@@ -90,7 +90,8 @@ impl Source {
         let first = errors.first()?.start_position().row + 1;
         let lost: usize = errors.iter().map(|node| node.byte_range().len()).sum();
         let lost_percent = 100 * lost / self.text.len().max(1);
-        (lost_percent > 100 - UNDERSTOOD_PERCENT).then_some(first)
+        let no_c = lost_percent > 100 - UNDERSTOOD_PERCENT || self.functions().is_empty();
+        no_c.then_some(first)
     }
 
     /// The functions that are defined, in their order.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use relaybed_guest::{Cache, RelayFrom, RelayRequest, Silent, Terminal, relay_files};
-use relaybed_mutants::{Mutant, NoSource, Operator, Shard, Source};
+use relaybed_mutants::{Mutant, NoSource, Operator, Shard, Source, spread};
 use relaybed_report::exit::Exit;
 use relaybed_report::mutation::{MutantOutcome, MutantRow, Mutation};
 
@@ -254,8 +254,10 @@ impl Work<'_> {
             history.add(row);
         }
         let reasons = chosen::reasons();
-        let left: Vec<&Mutant> = mutants
-            .iter()
+        // A call that is interrupted has then tried some of each function.
+        let left: Vec<&Mutant> = spread(mutants, self.args.seed)
+            .into_iter()
+            .filter_map(|at| mutants.get(at))
             .filter(|mutant| !rows.contains_key(&mutant.id))
             .collect();
         say(&format!(
