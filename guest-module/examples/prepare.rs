@@ -19,6 +19,7 @@ fn run() -> Result<Vec<serde_json::Value>, Error> {
         from: from.parse().unwrap_or(RelayFrom::File(from.into())),
         header: None,
         version: None,
+        changed: None,
     });
     let options = Options {
         module_warnings: flags.iter().any(|flag| flag == "--w1"),

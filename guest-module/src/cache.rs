@@ -8,6 +8,7 @@
 //! What is in the cache is executed, so it is believed only if it is ours alone (see [`trust`]) and, before its first
 //! use in a process, only if every file has its recorded hash.
 
+mod aside;
 mod inventory;
 mod lock;
 pub(crate) mod trust;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use aside::Aside;
 pub use inventory::Item;
 pub(crate) use lock::{Lock, Scratch};
 

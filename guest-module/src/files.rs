@@ -27,8 +27,8 @@ pub(crate) struct Own {
     pub(crate) vmlinux_sha256: String,
     /// The entry that holds the module.
     pub(crate) module: Entry,
-    /// The relay that the module has instead of the kernel's.
-    pub(crate) relay: Option<Relay>,
+    /// The relay that the module has instead of the kernel's, and the text of its relay.c.
+    pub(crate) relay: Option<(Relay, Vec<u8>)>,
 }
 
 /// Makes kernel and module from the user's files.
@@ -64,7 +64,7 @@ pub(crate) fn prepare(
         vmlinux,
         vmlinux_sha256,
         module,
-        relay: recipe.own.map(|own| own.relay),
+        relay: recipe.own.map(relay::Own::split),
     })
 }
 

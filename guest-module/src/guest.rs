@@ -47,6 +47,9 @@ pub struct Guest {
     pub package: Option<PackageId>,
     /// The relay that the module drives; none: the kernel's own.
     pub relay: Option<Relay>,
+    /// The text of that relay's relay.c, as it was built.
+    #[serde(skip)]
+    pub relay_source: Option<Vec<u8>>,
 }
 
 /// How a guest shall be made.
@@ -141,7 +144,7 @@ struct Unpacked {
     vmlinux_sha256: String,
     module: Entry,
     package: Option<PackageId>,
-    relay: Option<Relay>,
+    relay: Option<(Relay, Vec<u8>)>,
 }
 
 impl Unpacked {
@@ -164,6 +167,7 @@ impl Unpacked {
             fs::write(&path, archive).map_err(io_error("write", &path))?;
             Ok::<_, Error>(Value::Null)
         })?;
+        let (relay, relay_source) = self.relay.unzip();
         Ok(Guest {
             request: request.clone(),
             release: self.release,
@@ -175,7 +179,8 @@ impl Unpacked {
             module_sha256,
             module_log: self.module.path(LOG),
             package: self.package,
-            relay: self.relay,
+            relay,
+            relay_source,
         })
     }
 }

@@ -39,7 +39,7 @@ mod root;
 mod version;
 
 pub use apt::AptError;
-pub use cache::{Cache, CacheError, Folder, Item};
+pub use cache::{Aside, Cache, CacheError, Folder, Item};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;

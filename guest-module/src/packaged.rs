@@ -67,8 +67,8 @@ pub(crate) struct Packaged {
     pub(crate) kernel: Entry,
     /// The entry that holds the module.
     pub(crate) module: Entry,
-    /// The relay that the module has instead of the kernel's.
-    pub(crate) relay: Option<Relay>,
+    /// The relay that the module has instead of the kernel's, and the text of its relay.c.
+    pub(crate) relay: Option<(Relay, Vec<u8>)>,
 }
 
 /// What is looked for in a suite.
@@ -127,7 +127,7 @@ pub(crate) fn prepare(
         package: image,
         kernel,
         module,
-        relay: session.recipe.own.map(|own| own.relay),
+        relay: session.recipe.own.map(relay::Own::split),
     })
 }
 

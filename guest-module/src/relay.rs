@@ -138,6 +138,11 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// What it is, and the text of its relay.c.
+    pub(crate) fn split(self) -> (Relay, Vec<u8>) {
+        (self.relay, self.source.content)
+    }
+
     /// Adds everything that the module's build reads of it to a key.
     pub(crate) fn add_to(&self, key: Key) -> Key {
         self.add_all_but_source_to(key)
@@ -227,6 +232,9 @@ pub(crate) fn obtain(
     if let Some(path) = &request.header {
         let hint = "--relay-header wants the relay.h that belongs to the relay.c";
         found.header = Some(tree::read(path, hint)?);
+    }
+    if let Some(changed) = &request.changed {
+        found.source.content.clone_from(changed);
     }
     let header = found.header;
     Ok(Own {

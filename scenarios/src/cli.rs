@@ -16,6 +16,7 @@ mod known;
 mod list;
 mod machine;
 mod matrix;
+mod mutate;
 mod relay;
 mod replay;
 mod report;
@@ -82,6 +83,13 @@ enum Command {
     /// is taken for executed: at most the end of a block that a fault left early is none.
     #[command(after_long_help = exit::HELP)]
     Coverage(coverage::CoverageArgs),
+    /// Ask what the scenarios would miss: make small wrong changes to relay.c, one at a time, and see which of them
+    /// no scenario notices.
+    ///
+    /// Each mutant is built into our module and run against the scenarios until one fails. Results are kept, and a
+    /// call that was interrupted goes on where it was. Ends with 1 where a mutant survived.
+    #[command(after_long_help = exit::HELP)]
+    Mutate(mutate::MutateArgs),
     /// Measure instead of judging.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -328,6 +336,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Matrix(args) => matrix::matrix(&args),
         Command::Coverage(args) => coverage::coverage(&args),
+        Command::Mutate(args) => mutate::mutate(&args),
         Command::Bench(command) => bench::bench(&command),
         Command::List { patterns } => list::list(&patterns),
         Command::Known => known::known(),

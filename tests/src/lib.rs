@@ -25,6 +25,7 @@ pub fn wish() -> Wish {
         backend: BackendWish::Qemu,
         accel: AccelRequest::Tcg,
         deadline: Duration::from_secs(60),
+        patience: relaybed::run::PATIENCE,
         show_console: false,
         clock: Clock::Host,
         debug: false,

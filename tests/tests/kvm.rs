@@ -32,6 +32,7 @@ fn plan() -> Option<Plan> {
         backend: BackendWish::Kvm,
         accel: AccelRequest::Kvm,
         deadline: Duration::from_secs(120),
+        patience: relaybed::run::PATIENCE,
         debug: true,
         ..relaybed_tests::wish()
     };

@@ -28,6 +28,7 @@ fn original() -> RelayFiles {
         from: "source:6.1".parse::<RelayFrom>().unwrap(),
         header: None,
         version: None,
+        changed: None,
     };
     let cache = Cache::open(None).unwrap();
     relay_files(&request, &cache, &Terminal::new()).unwrap()

@@ -100,6 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "relaybed-lang",
         ],
     ),
+    ("mutants", &[]),
     ("wire", &["relaybed-abi", "relaybed-case"]),
     (
         "report",

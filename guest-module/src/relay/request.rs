@@ -15,6 +15,10 @@ pub struct RelayRequest {
     pub header: Option<PathBuf>,
     /// The release whose behaviour is expected, where that is not the one of its tree.
     pub version: Option<RelayVersion>,
+    /// A text to build in place of the file's: a changed copy. Header, release and the name in the compiler's
+    /// messages stay those of the file.
+    #[serde(skip)]
+    pub changed: Option<Vec<u8>>,
 }
 
 /// Where a relay.c comes from.

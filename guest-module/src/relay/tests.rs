@@ -10,6 +10,7 @@ fn request(path: &Path) -> RelayRequest {
         from: RelayFrom::File(path.to_owned()),
         header: None,
         version: None,
+        changed: None,
     }
 }
 
@@ -82,6 +83,30 @@ fn a_file_by_itself_is_taken_for_the_kernels_own_release() {
 }
 
 #[test]
+fn a_changed_copy_is_built_under_the_file_s_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = tree(&dir.path().join("linux"));
+    let cache = cache(dir.path());
+    let original = obtain(&request(&source), None, &cache, &Silent).unwrap();
+    let changed = RelayRequest {
+        changed: Some(b"int other;\n".to_vec()),
+        ..request(&source)
+    };
+    let own = obtain(&changed, None, &cache, &Silent).unwrap();
+    assert_eq!(own.relay.sha256, hash::of_bytes(b"int other;\n"));
+    assert_eq!(own.relay.origin, original.relay.origin);
+    assert_eq!(own.relay.header_sha256, original.relay.header_sha256);
+    let key = |own: &Own| own.add_to(Key::new("module")).hash();
+    assert_ne!(key(&own), key(&original));
+    own.write(dir.path()).unwrap();
+    let built = fs::read_to_string(dir.path().join("own/relay.c")).unwrap();
+    assert!(
+        built.ends_with("/linux/kernel/relay.c\"\nint other;\n"),
+        "{built}"
+    );
+}
+
+#[test]
 fn all_that_a_build_reads_is_in_the_key() {
     let dir = tempfile::tempdir().unwrap();
     let source = tree(&dir.path().join("linux"));
@@ -128,6 +153,7 @@ fn what_cannot_be_read_is_named() {
         from: RelayFrom::Kernel,
         header: None,
         version: None,
+        changed: None,
     };
     assert!(error(&kernel).contains("source:kernel"));
 }

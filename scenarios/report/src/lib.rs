@@ -13,6 +13,7 @@ mod json;
 mod junit;
 mod ktap;
 pub mod matrix;
+pub mod mutation;
 pub mod page;
 pub mod timeline;
 pub mod trace;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use relaybed_guest::{Cache, KernelRequest, RelayFrom, Terminal};
 
 use super::{Accel, Backend, MachineArgs, Stop};
-use crate::run::{BackendWish, Plan, Wish};
+use crate::run::{BackendWish, PATIENCE, Plan, Wish};
 use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
@@ -66,6 +66,7 @@ impl MachineArgs {
                 Accel::Kvm => AccelRequest::Kvm,
             },
             deadline: Duration::from_secs(self.deadline),
+            patience: PATIENCE,
             show_console: self.console,
             clock: Clock::Host,
             debug: false,

@@ -28,6 +28,7 @@ impl RelayArgs {
             from: self.relay.clone()?,
             header: self.relay_header.clone(),
             version: self.relay_as.clone(),
+            changed: None,
         })
     }
 

@@ -5,7 +5,7 @@
 //! are begun in their order, and reported in it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::options::Options;
@@ -45,6 +45,7 @@ pub fn run_all(
         batches: &batches,
         next: AtomicUsize::new(0),
         last: AtomicUsize::new(usize::MAX),
+        over: AtomicBool::new(false),
     };
     let mut whole = Whole {
         suite: Suite::new(plan, options),
@@ -62,7 +63,7 @@ pub fn run_all(
         let ended = whole.listen(&told);
         if ended.is_err() {
             // Whatever is still under way is for nobody.
-            work.stop_behind(0);
+            work.over.store(true, Ordering::Relaxed);
         }
         ended
     })?;
@@ -122,6 +123,8 @@ struct Work<'a> {
     next: AtomicUsize,
     /// The last batch that is still of interest.
     last: AtomicUsize,
+    /// None is.
+    over: AtomicBool,
 }
 
 impl Work<'_> {
@@ -132,7 +135,7 @@ impl Work<'_> {
             let Some(batch) = self.batches.get(number) else {
                 return;
             };
-            if number > self.last.load(Ordering::Relaxed) {
+            if self.is_over(number) {
                 return;
             }
             let told = match self.batch(number, batch, tell) {
@@ -154,7 +157,7 @@ impl Work<'_> {
     ) -> Result<(SuiteEnd, Option<String>), SessionError> {
         let mut suite = Suite::new(self.plan, self.options);
         for loaded in batch {
-            if number > self.last.load(Ordering::Relaxed) {
+            if self.is_over(number) {
                 break;
             }
             let report = match &suite.stopped {
@@ -171,6 +174,10 @@ impl Work<'_> {
         }
         let stopped = suite.stopped.clone();
         Ok((suite.end(), stopped))
+    }
+
+    fn is_over(&self, number: usize) -> bool {
+        self.over.load(Ordering::Relaxed) || number > self.last.load(Ordering::Relaxed)
     }
 
     /// Batches behind this one are of no interest any more.

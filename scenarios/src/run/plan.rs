@@ -30,6 +30,9 @@ pub enum BackendWish {
     Kvm,
 }
 
+/// How long a guest may talk without coming to an end, in deadlines.
+pub const PATIENCE: u32 = 40;
+
 /// The machine as wished for.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -47,6 +50,8 @@ pub struct Wish {
     pub accel: AccelRequest,
     /// Longest time without a sign of life.
     pub deadline: Duration,
+    /// Longest wait altogether, signs of life or not, in deadlines.
+    pub patience: u32,
     /// Copy the guest's console to standard error.
     pub show_console: bool,
     /// What the guest's clocks follow.
@@ -302,7 +307,7 @@ impl Plan {
         Deadline {
             idle,
             busy: idle.saturating_mul(4),
-            total: Some(idle.saturating_mul(40)),
+            total: Some(idle.saturating_mul(self.wish.patience)),
         }
     }
 

@@ -1,0 +1,388 @@
+//! `relaybed mutate`.
+
+mod chosen;
+mod kept;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use relaybed_guest::{Cache, RelayFrom, RelayRequest, Silent, Terminal, relay_files};
+use relaybed_mutants::{Mutant, NoSource, Operator, Shard, Source, spread};
+use relaybed_report::exit::Exit;
+use relaybed_report::mutation::{MutantOutcome, MutantRow, Mutation};
+
+use super::run::stop;
+use super::{MachineArgs, Stop, say, scenarios};
+use crate::run::mutate::{Campaign, History, Stock, Trials};
+use crate::run::{Plan, SessionError, Wish};
+use kept::Kept;
+
+/// A function that every relay.c defines.
+const RELAY_OPEN: &str = "relay_open";
+
+/// Where results are kept when no folder is named.
+const DEFAULT_OUT: &str = "relaybed-mutants";
+
+/// Deadline in seconds where none is asked for: many a mutant hangs, and each costs so long.
+const DEADLINE_S: u64 = 3;
+
+/// Longest wait for a guest altogether, in deadlines.
+const PATIENCE: u32 = 10;
+
+/// The longest time in seconds that a machine may be idle unless the user says otherwise, as in [`MachineArgs`].
+const DEADLINE_OF_RUN_S: u64 = 15;
+
+/// Arguments of `mutate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MutateArgs {
+    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml: the scenarios
+    /// that must notice [default: all suites].
+    patterns: Vec<String>,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Keep results in this folder, and do not try again what is there.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
+    out: PathBuf,
+    /// Only mutants of these kinds, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "OPERATOR")]
+    operator: Vec<Operator>,
+    /// Only mutants of these functions, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    function: Vec<String>,
+    /// Only these mutants, by their names, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    id: Vec<String>,
+    /// Only mutants on lines that this unified diff adds or changes.
+    #[arg(long, value_name = "FILE")]
+    in_diff: Option<PathBuf>,
+    /// At most so many mutants, a sample spread over all functions, drawn by the seed.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Only this part of the mutants, as in 1/2.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// List the mutants and try none.
+    #[arg(long)]
+    list: bool,
+    /// Try again those that came to this before, separated by commas: survived, timed-out, trouble, killed …
+    #[arg(long, value_delimiter = ',', value_name = "OUTCOME")]
+    again: Vec<String>,
+    /// Longest time in seconds that the scenarios of one mutant may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    bound: u64,
+    /// After the suites, so many drawn scenarios.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    fuzz: u64,
+    /// Draws the sample and record lengths.
+    #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
+    seed: u64,
+    /// One JSON object instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What keeps mutants from being made.
+#[derive(Debug, thiserror::Error)]
+#[error("no mutants can be made of {origin}")]
+struct NoMutants {
+    origin: String,
+    #[source]
+    why: NoSource,
+}
+
+pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
+    super::interruptible()?;
+    let cases = scenarios::load(&args.patterns)?;
+    let set_up = |error| Stop::new(Exit::SetUp, error);
+    let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
+    let wish = wish(args)?;
+    let mut plan = None;
+    // What is no relay.c is refused before a compiler is asked.
+    let (text, origin) = match &wish.relay {
+        Some(request) if request.from != RelayFrom::Kernel => {
+            let files = relay_files(request, &cache, &Terminal::new());
+            let files = files.map_err(|error| Stop::new(Exit::SetUp, error))?;
+            (files.source, files.relay.origin)
+        }
+        _ => {
+            let built = plan.insert(make(&wish, &cache)?);
+            let text = built.guest().relay_source.clone().unwrap_or_default();
+            (text, relay_of(built).0)
+        }
+    };
+    let source = Source::parse(text, RELAY_OPEN)
+        .map_err(|why| Stop::new(Exit::SetUp, NoMutants { origin, why }))?;
+    let all = source.mutants();
+    let made = all.len();
+    let mutants = chosen::of(args, all)?;
+    if args.list {
+        return list(&source, &mutants, args.json);
+    }
+    let plan = match plan {
+        Some(plan) => plan,
+        None => make(&wish, &cache)?,
+    };
+    let trials = Trials {
+        wish,
+        cases,
+        bound: Duration::from_secs(args.bound),
+        fuzz: args.fuzz,
+        seed: args.seed,
+    };
+    let kept = Kept::open(&args.out).map_err(set_up)?;
+    let mut work = Work {
+        args,
+        source: &source,
+        trials: &trials,
+        plan: &plan,
+        kept,
+    };
+    let rows = work.all(&mutants)?;
+    let (origin, _) = relay_of(&plan);
+    let mutation = Mutation {
+        origin,
+        kernel: plan.guest().release.clone(),
+        made,
+        chosen: mutants.len(),
+        rows,
+    };
+    let mut out = anstream::stdout().lock();
+    if args.json {
+        mutation.json(&mut out)?;
+    } else {
+        mutation.human(&mut out)?;
+    }
+    let counts = mutation.counts();
+    Ok(match (counts.trouble, counts.survived + counts.timed_out) {
+        (0, 0) => Exit::Passed,
+        (0, _) => Exit::Failed,
+        _ => Exit::SetUp,
+    })
+}
+
+/// The relay of the kernel's own source package.
+fn of_kernel() -> RelayRequest {
+    RelayRequest {
+        from: RelayFrom::Kernel,
+        header: None,
+        version: None,
+        changed: None,
+    }
+}
+
+fn wish(args: &MutateArgs) -> Result<Wish, Stop> {
+    let mut wish = args.machine.wish()?;
+    if args.machine.deadline == DEADLINE_OF_RUN_S {
+        wish.deadline = Duration::from_secs(DEADLINE_S);
+    }
+    // A guest that is broken may print for ever.
+    wish.patience = PATIENCE;
+    // A machine that is used once is not worth an image.
+    wish.images = false;
+    wish.relay.get_or_insert_with(of_kernel);
+    Ok(wish)
+}
+
+fn make(wish: &Wish, cache: &Cache) -> Result<Plan, Stop> {
+    Plan::make(wish.clone(), cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
+}
+
+/// Origin and hash of the relay of a plan.
+fn relay_of(plan: &Plan) -> (String, String) {
+    let relay = plan.own_relay();
+    relay.map_or_else(Default::default, |relay| (relay.origin, relay.sha256))
+}
+
+fn list(source: &Source, mutants: &[Mutant], json: bool) -> Result<Exit, Stop> {
+    let mut out = anstream::stdout().lock();
+    for mutant in mutants {
+        let Mutant {
+            id,
+            function,
+            line,
+            column,
+            operator,
+            ..
+        } = mutant;
+        let diff = mutant.diff(source.text());
+        if json {
+            let row = serde_json::json!({
+                "id": id, "function": function, "line": line, "column": column, "operator": operator,
+                "before": mutant.before, "after": mutant.after, "diff": diff,
+            });
+            writeln!(out, "{row}")?;
+        } else {
+            let change = format!("{} -> {}", mutant.before, mutant.after);
+            writeln!(
+                out,
+                "{id}  {function}:{line}:{column}  {operator}  {change}"
+            )?;
+        }
+    }
+    if !json {
+        writeln!(out, "{} mutants", mutants.len())?;
+    }
+    Ok(Exit::Passed)
+}
+
+struct Work<'a> {
+    args: &'a MutateArgs,
+    source: &'a Source,
+    trials: &'a Trials,
+    plan: &'a Plan,
+    kept: Kept,
+}
+
+impl Work<'_> {
+    /// Tries all mutants that have no result yet, and gives the results of all in their order.
+    fn all(&mut self, mutants: &[Mutant]) -> Result<Vec<MutantRow>, Stop> {
+        let set_up = |error| Stop::new(Exit::SetUp, error);
+        let (_, relay) = relay_of(self.plan);
+        let mut rows: BTreeMap<String, MutantRow> = self.kept.rows(&relay).map_err(set_up)?;
+        let again = |row: &MutantRow| {
+            self.args
+                .again
+                .iter()
+                .any(|word| word == row.outcome.name())
+        };
+        rows.retain(|_, row| !again(row));
+        let mut history = History::default();
+        for row in rows.values() {
+            history.add(row);
+        }
+        let reasons = chosen::reasons();
+        // A call that is interrupted has then tried some of each function.
+        let left: Vec<&Mutant> = spread(mutants, self.args.seed)
+            .into_iter()
+            .filter_map(|at| mutants.get(at))
+            .filter(|mutant| !rows.contains_key(&mutant.id))
+            .collect();
+        say(&format!(
+            "{} mutants, {} have a result\n",
+            mutants.len(),
+            mutants.len() - left.len()
+        ));
+        if !left.is_empty() {
+            let stock = self.stock()?;
+            let campaign = Campaign::begin(self.trials, self.plan, &stock)
+                .map_err(|error| Stop::new(Exit::SetUp, error))?;
+            let mut pace = Pace::new(left.len());
+            for mutant in left {
+                let row = match reasons.get(&mutant.id) {
+                    Some(why) => self.equivalent(mutant, why),
+                    None => campaign
+                        .try_one(self.source.text(), mutant, &history, &Silent)
+                        .map_err(|error: SessionError| stop(error))?,
+                };
+                let row = MutantRow {
+                    relay: relay.clone(),
+                    ..row
+                };
+                history.add(&row);
+                if !matches!(row.outcome, MutantOutcome::Trouble { .. }) {
+                    self.kept.add(&row).map_err(set_up)?;
+                }
+                pace.tell(&row);
+                rows.insert(row.id.clone(), row);
+            }
+        }
+        let mut ordered = Vec::new();
+        for mutant in mutants {
+            ordered.extend(rows.remove(&mutant.id));
+        }
+        Ok(ordered)
+    }
+
+    /// What the scenarios say of the unchanged relay: kept from an earlier call, or found out.
+    fn stock(&self) -> Result<Stock, Stop> {
+        let kept = self.kept.stock();
+        let stock = match kept.filter(|stock| stock.holds(self.plan, self.trials)) {
+            Some(stock) => stock,
+            None => {
+                let cases = self.trials.cases.len();
+                say(&format!(
+                    "first {cases} scenarios with the unchanged relay\n"
+                ));
+                let stock = Stock::find(self.plan, self.trials, &self.args.out.join("stock"))
+                    .map_err(stop)?;
+                self.kept
+                    .keep_stock(&stock)
+                    .map_err(|error| Stop::new(Exit::SetUp, error))?;
+                stock
+            }
+        };
+        stock
+            .is_good()
+            .map_err(|error| Stop::new(Exit::Failed, error))?;
+        say(&format!(
+            "the unchanged relay is good: {:.0} s of scenarios\n",
+            stock.all_ms() / 1000.0
+        ));
+        Ok(stock)
+    }
+
+    fn equivalent(&self, mutant: &Mutant, why: &str) -> MutantRow {
+        MutantRow {
+            id: mutant.id.clone(),
+            relay: String::new(),
+            function: mutant.function.clone(),
+            line: mutant.line,
+            column: mutant.column,
+            operator: mutant.operator.name().to_owned(),
+            before: mutant.before.clone(),
+            after: mutant.after.clone(),
+            diff: mutant.diff(self.source.text()),
+            module: None,
+            outcome: MutantOutcome::Equivalent {
+                why: why.to_owned(),
+            },
+            seconds: 0.0,
+        }
+    }
+}
+
+/// How fast it goes, for those who wait.
+struct Pace {
+    begun: Instant,
+    done: usize,
+    all: usize,
+    survived: usize,
+}
+
+impl Pace {
+    fn new(all: usize) -> Self {
+        Self {
+            begun: Instant::now(),
+            done: 0,
+            all,
+            survived: 0,
+        }
+    }
+
+    fn tell(&mut self, row: &MutantRow) {
+        self.done += 1;
+        self.survived += usize::from(matches!(row.outcome, MutantOutcome::Survived { .. }));
+        let done = u32::try_from(self.done).unwrap_or(u32::MAX);
+        let each = self.begun.elapsed() / done;
+        let rest = each * u32::try_from(self.all - self.done).unwrap_or(0);
+        say(&format!(
+            "{} of {}, {} survived, {:.1} a minute, {} min left: {} {}:{} {} `{}` -> `{}`: {} ({:.0} s)\n",
+            self.done,
+            self.all,
+            self.survived,
+            60.0 / each.as_secs_f64().max(0.001),
+            rest.as_secs().div_ceil(60),
+            row.id,
+            row.function,
+            row.line,
+            row.operator,
+            row.before,
+            row.after,
+            row.outcome.text(),
+            row.seconds
+        ));
+    }
+}

@@ -1,0 +1,84 @@
+//! Mutation testing: whether the scenarios notice small wrong changes of a relay.c.
+//!
+//! Each mutant is built and booted alone, in a cache of its own that is emptied behind it. The scenarios run in the
+//! order that has killed soonest so far, up to the first that fails. What a mutant does to its guest is a result,
+//! never an error.
+
+mod history;
+mod stock;
+mod trial;
+
+use std::time::Duration;
+
+use relaybed_case::select::Loaded;
+use relaybed_guest::{Aside, Progress, RelayRequest};
+use relaybed_mutants::Mutant;
+use relaybed_report::mutation::MutantRow;
+
+use super::{Plan, SessionError, Wish};
+pub use history::History;
+pub use stock::{Broken, Stock};
+
+/// How mutants are tried.
+#[derive(Clone, Debug)]
+pub struct Trials {
+    /// The machine, and the relay that is mutated.
+    pub wish: Wish,
+    /// The scenarios.
+    pub cases: Vec<Loaded>,
+    /// Longest time that the scenarios of one mutant may take.
+    pub bound: Duration,
+    /// How many drawn scenarios a mutant runs that survived the others.
+    pub fuzz: u64,
+    /// Draws them.
+    pub seed: u64,
+}
+
+/// A relay.c that was found good, and a place to try its mutants in.
+#[derive(Debug)]
+pub struct Campaign<'a> {
+    trials: &'a Trials,
+    stock: &'a Stock,
+    aside: Aside,
+}
+
+impl<'a> Campaign<'a> {
+    /// A campaign against what `plan` built.
+    ///
+    /// # Errors
+    /// When there is no room for it in the cache.
+    pub fn begin(
+        trials: &'a Trials,
+        plan: &Plan,
+        stock: &'a Stock,
+    ) -> Result<Self, relaybed_guest::CacheError> {
+        Ok(Self {
+            trials,
+            stock,
+            aside: plan.cache().aside()?,
+        })
+    }
+
+    /// Tries one mutant of `source`.
+    ///
+    /// # Errors
+    /// [`SessionError::Interrupted`]; all else is a result.
+    pub fn try_one(
+        &self,
+        source: &str,
+        mutant: &Mutant,
+        history: &History,
+        progress: &dyn Progress,
+    ) -> Result<MutantRow, SessionError> {
+        let tried = trial::run(self, source, mutant, history, progress);
+        self.aside.clear();
+        tried
+    }
+
+    /// The request for a changed relay.
+    fn changed(&self, text: String) -> Option<RelayRequest> {
+        let mut relay = self.trials.wish.relay.clone()?;
+        relay.changed = Some(text.into_bytes());
+        Some(relay)
+    }
+}

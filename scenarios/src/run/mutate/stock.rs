@@ -1,0 +1,125 @@
+//! The unchanged relay: what every scenario says of it, and how long each takes.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::Path;
+
+use relaybed_report::exit::Exit;
+use relaybed_report::{CaseReport, Listener, outcome};
+use serde::{Deserialize, Serialize};
+
+use super::Trials;
+use super::trial::{TRIES, options};
+use crate::run::{Plan, SessionError, run_all};
+
+/// What the scenarios say of the unchanged relay.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stock {
+    /// Of what this was found out: kernel, module, scenarios.
+    key: String,
+    /// SHA-256 of its module.
+    pub(super) module: String,
+    /// By scenario.
+    pub(super) verdicts: BTreeMap<String, Was>,
+}
+
+/// What one scenario said, and how long it took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Was {
+    pub(super) outcome: String,
+    pub(super) ms: f64,
+}
+
+/// Scenarios that fail with the unchanged relay: a failure would say nothing of its mutants.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the unchanged relay fails {} scenarios already, so a failure says nothing of its mutants: {}",
+    failed.len(),
+    failed.join(", ")
+)]
+pub struct Broken {
+    failed: Vec<String>,
+}
+
+impl Stock {
+    /// Runs every scenario once with the unchanged relay.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn find(plan: &Plan, trials: &Trials, out: &Path) -> Result<Self, SessionError> {
+        let options = options(trials, out, false);
+        let mut tries = TRIES;
+        let seen = loop {
+            tries -= 1;
+            let mut seen = Seen::default();
+            match run_all(plan, &options, &trials.cases, &mut seen) {
+                Ok(_) => break seen,
+                Err(error) if tries == 0 || error.exit() != Exit::GuestDied => return Err(error),
+                Err(_) => {}
+            }
+        };
+        Ok(Self {
+            key: key(plan, trials),
+            module: plan.guest().module_sha256.clone(),
+            verdicts: seen.0,
+        })
+    }
+
+    /// Whether this was found out of the same relay, kernel and scenarios.
+    #[must_use]
+    pub fn holds(&self, plan: &Plan, trials: &Trials) -> bool {
+        self.key == key(plan, trials)
+    }
+
+    /// # Errors
+    /// [`Broken`], where a scenario failed.
+    pub fn is_good(&self) -> Result<(), Broken> {
+        let failed = self.verdicts.iter();
+        let failed: Vec<String> = failed
+            .filter(|(_, was)| was.outcome == "failed")
+            .map(|(name, _)| name.clone())
+            .collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken { failed })
+        }
+    }
+
+    /// Longest time that all scenarios take together, in milliseconds.
+    #[must_use]
+    pub fn all_ms(&self) -> f64 {
+        self.verdicts.values().map(|was| was.ms).sum()
+    }
+}
+
+/// Names everything that the verdicts depend on.
+fn key(plan: &Plan, trials: &Trials) -> String {
+    let mut scenarios = DefaultHasher::new();
+    for loaded in &trials.cases {
+        loaded.case.name.hash(&mut scenarios);
+        loaded.source.hash(&mut scenarios);
+    }
+    format!(
+        "{} seed {} scenarios {:016x}",
+        plan.identity(),
+        trials.seed,
+        scenarios.finish()
+    )
+}
+
+#[derive(Default)]
+struct Seen(BTreeMap<String, Was>);
+
+impl Listener for Seen {
+    fn case(&mut self, report: CaseReport) -> io::Result<()> {
+        let was = Was {
+            outcome: outcome(&report.verdict).to_owned(),
+            ms: report.duration_ms,
+        };
+        self.0.insert(report.name, was);
+        Ok(())
+    }
+}

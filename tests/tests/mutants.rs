@@ -1,0 +1,163 @@
+//! Mutation testing of a relay.c: small wrong changes that must be noticed, harmless ones that must not, and what is
+//! said of files that are no relay.c. Needs a kernel; relay.c comes out of Debian's source package.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails the test by panicking"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use relaybed_tests::{Call, call_command};
+use serde_json::Value;
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
+
+/// Calls `relaybed mutate` in `dir`.
+fn mutate(dir: &Path, arguments: &[&str]) -> Call {
+    let mut command = Command::new(RELAYBED);
+    command.current_dir(dir).arg("mutate").args(arguments);
+    call_command(command)
+}
+
+/// A change, as people describe it: function, operator, and the line that comes of it.
+type Change<'a> = (&'a str, &'a str, &'a str);
+
+/// Changes that must be noticed, and by what.
+const DIE: &[(Change<'_>, &str)] = &[
+    // Reads say more than they gave.
+    (
+        ("relay_file_read", "off-by-one", "+written += (ret + 1);"),
+        "",
+    ),
+    // Complete sub-buffers are not counted.
+    (
+        ("relay_switch_subbuf", "drop", "-buf->subbufs_produced++;"),
+        "",
+    ),
+    // The fix of CVE-2023-3268 is taken out.
+    (
+        (
+            "relay_file_read_start_pos",
+            "arithmetic",
+            "+size_t read_pos = ((consumed * subbuf_size + buf->bytes_consumed))",
+        ),
+        "padding/skipped-at-the-end",
+    ),
+    // A flush stops at the first CPU without a buffer.
+    (
+        (
+            "relay_flush",
+            "loop",
+            "+relay_switch_subbuf(buf, 0); else break;",
+        ),
+        "hotplug/hole",
+    ),
+    // The second channel waits for ever: the guest hangs.
+    (
+        (
+            "relay_open",
+            "lock",
+            "-mutex_unlock(&relay_channels_mutex);",
+        ),
+        "",
+    ),
+];
+
+/// A change that does nothing wrong: nobody else knows the channel yet.
+const LIVES: Change<'_> = ("relay_open", "order", "-chan->parent = parent;");
+
+/// One of which the list of harmless changes says why: any byte of a page names it.
+const LISTED: Change<'_> = (
+    "relay_buf_fault",
+    "off-by-one",
+    "+page = vmalloc_to_page(((buf->start + (pgoff << PAGE_SHIFT)) + 1));",
+);
+
+/// The name of the first mutant whose first changed line is described so.
+#[track_caller]
+fn name_of(list: &[Value], (function, operator, line): Change<'_>) -> String {
+    let is_meant = |row: &&Value| {
+        let lines = row["diff"].as_array().unwrap();
+        row["function"] == function
+            && row["operator"] == operator
+            && lines.iter().take(2).any(|changed| changed == line)
+    };
+    let found: Vec<&Value> = list.iter().filter(is_meant).collect();
+    let first = found.first();
+    let row = first.unwrap_or_else(|| panic!("no {operator} mutant of {function} says {line}"));
+    row["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn wrong_changes_are_noticed_and_harmless_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = mutate(dir.path(), &["--relay", "source:6.1", "--list", "--json"]);
+    let list = list.expect_code(0).rows();
+    assert!(list.len() > 1000, "{}", list.len());
+    let die: Vec<String> = DIE
+        .iter()
+        .map(|(change, _)| name_of(&list, *change))
+        .collect();
+    let (lives, listed) = (name_of(&list, LIVES), name_of(&list, LISTED));
+    let ids = format!("{},{lives},{listed}", die.join(","));
+    let mut arguments = vec!["--relay", "source:6.1", "--id", &ids, "--json"];
+    arguments.extend(["hello", "hotplug/hole", "padding/skipped-at-the-end"]);
+    let call = mutate(dir.path(), &arguments);
+    let code = call.code.unwrap();
+    let told = call.rows().pop().unwrap();
+    let rows = told["mutation"]["rows"].as_array().unwrap().clone();
+    let of = |id: &String| rows.iter().find(|row| row["id"] == **id).unwrap();
+    for (id, (change, by)) in die.iter().zip(DIE) {
+        let row = of(id);
+        assert_eq!(row["outcome"], "killed", "{change:?}: {row:#}");
+        assert!(row["by"].as_str().unwrap().starts_with(by), "{row:#}");
+    }
+    assert_eq!(of(&listed)["outcome"], "equivalent");
+    // Some compilers make the same code of it.
+    let outcome = of(&lives)["outcome"].as_str().unwrap();
+    let expected = match outcome {
+        "survived" => 1,
+        "equivalent" => 0,
+        _ => panic!("{:#}", of(&lives)),
+    };
+    assert_eq!(code, expected, "{outcome}");
+    // What has a result is not tried again.
+    let again = mutate(dir.path(), &arguments).expect_code(code);
+    assert!(
+        !again.stderr.contains("unchanged relay"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(again.rows().pop().unwrap()["counts"], told["counts"]);
+}
+
+#[test]
+fn what_is_no_relay_c_is_refused_in_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let prose = "Once upon a time there was (a file); it had no C in it!\n".repeat(40);
+    for (text, why) in [
+        ("", "the file is empty"),
+        (prose.as_str(), "no C source"),
+        (
+            "int f(void)\n{\n\treturn 0;\n}\n",
+            "defines no relay_open()",
+        ),
+    ] {
+        fs::write(dir.path().join("relay.c"), text).unwrap();
+        let call = mutate(dir.path(), &["--relay", "relay.c"]).expect_code(3);
+        assert!(call.stderr.contains(why), "{why}: {}", call.stderr);
+    }
+    let absent = mutate(dir.path(), &["--relay", "absent.c"]).expect_code(3);
+    assert!(absent.stderr.contains("absent.c"), "{}", absent.stderr);
+    for wrong in [
+        ["--operator", "compare"],
+        ["--shard", "3/2"],
+        ["--in-diff", "absent.patch"],
+    ] {
+        let arguments = ["--relay", "source:6.1", "--list", wrong[0], wrong[1]];
+        mutate(dir.path(), &arguments).expect_code(2);
+    }
+}
