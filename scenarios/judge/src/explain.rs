@@ -23,6 +23,7 @@ mod search;
 mod stepping;
 mod task;
 mod unled;
+mod whose;
 
 use relaybed_abi::State;
 use relaybed_case::finding::Finding;
@@ -55,10 +56,13 @@ pub(super) struct Explanation {
     pub(super) met: Defects,
 }
 
-/// Whether the run was under control, saved its accesses and came to its end: then it must be led.
+/// Whether the run was under control, saved its accesses, came to its end, and says whose each access is: then it
+/// must be led.
 pub(super) fn must_be_led(matter: &Matter<'_>) -> bool {
     let mut results = matter.evidence.results.iter().flatten();
-    has_accesses(matter) && results.all(|result| result.state == State::Done.code())
+    has_accesses(matter)
+        && results.all(|result| result.state == State::Done.code())
+        && whose::is_sure(matter)
 }
 
 /// Leads relay with these defects along the accesses of the evidence, to the same end in everything.

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use relaybed_case::Case;
 use relaybed_case::field::Field;
 use relaybed_case::place::Place;
 use relaybed_case::trace::{Accessed, Trace};
@@ -23,6 +24,7 @@ use super::search::Search;
 use super::stepping::Stepping;
 use super::task::Holds;
 use super::unled::{Unled, Why};
+use super::whose::may_access;
 use crate::matter::Matter;
 
 /// Steps between two accesses of one operation, at most.
@@ -53,7 +55,7 @@ pub(super) fn lead<'a>(
         index: None,
     };
     let mut steps = Vec::new();
-    let owners = owners(trace).into_iter().enumerate();
+    let owners = owners(matter.case, trace).into_iter().enumerate();
     for (accessed, (index, at)) in trace.accesses.iter().zip(owners) {
         let Some(at) = at.filter(|at| marks.met.contains(at) && is_step(accessed)) else {
             continue;
@@ -95,8 +97,8 @@ fn agrees_with_itself(accesses: &[Accessed]) -> Result<(), Unled> {
     Ok(())
 }
 
-/// The operation of each access: that before which its vCPU stopped last.
-fn owners(trace: &Trace) -> Vec<Option<At>> {
+/// The operation of each access: the last one before which its vCPU stopped and that may have any.
+fn owners(case: &Case, trace: &Trace) -> Vec<Option<At>> {
     let mut now: BTreeMap<u32, At> = BTreeMap::new();
     let mut stop = 0;
     let mut owners = Vec::with_capacity(trace.accesses.len());
@@ -109,7 +111,9 @@ fn owners(trace: &Trace) -> Vec<Option<At>> {
                     actor: actor as usize,
                     op: op as usize,
                 };
-                now.insert(step.stop.vcpu, at);
+                if may_access(case, at) {
+                    now.insert(step.stop.vcpu, at);
+                }
             }
             stop += 1;
         }

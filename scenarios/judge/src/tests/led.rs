@@ -317,3 +317,31 @@ fn a_run_without_a_trace_is_not_led() {
     evidence.trace = Some(Trace::default());
     assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
 }
+
+#[test]
+fn an_operation_keeps_its_vcpu_beside_one_that_makes_no_access() {
+    let writer = producer("writer", 0, vec![records(64, 64, 2)]);
+    let other = producer("other", 0, vec![Op::Signal { gate: 0 }]);
+    let case = case(channel(64, 4, Mode::NoOverwrite), vec![writer, other], 1);
+    let evidence = left(&case);
+    let text = text([FIRST, "op 1.0\n", NEW, &format!("op 1.1\n{CALLED}{LAST}")]);
+    assert_eq!(judged(&case, &evidence, &text), "passed");
+}
+
+#[test]
+fn a_trace_that_does_not_say_whose_an_access_is_leads_nobody() {
+    let writer = |name| producer(name, 0, vec![records(64, 64, 1)]);
+    let case = case(
+        channel(64, 4, Mode::NoOverwrite),
+        vec![writer("a"), writer("b")],
+        0,
+    );
+    let mut evidence = left(&case);
+    let wrong = "op 0.0\nop 1.0\nload offset 9\n";
+    // One after the other.
+    assert_eq!(judged(&case, &evidence, wrong), "R1417");
+    let (first, second) = (evidence.results[0][0], evidence.results[1][0]);
+    assert!(first.order_end < second.order_start);
+    evidence.results[0][0].order_end = second.order_end + 1;
+    assert_eq!(judged(&case, &evidence, wrong), "passed");
+}

@@ -190,7 +190,8 @@ impl Frame {
             }
             Bytes::Copy => return self.copy(io),
             Bytes::EndPadding => {
-                let (slot, known) = (regs.slot, regs.padding);
+                // By the place, not by the count as in `relay_file_read_consume()`.
+                let (slot, known) = (regs.pos / size, regs.padding);
                 io.load_slot_again(Member::Padding, slot, Site::EndPadding, known);
                 return Pc::Read(if regs.left > 0 {
                     Read::Kept
