@@ -77,12 +77,41 @@ pub struct Case {
     /// What the author claims beyond the model; checked against the observation, and at check time
     /// against the model where that is exact.
     pub expect: Vec<Expect>,
+    /// Operations may fail, and channels be refused, without a claim of the author's: only the model judges
+    /// them. So it is in drawn cases, and in evidence that was saved before there was the choice.
+    #[serde(default = "yes")]
+    pub may_fail: bool,
     /// Whose turn it is, and until where; empty: nobody says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<Turn>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl Case {
+    /// Whether the author says what comes of this operation.
+    #[must_use]
+    pub fn claims_result(&self, actor: ActorIndex, op: usize) -> bool {
+        self.expect.iter().any(|expect| {
+            matches!(expect, Expect::Result { actor: of, op: at, .. } if (*of, *at) == (actor, op))
+        })
+    }
+
+    /// Whether the author says what comes of opening this channel.
+    #[must_use]
+    pub fn claims_opening(&self, channel: ChannelIndex) -> bool {
+        self.expect.iter().any(|expect| match expect {
+            Expect::OpenRefused { channel: of } => *of == channel,
+            Expect::Result { actor, op, .. } => {
+                let op = self.actors.get(*actor).and_then(|of| of.ops.get(*op));
+                matches!(op, Some(Op::Open { channel: of }) if *of == channel)
+            }
+            _ => false,
+        })
+    }
+
     /// Callbacks that wait at a gate in the middle of a switch.
     pub fn stalls(&self) -> impl Iterator<Item = Stall> + '_ {
         let channels = self.channels.iter();

@@ -39,7 +39,35 @@ pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
     for expect in &case.expect {
         wrong.extend(contradiction(case, &prediction, expect));
     }
+    if !case.may_fail {
+        wrong.extend(unclaimed(case, &prediction));
+    }
     wrong
+}
+
+/// Failures that the model is sure of and no claim speaks of.
+fn unclaimed(case: &Case, prediction: &Prediction) -> Vec<String> {
+    let refused = (0..case.channels.len()).filter(|channel| {
+        let end = moment(prediction, None).and_then(|end| end.channels.get(*channel)?.state);
+        end == Some(ChanState::Refused) && !case.claims_opening(*channel)
+    });
+    let refused = refused.map(|channel| {
+        let name = &case.channels[channel].name;
+        format!("{name:?} is never opened: relay refuses it, and no claim says so")
+    });
+    let failed = case.actors.iter().enumerate().flat_map(|(actor, script)| {
+        (0..script.ops.len()).filter_map(move |op| {
+            let error = prediction
+                .op(actor, op)?
+                .error
+                .filter(|error| *error != 0)?;
+            (!case.claims_result(actor, op)).then(|| {
+                let (name, error) = (&script.name, Errno(error));
+                format!("operation {op} of {name} fails with {error}, and no claim says so")
+            })
+        })
+    });
+    refused.chain(failed).collect()
 }
 
 fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> {

@@ -254,6 +254,7 @@ mod tests {
                 }
                 let bare = Case {
                     expect: Vec::new(),
+                    may_fail: true,
                     schedule: Vec::new(),
                     ..case
                 };

@@ -210,6 +210,7 @@ pub(super) struct File {
     pub(super) vcpus: Option<Num>,
     pub(super) seed: Option<Num>,
     pub(super) needs: Vec<Sp<String>>,
+    pub(super) failures: Option<Word>,
     pub(super) params: Vec<Param>,
     pub(super) channels: Vec<ChannelForm>,
     pub(super) actors: Vec<ActorForm>,

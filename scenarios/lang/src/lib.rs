@@ -53,6 +53,7 @@
 //! | `vcpus` | CPUs of the machine it runs on, 1 to 64; 2 if left out |
 //! | `seed` | draws record lengths; 1 if left out |
 //! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; where the kernel lacks it the scenario is skipped, with the reason |
+//! | `failures` | `claimed` (if left out): an operation that fails, or a channel that is refused, fails the scenario unless `fails`, `gives` or an `[[expect]]` claims it; `any`: only the model judges |
 //! | `[params]` | lists of integers or strings; the file becomes one case for each choice, named `suite/file[len=30,mode=overwrite]` |
 //! | `[channel.NAME]` | a channel; NAME is the base filename, its files are NAME + CPU |
 //! | `[[actor]]` | an actor with its script |

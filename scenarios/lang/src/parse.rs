@@ -12,8 +12,9 @@ use relaybed_case::pollbits;
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-pub(super) const FILE_KEYS: [&str; 9] = [
-    "summary", "vcpus", "seed", "needs", "params", "channel", "actor", "expect", "schedule",
+pub(super) const FILE_KEYS: [&str; 10] = [
+    "summary", "vcpus", "seed", "needs", "failures", "params", "channel", "actor", "expect",
+    "schedule",
 ];
 pub(super) const CHANNEL_KEYS: [&str; 13] = [
     "subbuf_size",
@@ -62,6 +63,7 @@ impl<'t> Walker<'t> {
         let vcpus = self.optional_num(&top, "vcpus");
         let seed = self.optional_num(&top, "seed");
         let needs = top.get("needs").map_or_else(Vec::new, |v| self.needs(v));
+        let failures = self.optional_string(&top, "failures");
         let machine = self.problems.len();
         let params = top.get("params").map_or_else(Vec::new, |v| self.params(v));
         let guessing =
@@ -78,6 +80,7 @@ impl<'t> Walker<'t> {
             vcpus,
             seed,
             needs,
+            failures,
             params,
             channels,
             actors,

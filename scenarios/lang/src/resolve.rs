@@ -64,6 +64,7 @@ pub(super) fn resolve<'f>(
             actors: Vec::new(),
             gates: Vec::new(),
             expect: Vec::new(),
+            may_fail: false,
             schedule: Vec::new(),
         },
         places: Vec::new(),
@@ -106,6 +107,8 @@ impl Resolver<'_> {
         {
             self.case.seed = seed;
         }
+        let failures = self.file.failures.as_ref();
+        self.case.may_fail = self.word(failures, &[("claimed", false), ("any", true)]);
     }
 
     /// A channel; what is wrong with it is reported and a harmless value stands for it.

@@ -55,6 +55,9 @@ struct Scenario {
     #[schemars(example = serde_json::json!(["late-setup"]))]
     #[serde(default)]
     needs: Vec<String>,
+    /// `claimed` (the default): an operation that fails, or a channel that is refused, where no claim says so,
+    /// fails the scenario. `any`: only the model judges.
+    failures: Option<String>,
     /// Lists of integers or strings: the file becomes one case for every choice.
     #[schemars(example = serde_json::json!({"len": [31, 32, 33]}))]
     #[serde(default)]

@@ -49,6 +49,9 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
         let names: Vec<String> = case.needs.iter().map(named).collect();
         line(&mut text, format_args!("needs = [{}]", names.join(", ")));
     }
+    if case.may_fail {
+        text.push_str("failures = \"any\"\n");
+    }
     for spec in &case.channels {
         channel(&mut text, case, spec)?;
     }

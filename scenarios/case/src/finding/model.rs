@@ -275,5 +275,23 @@ findings! {
             cause "A check of relay_open() is missing.";
             source "relay_open";
         }
+        /// An operation failed, and nobody claims that it does.
+        Unclaimed { seen: Outcome } = 1612 {
+            "the operation failed, and no claim says that it does";
+            expected "a success, since nothing else is claimed";
+            seen "{seen}";
+            correct "Operations succeed, or the scenario says how they fail.";
+            cause "A step of the scenario is wrong. Claim it where it is meant: `fails = \"EBUSY\"` beside the operation, or `failures = \"any\"` at the top of the file.";
+            source "";
+        }
+        /// A channel was not opened, and nobody claims that it is refused.
+        NeverOpened {} = 1613 {
+            "the channel was never opened, and no claim says that it is refused";
+            expected "an open channel, since nothing else is claimed";
+            seen "relay_open() gave NULL";
+            correct "Channels are opened, or the scenario says that they are refused.";
+            cause "Its sizes are ones that relay refuses. Claim it where it is meant: `[[expect]]` with `open_refused`, or `failures = \"any\"` at the top of the file.";
+            source "relay_open";
+        }
     }
 }

@@ -45,6 +45,38 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
             Expect::OpenRefused { channel } => open_refused(matter, report, *channel),
         }
     }
+    if !matter.case.may_fail {
+        unclaimed(matter, report);
+        never_opened(matter, report);
+    }
+}
+
+/// Operations that failed though no claim says so.
+fn unclaimed(matter: &Matter<'_>, report: &mut Report) {
+    for (actor, script) in matter.case.actors.iter().enumerate() {
+        for op in 0..script.ops.len() {
+            let is_claimed = matter.case.claims_result(actor, op);
+            let error = super::model::result(matter, actor, op).map_or(0, |seen| seen.error);
+            if error != 0 && !is_claimed {
+                let seen = Outcome::Fails(Errno::from(error));
+                report.fail(matter.operation(actor, op), Expectation::Unclaimed { seen });
+            }
+        }
+    }
+}
+
+/// Channels that were refused though no claim says so.
+fn never_opened(matter: &Matter<'_>, report: &mut Report) {
+    for channel in 0..matter.case.channels.len() {
+        let is_claimed = matter.case.claims_opening(channel);
+        if state_at_the_end(matter, channel) == ChanState::Refused && !is_claimed {
+            let at = Location {
+                channel: matter.channel_name(channel),
+                ..Location::default()
+            };
+            report.fail(at, Expectation::NeverOpened {});
+        }
+    }
 }
 
 /// Reports what `wrong` makes of the two values where they differ.
@@ -229,11 +261,14 @@ fn text_of(matter: &Matter<'_>, actor: usize) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+fn state_at_the_end(matter: &Matter<'_>, channel: usize) -> ChanState {
+    let end = matter.end();
+    end.and_then(|end| end.channels.get(channel))
+        .map_or(ChanState::Never, |seen| seen.state)
+}
+
 fn open_refused(matter: &Matter<'_>, report: &mut Report, channel: usize) {
-    let seen = matter
-        .end()
-        .and_then(|end| end.channels.get(channel))
-        .map_or(ChanState::Never, |seen| seen.state);
+    let seen = state_at_the_end(matter, channel);
     let at = Location {
         channel: matter.channel_name(channel),
         ..Location::default()

@@ -145,6 +145,7 @@ mod tests {
             actors,
             gates: vec!["g".to_owned()],
             expect: Vec::new(),
+            may_fail: true,
             schedule: Vec::new(),
         }
     }

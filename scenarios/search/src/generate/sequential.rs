@@ -30,6 +30,7 @@ pub(super) fn blank(random: &mut Random, limits: &Limits) -> Case {
         actors: Vec::new(),
         gates: Vec::new(),
         expect: Vec::new(),
+        may_fail: true,
         schedule: Vec::new(),
     }
 }

@@ -57,6 +57,7 @@ fn case() -> Case {
         }],
         gates: Vec::new(),
         expect: Vec::new(),
+        may_fail: true,
         schedule: Vec::new(),
     }
 }

@@ -284,6 +284,7 @@ pub(super) fn case() -> Case {
         ],
         gates: Vec::new(),
         expect: Vec::new(),
+        may_fail: true,
         schedule: Vec::new(),
     }
 }
