@@ -15,6 +15,7 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
             unspecified: 0,
             exact_buffers: 2,
             answers: 3,
+            searched: None,
         },
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,

@@ -28,6 +28,10 @@ pub struct Setting {
     /// An addition to a member is a load and a store, between which other CPUs may come. One instruction
     /// does both; it is not locked, so this holds wherever vCPUs run in parallel.
     pub is_split: bool,
+    /// `relay_switch_subbuf()` stores `prev_padding` behind the load of the produced count that gives the slot, not
+    /// before it. Both are the source's to a compiler. Until 6.16; Debian's binaries do (5.10, 6.1, 6.12, and
+    /// our module's own relay.c).
+    pub pads_late: bool,
 }
 
 impl Setting {
@@ -57,6 +61,7 @@ impl Setting {
             defects,
             merged: Sites::SOURCE,
             is_split: false,
+            pads_late: false,
         }
     }
 

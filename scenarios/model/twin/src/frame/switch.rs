@@ -41,7 +41,7 @@ impl Frame {
             Switch::Fill => {
                 let offset = io.load_again(Member::Offset, Site::SwitchPadding, regs.offset);
                 regs.padding = size.wrapping_sub(offset);
-                if io.set.prev_padding {
+                if io.set.prev_padding && !io.set.pads_late {
                     Switch::PrevPadding
                 } else {
                     Switch::OldSlot
@@ -49,12 +49,20 @@ impl Frame {
             }
             Switch::PrevPadding => {
                 io.store(Member::PrevPadding, regs.padding);
-                Switch::OldSlot
+                if io.set.pads_late {
+                    Switch::Padding
+                } else {
+                    Switch::OldSlot
+                }
             }
             Switch::OldSlot => {
                 regs.produced = io.load(Member::Produced);
                 regs.slot = regs.produced % io.set.n();
-                Switch::Padding
+                if io.set.prev_padding && io.set.pads_late {
+                    Switch::PrevPadding
+                } else {
+                    Switch::Padding
+                }
             }
             Switch::Padding => {
                 io.store_padding(regs.slot, regs.padding);
