@@ -86,10 +86,10 @@ pub(super) fn led(matter: &Matter<'_>, defects: Defects) -> Result<Led, Box<Find
     let Some(marks) = Marks::of(matter, true) else {
         return Err(unled(&Unled::whole(Why::Marks)));
     };
-    let lead = |pads_late: bool| {
+    let lead = |policy: Policy| {
         let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
         state.spots = Some(Vec::new());
-        state.policy.pads_late = pads_late;
+        state.policy = policy;
         state.run.start();
         let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
         let end = search.led(state)?;
@@ -99,12 +99,22 @@ pub(super) fn led(matter: &Matter<'_>, defects: Defects) -> Result<Led, Box<Find
         }
         Ok(Led { line, defects })
     };
-    // One binary stores `prev_padding` in one place all the time, which its accesses do not tell.
-    let late = lead(true).map_err(|found| unled(&found));
-    if late.is_ok() || !built.behaviour.prev_padding {
-        return late;
+    // A binary has one way all the time. It shows only in what comes of it.
+    let mut first = None;
+    for policy in Policy::unseen(built.behaviour.prev_padding) {
+        match lead(policy) {
+            Ok(led) => return Ok(led),
+            Err(found) => {
+                let is_shown = matches!(found.why, Why::Answer | Why::End);
+                let found = first.get_or_insert(found);
+                if !is_shown {
+                    return Err(unled(found));
+                }
+            }
+        }
     }
-    lead(false).or(late)
+    let first = first.unwrap_or(Unled::whole(Why::End));
+    Err(unled(&first))
 }
 
 /// A run that was led to its end.

@@ -9,6 +9,9 @@ pub(super) struct Policy {
     pub(super) is_split: bool,
     /// Where `prev_padding` is stored: see [`Setting::pads_late`].
     pub(super) pads_late: bool,
+    /// Where the size of the file is loaded: see [`Setting::sizes_early`]. In a free run an addition may be
+    /// split anyway.
+    pub(super) sizes_early: bool,
 }
 
 impl Policy {
@@ -18,18 +21,35 @@ impl Policy {
             merged: twin::Sites::ALL.without(Site::CallbackEvent),
             is_split: false,
             pads_late: true,
+            sizes_early: false,
         },
         Self {
             merged: twin::Sites::SOURCE,
             is_split: false,
             pads_late: false,
+            sizes_early: false,
         },
         Self {
             merged: twin::Sites::ALL.without(Site::CallbackEvent),
             is_split: true,
             pads_late: true,
+            sizes_early: false,
         },
     ];
+
+    /// Ways in which a binary may make the accesses that no trace has, those of Debian's binaries first: where
+    /// `prev_padding` is stored, where the size of the file is loaded.
+    pub(super) fn unseen(has_prev_padding: bool) -> impl Iterator<Item = Self> {
+        let ways = [(true, true), (true, false), (false, true), (false, false)];
+        let ways = ways
+            .into_iter()
+            .filter(move |(late, _)| *late || has_prev_padding);
+        ways.map(|(pads_late, sizes_early)| Self {
+            pads_late,
+            sizes_early,
+            ..Self::ALL[0]
+        })
+    }
 
     /// What a frame runs under by this.
     pub(super) const fn on(&self, set: &Setting) -> Setting {
@@ -37,6 +57,7 @@ impl Policy {
             merged: self.merged,
             is_split: self.is_split,
             pads_late: self.pads_late,
+            sizes_early: self.sizes_early,
             ..*set
         }
     }

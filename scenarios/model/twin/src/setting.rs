@@ -32,6 +32,9 @@ pub struct Setting {
     /// before it. Both are the source's to a compiler. Until 6.16; Debian's binaries do (5.10, 6.1, 6.12, and
     /// our module's own relay.c).
     pub pads_late: bool,
+    /// `relay_switch_subbuf()` loads the size of the file, to add to it, before the padding by which it grows, and
+    /// stores it behind that: as gcc 10 and 12 have it (5.10, 6.1, 6.12, our module's own relay.c), not gcc 14 (7.2, 7.3).
+    pub sizes_early: bool,
 }
 
 impl Setting {
@@ -62,6 +65,7 @@ impl Setting {
             merged: Sites::SOURCE,
             is_split: false,
             pads_late: false,
+            sizes_early: false,
         }
     }
 

@@ -69,6 +69,7 @@ impl Frame {
                 Switch::Count
             }
             Switch::Count
+            | Switch::SizeFirst
             | Switch::FillAgain
             | Switch::Size
             | Switch::Barrier
@@ -88,10 +89,18 @@ impl Frame {
                     Some(_) => {
                         regs.counted = true;
                         regs.fills = is_full(io);
-                        Switch::FillAgain
+                        if io.set.sizes_early {
+                            Switch::SizeFirst
+                        } else {
+                            Switch::FillAgain
+                        }
                     }
                     None => Switch::Count,
                 }
+            }
+            Switch::SizeFirst => {
+                regs.half = Some(io.load(Member::FileSize));
+                Switch::FillAgain
             }
             Switch::FillAgain => {
                 let known = regs.padding;
