@@ -62,3 +62,20 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_is_tried_once_and_gcc_12_has_the_first() {
+        let ways = |has_prev_padding| {
+            let all = Policy::unseen(has_prev_padding);
+            all.map(|policy| (policy.pads_late, policy.sizes_early))
+                .collect::<Vec<_>>()
+        };
+        let all = [(true, true), (true, false), (false, true), (false, false)];
+        assert_eq!(ways(true), all);
+        assert_eq!(ways(false), all[..2]);
+    }
+}
