@@ -237,6 +237,32 @@ pub struct Amount {
     /// Answers of operations that were compared with what must come.
     #[serde(default)]
     pub answers: u64,
+    /// Why a run under control was not led along its accesses.
+    #[serde(default)]
+    pub searched: Option<Searched>,
+}
+
+/// Why a run under control was judged as a free one: by a search for an order that gives the evidence, not along
+/// the accesses that it saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Searched {
+    /// An operation did not come to its end.
+    Unfinished,
+    /// An actor may run on any vCPU, and its kernel may move it.
+    Moves,
+    /// Operations of two actors were under way on one vCPU at once.
+    Shared,
+}
+
+impl fmt::Display for Searched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unfinished => "an operation without an end",
+            Self::Moves => "an actor on any vCPU",
+            Self::Shared => "two actors on one vCPU",
+        })
+    }
 }
 
 impl Amount {

@@ -27,6 +27,7 @@ mod whose;
 
 use relaybed_abi::State;
 use relaybed_case::finding::Finding;
+use relaybed_case::verdict::Searched;
 use relaybed_twin::Defects;
 
 use super::checks;
@@ -59,10 +60,19 @@ pub(super) struct Explanation {
 /// Whether the run was under control, saved its accesses, came to its end, and says whose each access is: then it
 /// must be led.
 pub(super) fn must_be_led(matter: &Matter<'_>) -> bool {
+    has_accesses(matter) && searched(matter).is_none()
+}
+
+/// Why a run that was under control and saved its accesses cannot be led along them.
+pub(super) fn searched(matter: &Matter<'_>) -> Option<Searched> {
+    if !has_accesses(matter) {
+        return None;
+    }
     let mut results = matter.evidence.results.iter().flatten();
-    has_accesses(matter)
-        && results.all(|result| result.state == State::Done.code())
-        && whose::is_sure(matter)
+    if results.any(|result| result.state != State::Done.code()) {
+        return Some(Searched::Unfinished);
+    }
+    whose::unsure(matter)
 }
 
 /// Leads relay with these defects along the accesses of the evidence, to the same end in everything.
@@ -76,16 +86,35 @@ pub(super) fn led(matter: &Matter<'_>, defects: Defects) -> Result<Led, Box<Find
     let Some(marks) = Marks::of(matter, true) else {
         return Err(unled(&Unled::whole(Why::Marks)));
     };
-    let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
-    state.spots = Some(Vec::new());
-    state.run.start();
-    let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
-    let end = search.led(state).map_err(|found| unled(&found))?;
-    let line = Line::of(&end);
-    if !is_equal(matter, &end.finish()) {
-        return Err(unled(&Unled::whole(Why::End)));
+    let lead = |policy: Policy| {
+        let mut state = Stepping::new(matter.case, matter.evidence.setting.vcpus, &built);
+        state.spots = Some(Vec::new());
+        state.policy = policy;
+        state.run.start();
+        let mut search = Search::new(matter, &marks, LED_STEPS_MAX);
+        let end = search.led(state)?;
+        let line = Line::of(&end);
+        if !is_equal(matter, &end.finish()) {
+            return Err(Unled::whole(Why::End));
+        }
+        Ok(Led { line, defects })
+    };
+    // A binary has one way all the time. It shows only in what comes of it.
+    let mut first = None;
+    for policy in Policy::unseen(built.behaviour.prev_padding) {
+        match lead(policy) {
+            Ok(led) => return Ok(led),
+            Err(found) => {
+                let is_shown = matches!(found.why, Why::Answer | Why::End);
+                let found = first.get_or_insert(found);
+                if !is_shown {
+                    return Err(unled(found));
+                }
+            }
+        }
     }
-    Ok(Led { line, defects })
+    let first = first.unwrap_or(Unled::whole(Why::End));
+    Err(unled(&first))
 }
 
 /// A run that was led to its end.

@@ -7,6 +7,7 @@ use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
 
 use super::checks;
+use super::explain;
 use super::identify::Writers;
 use super::known;
 use super::matter::{Matter, Report};
@@ -68,6 +69,7 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let matter = Matter::new(case, &prediction, evidence, &writers);
     let mut report = check(&matter);
     let findings = std::mem::take(&mut report.findings);
+    report.amount.searched = explain::searched(&matter);
     let mut verdict = known::verdict(&matter, findings);
     if let Verdict::Failed { findings } | Verdict::Known { findings, .. } = &mut verdict {
         report.count_the_others(findings);

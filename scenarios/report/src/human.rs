@@ -38,7 +38,10 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     let digest = digest.map_or(String::new(), |start| {
         format!("  {DIM}machine {start}{DIM:#}")
     });
-    writeln!(out, "{line}{digest}")?;
+    let searched = report.amount.searched.map_or(String::new(), |why| {
+        format!("  {DIM}searched, not led: {why}{DIM:#}")
+    });
+    writeln!(out, "{line}{digest}{searched}")?;
     match &report.verdict {
         Verdict::Failed { findings } => self::findings(out, findings, &report.detail),
         // Whoever looked for it wants to see it again.
@@ -253,6 +256,9 @@ fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
             "found     {YELLOW}{what}{YELLOW:#} {} times, first by schedule {}",
             found.times, found.first
         )?;
+    }
+    for (why, times) in &explored.searched {
+        writeln!(out, "searched  {times} of them, not led: {why}")?;
     }
     for (what, times) in &explored.fleeting {
         writeln!(

@@ -33,6 +33,9 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     if let Some(digest) = &report.digest {
         put("machine_sha256", json!(digest));
     }
+    if let Some(why) = report.amount.searched {
+        put("searched", json!(why));
+    }
     match &report.verdict {
         Verdict::Failed { findings } => {
             blame(&mut put, findings);

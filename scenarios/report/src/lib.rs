@@ -151,6 +151,8 @@ pub struct Explored {
     pub findings: std::collections::BTreeMap<String, Found>,
     /// What showed on a machine that had run other schedules before, and not on one of its own: how often.
     pub fleeting: std::collections::BTreeMap<String, u64>,
+    /// Schedules that were judged by a search, not along their accesses, by why.
+    pub searched: std::collections::BTreeMap<String, u64>,
 }
 
 /// How often something was found.

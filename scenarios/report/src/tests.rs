@@ -2,7 +2,7 @@
 
 use super::*;
 use relaybed_case::finding::{Bytes, Finding, Padding};
-use relaybed_case::verdict::Location;
+use relaybed_case::verdict::{Location, Searched};
 
 pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
     CaseReport {
@@ -15,6 +15,7 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
             unspecified: 0,
             exact_buffers: 2,
             answers: 3,
+            searched: None,
         },
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,
@@ -22,6 +23,20 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
         digest: None,
         detail: Detail::default(),
     }
+}
+
+#[test]
+fn a_run_that_was_searched_says_why() {
+    let mut searched = report("schedules/a", Verdict::Passed);
+    let row = json::row(&searched);
+    assert!(!row.contains_key("searched"));
+    searched.amount.searched = Some(Searched::Shared);
+    assert_eq!(json::row(&searched)["searched"], "shared");
+    let mut out = Vec::new();
+    human::case(&mut out, &searched).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let says = "searched, not led: two actors on one vCPU";
+    assert!(text.contains(says), "{text}");
 }
 
 pub(super) fn reports() -> Vec<CaseReport> {

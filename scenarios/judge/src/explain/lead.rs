@@ -5,7 +5,8 @@
 //! of its accesses, with member, kind and value, and each of its accesses one of its steps: where a binary leaves
 //! a load out, [`relaybed_twin::Site`] says so, and where it makes one earlier than the source, [`Spot::may_pass`].
 //! A load is given the value that its access loaded. What lies between an operation's accesses happens right
-//! before the next of them, since a vCPU stops behind an access.
+//! before the next of them, since a vCPU stops behind an access. Where a compiler has a choice there and no access
+//! tells, as for `prev_padding`, which no trace has, the run is led by each choice: see [`super::led`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use relaybed_case::field::Field;
 use relaybed_case::place::Place;
 use relaybed_case::trace::{Accessed, Trace};
 use relaybed_contract::order::At;
-use relaybed_twin::{Spot, Step};
+use relaybed_twin::{Member, Spot, Step};
 
 use super::fired::Fired;
 use super::marks::{Mark, Marks};
@@ -57,18 +58,25 @@ pub(super) fn lead<'a>(
     let mut steps = Vec::new();
     let owners = owners(matter.case, trace).into_iter().enumerate();
     for (accessed, (index, at)) in trace.accesses.iter().zip(owners) {
-        let Some(at) = at.filter(|at| marks.met.contains(at) && is_step(accessed)) else {
+        let Some(at) = at.filter(|at| marks.met.contains(at)) else {
             continue;
         };
+        if !is_step(accessed) {
+            steps.push((index, at, By::Client));
+            continue;
+        }
         let Some(seen) = Seen::of(matter.case, index, &accessed.access) else {
             return Err(leader.unled(Some(index), at, Why::Idle));
         };
         leader.own.entry(at).or_default().push(seen);
-        steps.push((index, at));
+        steps.push((index, at, By::Relay));
     }
-    for (index, at) in steps {
+    for (index, at, by) in steps {
         leader.index = Some(index);
-        leader.come_to(at)?;
+        match by {
+            By::Relay => leader.come_to(at)?,
+            By::Client => leader.client_looks(at)?,
+        }
     }
     leader.index = None;
     while leader.next < marks.all.len() {
@@ -122,6 +130,14 @@ fn owners(case: &Case, trace: &Trace) -> Vec<Option<At>> {
     owners
 }
 
+/// Whose code an access is.
+enum By {
+    /// A step of an operation.
+    Relay,
+    /// Our module looks at what it logs.
+    Client,
+}
+
 /// Leading under way.
 struct Leader<'s, 'm, 'a> {
     search: &'s mut Search<'m, 'a>,
@@ -164,6 +180,21 @@ impl Leader<'_, '_, '_> {
         self.take(at)
     }
 
+    /// The client's code looks at the counts: its argument, which no trace has, was loaded before.
+    fn client_looks(&mut self, at: At) -> Result<(), Unled> {
+        let Some(next) = self.peek(at, None) else {
+            return Ok(());
+        };
+        if let Step::Load {
+            member: Member::PrevPadding,
+            ..
+        } = next.step
+        {
+            self.make(at, &next, None)?;
+        }
+        Ok(())
+    }
+
     /// What the operation does next, if nothing holds it.
     fn peek(&mut self, at: At, now: Option<&Seen>) -> Option<Next> {
         let index = self.state.task(at)?;
@@ -175,7 +206,9 @@ impl Leader<'_, '_, '_> {
         task.ready(&self.state.run, &built)?;
         let key = task.key()?;
         let own = self.own.entry(at).or_default();
-        Some(Next::of(task.frame()?, key, (own, now)))
+        let (frame, set) = task.frame()?;
+        let set = self.state.policy.on(set);
+        Some(Next::of((frame, &set), key, (own, now)))
     }
 
     /// Makes a step, whose own load has this value.

@@ -6,7 +6,7 @@ use relaybed_case::Case;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
 use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects, Setting, Sites, Spot, Step};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Spot, Step};
 
 use super::fired::Fired;
 use super::policy::Policy;
@@ -207,12 +207,11 @@ impl<'a> Stepping<'a> {
     /// Where the next step of an operation stands, with these left out before it.
     fn spot(&self, at: At, merged: Sites) -> Option<Spot> {
         let (frame, set) = self.tasks[self.task(at)?].frame()?;
-        let is_split = self.policy.is_split;
-        Some(frame.spot(&Setting {
+        let policy = Policy {
             merged,
-            is_split,
-            ..*set
-        }))
+            ..self.policy
+        };
+        Some(frame.spot(&policy.on(set)))
     }
 
     /// What is left out before the next step: what was there, until the operation goes another way.

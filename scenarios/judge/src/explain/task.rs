@@ -106,12 +106,7 @@ impl Task {
     /// The next step of the record or call that it is in the middle of, if nothing holds it.
     pub(super) fn goes_on(&self, policy: Policy) -> Option<Step> {
         let (_, frame, set) = self.now.as_ref().filter(|_| self.holds == Holds::No)?;
-        let set = Setting {
-            merged: policy.merged,
-            is_split: policy.is_split,
-            ..*set
-        };
-        Some(frame.next(&set))
+        Some(frame.next(&policy.on(set)))
     }
 
     /// Lets it go past the mark that it stands at.
@@ -148,7 +143,7 @@ impl Task {
             return None;
         }
         let (job, frame, set) = self.now.as_mut()?;
-        (set.merged, set.is_split) = (policy.merged, policy.is_split);
+        *set = policy.on(set);
         if !self.may_look && looks_next(frame, set) {
             self.holds = Holds::Called;
             return None;

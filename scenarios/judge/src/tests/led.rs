@@ -9,7 +9,7 @@ use relaybed_case::evidence::Evidence;
 use relaybed_case::field::Field;
 use relaybed_case::place::{Place, Stop};
 use relaybed_case::trace::{Accessed, Step, Trace};
-use relaybed_case::verdict::Verdict;
+use relaybed_case::verdict::{Searched, Verdict};
 use relaybed_case::{Case, Mode, Op};
 
 /// One access or stop a line: `op 0.1`, `load offset 0`, `store padding.1 0 8`, `add offset 0 64`.
@@ -342,6 +342,10 @@ fn a_trace_that_does_not_say_whose_an_access_is_leads_nobody() {
     assert_eq!(judged(&case, &evidence, wrong), "R1417");
     let (first, second) = (evidence.results[0][0], evidence.results[1][0]);
     assert!(first.order_end < second.order_start);
+    evidence.trace = Some(trace(wrong));
+    assert_eq!(judge(&case, &evidence).1.searched, None);
     evidence.results[0][0].order_end = second.order_end + 1;
     assert_eq!(judged(&case, &evidence, wrong), "passed");
+    let (_, amount) = judge(&case, &evidence);
+    assert_eq!(amount.searched, Some(Searched::Shared));
 }

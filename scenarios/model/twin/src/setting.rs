@@ -28,6 +28,13 @@ pub struct Setting {
     /// An addition to a member is a load and a store, between which other CPUs may come. One instruction
     /// does both; it is not locked, so this holds wherever vCPUs run in parallel.
     pub is_split: bool,
+    /// `relay_switch_subbuf()` stores `prev_padding` behind the load of the produced count that gives the slot, not
+    /// before it. Both are the source's to a compiler. Until 6.16; Debian's binaries do (5.10, 6.1, 6.12, and
+    /// our module's own relay.c).
+    pub pads_late: bool,
+    /// `relay_switch_subbuf()` loads the size of the file, to add to it, before the padding by which it grows, and
+    /// stores it behind that: as gcc 10 and 12 have it (5.10, 6.1, 6.12, our module's own relay.c), not gcc 14 (7.2, 7.3).
+    pub sizes_early: bool,
 }
 
 impl Setting {
@@ -57,6 +64,8 @@ impl Setting {
             defects,
             merged: Sites::SOURCE,
             is_split: false,
+            pads_late: false,
+            sizes_early: false,
         }
     }
 

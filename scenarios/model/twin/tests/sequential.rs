@@ -60,9 +60,14 @@ fn setting() -> impl Strategy<Value = Setting> {
     (
         (size, 1..=5_u64, any::<bool>(), 0..4_u64, refuse),
         (any::<bool>(), any::<bool>(), 0..3_u8, any::<bool>()),
+        (any::<bool>(), any::<bool>()),
     )
         .prop_map(
-            |((size, n, overwrite, header, refuse), (stats, split, mode, global))| {
+            |(
+                (size, n, overwrite, header, refuse),
+                (stats, split, mode, global),
+                (pads_late, sizes_early),
+            )| {
                 let has_callback = mode > 0;
                 let geometry = Geometry {
                     subbuf_size: size,
@@ -83,6 +88,8 @@ fn setting() -> impl Strategy<Value = Setting> {
                     stats,
                     is_global: global,
                     is_split: split,
+                    pads_late,
+                    sizes_early,
                     merged: if mode == 1 {
                         // Where the client's log is full, its event has counts of earlier loads.
                         Sites::ALL.without(Site::CallbackEvent)

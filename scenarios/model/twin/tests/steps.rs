@@ -114,6 +114,7 @@ fn setting(words: &str) -> Setting {
             "early" => set.merged = early,
             "inlined" => set.merged = set.merged.with(Site::RuleProduced),
             "split" => set.is_split = true,
+            "gcc12" => (set.pads_late, set.sizes_early) = (true, true),
             "global" => set.is_global = true,
             "unlisted" => set.is_listed = false,
             "k1" => set.defects = Defects::of(&[Defect::K1]),

@@ -10,7 +10,7 @@ use crate::run::shown::Shown;
 use crate::run::suite::millis;
 use relaybed_case::finding::{Code, Label};
 use relaybed_case::select::Loaded;
-use relaybed_case::verdict::{Property, Verdict};
+use relaybed_case::verdict::{Property, Searched, Verdict};
 use relaybed_report::exit::Exit;
 use relaybed_report::{Explored, Found};
 use relaybed_search::schedule::{Alike, Coverage, Strategy};
@@ -29,6 +29,8 @@ pub(super) struct Tour<'a> {
     pub(super) least_chance: Option<f64>,
     /// Where schedules are run in order: how many were left out since others do the same, and whether none is left.
     pub(super) tried: Option<(u64, bool)>,
+    /// Runs that were not led along their accesses, by why.
+    searched: BTreeMap<Searched, u64>,
 }
 
 /// When an exploration has found enough.
@@ -96,6 +98,7 @@ impl<'a> Tour<'a> {
             stopped: false,
             least_chance: None,
             tried: None,
+            searched: BTreeMap::new(),
         }
     }
 
@@ -106,7 +109,7 @@ impl<'a> Tour<'a> {
 
     /// Takes a run on a machine of its own.
     pub(super) fn note(&mut self, seed: Option<u64>, shown: Shown) {
-        self.coverage.add(&shown.trace);
+        self.ran(&shown);
         // What cannot be run once cannot be run again.
         self.stopped |= shown.exit == Exit::SetUp;
         if let Some(label) = Label::of(&shown.verdict) {
@@ -118,7 +121,7 @@ impl<'a> Tour<'a> {
     /// that is what its token will say: by what drew it, and as it went.
     pub(super) fn note_in_block(&mut self, ran: Ran) -> Result<(), SessionError> {
         let Ran { mut drawn, shown } = ran;
-        self.coverage.add(&shown.trace);
+        self.ran(&shown);
         self.stopped |= shown.exit == Exit::SetUp;
         let Some(wanted) = Label::of(&shown.verdict) else {
             return Ok(());
@@ -145,6 +148,14 @@ impl<'a> Tour<'a> {
         }
         *self.findings.fleeting.entry(wanted).or_default() += 1;
         Ok(())
+    }
+
+    /// Counts a run.
+    fn ran(&mut self, shown: &Shown) {
+        self.coverage.add(&shown.trace);
+        if let Some(why) = shown.amount.searched {
+            *self.searched.entry(why).or_default() += 1;
+        }
     }
 
     fn found(&mut self, label: Label, seed: Option<u64>, shown: Shown) {
@@ -229,6 +240,9 @@ impl<'a> Tour<'a> {
                 first: finding.number,
             });
             found.times += times;
+        }
+        for (why, times) in &self.searched {
+            *figures.searched.entry(why.to_string()).or_default() += times;
         }
         for (label, times) in &self.findings.fleeting {
             *figures.fleeting.entry(label.to_string()).or_default() += times;

@@ -46,6 +46,7 @@ pub(crate) enum Switch {
     OldSlot,
     Padding,
     Count,
+    SizeFirst,
     FillAgain,
     Size,
     Barrier,

@@ -41,7 +41,7 @@ impl Frame {
             Switch::Fill => {
                 let offset = io.load_again(Member::Offset, Site::SwitchPadding, regs.offset);
                 regs.padding = size.wrapping_sub(offset);
-                if io.set.prev_padding {
+                if io.set.prev_padding && !io.set.pads_late {
                     Switch::PrevPadding
                 } else {
                     Switch::OldSlot
@@ -49,18 +49,27 @@ impl Frame {
             }
             Switch::PrevPadding => {
                 io.store(Member::PrevPadding, regs.padding);
-                Switch::OldSlot
+                if io.set.pads_late {
+                    Switch::Padding
+                } else {
+                    Switch::OldSlot
+                }
             }
             Switch::OldSlot => {
                 regs.produced = io.load(Member::Produced);
                 regs.slot = regs.produced % io.set.n();
-                Switch::Padding
+                if io.set.prev_padding && io.set.pads_late {
+                    Switch::PrevPadding
+                } else {
+                    Switch::Padding
+                }
             }
             Switch::Padding => {
                 io.store_padding(regs.slot, regs.padding);
                 Switch::Count
             }
             Switch::Count
+            | Switch::SizeFirst
             | Switch::FillAgain
             | Switch::Size
             | Switch::Barrier
@@ -80,10 +89,18 @@ impl Frame {
                     Some(_) => {
                         regs.counted = true;
                         regs.fills = is_full(io);
-                        Switch::FillAgain
+                        if io.set.sizes_early {
+                            Switch::SizeFirst
+                        } else {
+                            Switch::FillAgain
+                        }
                     }
                     None => Switch::Count,
                 }
+            }
+            Switch::SizeFirst => {
+                regs.half = Some(io.load(Member::FileSize));
+                Switch::FillAgain
             }
             Switch::FillAgain => {
                 let known = regs.padding;
