@@ -209,7 +209,7 @@ fn members_that_no_trace_has_may_not_have_any_value() {
         for number in 4..events {
             let what = format!("the argument of event {number}");
             fails(name, &what, &|evidence| {
-                evidence.events[number].prev_padding ^= 8
+                evidence.events[number].prev_padding ^= 8;
             });
         }
         for cpu in 0..2 {
@@ -218,13 +218,13 @@ fn members_that_no_trace_has_may_not_have_any_value() {
             };
             fails(name, "prev_padding", &|evidence| {
                 buffer(evidence, &|seen| {
-                    seen.prev_padding = seen.prev_padding.map(|it| it ^ 8)
+                    seen.prev_padding = seen.prev_padding.map(|it| it ^ 8);
                 });
             });
             for by in [8, 64] {
                 fails(name, "the size", &|evidence| {
                     buffer(evidence, &|seen| {
-                        seen.file_size = seen.file_size.map(|it| it + by)
+                        seen.file_size = seen.file_size.map(|it| it + by);
                     });
                 });
             }
