@@ -233,8 +233,8 @@ pub(super) fn parse_streams(
                 .collect();
             let own = if is_order_open(&own, channel, cpu) {
                 match settle(case, writers, &own) {
-                    Settled::Right(order) => order,
-                    // No order is near to it: that of their ends shows it as well as any other.
+                    Settled::Right(order) | Settled::Nearly(order) => order,
+                    // No order is better: that of their ends shows it as well as any other.
                     Settled::Wrong => own,
                     Settled::Open => return None,
                 }
