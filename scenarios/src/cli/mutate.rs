@@ -16,7 +16,7 @@ use relaybed_report::mutation::{MutantOutcome, MutantRow, Mutation};
 
 use super::run::stop;
 use super::{MachineArgs, Stop, say, scenarios};
-use crate::run::mutate::{Campaign, History, Stock, Trials};
+use crate::run::mutate::{Campaign, History, Stock, Trials, row};
 use crate::run::{Plan, SessionError, Wish};
 use kept::Kept;
 
@@ -325,22 +325,12 @@ impl Work<'_> {
     }
 
     fn equivalent(&self, mutant: &Mutant, why: &str) -> MutantRow {
-        MutantRow {
-            id: mutant.id.clone(),
-            relay: String::new(),
-            function: mutant.function.clone(),
-            line: mutant.line,
-            column: mutant.column,
-            operator: mutant.operator.name().to_owned(),
-            before: mutant.before.clone(),
-            after: mutant.after.clone(),
-            diff: mutant.diff(self.source.text()),
-            module: None,
-            outcome: MutantOutcome::Equivalent {
-                why: why.to_owned(),
-            },
-            seconds: 0.0,
-        }
+        let why = why.to_owned();
+        row(
+            mutant,
+            self.source.text(),
+            MutantOutcome::Equivalent { why },
+        )
     }
 }
 

@@ -13,11 +13,30 @@ use std::time::Duration;
 use relaybed_case::select::Loaded;
 use relaybed_guest::{Aside, Progress, RelayRequest};
 use relaybed_mutants::Mutant;
-use relaybed_report::mutation::MutantRow;
+use relaybed_report::mutation::{MutantOutcome, MutantRow};
 
 use super::{Plan, SessionError, Wish};
 pub use history::History;
 pub use stock::{Broken, Stock};
+
+/// The row of a mutant that was not built: no module, no time.
+#[must_use]
+pub fn row(mutant: &Mutant, source: &str, outcome: MutantOutcome) -> MutantRow {
+    MutantRow {
+        id: mutant.id.clone(),
+        relay: String::new(),
+        function: mutant.function.clone(),
+        line: mutant.line,
+        column: mutant.column,
+        operator: mutant.operator.name().to_owned(),
+        before: mutant.before.clone(),
+        after: mutant.after.clone(),
+        diff: mutant.diff(source),
+        module: None,
+        outcome,
+        seconds: 0.0,
+    }
+}
 
 /// How mutants are tried.
 #[derive(Clone, Debug)]

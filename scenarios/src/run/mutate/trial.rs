@@ -68,18 +68,9 @@ pub(super) fn run(
         outcome = MutantOutcome::Killed { by, how, code };
     }
     Ok(MutantRow {
-        id: mutant.id.clone(),
-        relay: String::new(),
-        function: mutant.function.clone(),
-        line: mutant.line,
-        column: mutant.column,
-        operator: mutant.operator.name().to_owned(),
-        before: mutant.before.clone(),
-        after: mutant.after.clone(),
-        diff: mutant.diff(source),
         module: trial.module,
-        outcome,
         seconds: begun.elapsed().as_secs_f64(),
+        ..super::row(mutant, source, outcome)
     })
 }
 
