@@ -77,8 +77,8 @@ pub struct Case {
     /// What the author claims beyond the model; checked against the observation, and at check time
     /// against the model where that is exact.
     pub expect: Vec<Expect>,
-    /// Operations may fail, and channels be refused, without a claim of the author's: only the model judges
-    /// them. So it is in drawn cases, and in evidence that was saved before there was the choice.
+    /// Operations may fail and channels may be refused without a claim by the author: only the model judges
+    /// them. True of drawn cases, and of evidence saved before this member existed.
     #[serde(default = "yes")]
     pub may_fail: bool,
     /// Whose turn it is, and until where; empty: nobody says.

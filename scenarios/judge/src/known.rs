@@ -1,8 +1,8 @@
 //! From what failed to the verdict: passed, known, or failed.
 //!
 //! Known is an explanation: the twin with this kernel's defects must give the evidence, to the last
-//! answer, count and byte. A run under control must be led along its accesses, whatever it came to. What takes a defect that the kernel should not have is a failure, and so is
-//! everything that nothing explains.
+//! answer, count and byte. A run under control must be led along its accesses, whatever it came to. What
+//! takes a defect that the kernel should not have is a failure, and so is everything that nothing explains.
 
 use relaybed_case::finding::{Finding, Regression};
 use relaybed_case::verdict::Verdict;

@@ -1,9 +1,9 @@
-//! Looking for an order that gives the evidence, from mark to mark: where there are several ways, the one
-//! goes on that came furthest with the fewest switches.
+//! Looking for an order that gives the evidence, from mark to mark, best first: the state that has passed most
+//! marks with the fewest switches is continued.
 //!
-//! A run of many calls has a switch in the middle of an operation here and there, and each call's answer
-//! says at once whether the way to it was right. So a switch that is missing is looked for near the mark
-//! that was not reached, not from the beginning of the run.
+//! Why not depth first: in a run of many calls, a switch in the middle of an operation is rare, and each call's
+//! answer shows at once whether the order up to it was right. A missing switch is therefore near the mark that
+//! was not reached. Depth first looks for it from the beginning of the run.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
