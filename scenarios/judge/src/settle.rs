@@ -187,14 +187,14 @@ mod tests {
         let writers = Writers::of(&case);
         let junk: Vec<[u8; 40]> = (1..7).map(|byte| [byte; 40]).collect();
         let mut got = Vec::new();
-        for (actor, bytes) in junk.iter().enumerate() {
+        for ((actor, bytes), end) in junk.iter().enumerate().zip(100..) {
             got.push(Got {
                 channel: 0,
                 cpu: 0,
                 bytes,
                 actor,
                 op: 0,
-                span: (0, 100 + actor as u32),
+                span: (0, end),
             });
         }
         let is_open = |most| matches!(settle_within(&case, &writers, &got, most), Settled::Open);

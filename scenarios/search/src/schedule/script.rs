@@ -265,15 +265,11 @@ fn words(turn: &Turn) -> String {
     format!("{place}, hit {}", turn.hit)
 }
 
+/// Writer on CPU 0, reader on CPU 1.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use relaybed_lang as lang;
-
-    /// Reader on CPU 1, writer on CPU 0: the reader opens, the writer goes up to its second count, the
-    /// reader reads.
-    const TEXT: &str = r#"
+pub(super) const READER_AND_WRITER: &str = r#"
 summary = "Turns."
+vcpus = 2
 [channel.cpu]
 subbuf_size = 64
 n_subbufs = 4
@@ -286,6 +282,15 @@ name = "reader"
 cpu = 1
 context = "user"
 script = [{ open_file = "cpu", cpu = 0, as = "f" }, { read = "f", size = 64 }]
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use relaybed_lang as lang;
+
+    /// The reader opens, the writer goes up to its second count, the reader reads.
+    const TURNS: &str = r#"
 [[schedule]]
 run = "reader"
 until = { before = 1 }
@@ -313,7 +318,9 @@ until = "end"
 
     /// Who goes on after each stop, and what was not reached at the end.
     fn follow(stops: &[(u32, Place, &[u32])]) -> (Vec<u32>, Option<NotReached>) {
-        let case = lang::load("t", TEXT).unwrap().remove(0);
+        let case = lang::load("t", &format!("{READER_AND_WRITER}{TURNS}"))
+            .unwrap()
+            .remove(0);
         let mut script = Script::new(&case);
         let mut next = Vec::new();
         for (index, (vcpu, place, enabled)) in stops.iter().enumerate() {

@@ -81,22 +81,7 @@ mod tests {
     use relaybed_case::trace::Step;
     use relaybed_lang as lang;
 
-    const TEXT: &str = r#"
-summary = "Turns."
-vcpus = 2
-[channel.cpu]
-subbuf_size = 64
-n_subbufs = 4
-[[actor]]
-name = "writer"
-cpu = 0
-script = [{ write = "cpu", len = 64, count = 5 }]
-[[actor]]
-name = "reader"
-cpu = 1
-context = "user"
-script = [{ open_file = "cpu", cpu = 0, as = "f" }, { read = "f", size = 64 }]
-"#;
+    use super::super::script::READER_AND_WRITER as TEXT;
 
     fn steps(stops: &[(u32, Place, &[u32], u32)]) -> Trace {
         let step = |(vcpu, place, enabled, next): &(u32, Place, &[u32], u32)| Step {
