@@ -157,8 +157,8 @@ findings! {
             "access {number} of the trace is not relay's: {access}";
             expected "{due}";
             seen "{access}";
-            correct "Each access is a step of relay's functions, in the order of their source or in one that compilers are known to make of it.";
-            cause "This kernel's relay does something else than the known ones, a defect is new, or a compiler makes of it what none has so far.";
+            correct "Each access is a step of relay's functions, in source order or in an order that compilers are known to produce.";
+            cause "This kernel's relay differs from the known ones, the defect is new, or the compiler moved an access in a way not seen before.";
             source "relay_file_read, relay_switch_subbuf, relay_write";
         }
         /// Under control: relay makes the accesses of the trace, and they do not come to what was seen.
