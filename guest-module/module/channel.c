@@ -27,9 +27,11 @@ bool bed_channel_open(struct bed_channel *ch)
 	}
 	memset(ch->calls, 0, sizeof(ch->calls));
 	ch->creations = 0;
+	bed_ledger_enter(ch->index);
 	ch->chan = relay_open(base, base ? bed_parent(ch) : NULL,
 			      spec->subbuf_size, spec->n_subbufs,
 			      bed_client_callbacks(spec), ch);
+	bed_ledger_leave(ch->index);
 	if (ch->chan)
 		bed_directory_open(ch);
 	else
@@ -40,8 +42,13 @@ bool bed_channel_open(struct bed_channel *ch)
 /* With ch->life held for writing, the channel open. */
 int bed_channel_late_setup(struct bed_channel *ch)
 {
+	int err;
+
 	ch->creations = 0;
-	return bed_late_setup_files(ch->chan, ch->spec->base, bed_parent(ch));
+	bed_ledger_enter(ch->index);
+	err = bed_late_setup_files(ch->chan, ch->spec->base, bed_parent(ch));
+	bed_ledger_leave(ch->index);
+	return err;
 }
 
 /* With ch->life held for writing. */

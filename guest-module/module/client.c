@@ -194,9 +194,9 @@ static struct dentry *bed_create_answer(struct bed_channel *ch, u8 cpu, bool *ma
 	return spec->create_answer == RB_CREATE_NULL ? NULL : ERR_PTR(-ENOSPC);
 }
 
-static struct dentry *bed_create_buf_file(const char *filename,
-					  struct dentry *parent, umode_t mode,
-					  struct rchan_buf *buf, int *is_global)
+static struct dentry *bed_create_file(const char *filename,
+				      struct dentry *parent, umode_t mode,
+				      struct rchan_buf *buf, int *is_global)
 {
 	struct bed_channel *ch = buf->chan->private_data;
 	u8 cpu = bed_cpu_of_call(ch, filename);
@@ -223,6 +223,17 @@ static struct dentry *bed_create_buf_file(const char *filename,
 event:
 	bed_event_file(ch, cpu, RB_EVENT_CREATE_FILE, !IS_ERR_OR_NULL(file),
 		       strlen(filename));
+	return file;
+}
+
+static struct dentry *bed_create_buf_file(const char *filename,
+					  struct dentry *parent, umode_t mode,
+					  struct rchan_buf *buf, int *is_global)
+{
+	u32 channel = bed_ledger_pause();
+	struct dentry *file = bed_create_file(filename, parent, mode, buf, is_global);
+
+	bed_ledger_resume(channel);
 	return file;
 }
 

@@ -87,7 +87,7 @@ void bed_directory_gone(struct bed_channel *ch, u32 state)
 	mutex_unlock(&bed.directory_lock);
 }
 
-/* relay may have given a buffer its file, or a new CPU its buffer, since. */
+/* Relay may have given a buffer its file, a new CPU its buffer, or memory back, since. */
 void bed_directory_refresh(void)
 {
 	u32 i, cpu;
@@ -106,6 +106,7 @@ void bed_directory_refresh(void)
 			if (fresh)
 				bed_directory_pages(&dir->bufs[cpu], buf);
 		}
+		bed_ledger_report(i, dir);
 		mutex_unlock(&bed.directory_lock);
 		up_read(&ch->life);
 	}

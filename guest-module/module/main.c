@@ -219,9 +219,10 @@ static int __init bed_module_init(void)
 	err = bed_channel_init();
 	if (err)
 		goto free_mailbox;
+	bed_ledger_init();
 	err = bed_nmi_init();
 	if (err)
-		goto exit_channels;
+		goto exit_ledger;
 	err = bed_own_init();
 	if (err)
 		goto exit_nmi;
@@ -246,7 +247,8 @@ exit_own:
 	bed_own_exit();
 exit_nmi:
 	bed_nmi_exit();
-exit_channels:
+exit_ledger:
+	bed_ledger_exit();
 	bed_channel_exit();
 free_mailbox:
 	bed_mailbox_exit();
@@ -265,6 +267,7 @@ static void __exit bed_module_exit(void)
 	bed_hotplug_exit();
 	bed_own_exit();
 	bed_nmi_exit();
+	bed_ledger_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();
 	bed_free_request();

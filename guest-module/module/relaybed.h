@@ -176,6 +176,16 @@ u64 bed_channel_pages(const struct rb_channel_spec *spec);
 struct rchan_callbacks *bed_client_callbacks(const struct rb_channel_spec *spec);
 void bed_client_release(struct bed_channel *ch);
 
+/* ledger.c */
+void bed_ledger_init(void);
+void bed_ledger_exit(void);
+void bed_ledger_clear(void);
+void bed_ledger_enter(u32 channel);
+void bed_ledger_leave(u32 channel);
+u32 bed_ledger_pause(void);
+void bed_ledger_resume(u32 channel);
+void bed_ledger_report(u32 channel, struct rb_dir_channel *dir);
+
 /* directory.c */
 void bed_directory_open(struct bed_channel *ch);
 void bed_directory_gone(struct bed_channel *ch, u32 state);

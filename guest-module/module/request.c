@@ -73,6 +73,7 @@ int bed_request_begin(void)
 	u32 i;
 
 	bed_request_release();
+	bed_ledger_clear();
 	bed_mailbox_clear();
 	bed_gate_reset();
 	bed.seq = READ_ONCE(bed.header->request_seq);

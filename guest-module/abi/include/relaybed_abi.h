@@ -22,7 +22,7 @@
 #include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		4
+#define RB_ABI_VERSION		5
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -443,12 +443,21 @@ struct rb_dir_buf {
 	__u32 page_count;
 };
 
+/*
+ * held is what relay has allocated for the channel since the request began and
+ * not freed: pieces of the slab and of per-CPU memory, without pages, and without
+ * what it allocates for a CPU that comes online.
+ */
 struct rb_dir_channel {
 	__u32 state;		/* enum rb_chan_state */
 	__u32 is_global;
 	__u64 chan_pa;		/* struct rchan */
 	__u64 subbuf_size;	/* as asked for */
 	__u64 n_subbufs;
+	__u32 held_known;	/* 0: not counted */
+	__u32 held;		/* pieces */
+	__u64 held_bytes;
+	char held_at[RB_NAME_SIZE];	/* function that asked for the oldest, NUL terminated */
 	struct rb_dir_buf bufs[RB_MAX_CPUS];
 };
 
@@ -477,7 +486,7 @@ _Static_assert(sizeof(struct rb_result) == 64, "rb_result");
 _Static_assert(sizeof(struct rb_stat) == 24, "rb_stat");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");
 _Static_assert(sizeof(struct rb_dir_buf) == 32, "rb_dir_buf");
-_Static_assert(sizeof(struct rb_dir_channel) == 2080, "rb_dir_channel");
+_Static_assert(sizeof(struct rb_dir_channel) == 2160, "rb_dir_channel");
 _Static_assert(RB_OFF_REQUEST + sizeof(struct rb_request) <= RB_OFF_OPS, "request");
 _Static_assert(RB_OFF_OPS + RB_MAX_OPS * sizeof(struct rb_op) <= RB_OFF_BLOB, "ops");
 _Static_assert(RB_OFF_BLOB + RB_MAX_BLOB <= RB_OFF_RESULTS, "blob");

@@ -48,6 +48,6 @@ const _: () = {
     assert!(size_of::<Stat>() == 24);
     assert!(size_of::<Event>() == 64);
     assert!(size_of::<DirBuf>() == 32);
-    assert!(size_of::<DirChannel>() == 2080);
+    assert!(size_of::<DirChannel>() == 2160);
     assert!(size_of::<RecordHeader>() == RB_RECORD_HEADER);
 };

@@ -4,7 +4,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::consts::RB_MAX_CPUS;
+use crate::consts::{RB_MAX_CPUS, RB_NAME_SIZE};
 
 /// What one operation came to, at the operation's index: `struct rb_result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -118,6 +118,14 @@ pub struct DirChannel {
     pub subbuf_size: u64,
     /// Sub-buffers of a buffer, as asked for.
     pub n_subbufs: u64,
+    /// Non-zero: the four members below say something.
+    pub held_known: u32,
+    /// Pieces of slab and per-CPU memory that relay has allocated for it and not freed.
+    pub held: u32,
+    /// Their bytes.
+    pub held_bytes: u64,
+    /// The function that asked for the oldest of them, NUL terminated.
+    pub held_at: [u8; RB_NAME_SIZE],
     /// The buffers, by CPU.
     pub bufs: [DirBuf; RB_MAX_CPUS],
 }

@@ -117,8 +117,22 @@ pub struct ChannelSeen {
     pub last_toobig: Option<u64>,
     /// `is_global`.
     pub is_global: bool,
+    /// Memory that relay has allocated for it and not freed; `None`: not counted.
+    pub held: Option<Held>,
     /// Its buffers, by rising CPU number.
     pub buffers: Vec<BufferSeen>,
+}
+
+/// What relay holds of the kernel's memory for a channel: pieces of the slab and of per-CPU memory, without
+/// pages and without what is allocated for a CPU that comes online.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// How many pieces.
+    pub pieces: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The function that asked for the oldest of them.
+    pub at: String,
 }
 
 /// One channel buffer, read from `struct rchan_buf` and its pages.

@@ -9,7 +9,9 @@ mod spoiler;
 use relaybed_abi::{ChanState, Event, EventKind, Plant, RB_NONE16, RB_NONE32, RB_NONE64};
 
 use relaybed_case::errno::ENODEV;
-use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, Planted, Setting};
+use relaybed_case::evidence::{
+    BufferSeen, ChannelSeen, Evidence, Held, Observation, Planted, Setting,
+};
 use relaybed_case::{Case, FileCall, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
 use relaybed_contract::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
@@ -297,6 +299,10 @@ impl Forger<'_> {
                     alloc_size: or_0(if open { geometry.alloc_size() } else { 0 }),
                     last_toobig: seen.last_toobig,
                     is_global: open && spec.client.global,
+                    held: seen.held.map(|pieces| Held {
+                        pieces,
+                        ..Held::default()
+                    }),
                     buffers: seen
                         .buffers
                         .iter()

@@ -49,13 +49,16 @@ fn run() -> io::Result<()> {
     Ok(())
 }
 
-/// Runs the command, passes on what it says, and gives its exit code.
+/// Runs the command, passes on what it says, errors and panics in their places, and gives its exit code.
 fn converse(bell: &mut File) -> io::Result<i32> {
-    let mut child = command()?.spawn()?;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            writeln!(bell, "{}", line?)?;
-        }
+    let (said, end) = io::pipe()?;
+    let mut command = command()?;
+    command.stdout(end.try_clone()?).stderr(end);
+    let mut child = command.spawn()?;
+    // It holds the pipe's other end, which nobody but the child may have.
+    drop(command);
+    for line in BufReader::new(said).lines() {
+        writeln!(bell, "{}", line?)?;
     }
     Ok(child.wait()?.code().unwrap_or(-1))
 }
@@ -70,7 +73,7 @@ fn command() -> io::Result<Command> {
         .env_clear()
         .env("RELAYBED_CACHE", CACHE)
         .env("TMPDIR", "/tmp");
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stdin(Stdio::null());
     Ok(command)
 }
 

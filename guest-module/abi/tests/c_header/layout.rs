@@ -74,7 +74,8 @@ fn layouts() -> Vec<Layout> {
         }),
         layout!(DirBuf = "rb_dir_buf" { buf_pa, padding_pa, file_size_pa, first_pfn, page_count }),
         layout!(DirChannel = "rb_dir_channel" {
-            state, is_global, chan_pa, subbuf_size, n_subbufs, bufs,
+            state, is_global, chan_pa, subbuf_size, n_subbufs, held_known, held, held_bytes,
+            held_at, bufs,
         }),
         layout!(RecordHeader = "rb_record" {
             magic, actor, cpu, seq, len, time_ns, context, channel, reserved, crc,

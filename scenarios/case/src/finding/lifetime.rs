@@ -3,7 +3,22 @@
 use super::call::Call;
 use super::state::ChannelState;
 use super::table::findings;
+use crate::evidence::Held;
+
 use super::value::{Bytes, List, Outcome, Plain};
+
+impl Lifetime {
+    /// Memory that a closed channel still holds.
+    #[must_use]
+    pub fn held(expected: u32, held: &Held) -> Self {
+        Self::Memory {
+            expected: expected.into(),
+            seen: held.pieces.into(),
+            bytes: Bytes(held.bytes),
+            at: Plain::from(held.at.as_str()),
+        }
+    }
+}
 
 findings! {
     /// Channels and files come and go as documented.
@@ -133,6 +148,15 @@ findings! {
             correct "There is one file for each buffer from its making to the channel's closing.";
             cause "A file was not made, not removed, or has a wrong name.";
             source "relay_create_buf_file, relay_close_buf";
+        }
+        /// Memory of the channel is still there, or more of it than the model predicts.
+        Memory { expected: u64, seen: u64, bytes: Bytes, at: Plain } = 1215 {
+            "memory of the channel was not freed";
+            expected "{expected} allocations left, with the channel closed and no descriptor or mapping of it";
+            seen "{seen}, together {bytes}, the oldest of them asked for by {at}";
+            correct "When a channel is closed and nobody has a file of it, all of its memory is freed, whether its opening came to its end or not.";
+            cause "A failure half way freed too little, or a reference was taken and not dropped.";
+            source "relay_open, relay_destroy_channel, relay_destroy_buf, relay_create_buf_file";
         }
     }
 }

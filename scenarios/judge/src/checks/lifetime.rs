@@ -50,6 +50,12 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 Some(_) => {}
                 None => report.amount.unspecified += 1,
             }
+            let held = moment.and_then(|moment| moment.channels.get(channel)?.held);
+            if let (Some(expected), Some(held)) = (held, &seen.held)
+                && held.pieces != expected
+            {
+                report.fail(at.clone(), Lifetime::held(expected, held));
+            }
             if seen.state == ChanState::Open {
                 let model = moment.and_then(|moment| moment.channels.get(channel));
                 if channel < matter.case.channels.len() {

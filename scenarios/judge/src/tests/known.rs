@@ -175,6 +175,15 @@ const DEVIATIONS: &[Deviation] = &[
         let open = channels.find(|channel| !channel.buffers.is_empty());
         open.is_some_and(|channel| channel.buffers.pop().is_some())
     }),
+    ("a piece of memory more", |evidence| {
+        let end = evidence.observations.last_mut();
+        let mut channels = end.into_iter().flat_map(|end| &mut end.channels);
+        let held = channels.find_map(|channel| channel.held.as_mut());
+        held.is_some_and(|held| {
+            held.pieces += 1;
+            true
+        })
+    }),
     ("an oops", |evidence| {
         evidence
             .console

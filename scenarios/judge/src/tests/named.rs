@@ -2,10 +2,12 @@
 
 use relaybed_abi::{ChanState, State};
 
-use super::cases::{OLD, first, laps, race, read_after};
+use super::cases::{
+    OLD, case, channel, first, laps, producer, race, read_after, reader_behind_the_gate, records,
+};
 use crate::forge::synthesize;
 use crate::{claims, judge};
-use relaybed_case::evidence::Evidence;
+use relaybed_case::evidence::{Evidence, Held};
 use relaybed_case::verdict::{Property, Verdict};
 use relaybed_case::{Expect, Mode, Op};
 use relaybed_contract::Behaviour;
@@ -202,4 +204,37 @@ fn the_order_of_overlapping_reads_is_open() {
     evidence.events[before].actor = 3;
     evidence.results[3][1].order_start = 0;
     assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
+}
+
+/// A closed channel holds no memory, unless a descriptor keeps a buffer of it.
+#[test]
+fn memory_of_a_closed_channel_is_named_where_nobody_keeps_it() {
+    let left = |keeps: bool| {
+        let mut reader = reader_behind_the_gate(64, 1);
+        if !keeps {
+            reader.ops.push(Op::FileClose { file: 0 });
+        }
+        reader.ops.push(Op::Signal { gate: 1 });
+        let ops = vec![
+            records(20, 20, 2),
+            Op::Signal { gate: 0 },
+            Op::Wait { gate: 1, count: 1 },
+            Op::Close { channel: 0 },
+        ];
+        let writer = producer("writer", 0, ops);
+        let case = case(channel(64, 4, Mode::NoOverwrite), vec![writer, reader], 2);
+        let mut evidence = synthesize(&case, OLD, 2);
+        let end = evidence.observations.last_mut().unwrap();
+        end.channels[0].held = Some(Held {
+            pieces: 1,
+            bytes: 8,
+            at: "relay_open".to_owned(),
+        });
+        judge(&case, &evidence).0
+    };
+    let Verdict::Failed { findings } = left(false) else {
+        panic!("a leak passed");
+    };
+    assert_eq!(findings[0].code().to_string(), "R1215");
+    assert_eq!(left(true), Verdict::Passed);
 }

@@ -3,7 +3,7 @@
 use relaybed_abi::ChanState;
 
 use relaybed_case::errno::{EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOSYS};
-use relaybed_case::{Access, Callbacks, Channel, Files, Op};
+use relaybed_case::{Access, Callbacks, Channel, FileCall, Files, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
@@ -305,6 +305,8 @@ impl Simulation<'_> {
                 ChannelMoment {
                     state: (steady && steady_end).then_some(live.state),
                     last_toobig: toobig.then_some(last),
+                    held: (steady && steady_end && at.is_none() && !self.is_in_use(channel))
+                        .then_some(live.lost_pieces),
                     buffers,
                     still,
                     there,
@@ -312,6 +314,29 @@ impl Simulation<'_> {
             })
             .collect();
         self.done.moments.push(Moment { at, channels });
+    }
+
+    /// Whether it is open, or a descriptor or mapping may keep a buffer of it.
+    fn is_in_use(&self, channel: usize) -> bool {
+        let has_descriptor = self.slots.values().any(|slot| match slot {
+            Slot::Open(descriptor) => descriptor.key.0 == channel,
+            Slot::Failed => false,
+            Slot::Unknown => true,
+        });
+        let maps = |at: &At| {
+            matches!(
+                self.case.actors[at.actor].ops[at.op],
+                Op::File {
+                    call: FileCall::Map(_),
+                    ..
+                }
+            )
+        };
+        let is_unknown = |at: At| self.done.ops[at.actor][at.op] == OpPrediction::default();
+        self.live[channel].state == ChanState::Open
+            || has_descriptor
+            || self.mappings.values().any(|map| map.of.key.0 == channel)
+            || operations(self.case).filter(maps).any(is_unknown)
     }
 
     /// Whether the channel's last opening or closing is known.

@@ -61,6 +61,9 @@ pub struct ChannelMoment {
     pub state: Option<ChanState>,
     /// `last_toobig`, where the kernel has it and it is determined.
     pub last_toobig: Option<u64>,
+    /// Pieces of memory that relay still holds for it, where determined: once it is closed and no
+    /// descriptor or mapping is left.
+    pub held: Option<u32>,
     /// By CPU; empty unless the channel is open for sure.
     pub buffers: Vec<BufferMoment>,
     /// By CPU: no operation on the buffer is under way at this moment.

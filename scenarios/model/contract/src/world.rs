@@ -33,6 +33,8 @@ pub struct Live {
     /// Operations that met a record too big and are before no other such, with its length: each may have
     /// been the last.
     pub toobig: Vec<(At, u64)>,
+    /// Pieces of memory that nobody can give back any more.
+    pub lost_pieces: u32,
 }
 
 /// Which buffer a file is of.
@@ -58,6 +60,7 @@ impl Live {
             closed: Vec::new(),
             names: BTreeMap::new(),
             toobig: Vec::new(),
+            lost_pieces: 0,
         }
     }
 

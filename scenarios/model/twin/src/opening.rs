@@ -34,10 +34,19 @@ pub(crate) fn open(defects: Defects, run: &mut Simulation<'_>, channel: usize) -
     false
 }
 
-/// `relay_destroy_buf()` of a buffer that has no CPU yet.
+/// What relay allocates for a channel: the structure and its per-CPU pointers.
+const CHANNEL_PIECES: u32 = 2;
+/// And for each buffer: structure, padding, page list, and what `vmap()` keeps of the mapping.
+const BUFFER_PIECES: u32 = 4;
+
+/// `relay_destroy_buf()` of a buffer that has no CPU yet. The first buffer loses its place in the channel,
+/// and is never freed; nor is the channel, to which it refers.
 fn clear_first(run: &mut Simulation<'_>, channel: usize) {
-    if let Some(first) = run.live[channel].there.first_mut() {
-        *first = false;
+    let live = &mut run.live[channel];
+    if let Some(first) = live.there.first_mut()
+        && std::mem::take(first)
+    {
+        live.lost_pieces += CHANNEL_PIECES + BUFFER_PIECES;
     }
 }
 

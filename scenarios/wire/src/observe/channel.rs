@@ -7,7 +7,7 @@ use super::layout::Structure;
 use super::ram::get;
 use super::{Mailbox, ObserveError, Ram, Where};
 use crate::program::alloc_size;
-use relaybed_case::evidence::{BufferSeen, ChannelSeen, Observation};
+use relaybed_case::evidence::{BufferSeen, ChannelSeen, Held, Observation};
 use relaybed_case::{Case, Channel};
 
 /// Reads every channel of the case from the memory of a stopped machine.
@@ -72,6 +72,7 @@ fn channel(
     let state =
         ChanState::try_from(entry.state).map_err(|source| ObserveError::Code { at, source })?;
     let mut seen = closed(state);
+    seen.held = held(&entry);
     if state != ChanState::Open {
         return Ok(seen);
     }
@@ -167,6 +168,16 @@ fn buffers(
     Ok(seen)
 }
 
+/// The name is the guest's word, and only shown.
+fn held(entry: &DirChannel) -> Option<Held> {
+    let name = entry.held_at.split(|byte| *byte == 0).next();
+    (entry.held_known != 0).then(|| Held {
+        pieces: entry.held,
+        bytes: entry.held_bytes,
+        at: String::from_utf8_lossy(name.unwrap_or_default()).into_owned(),
+    })
+}
+
 fn closed(state: ChanState) -> ChannelSeen {
     ChannelSeen {
         state,
@@ -176,6 +187,7 @@ fn closed(state: ChanState) -> ChannelSeen {
         alloc_size: 0,
         last_toobig: None,
         is_global: false,
+        held: None,
         buffers: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relaybed_abi::{ChanState, Event, OpResult};
 use serde::{Deserialize, Serialize};
 
-use relaybed_case::evidence::{BufferSeen, ChannelSeen, Observation, Setting};
+use relaybed_case::evidence::{BufferSeen, ChannelSeen, Held, Observation, Setting};
 
 /// Version of everything in an evidence folder; grows with any change of meaning.
 pub(super) const FORMAT: u32 = 1;
@@ -88,6 +88,8 @@ struct ChannelRow {
     alloc_size: u64,
     last_toobig: Option<u64>,
     is_global: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
     buffers: Vec<BufferRow>,
 }
 
@@ -164,6 +166,7 @@ impl ChannelRow {
             alloc_size: seen.alloc_size,
             last_toobig: seen.last_toobig,
             is_global: seen.is_global,
+            held: seen.held.clone(),
             buffers: seen.buffers.iter().map(row).collect(),
         }
     }
@@ -177,6 +180,7 @@ impl ChannelRow {
             alloc_size: self.alloc_size,
             last_toobig: self.last_toobig,
             is_global: self.is_global,
+            held: self.held,
             buffers: self.buffers.into_iter().map(|row| row.0).collect(),
         }
     }

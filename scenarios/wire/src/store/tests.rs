@@ -13,7 +13,9 @@ use zerocopy::FromZeros;
 use super::files::{CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE};
 use super::{Extra, StoreError, load, save};
 use relaybed_case::access::{Access, AccessKind, Code};
-use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence, Observation, OwnRelay, Setting};
+use relaybed_case::evidence::{
+    BufferSeen, ChannelSeen, Evidence, Held, Observation, OwnRelay, Setting,
+};
 use relaybed_case::field::Field;
 use relaybed_case::place::{Place as At, Stop};
 use relaybed_case::trace::{Accessed, Step, Trace};
@@ -90,6 +92,11 @@ fn observation(label: Option<&str>, at: Option<(usize, usize)>) -> Observation {
         n_subbufs: 3,
         alloc_size: 8192,
         last_toobig: Some(9),
+        held: Some(Held {
+            pieces: 6,
+            bytes: 900,
+            at: "relay_open".to_owned(),
+        }),
         is_global: false,
         buffers: vec![buffer(0, None), buffer(1, Some((1, 2)))],
     };

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What relay holds of the kernel's memory: each piece that is allocated while a
+ * thread is inside relay, by channel, until it is freed, wherever that is.
+ *
+ * The kernel's own tracepoints tell. Pages are not in it: they do not say for
+ * whom they are, and a slab or a page table that grows takes some as well.
+ * relay_prepare_cpu() of a kernel is called by the kernel and not by us, so what
+ * it allocates is not in it either.
+ */
+#include <linux/hashtable.h>
+#include <linux/kallsyms.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+#include <linux/version.h>
+
+#include <trace/events/kmem.h>
+#include <trace/events/percpu.h>
+
+#include "relaybed.h"
+
+/* Twice what eight channels of 64 buffers are. */
+#define BED_LEDGER_PIECES	4096
+
+struct bed_piece {
+	struct hlist_node node;
+	const void *at;
+	size_t bytes;
+	unsigned long site;		/* who asked for it */
+	u32 channel;
+	u32 number;			/* in the order of their coming */
+};
+
+static struct bed_piece bed_pieces[BED_LEDGER_PIECES];
+static HLIST_HEAD(bed_unused);
+static DEFINE_HASHTABLE(bed_held, 9);
+static DEFINE_RAW_SPINLOCK(bed_ledger_lock);
+static atomic_t bed_n_held;
+static u32 bed_numbers;
+static bool bed_overrun;		/* a piece found no place: nothing is known */
+
+/* The thread that is inside relay for a channel: one, as ch->life sees to. */
+static struct task_struct *bed_inside[RB_MAX_CHANNELS];
+
+void bed_ledger_enter(u32 channel)
+{
+	WRITE_ONCE(bed_inside[channel], current);
+}
+
+void bed_ledger_leave(u32 channel)
+{
+	WRITE_ONCE(bed_inside[channel], NULL);
+}
+
+static u32 bed_ledger_channel(void)
+{
+	u32 i;
+
+	/* An interrupt on top of the thread allocates for itself. */
+	if (!in_task())
+		return RB_NONE32;
+	for (i = 0; i < RB_MAX_CHANNELS; i++)
+		if (READ_ONCE(bed_inside[i]) == current)
+			return i;
+	return RB_NONE32;
+}
+
+/* The client's callback begins: what it allocates is not relay's. */
+u32 bed_ledger_pause(void)
+{
+	u32 channel = bed_ledger_channel();
+
+	if (channel != RB_NONE32)
+		bed_ledger_leave(channel);
+	return channel;
+}
+
+void bed_ledger_resume(u32 channel)
+{
+	if (channel != RB_NONE32)
+		bed_ledger_enter(channel);
+}
+
+static void bed_ledger_add(unsigned long site, const void *at, size_t bytes)
+{
+	u32 channel = bed_ledger_channel();
+	struct bed_piece *piece;
+	unsigned long flags;
+
+	if (channel == RB_NONE32 || ZERO_OR_NULL_PTR(at))
+		return;
+	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
+	if (hlist_empty(&bed_unused)) {
+		bed_overrun = true;
+		goto unlock;
+	}
+	piece = hlist_entry(bed_unused.first, struct bed_piece, node);
+	hlist_del(&piece->node);
+	piece->at = at;
+	piece->bytes = bytes;
+	piece->site = site;
+	piece->channel = channel;
+	piece->number = bed_numbers++;
+	hash_add(bed_held, &piece->node, (unsigned long)at);
+	atomic_inc(&bed_n_held);
+unlock:
+	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
+}
+
+static void bed_ledger_drop(struct bed_piece *piece)
+{
+	hash_del(&piece->node);
+	hlist_add_head(&piece->node, &bed_unused);
+	atomic_dec(&bed_n_held);
+}
+
+static void bed_ledger_remove(const void *at)
+{
+	struct bed_piece *piece;
+	unsigned long flags;
+
+	if (!atomic_read(&bed_n_held))
+		return;
+	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
+	hash_for_each_possible(bed_held, piece, node, (unsigned long)at) {
+		if (piece->at == at) {
+			bed_ledger_drop(piece);
+			break;
+		}
+	}
+	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
+}
+
+/* A new request: what the one before has leaked is not this one's. */
+void bed_ledger_clear(void)
+{
+	struct hlist_node *next;
+	struct bed_piece *piece;
+	unsigned long flags;
+	int bucket;
+
+	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
+	hash_for_each_safe(bed_held, bucket, next, piece, node)
+		bed_ledger_drop(piece);
+	bed_overrun = false;
+	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
+}
+
+/*
+ * The allocator of per-CPU memory takes some for its own lists now and then, in
+ * the middle of an allocation, and keeps it.
+ */
+static bool bed_is_allocators(const struct bed_piece *piece)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	sprint_symbol_no_offset(name, piece->site);
+	return strstarts(name, "pcpu_");
+}
+
+#ifdef CONFIG_TRACEPOINTS
+
+static void bed_on_kmalloc(void *data, unsigned long call_site, const void *ptr,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+			   size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags, int node)
+#else
+			   size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags)
+#endif
+{
+	bed_ledger_add(call_site, ptr, bytes_req);
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+static void bed_on_kmalloc_node(void *data, unsigned long call_site, const void *ptr,
+				size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags,
+				int node)
+{
+	bed_ledger_add(call_site, ptr, bytes_req);
+}
+#endif
+
+static void bed_on_kfree(void *data, unsigned long call_site, const void *ptr)
+{
+	bed_ledger_remove(ptr);
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+static void bed_on_percpu(void *data, unsigned long call_site, bool reserved,
+			  bool is_atomic, size_t size, size_t align, void *base_addr,
+			  int off, void __percpu *ptr, size_t bytes_alloc, gfp_t gfp_flags)
+{
+	bed_ledger_add(call_site, (__force void *)ptr, size);
+}
+#else
+static void bed_on_percpu(void *data, bool reserved, bool is_atomic, size_t size,
+			  size_t align, void *base_addr, int off, void __percpu *ptr)
+{
+	bed_ledger_add(_RET_IP_, (__force void *)ptr, size);
+}
+#endif
+
+static void bed_on_percpu_free(void *data, void *base_addr, int off, void __percpu *ptr)
+{
+	bed_ledger_remove((__force void *)ptr);
+}
+
+struct bed_probe {
+	const char *name;
+	void *call;
+	struct tracepoint *tracepoint;
+};
+
+static struct bed_probe bed_probes[] = {
+	{ "kmalloc", bed_on_kmalloc },
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+	{ "kmalloc_node", bed_on_kmalloc_node },
+#endif
+	{ "kfree", bed_on_kfree },
+	{ "percpu_alloc_percpu", bed_on_percpu },
+	{ "percpu_free_percpu", bed_on_percpu_free },
+};
+
+static void bed_find_probe(struct tracepoint *tracepoint, void *data)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(bed_probes); i++)
+		if (!strcmp(tracepoint->name, bed_probes[i].name))
+			bed_probes[i].tracepoint = tracepoint;
+}
+
+/* That the kernel at hand calls them as they are written here. */
+static void __maybe_unused bed_check_probes(void)
+{
+	check_trace_callback_type_kmalloc(bed_on_kmalloc);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+	check_trace_callback_type_kmalloc_node(bed_on_kmalloc_node);
+#endif
+	check_trace_callback_type_kfree(bed_on_kfree);
+	check_trace_callback_type_percpu_alloc_percpu(bed_on_percpu);
+	check_trace_callback_type_percpu_free_percpu(bed_on_percpu_free);
+}
+
+static void bed_ledger_stop(u32 n)
+{
+	while (n-- > 0)
+		tracepoint_probe_unregister(bed_probes[n].tracepoint,
+					    bed_probes[n].call, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* Whether all of them tell: some alone would be a wrong account. */
+static bool bed_ledger_start(void)
+{
+	u32 i;
+
+	for_each_kernel_tracepoint(bed_find_probe, NULL);
+	for (i = 0; i < ARRAY_SIZE(bed_probes); i++) {
+		if (!bed_probes[i].tracepoint ||
+		    tracepoint_probe_register(bed_probes[i].tracepoint,
+					      bed_probes[i].call, NULL)) {
+			bed_ledger_stop(i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void bed_ledger_end(void)
+{
+	bed_ledger_stop(ARRAY_SIZE(bed_probes));
+}
+
+#else
+
+static bool bed_ledger_start(void)
+{
+	return false;
+}
+
+static void bed_ledger_end(void)
+{
+}
+
+#endif
+
+static bool bed_ledger_on;
+
+/* What a channel holds now, and where the oldest piece of it was asked for. */
+void bed_ledger_report(u32 channel, struct rb_dir_channel *dir)
+{
+	const struct bed_piece *oldest = NULL;
+	const struct bed_piece *piece;
+	unsigned long flags;
+	int bucket;
+
+	dir->held_known = bed_ledger_on && !bed_overrun;
+	dir->held = 0;
+	dir->held_bytes = 0;
+	memset(dir->held_at, 0, sizeof(dir->held_at));
+	if (!atomic_read(&bed_n_held))
+		return;
+	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
+	hash_for_each(bed_held, bucket, piece, node) {
+		if (piece->channel != channel || bed_is_allocators(piece))
+			continue;
+		dir->held++;
+		dir->held_bytes += piece->bytes;
+		if (!oldest || piece->number < oldest->number)
+			oldest = piece;
+	}
+	if (oldest)
+		snprintf(dir->held_at, sizeof(dir->held_at), "%ps",
+			 (void *)oldest->site);
+	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
+}
+
+/* A kernel without these tracepoints is tested all the same. */
+void bed_ledger_init(void)
+{
+	u32 i;
+
+	hash_init(bed_held);
+	for (i = 0; i < BED_LEDGER_PIECES; i++)
+		hlist_add_head(&bed_pieces[i].node, &bed_unused);
+	bed_ledger_on = bed_ledger_start();
+}
+
+void bed_ledger_exit(void)
+{
+	if (bed_ledger_on)
+		bed_ledger_end();
+}
