@@ -20,6 +20,7 @@ bool bed_channel_open(struct bed_channel *ch)
 	const struct rb_channel_spec *spec = ch->spec;
 	const char *base = spec->flags & RB_CHAN_BUFFER_ONLY ? NULL : spec->base;
 	char name[8];
+	bool faulty;
 
 	if (!ch->dir) {
 		snprintf(name, sizeof(name), "ch%u", ch->index);
@@ -27,11 +28,14 @@ bool bed_channel_open(struct bed_channel *ch)
 	}
 	memset(ch->calls, 0, sizeof(ch->calls));
 	ch->creations = 0;
+	faulty = bed_fault_arm(ch);
 	bed_ledger_enter(ch->index);
 	ch->chan = relay_open(base, base ? bed_parent(ch) : NULL,
 			      spec->subbuf_size, spec->n_subbufs,
 			      bed_client_callbacks(spec), ch);
 	bed_ledger_leave(ch->index);
+	if (faulty)
+		bed_fault_disarm();
 	if (ch->chan)
 		bed_directory_open(ch);
 	else

@@ -23,7 +23,8 @@
 static int bed_check_client(const struct rb_request *request,
 			    const struct rb_channel_spec *spec)
 {
-	if (spec->create_answer > RB_CREATE_ERROR)
+	if (spec->create_answer > RB_CREATE_ERROR ||
+	    spec->no_memory > RB_NO_MEMORY_NAME || spec->reserved)
 		return -EINVAL;
 	/* No callback, nothing that it could do. */
 	if (spec->mode == RB_MODE_DEFAULT && (spec->refuse_from || spec->stall_at))
@@ -237,6 +238,8 @@ static int bed_check_kernel_op(const struct rb_request *request,
 {
 	if (op->code == RB_OP_KLOG || op->code == RB_OP_KLOG_RAW)
 		return bed_check_klog(request, actor, op);
+	if (op->code == RB_OP_NULL)
+		return op->arg0 <= RB_NULL_LATE_NAME ? 0 : -EINVAL;
 	if (op->channel >= request->n_channels)
 		return -ECHRNG;
 	switch (op->code) {

@@ -311,4 +311,5 @@ void bed_client_release(struct bed_channel *ch)
 		ch->files[i] = NULL;
 	}
 	ch->asked = 0;
+	ch->openings = 0;
 }

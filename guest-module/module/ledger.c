@@ -52,6 +52,12 @@ void bed_ledger_leave(u32 channel)
 	WRITE_ONCE(bed_inside[channel], NULL);
 }
 
+/* Whether the thread at hand is. */
+bool bed_ledger_inside(u32 channel)
+{
+	return READ_ONCE(bed_inside[channel]) == current;
+}
+
 static u32 bed_ledger_channel(void)
 {
 	u32 i;
@@ -60,7 +66,7 @@ static u32 bed_ledger_channel(void)
 	if (!in_task())
 		return RB_NONE32;
 	for (i = 0; i < RB_MAX_CHANNELS; i++)
-		if (READ_ONCE(bed_inside[i]) == current)
+		if (bed_ledger_inside(i))
 			return i;
 	return RB_NONE32;
 }

@@ -6,6 +6,7 @@
 #include <linux/delay.h>
 #include <linux/errno.h>
 
+#include "compat.h"
 #include "relaybed.h"
 
 #define BED_NAP_US	10000	/* between looks at whether to stop */
@@ -66,6 +67,34 @@ static void bed_op_switch(struct bed_actor *a, struct bed_channel *ch,
 	result->refused = a->frame.refused;
 unlock:
 	cpus_read_unlock();
+}
+
+/*
+ * relay's functions take NULL for a channel, and do nothing. They must not look
+ * at a channel either where the name is missing: this one has nothing in it.
+ */
+static int bed_op_null(u32 call)
+{
+	static struct rchan nothing;
+
+	switch (call) {
+	case RB_NULL_CLOSE:
+		relay_close(NULL);
+		return 0;
+	case RB_NULL_FLUSH:
+		relay_flush(NULL);
+		return 0;
+	case RB_NULL_RESET:
+		relay_reset(NULL);
+		return 0;
+	case RB_NULL_CONSUMED:
+		relay_subbufs_consumed(NULL, 0, 1);
+		return 0;
+	case RB_NULL_LATE_SETUP:
+		return bed_late_setup_files(NULL, "nothing", bed.root);
+	default:
+		return bed_late_setup_files(&nothing, NULL, bed.root);
+	}
 }
 
 /* One buffer for all CPUs: flushing it is the same as writing to it. */
@@ -161,6 +190,9 @@ static void bed_op_do(struct bed_actor *a, u32 index, struct rb_result *result)
 	case RB_OP_KLOG:
 	case RB_OP_KLOG_RAW:
 		bed_op_klog(a, index, result);
+		break;
+	case RB_OP_NULL:
+		result->error = bed_op_null(op->arg0);
 		break;
 	case RB_OP_SIGNAL:
 		bed_gate_signal(op->arg0);

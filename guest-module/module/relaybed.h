@@ -43,6 +43,7 @@ struct bed_channel {
 	u32 calls[RB_MAX_CPUS];		/* of subbuf_start, by buffer, since the opening */
 	u32 creations;			/* of files, since the opening */
 	u32 asked;			/* for files of create_cpu, since the request began */
+	u32 openings;			/* that may find no memory, since the request began */
 	struct dentry *files[RB_MAX_CPUS];	/* made and not removed */
 };
 
@@ -184,7 +185,12 @@ void bed_ledger_enter(u32 channel);
 void bed_ledger_leave(u32 channel);
 u32 bed_ledger_pause(void);
 void bed_ledger_resume(u32 channel);
+bool bed_ledger_inside(u32 channel);
 void bed_ledger_report(u32 channel, struct rb_dir_channel *dir);
+
+/* fault.c */
+bool bed_fault_arm(struct bed_channel *ch);
+void bed_fault_disarm(void);
 
 /* directory.c */
 void bed_directory_open(struct bed_channel *ch);

@@ -127,6 +127,23 @@ enum rb_create {
 	RB_CREATE_ERROR = 2,	/* an error pointer: -ENOSPC */
 };
 
+/*
+ * For what an opening finds no memory. In the first no_memory_times openings of
+ * the channel since the request began the allocation fails, for all but the first
+ * two that of CPU no_memory_cpu's buffer.
+ */
+enum rb_no_memory {
+	RB_NO_MEMORY_NEVER = 0,
+	RB_NO_MEMORY_CHANNEL = 1,	/* struct rchan */
+	RB_NO_MEMORY_POINTERS = 2,	/* its per-CPU pointers */
+	RB_NO_MEMORY_BUFFER = 3,	/* struct rchan_buf */
+	RB_NO_MEMORY_PADDING = 4,	/* its padding array */
+	RB_NO_MEMORY_PAGE_LIST = 5,
+	RB_NO_MEMORY_PAGE = 6,		/* its last page */
+	RB_NO_MEMORY_MAPPING = 7,	/* vmap() of its pages */
+	RB_NO_MEMORY_NAME = 8,		/* its file's name */
+};
+
 #define RB_CHAN_OPEN_AT_START	0x1	/* opened before any actor starts */
 #define RB_CHAN_BUFFER_ONLY	0x2	/* no base filename, so no files */
 #define RB_CHAN_GLOBAL		0x4	/* create_buf_file sets is_global */
@@ -168,6 +185,10 @@ struct rb_channel_spec {
 	__u32 create_cpu;
 	__u32 create_skip;
 	__u32 create_times;
+	__u32 no_memory;		/* enum rb_no_memory */
+	__u32 no_memory_cpu;
+	__u32 no_memory_times;
+	__u32 reserved;			/* 0 */
 };
 
 #define RB_STALL_MAX_US		3000000
@@ -217,6 +238,7 @@ enum rb_op_code {
 	RB_OP_BUF_FULL = 9,	/* value: relay_buf_full() of arg0 = cpu */
 	RB_OP_SWITCH = 10,	/* relay_switch_subbuf(own buffer, len64); value: its result */
 	RB_OP_LATE_SETUP = 11,	/* relay_late_setup_files(); -ENOSYS where there is none */
+	RB_OP_NULL = 12,	/* arg0 = enum rb_null: a function of relay's without a channel; no channel */
 	/* every actor */
 	RB_OP_SIGNAL = 16,	/* gate arg0 += 1 */
 	RB_OP_WAIT = 17,	/* until gate arg0 >= arg1 */
@@ -253,6 +275,16 @@ enum rb_op_code {
 	RB_OP_KLOG = 66,	/* count records of "ACTOR.SEQ PAYLOAD\n", payload literal */
 	RB_OP_KLOG_RAW = 67,	/* the payload as it is */
 	RB_OP_TRANSFER = 68,	/* records through transport arg0: see rb_transport */
+};
+
+/* What RB_OP_NULL calls with NULL in place of the channel. */
+enum rb_null {
+	RB_NULL_CLOSE = 0,
+	RB_NULL_FLUSH = 1,
+	RB_NULL_RESET = 2,
+	RB_NULL_CONSUMED = 3,	/* of one sub-buffer of CPU 0 */
+	RB_NULL_LATE_SETUP = 4,	/* -ENOSYS where there is none */
+	RB_NULL_LATE_NAME = 5,	/* a channel that it may not look at, and NULL in place of the name */
 };
 
 /* Flags of operations. Those from 0x100 on are of user actors. */
@@ -478,10 +510,10 @@ struct rb_directory {
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
 _Static_assert(sizeof(struct rb_header) == 304, "rb_header");
-_Static_assert(sizeof(struct rb_channel_spec) == 344, "rb_channel_spec");
+_Static_assert(sizeof(struct rb_channel_spec) == 360, "rb_channel_spec");
 _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");
-_Static_assert(sizeof(struct rb_request) == 4336, "rb_request");
+_Static_assert(sizeof(struct rb_request) == 4464, "rb_request");
 _Static_assert(sizeof(struct rb_result) == 64, "rb_result");
 _Static_assert(sizeof(struct rb_stat) == 24, "rb_stat");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");

@@ -71,6 +71,48 @@ coded! {
 }
 
 coded! {
+    /// What is called with NULL in place of the channel: `enum rb_null`.
+    NullCall {
+        /// `relay_close()`.
+        Close = 0,
+        /// `relay_flush()`.
+        Flush = 1,
+        /// `relay_reset()`.
+        Reset = 2,
+        /// `relay_subbufs_consumed()` of one sub-buffer of CPU 0.
+        Consumed = 3,
+        /// `relay_late_setup_files()`.
+        LateSetup = 4,
+        /// The same of a channel that it may not look at, without a name.
+        LateName = 5,
+    }
+}
+
+coded! {
+    /// For what an opening finds no memory: `enum rb_no_memory`.
+    NoMemory {
+        /// It finds all.
+        Never = 0,
+        /// `struct rchan`.
+        Channel = 1,
+        /// Its per-CPU pointers.
+        Pointers = 2,
+        /// `struct rchan_buf`.
+        Buffer = 3,
+        /// The padding array.
+        Padding = 4,
+        /// The list of pages.
+        PageList = 5,
+        /// The last page.
+        Page = 6,
+        /// The mapping of the pages.
+        Mapping = 7,
+        /// The file's name.
+        Name = 8,
+    }
+}
+
+coded! {
     /// How the files of a channel are made: `enum rb_files`.
     Files {
         /// `debugfs_create_file_unsafe()`: relay's own file operations.
@@ -149,6 +191,8 @@ coded! {
         Switch = 10,
         /// `relay_late_setup_files()`; `ENOSYS` where the kernel has none.
         LateSetup = 11,
+        /// A function of relay's without a channel: `arg0`, a [`NullCall`].
+        Null = 12,
         /// Gate `arg0` is raised by one.
         Signal = 16,
         /// Until gate `arg0` stands at `arg1` or above.

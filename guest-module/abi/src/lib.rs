@@ -18,8 +18,8 @@ mod request;
 mod transport;
 
 pub use codes::{
-    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, Source,
-    State, Transport, UnknownCode,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, NoMemory, NullCall, OpCode, Phase,
+    Plant, Source, State, Transport, UnknownCode,
 };
 pub use consts::*;
 pub use doorbell::{Decoder, Ring};
@@ -40,10 +40,10 @@ const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
     assert!(size_of::<Header>() == 304);
-    assert!(size_of::<ChannelSpec>() == 344);
+    assert!(size_of::<ChannelSpec>() == 360);
     assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);
-    assert!(size_of::<Request>() == 4336);
+    assert!(size_of::<Request>() == 4464);
     assert!(size_of::<OpResult>() == 64);
     assert!(size_of::<Stat>() == 24);
     assert!(size_of::<Event>() == 64);

@@ -43,6 +43,14 @@ pub struct ChannelSpec {
     pub create_skip: u32,
     /// How many calls for that CPU then do not make it.
     pub create_times: u32,
+    /// A [`NoMemory`](crate::NoMemory).
+    pub no_memory: u32,
+    /// CPU of the buffer that finds no memory.
+    pub no_memory_cpu: u32,
+    /// How many openings of the channel find none.
+    pub no_memory_times: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// An actor: `struct rb_actor`.

@@ -23,6 +23,8 @@ pub struct Client {
     pub stall: Option<Stall>,
     /// Calls of `create_buf_file` that do not make the file.
     pub create: Option<Denied>,
+    /// Openings that find no memory.
+    pub no_memory: Option<NoMemory>,
 }
 
 impl Client {
@@ -104,6 +106,60 @@ pub enum Answer {
     Null,
     /// An error pointer.
     Error,
+}
+
+/// Openings for which one allocation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoMemory {
+    /// What there is no memory for.
+    #[serde(rename = "for")]
+    pub wanted: Wanted,
+    /// CPU of the buffer; 0 for what a channel has only one of.
+    pub cpu: Cpu,
+    /// How many openings of the channel fail so, from the first on.
+    pub times: u32,
+}
+
+/// What `relay_open()` allocates, in this order; from the buffer on for each CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// `struct rchan`.
+    Channel,
+    /// Its per-CPU pointers to buffers.
+    Pointers,
+    /// `struct rchan_buf`.
+    Buffer,
+    /// Its padding array.
+    Padding,
+    /// Its list of pages.
+    PageList,
+    /// Its last page.
+    Page,
+    /// The mapping of its pages.
+    Mapping,
+    /// The name of its file.
+    Name,
+}
+
+impl Wanted {
+    /// By the words of the scenario language.
+    pub const ALL: &[(&str, Self)] = &[
+        ("channel", Self::Channel),
+        ("pointers", Self::Pointers),
+        ("buffer", Self::Buffer),
+        ("padding", Self::Padding),
+        ("page-list", Self::PageList),
+        ("page", Self::Page),
+        ("mapping", Self::Mapping),
+        ("name", Self::Name),
+    ];
+
+    /// Whether each CPU's buffer has its own.
+    #[must_use]
+    pub fn is_of_buffer(self) -> bool {
+        !matches!(self, Self::Channel | Self::Pointers)
+    }
 }
 
 /// Something that not every release of relay has.

@@ -35,9 +35,9 @@ mod turns;
 pub use actor::{Actor, Context, NestPoint, Place, Source};
 pub use calls::{Access, FileCall, Map, Whence};
 pub use channel::{Channel, Files, Mode};
-pub use client::{Answer, Callbacks, Client, Denied, Need, Refuse, Stall};
+pub use client::{Answer, Callbacks, Client, Denied, Need, NoMemory, Refuse, Stall, Wanted};
 pub use expect::Expect;
-pub use op::{Hold, Op, Payload, Via, formatted};
+pub use op::{Hold, NullCall, Op, Payload, Via, formatted};
 pub use schedule::{Turn, Until};
 pub use turns::take_turns;
 

@@ -87,6 +87,8 @@ pub enum Op {
     Switch { channel: ChannelIndex, len: u64 },
     /// `relay_late_setup_files()`.
     LateSetup { channel: ChannelIndex },
+    /// A function of relay's with NULL in place of the channel.
+    Null { call: NullCall },
     /// The gate's count grows by one.
     Signal { gate: GateIndex },
     /// Goes on when the gate's count has reached `count`.
@@ -130,6 +132,42 @@ pub enum Op {
     CpuOn { cpu: Cpu, hold: Option<Hold> },
     /// This character to `/proc/sysrq-trigger`: how a scenario makes its guest panic or reset.
     Sysrq { key: char },
+}
+
+/// What is called without a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NullCall {
+    /// `relay_close(NULL)`.
+    Close,
+    /// `relay_flush(NULL)`.
+    Flush,
+    /// `relay_reset(NULL)`.
+    Reset,
+    /// `relay_subbufs_consumed(NULL, 0, 1)`.
+    Consumed,
+    /// `relay_late_setup_files(NULL, …)`.
+    LateSetup,
+    /// `relay_late_setup_files()` of a channel, with NULL in place of the name.
+    LateName,
+}
+
+impl NullCall {
+    /// By the words of the scenario language.
+    pub const ALL: &[(&str, Self)] = &[
+        ("close", Self::Close),
+        ("flush", Self::Flush),
+        ("reset", Self::Reset),
+        ("consumed", Self::Consumed),
+        ("late-setup", Self::LateSetup),
+        ("late-name", Self::LateName),
+    ];
+
+    /// Whether it is `relay_late_setup_files()`, which says what it thinks of it.
+    #[must_use]
+    pub fn is_late_setup(self) -> bool {
+        matches!(self, Self::LateSetup | Self::LateName)
+    }
 }
 
 impl Op {

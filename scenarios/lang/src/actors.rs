@@ -10,7 +10,7 @@ use super::form::{ActorForm, CpuForm, Sp, Span, Step, Subject};
 use super::ops::{SubjectKind, Who};
 use super::resolve::{Resolver, Scope, narrow};
 use relaybed_case::errno;
-use relaybed_case::{Actor, Context, Cpu, Expect, GateIndex, Op, Payload, Place, Via};
+use relaybed_case::{Actor, Context, Cpu, Expect, GateIndex, NullCall, Op, Payload, Place, Via};
 
 /// Most records one operation may write: a script that wants more is a mistake.
 pub(super) const MAX_RECORDS: u64 = 1_000_000;
@@ -238,6 +238,9 @@ impl<'f> Resolver<'f> {
                 label: name.value.clone(),
             }),
             "sysrq" => self.sysrq(name),
+            "null" => Some(Op::Null {
+                call: self.word(Some(name), NullCall::ALL),
+            }),
             "klog" | "klog_raw" => self.klog(stage, step, name),
             "open_file" => self.open_file(stage, step, name),
             _ if step.form.subject == SubjectKind::File => self.file_op(stage, step, name),

@@ -7,17 +7,20 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::{Problem, suggestion};
-use super::form::{ChannelForm, ClientForm, CreateForm, Num, Sp, StallForm};
+use super::form::{ChannelForm, ClientForm, CreateForm, NoMemoryForm, Num, Sp, StallForm};
 use super::resolve::{Resolver, Scope, narrow};
 use super::walk::{Fields, Walker};
 use super::write::{line, quoted};
-use relaybed_case::{Answer, Callbacks, Client, Denied, Mode, Need, Refuse, Stall};
+use relaybed_case::{
+    Answer, Callbacks, Client, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
+};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
 pub(super) const REFUSE_KEYS: [&str; 2] = ["from", "count"];
 pub(super) const STALL_KEYS: [&str; 5] = ["cpu", "at", "signal", "wait", "after"];
 pub(super) const CREATE_KEYS: [&str; 4] = ["cpu", "answer", "skip", "times"];
+pub(super) const NO_MEMORY_KEYS: [&str; 3] = ["for", "cpu", "times"];
 
 /// Longest base filename in bytes.
 const MAX_BASE: u64 = RB_BASE_SIZE as u64 - 1;
@@ -52,6 +55,9 @@ impl<'t> Walker<'t> {
             refuse: fields.get("refuse").and_then(|value| self.refuse(value)),
             stall: fields.get("stall").and_then(|value| self.stall(value)),
             create: fields.get("create").and_then(|value| self.denied(value)),
+            no_memory: fields
+                .get("no_memory")
+                .and_then(|value| self.no_memory(value)),
         }
     }
 
@@ -115,6 +121,19 @@ impl<'t> Walker<'t> {
             times,
         })
     }
+
+    fn no_memory(&mut self, value: &Value<'t>) -> Option<NoMemoryForm> {
+        let example = "openings that find no memory such as { for = \"padding\", cpu = 1 }";
+        let fields = self.part(value, example, "`no_memory`", &NO_MEMORY_KEYS)?;
+        let wanted = self.needed_string(&fields, "for");
+        let cpu = self.optional_num(&fields, "cpu");
+        let times = self.optional_num(&fields, "times");
+        Some(NoMemoryForm {
+            wanted: wanted?,
+            cpu,
+            times,
+        })
+    }
 }
 
 impl Resolver<'_> {
@@ -164,6 +183,10 @@ impl Resolver<'_> {
             .create
             .as_ref()
             .and_then(|create| self.not_made(create, scope));
+        let no_memory = client
+            .no_memory
+            .as_ref()
+            .and_then(|lack| self.starved(lack, form, global, scope));
         if mode == Mode::Default {
             self.without_callback(form, refuse.is_some(), stall.is_some());
         }
@@ -175,6 +198,7 @@ impl Resolver<'_> {
             refuse,
             stall,
             create,
+            no_memory,
         }
     }
 
@@ -222,6 +246,53 @@ impl Resolver<'_> {
         })
     }
 
+    fn starved(
+        &mut self,
+        lack: &NoMemoryForm,
+        form: &ChannelForm,
+        global: bool,
+        scope: Scope,
+    ) -> Option<NoMemory> {
+        let wanted = self.word(Some(&lack.wanted), Wanted::ALL);
+        let cpu = match &lack.cpu {
+            Some(num) => self.cpu(num, scope)?,
+            None => 0,
+        };
+        let most = u64::from(u32::MAX);
+        let times = lack.times.as_ref().map_or(Some(most), |num| {
+            self.number(
+                num,
+                scope,
+                "the number of openings without memory",
+                1..=most,
+            )
+        });
+        let mut report = |message: &str, label: &str, place: &Range<usize>| {
+            self.problems
+                .push(Problem::new(message, place.clone(), label));
+        };
+        if let Some(num) = &lack.cpu
+            && cpu > 0
+            && (global || !wanted.is_of_buffer())
+        {
+            let message = "there is only one of these in the channel";
+            report(message, "leave `cpu` out", &num.span);
+        }
+        let has_no_files = form
+            .files
+            .as_ref()
+            .is_some_and(|files| files.value == "none");
+        if wanted == Wanted::Name && has_no_files {
+            let message = "a channel without files has no names to find memory for";
+            report(message, "needs files", &lack.wanted.span);
+        }
+        Some(NoMemory {
+            wanted,
+            cpu,
+            times: narrow(times?),
+        })
+    }
+
     fn without_callback(&mut self, form: &ChannelForm, refuse: bool, stall: bool) {
         let mut report = |key: &str, place: Range<usize>| {
             let message = format!("a channel of mode `default` has no callback for `{key}`");
@@ -250,6 +321,7 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
         refuse,
         stall,
         create,
+        no_memory,
     } = client;
     if *global {
         line(text, format_args!("buffers = \"global\""));
@@ -305,6 +377,16 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
             format_args!(
                 "create = {{ cpu = {cpu}, answer = \"{answer}\", skip = {skip}, times = {times} }}"
             ),
+        );
+    }
+    if let Some(NoMemory { wanted, cpu, times }) = no_memory {
+        let (word, _) = Wanted::ALL
+            .iter()
+            .find(|(_, known)| known == wanted)
+            .unwrap_or(&("channel", Wanted::Channel));
+        line(
+            text,
+            format_args!("no_memory = {{ for = \"{word}\", cpu = {cpu}, times = {times} }}"),
         );
     }
 }

@@ -72,6 +72,7 @@ pub(super) struct ClientForm {
     pub(super) refuse: Option<(Num, Option<Num>)>,
     pub(super) stall: Option<StallForm>,
     pub(super) create: Option<CreateForm>,
+    pub(super) no_memory: Option<NoMemoryForm>,
 }
 
 #[derive(Debug)]
@@ -88,6 +89,13 @@ pub(super) struct CreateForm {
     pub(super) cpu: Num,
     pub(super) answer: Word,
     pub(super) skip: Option<Num>,
+    pub(super) times: Option<Num>,
+}
+
+#[derive(Debug)]
+pub(super) struct NoMemoryForm {
+    pub(super) wanted: Word,
+    pub(super) cpu: Option<Num>,
     pub(super) times: Option<Num>,
 }
 

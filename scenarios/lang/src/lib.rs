@@ -85,6 +85,7 @@
 //! | `refuse` | `{ from, count }`: calls of `subbuf_start` that refuse whatever the mode says |
 //! | `stall` | `{ cpu, at, signal, wait }`: that call of `subbuf_start` of that CPU's buffer signals a gate and waits for another, for 3 s at most: before it decides, or with `after = "header"` once it has reserved its header |
 //! | `create` | `{ cpu, answer, skip, times }`: `create_buf_file` answers `null` or an `error` pointer for that CPU, so many times after `skip` calls |
+//! | `no_memory` | `{ for, cpu, times }`: so many openings find no memory for the `channel` or its `pointers`, or for that CPU's `buffer`, its `padding`, `page-list`, last `page`, `mapping` or file `name`, and are refused |
 //!
 //! Calls of `subbuf_start` are counted by buffer, from 1, from the opening on, without those that opening
 //! and resetting make.
@@ -100,6 +101,7 @@
 //! | `write`, `raw_write`, `reserve` = channel | kernel | `count` records (1) by `relay_write()`, `__relay_write()` or `relay_reserve()`, to the buffer of the actor's CPU: `len` (a number, or `{ min, max }` drawn from the seed) or the bytes of `text` |
 //! | `flush`, `reset` = channel | kernel | `relay_flush()`, `relay_reset()` |
 //! | `switch` = channel, `len` | kernel | `relay_switch_subbuf()` of the buffer of the actor's CPU, as `relay_reserve()` calls it: gives what it returns |
+//! | `null` = function | kernel | `close`, `flush`, `reset`, `consumed`, `late-setup` with NULL in place of the channel, or `late-name` with NULL in place of the name |
 //! | `late_setup` = channel | kernel | `relay_late_setup_files()` |
 //! | `consumed` = channel, `cpu`, `n` | kernel | `relay_subbufs_consumed()`; a `cpu` of 65536 or more exists nowhere |
 //! | `buf_full` = channel, `cpu` | kernel | `relay_buf_full()`: gives 1 or 0 |

@@ -113,7 +113,7 @@ const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 42] = [
+pub(super) static OPS: [OpForm; 43] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op(
         "raw_write",
@@ -154,6 +154,7 @@ pub(super) static OPS: [OpForm; 42] = [
         &[("len", ArgKind::Num)],
         &[],
     ),
+    op("null", Who::Kernel, SubjectKind::Label, &[], &[]),
     op("late_setup", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op(
         "consumed",

@@ -16,7 +16,7 @@ pub(super) const FILE_KEYS: [&str; 10] = [
     "summary", "vcpus", "seed", "needs", "failures", "params", "channel", "actor", "expect",
     "schedule",
 ];
-pub(super) const CHANNEL_KEYS: [&str; 13] = [
+pub(super) const CHANNEL_KEYS: [&str; 14] = [
     "subbuf_size",
     "n_subbufs",
     "mode",
@@ -30,6 +30,7 @@ pub(super) const CHANNEL_KEYS: [&str; 13] = [
     "refuse",
     "stall",
     "create",
+    "no_memory",
 ];
 pub(super) const ACTOR_KEYS: [&str; 5] = ["name", "cpu", "context", "by", "script"];
 pub(super) const BUFFER_KEYS: [&str; 7] = [

@@ -125,6 +125,8 @@ struct Channel {
     stall: Option<Stall>,
     /// Files that create_buf_file does not make.
     create: Option<Create>,
+    /// Openings that find no memory.
+    no_memory: Option<NoMemory>,
 }
 
 /// Calls of subbuf_start are counted by buffer from 1, from the opening on, without those of opening and
@@ -170,6 +172,22 @@ struct Create {
     /// How many calls for that CPU make it before; none if left out.
     skip: Option<Number>,
     /// How many calls for that CPU then do not make it; all of them if left out.
+    times: Option<Number>,
+}
+
+/// One allocation of relay_open() fails, and so does the opening.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+struct NoMemory {
+    /// `channel` or its `pointers`, or of one CPU's buffer: the `buffer` itself, its `padding`, `page-list`,
+    /// last `page`, the `mapping` of its pages, its file's `name`.
+    #[serde(rename = "for")]
+    #[schemars(example = &"padding")]
+    wanted: String,
+    /// CPU of the buffer; 0 if left out.
+    cpu: Option<Number>,
+    /// How many openings fail so, from the first on; all of them if left out.
     times: Option<Number>,
 }
 
@@ -287,6 +305,12 @@ operations! {
     Switch {
         /// The channel.
         switch: String, len: Number, gives: Option<Number>, fails: Option<String>,
+    }
+    /// A function of relay's with NULL in place of the channel.
+    Null {
+        /// `close`, `flush`, `reset`, `consumed`, `late-setup`, or `late-name`: a channel, and NULL in
+        /// place of the name.
+        null: String, gives: Option<Number>, fails: Option<String>,
     }
     /// relay_late_setup_files().
     LateSetup {

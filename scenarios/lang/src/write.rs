@@ -9,7 +9,7 @@ use super::client::write_client;
 use relaybed_case::errno::Errno;
 use relaybed_case::{
     Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
-    Op, Payload, Place, Source, Via,
+    NullCall, Op, Payload, Place, Source, Via,
 };
 
 /// Why no file says a case.
@@ -256,6 +256,10 @@ fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
         }
         Op::Switch { channel: c, len } => {
             format!("switch = {}, len = {}", channel(c), number(*len)?)
+        }
+        Op::Null { call } => {
+            let named = NullCall::ALL.iter().find(|(_, known)| known == call);
+            format!("null = {}", quoted(named.map_or("", |(word, _)| word)))
         }
         Op::LateSetup { channel: c } => format!("late_setup = {}", channel(c)),
         Op::BufFull { channel: c, cpu } => format!("buf_full = {}, cpu = {cpu}", channel(c)),

@@ -2,8 +2,8 @@
 
 use relaybed_abi as abi;
 use relaybed_abi::{
-    Access, ChanState, Context, Create, EventKind, Files, Mode, OpCode, Phase, Plant, Source,
-    State, Transport,
+    Access, ChanState, Context, Create, EventKind, Files, Mode, NoMemory, NullCall, OpCode, Phase,
+    Plant, Source, State, Transport,
 };
 
 use crate::c_side::evaluate;
@@ -149,6 +149,7 @@ fn operation_codes_are_the_same_in_c() {
         "RB_OP_BUF_FULL" = OpCode::BufFull,
         "RB_OP_SWITCH" = OpCode::Switch,
         "RB_OP_LATE_SETUP" = OpCode::LateSetup,
+        "RB_OP_NULL" = OpCode::Null,
         "RB_OP_SIGNAL" = OpCode::Signal,
         "RB_OP_WAIT" = OpCode::Wait,
         "RB_OP_CHECKPOINT" = OpCode::Checkpoint,
@@ -194,6 +195,21 @@ fn choices_of_requests_are_the_same_in_c() {
         "RB_MODE_DEFAULT" = Mode::Default,
         "RB_FILES_DIRECT" = Files::Direct,
         "RB_FILES_PROXY" = Files::Proxy,
+        "RB_NO_MEMORY_NEVER" = NoMemory::Never,
+        "RB_NO_MEMORY_CHANNEL" = NoMemory::Channel,
+        "RB_NO_MEMORY_POINTERS" = NoMemory::Pointers,
+        "RB_NO_MEMORY_BUFFER" = NoMemory::Buffer,
+        "RB_NO_MEMORY_PADDING" = NoMemory::Padding,
+        "RB_NO_MEMORY_PAGE_LIST" = NoMemory::PageList,
+        "RB_NO_MEMORY_PAGE" = NoMemory::Page,
+        "RB_NO_MEMORY_MAPPING" = NoMemory::Mapping,
+        "RB_NO_MEMORY_NAME" = NoMemory::Name,
+        "RB_NULL_CLOSE" = NullCall::Close,
+        "RB_NULL_FLUSH" = NullCall::Flush,
+        "RB_NULL_RESET" = NullCall::Reset,
+        "RB_NULL_CONSUMED" = NullCall::Consumed,
+        "RB_NULL_LATE_SETUP" = NullCall::LateSetup,
+        "RB_NULL_LATE_NAME" = NullCall::LateName,
         "RB_CREATE_FILE" = Create::File,
         "RB_CREATE_NULL" = Create::Null,
         "RB_CREATE_ERROR" = Create::Error,
@@ -229,6 +245,8 @@ fn choices_of_requests_are_the_same_in_c() {
     let all = Mode::ALL.len()
         + Files::ALL.len()
         + Create::ALL.len()
+        + NoMemory::ALL.len()
+        + NullCall::ALL.len()
         + Access::ALL.len()
         + Context::ALL.len()
         + Source::ALL.len()

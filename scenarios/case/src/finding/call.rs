@@ -49,6 +49,8 @@ calls! {
     BufFull = "relay_buf_full()",
     /// `relay_switch_subbuf()`.
     Switch = "relay_switch_subbuf()",
+    /// A function of relay's with NULL in place of the channel.
+    Null = "the call without a channel",
     /// `relay_late_setup_files()`.
     LateSetup = "relay_late_setup_files()",
     /// A CPU goes offline.

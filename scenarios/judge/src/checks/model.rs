@@ -149,6 +149,7 @@ fn operation(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), op: &
         Op::Consumed { .. } => Call::Consumed,
         Op::BufFull { .. } => Call::BufFull,
         Op::Switch { .. } => Call::Switch,
+        Op::Null { .. } => Call::Null,
         Op::LateSetup { .. } => Call::LateSetup,
         _ => return,
     };

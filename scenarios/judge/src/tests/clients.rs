@@ -5,9 +5,11 @@ use relaybed_abi::EventKind;
 use super::cases::{OLD, case, channel, first, producer, reader_behind_the_gate, records};
 use crate::forge::{as_built, synthesize};
 use crate::judge;
-use relaybed_case::evidence::Evidence;
+use relaybed_case::evidence::{Evidence, Held};
 use relaybed_case::verdict::{Property, Verdict};
-use relaybed_case::{Answer, Case, Client, Denied, Files, Mode, Need, Op, Refuse};
+use relaybed_case::{
+    Answer, Case, Client, Denied, Files, Mode, Need, NoMemory, Op, Refuse, Wanted,
+};
 use relaybed_contract::Behaviour;
 use relaybed_twin::defects_of;
 
@@ -37,6 +39,42 @@ fn known(case: &Case, evidence: &Evidence) -> String {
     }
 }
 
+/// Without memory for the last CPU's buffer the file of the one before goes again. Only for want of a name
+/// relay takes the way on which K3 lies.
+#[test]
+fn an_opening_without_memory_takes_back_what_it_made() {
+    for (word, wanted) in Wanted::ALL {
+        let lack = NoMemory {
+            wanted: *wanted,
+            cpu: u32::from(wanted.is_of_buffer()),
+            times: 1,
+        };
+        let client = Client {
+            no_memory: Some(lack),
+            ..Client::default()
+        };
+        let case = opened(client);
+        let clean = synthesize(&case, OLD, 2);
+        assert_eq!(clean.results[0][0].value, 0, "{word}");
+        assert_eq!(judge(&case, &clean).0, Verdict::Passed, "{word}");
+        let mut left = clean.clone();
+        let removed = EventKind::RemoveFile.code();
+        left.events.retain(|event| event.kind != removed);
+        let verdict = judge(&case, &left).0;
+        match wanted {
+            Wanted::Name => {
+                let mut left = as_built(&case, OLD, 2, defects_of(OLD));
+                assert_eq!(known(&case, &left), "K3");
+                left.observations[0].channels[0].held = None;
+                assert_eq!(known(&case, &left), "K3");
+            }
+            // There was no file yet.
+            Wanted::Channel | Wanted::Pointers => assert_eq!(verdict, Verdict::Passed, "{word}"),
+            _ => assert!(matches!(verdict, Verdict::Failed { .. }), "{word}"),
+        }
+    }
+}
+
 #[test]
 fn k3_is_the_file_of_cpu_0_that_stays() {
     let client = Client {
@@ -48,6 +86,12 @@ fn k3_is_the_file_of_cpu_0_that_stays() {
     assert_eq!(judge(&case, &evidence).0, Verdict::Passed);
     let removed = EventKind::RemoveFile.code();
     evidence.events.retain(|event| event.kind != removed);
+    // With the file the buffer stays, and the channel with it.
+    assert_eq!(first(&case, &evidence), Some(Property::Lifetime));
+    evidence.observations[0].channels[0].held = Some(Held {
+        pieces: 6,
+        ..Held::default()
+    });
     assert_eq!(known(&case, &evidence), "K3");
     // Were the failing CPU the first, nothing could be left behind.
     let client = Client {

@@ -11,7 +11,7 @@ use super::predict::bound;
 use super::prediction::{OpPrediction, ReadPrediction, StatPrediction};
 use super::relay::{NAME_MAX, Relay, Spliced, Splicing, joined};
 use super::simulate::Simulation;
-use super::world::{Descriptor, Slot};
+use super::world::Descriptor;
 
 /// Sizes of files beyond this meet the file system's limits.
 const SIZE_CERTAIN: u64 = 1 << 40;
@@ -40,10 +40,7 @@ impl Simulation<'_> {
             return self.refused_by_module(EBADF);
         };
         match call {
-            FileCall::Dup { to } => {
-                self.slots.insert(*to, Slot::Open(descriptor));
-                OpPrediction::ok(Some(1))
-            }
+            FileCall::Dup { to } => self.take_slot(*to, descriptor, OpPrediction::ok(Some(1))),
             FileCall::Map(map) => self.op_map(file, descriptor, *map),
             FileCall::ReadNowhere { size } => self.op_read_nowhere(at, descriptor, *size),
             // Neither has a position that could be moved.

@@ -3,7 +3,7 @@
 use relaybed_abi::ChanState;
 
 use relaybed_case::errno::{EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOSYS};
-use relaybed_case::{Access, Callbacks, Channel, FileCall, Files, Op};
+use relaybed_case::{Access, Callbacks, Channel, FileCall, Files, NoMemory, NullCall, Op};
 
 use super::buffer::{Buffer, Geometry};
 use super::order::{At, operations};
@@ -20,10 +20,13 @@ impl Simulation<'_> {
         let online = self.online_buffers(channel);
         let named = spec.files != Files::None;
         self.begin_opening(channel);
+        let lack = self.lacks_memory(channel);
         let accepted = self.done.behaviour.accepts_channel(spec)
-            && online
-                .iter()
-                .all(|cpu| self.make_buffer(channel, *cpu, named));
+            && lack.is_none_or(|lack| lack.wanted.is_of_buffer())
+            && online.iter().all(|cpu| {
+                !lack.is_some_and(|lack| lack.cpu as usize == *cpu)
+                    && self.make_buffer(channel, *cpu, named)
+            });
         if !accepted {
             self.remove_files(channel);
             self.end_opening(channel, ChanState::Refused);
@@ -38,6 +41,7 @@ impl Simulation<'_> {
         let buffers = self.case.channels[channel].buffers(self.done.online_cpus) as usize;
         let live = &mut self.live[channel];
         live.generation += 1;
+        live.openings += 1;
         live.late = false;
         live.toobig.clear();
         live.there = vec![false; buffers];
@@ -45,6 +49,13 @@ impl Simulation<'_> {
         live.buffers = (0..buffers)
             .map(|_| Buffer::open(geometry, &mut Vec::new()))
             .collect();
+    }
+
+    /// What the opening that has begun finds no memory for.
+    #[must_use]
+    pub fn lacks_memory(&self, channel: usize) -> Option<NoMemory> {
+        let lack = self.case.channels[channel].client.no_memory;
+        lack.filter(|lack| self.live[channel].openings <= lack.times)
     }
 
     /// Ends an opening: a channel that is refused has no buffers.
@@ -149,6 +160,17 @@ impl Simulation<'_> {
         }
     }
 
+    /// Without a channel, or a name for its files, there is nothing to do.
+    pub(super) fn op_null(&self, call: NullCall) -> OpPrediction {
+        if !call.is_late_setup() {
+            OpPrediction::ok(None)
+        } else if self.done.behaviour.late_setup {
+            OpPrediction::failed(EINVAL)
+        } else {
+            OpPrediction::failed(ENOSYS)
+        }
+    }
+
     pub(super) fn op_late_setup(&mut self, channel: usize, at: At) -> OpPrediction {
         // Whether there are files does not depend on what writers and readers have done by then.
         if !self.lifecycle_certain(channel, at) {
@@ -236,14 +258,17 @@ impl Simulation<'_> {
             self.slots.insert(file, Slot::Unknown);
             return OpPrediction::default();
         }
+        let failed = |run: &mut Self, errno| {
+            // A descriptor that the slot holds already stays.
+            run.slots.entry(file).or_insert(Slot::Failed);
+            OpPrediction::failed(errno)
+        };
         if self.has_directory(channel) && spec.file_name_len(cpu) > NAME_MAX {
-            self.slots.insert(file, Slot::Failed);
-            return OpPrediction::failed(ENAMETOOLONG);
+            return failed(self, ENAMETOOLONG);
         }
         let name = format!("{}{cpu}", spec.base());
         let Some(of) = self.live[channel].names.get(&name) else {
-            self.slots.insert(file, Slot::Failed);
-            return OpPrediction::failed(ENOENT);
+            return failed(self, ENOENT);
         };
         let descriptor = Descriptor {
             key: (channel, of.cpu),
@@ -251,8 +276,24 @@ impl Simulation<'_> {
             access,
             file: at,
         };
-        self.slots.insert(file, Slot::Open(descriptor));
-        OpPrediction::ok(None)
+        self.take_slot(file, descriptor, OpPrediction::ok(None))
+    }
+
+    /// The agent puts a new descriptor into a slot that is free, and closes it where the slot is not.
+    pub(super) fn take_slot(
+        &mut self,
+        file: usize,
+        descriptor: Descriptor,
+        taken: OpPrediction,
+    ) -> OpPrediction {
+        match self.slots.get(&file) {
+            Some(Slot::Open(_)) => self.refused_by_module(EBUSY),
+            Some(Slot::Unknown) => OpPrediction::default(),
+            Some(Slot::Failed) | None => {
+                self.slots.insert(file, Slot::Open(descriptor));
+                taken
+            }
+        }
     }
 
     /// Whether openings and closings of the channel are ordered with respect to `at`.

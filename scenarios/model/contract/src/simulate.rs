@@ -210,6 +210,7 @@ impl<'a> Simulation<'a> {
                 })
             }
             Op::Switch { channel, len } => self.op_switch(at, channel, len),
+            Op::Null { call } => self.op_null(call),
             Op::LateSetup { channel } => self.op_late_setup(channel, at),
             Op::Consumed { channel, cpu, n } => {
                 let buffer = self.buffer_index(channel, cpu);

@@ -22,6 +22,8 @@ pub struct Live {
     pub late: bool,
     /// How often `create_buf_file` was called for the CPU whose file the client may not make.
     pub asked: u32,
+    /// How often it was opened, or tried to be.
+    pub openings: u32,
     /// By CPU of the machine; those that do not exist are empty.
     pub buffers: Vec<Buffer>,
     /// By CPU: the channel has this buffer.
@@ -55,6 +57,7 @@ impl Live {
             opened: 0,
             late: false,
             asked: 0,
+            openings: 0,
             buffers: Vec::new(),
             there: Vec::new(),
             closed: Vec::new(),

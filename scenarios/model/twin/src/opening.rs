@@ -1,37 +1,51 @@
 //! How channels and their files come, as kernels do it.
 
 use relaybed_abi::ChanState;
-use relaybed_case::Files;
 use relaybed_case::errno::{EINVAL, ENOMEM};
+use relaybed_case::{Files, Wanted};
 use relaybed_contract::Simulation;
 
 use crate::defects::{Defect, Defects};
 
-/// `relay_open()`. K3: `relay_open_buf()` frees a buffer whose file was refused before its CPU is filled
-/// in, so that the channel's slot of CPU 0 is cleared; what was there is neither closed nor freed.
+/// `relay_open()`. K3: `relay_open_buf()` frees a buffer that got no file before its CPU is filled in, so
+/// that the channel's slot of CPU 0 is cleared; what was there is neither closed nor freed.
 pub(crate) fn open(defects: Defects, run: &mut Simulation<'_>, channel: usize) -> bool {
     let spec = &run.case.channels[channel];
     let named = spec.files != Files::None;
     let accepts = run.done.behaviour.accepts_channel(spec);
     let online = run.online_buffers(channel);
     run.begin_opening(channel);
-    let made = if accepts {
-        online
-            .iter()
-            .all(|cpu| run.make_buffer(channel, *cpu, named))
-    } else {
-        false
-    };
-    if made {
-        run.end_opening(channel, ChanState::Open);
-        return true;
-    }
-    if defects.has(Defect::K3) && accepts {
-        clear_first(run, channel);
+    let lack = run.lacks_memory(channel);
+    if accepts && lack.is_none_or(|lack| lack.wanted.is_of_buffer()) {
+        let failed = online.iter().find_map(|cpu| {
+            let lack = lack.filter(|lack| lack.cpu as usize == *cpu);
+            // Without memory for the name, relay goes on as with a file that was refused.
+            match lack.map(|lack| lack.wanted) {
+                Some(Wanted::Name) => Some(Failed::File),
+                Some(_) => Some(Failed::Buffer),
+                None => (!run.make_buffer(channel, *cpu, named)).then_some(Failed::File),
+            }
+        });
+        if failed.is_none() {
+            run.end_opening(channel, ChanState::Open);
+            return true;
+        }
+        if defects.has(Defect::K3) && failed == Some(Failed::File) {
+            clear_first(run, channel);
+        }
     }
     run.remove_files(channel);
     run.end_opening(channel, ChanState::Refused);
     false
+}
+
+/// What a buffer could not get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// Its memory.
+    Buffer,
+    /// Its file.
+    File,
 }
 
 /// What relay allocates for a channel: the structure and its per-CPU pointers.

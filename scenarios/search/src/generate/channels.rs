@@ -2,7 +2,9 @@
 
 use super::Limits;
 use super::random::Random;
-use relaybed_case::{Answer, Callbacks, Channel, Client, Denied, Files, Mode, Refuse};
+use relaybed_case::{
+    Answer, Callbacks, Channel, Client, Denied, Files, Mode, NoMemory, Refuse, Wanted,
+};
 use relaybed_contract::behaviour::version;
 
 /// Sub-buffer sizes: tiny, odd, around powers of two and around a page.
@@ -118,6 +120,19 @@ fn client(random: &mut Random, mode: Mode, vcpus: u32, limits: &Limits) -> Clien
             },
             answer: random.pick(&[Answer::Null, Answer::Error]),
             skip: random.between32(0, 1),
+            times: random.between32(1, 2),
+        });
+    }
+    if random.chance(8) {
+        let (_, wanted) = random.pick(Wanted::ALL);
+        let single = client.global || !wanted.is_of_buffer();
+        client.no_memory = Some(NoMemory {
+            wanted,
+            cpu: if single {
+                0
+            } else {
+                random.between32(0, vcpus - 1)
+            },
             times: random.between32(1, 2),
         });
     }

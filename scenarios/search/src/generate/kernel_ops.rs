@@ -4,7 +4,7 @@ use super::Limits;
 use super::lengths;
 use super::random::Random;
 use super::shadow::Shadow;
-use relaybed_case::{Channel, ChannelIndex, Context, Cpu, Op, Payload, Via};
+use relaybed_case::{Channel, ChannelIndex, Context, Cpu, NullCall, Op, Payload, Via};
 use relaybed_contract::behaviour::version;
 
 /// First release without `relay_late_setup_files()`.
@@ -20,6 +20,7 @@ enum Kind {
     BufFull,
     Switch,
     LateSetup,
+    Null,
     Klog,
     KlogRegister,
     KlogUnregister,
@@ -28,7 +29,7 @@ enum Kind {
 }
 
 /// How often each is drawn on an open channel.
-const KINDS: [(u64, Kind); 12] = [
+const KINDS: [(u64, Kind); 13] = [
     (58, Kind::Write),
     (12, Kind::Flush),
     (3, Kind::Reset),
@@ -36,6 +37,7 @@ const KINDS: [(u64, Kind); 12] = [
     (7, Kind::BufFull),
     (5, Kind::Switch),
     (4, Kind::LateSetup),
+    (1, Kind::Null),
     (3, Kind::Klog),
     (2, Kind::KlogRegister),
     (1, Kind::KlogUnregister),
@@ -43,7 +45,7 @@ const KINDS: [(u64, Kind); 12] = [
     (0, Kind::Open),
 ];
 /// And on one that is not.
-const KINDS_CLOSED: [(u64, Kind); 12] = [
+const KINDS_CLOSED: [(u64, Kind); 13] = [
     (8, Kind::Write),
     (2, Kind::Flush),
     (1, Kind::Reset),
@@ -51,6 +53,7 @@ const KINDS_CLOSED: [(u64, Kind); 12] = [
     (2, Kind::BufFull),
     (1, Kind::Switch),
     (1, Kind::LateSetup),
+    (1, Kind::Null),
     (1, Kind::Klog),
     (1, Kind::KlogRegister),
     (1, Kind::KlogUnregister),
@@ -66,6 +69,11 @@ pub(super) struct Who<'a> {
     pub(super) limits: &'a Limits,
     /// All operations are in one order: klog, whose records go wherever the last handler says, may be used.
     pub(super) in_order: bool,
+}
+
+fn null(random: &mut Random) -> Op {
+    let (_, call) = random.pick(NullCall::ALL);
+    Op::Null { call }
 }
 
 /// One operation of an actor in the kernel.
@@ -85,6 +93,7 @@ pub(super) fn draw(
             shadow.has_files = true;
             Op::LateSetup { channel }
         }
+        Kind::Null => null(random),
         Kind::Klog if who.in_order && who.context != Context::Nmi => klog(random),
         Kind::KlogRegister if who.in_order => Op::KlogRegister { channel },
         Kind::KlogUnregister if who.in_order => Op::KlogUnregister { channel },

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Family, Limits, case, line_of};
-use relaybed_case::{Case, Context, FileCall, Files, Mode, Op, Place, Source, Via};
+use relaybed_case::{
+    Case, Channel, Context, FileCall, Files, Mode, Op, Place, Source, Via, Wanted,
+};
 use relaybed_contract::order::Order;
 use relaybed_lang::{load, write};
 
@@ -106,6 +108,14 @@ fn every_kind_of_channel_and_actor_is_drawn_at_some_time() {
     assert!(channels().any(|c| c.client.refuse.is_some()));
     assert!(channels().any(|c| c.client.create.is_some_and(|create| create.cpu == 0)));
     assert!(channels().any(|c| c.client.create.is_some_and(|create| create.cpu > 0)));
+    for (_, wanted) in Wanted::ALL {
+        let lacks = |c: &Channel| {
+            c.client
+                .no_memory
+                .is_some_and(|lack| lack.wanted == *wanted)
+        };
+        assert!(channels().any(lacks), "{wanted:?}");
+    }
     assert!(channels().any(|c| c.base().len() > 250));
     let sources = [Source::Hrtimer, Source::Ipi, Source::Host];
     for source in sources {

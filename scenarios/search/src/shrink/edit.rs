@@ -116,7 +116,8 @@ pub(super) fn finish(case: Case) -> Case {
         let stall = client.stall.as_ref().map(|stall| stall.cpu);
         stall
             .into_iter()
-            .chain(client.create.as_ref().map(|create| create.cpu))
+            .chain(client.create.map(|create| create.cpu))
+            .chain(client.no_memory.map(|lack| lack.cpu))
     });
     case.vcpus = used
         .chain(named)

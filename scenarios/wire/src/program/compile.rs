@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use relaybed_abi::{
     Actor as AbiActor, ChannelSpec, Context as AbiContext, Create, Files as AbiFiles,
-    Mode as AbiMode, Op as AbiOp, Plant, RB_BASE_SIZE, RB_CHAN_BUFFER_ONLY, RB_CHAN_GLOBAL,
-    RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START,
-    RB_CHAN_ROOT, RB_CHAN_STALL_LATE, RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES,
-    RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE,
-    RB_REQ_POWER_OFF, RB_REQ_STEPS, Request, Source as AbiSource,
+    Mode as AbiMode, NoMemory as AbiNoMemory, Op as AbiOp, Plant, RB_BASE_SIZE,
+    RB_CHAN_BUFFER_ONLY, RB_CHAN_GLOBAL, RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE,
+    RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START, RB_CHAN_ROOT, RB_CHAN_STALL_LATE, RB_MAX_ACTORS,
+    RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB,
+    RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE, RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
+    Source as AbiSource,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -18,6 +19,7 @@ use super::ops::{Encoder, Position};
 use relaybed_case::evidence::Planted;
 use relaybed_case::{
     Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op, Source,
+    Wanted,
 };
 
 /// Largest `n_subbufs` for which relay can allocate its padding array (4 MiB of pointers).
@@ -245,6 +247,20 @@ fn client(client: &Client, spec: &mut ChannelSpec) -> Result<(), ProgramError> {
         .code();
         (spec.create_skip, spec.create_times) = (create.skip, create.times);
         spec.create_cpu = create.cpu;
+    }
+    if let Some(lack) = client.no_memory {
+        spec.no_memory = match lack.wanted {
+            Wanted::Channel => AbiNoMemory::Channel,
+            Wanted::Pointers => AbiNoMemory::Pointers,
+            Wanted::Buffer => AbiNoMemory::Buffer,
+            Wanted::Padding => AbiNoMemory::Padding,
+            Wanted::PageList => AbiNoMemory::PageList,
+            Wanted::Page => AbiNoMemory::Page,
+            Wanted::Mapping => AbiNoMemory::Mapping,
+            Wanted::Name => AbiNoMemory::Name,
+        }
+        .code();
+        (spec.no_memory_cpu, spec.no_memory_times) = (lack.cpu, lack.times);
     }
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! One operation of a case as `struct rb_op`.
 
 use relaybed_abi::{
-    Op as AbiOp, OpCode, RB_DATA_SIZE, RB_MAX_BLOB, RB_MAX_FILES, RB_MAX_RECORD, RB_NONE16,
-    RB_NONE32, RB_OP_BLOB, RB_OP_HOLD, RB_OP_IRQS_ON, RB_OP_NEST_CALLBACK, RB_OP_NEST_FILL,
+    NullCall as AbiNullCall, Op as AbiOp, OpCode, RB_DATA_SIZE, RB_MAX_BLOB, RB_MAX_FILES,
+    RB_MAX_RECORD, RB_NONE16, RB_NONE32, RB_OP_BLOB, RB_OP_HOLD, RB_OP_IRQS_ON,
+    RB_OP_NEST_CALLBACK, RB_OP_NEST_FILL,
 };
 use std::collections::BTreeMap;
 
 use super::ProgramError;
 use super::compile::Checkpoint;
-use relaybed_case::{Case, NestPoint, Op, Payload, Via};
+use relaybed_case::{Case, NestPoint, NullCall, Op, Payload, Via};
 
 /// Which actors can do an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,6 +158,7 @@ impl<'case> Encoder<'case> {
                     op: position.op,
                 });
             }
+            Op::Null { call } => raw.arg0 = null(*call).code(),
             Op::Delay { microseconds } => raw.arg0 = *microseconds,
             Op::CpuOff { cpu } => raw.arg0 = *cpu,
             Op::CpuOn { cpu, hold } => {
@@ -328,6 +330,7 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::Consumed { .. } => (OpCode::Consumed, Kernel, "consumed"),
         Op::BufFull { .. } => (OpCode::BufFull, Kernel, "buf-full"),
         Op::Switch { .. } => (OpCode::Switch, Kernel, "switch"),
+        Op::Null { .. } => (OpCode::Null, Kernel, "null"),
         Op::LateSetup { .. } => (OpCode::LateSetup, Kernel, "late-setup"),
         Op::Signal { .. } => (OpCode::Signal, Both, "signal"),
         Op::Wait { .. } => (OpCode::Wait, Both, "wait"),
@@ -348,5 +351,16 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
         Op::CpuOff { .. } => (OpCode::CpuOff, User, "cpu-off"),
         Op::CpuOn { .. } => (OpCode::CpuOn, User, "cpu-on"),
         Op::Sysrq { .. } => (OpCode::Sysrq, User, "sysrq"),
+    }
+}
+
+fn null(call: NullCall) -> AbiNullCall {
+    match call {
+        NullCall::Close => AbiNullCall::Close,
+        NullCall::Flush => AbiNullCall::Flush,
+        NullCall::Reset => AbiNullCall::Reset,
+        NullCall::Consumed => AbiNullCall::Consumed,
+        NullCall::LateSetup => AbiNullCall::LateSetup,
+        NullCall::LateName => AbiNullCall::LateName,
     }
 }
