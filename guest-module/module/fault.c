@@ -110,6 +110,38 @@ static int bed_fault_reached(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(bed_fault_reached);
 
+/* Has the kernel leave the probe a breakpoint: see below. */
+static void bed_fault_passed(struct kprobe *probe, struct pt_regs *regs,
+			     unsigned long flags)
+{
+}
+
+static int bed_fault_probe(struct kprobe *probe, const char *name,
+			   kprobe_post_handler_t passed)
+{
+	memset(probe, 0, sizeof(*probe));
+	probe->symbol_name = name;
+	probe->pre_handler = bed_fault_reached;
+	probe->post_handler = passed;
+	return register_kprobe(probe);
+}
+
+/*
+ * Where the probe goes on is the handler's to say in two of three cases: where
+ * ftrace calls it, unless there is a second handler, and at a breakpoint. A
+ * breakpoint is made a jump after a while, which comes back always; it is not
+ * where there is a second handler.
+ */
+static bool bed_fault_set_probe(struct kprobe *probe, const char *name)
+{
+	if (bed_fault_probe(probe, name, NULL))
+		return false;
+	if (kprobe_ftrace(probe))
+		return true;
+	unregister_kprobe(probe);
+	return !bed_fault_probe(probe, name, bed_fault_passed);
+}
+
 bool bed_fault_arm(struct bed_channel *ch)
 {
 	const struct rb_channel_spec *spec = ch->spec;
@@ -120,15 +152,10 @@ bool bed_fault_arm(struct bed_channel *ch)
 	mutex_lock(&bed_fault_lock);
 	bed_fault_channel = ch->index;
 	bed_fault_left = bed_fault_number(spec);
-	for (i = 0; i < ARRAY_SIZE(bed_allocators); i++) {
-		struct kprobe *probe = &bed_fault_probes[i];
-
-		memset(probe, 0, sizeof(*probe));
-		probe->symbol_name = bed_allocators[i];
-		probe->pre_handler = bed_fault_reached;
-		/* No kernel has them all. */
-		bed_fault_set[i] = !register_kprobe(probe);
-	}
+	/* No kernel has them all. */
+	for (i = 0; i < ARRAY_SIZE(bed_allocators); i++)
+		bed_fault_set[i] = bed_fault_set_probe(&bed_fault_probes[i],
+						       bed_allocators[i]);
 	return true;
 }
 

@@ -10,6 +10,7 @@
  */
 #include <linux/hashtable.h>
 #include <linux/kallsyms.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 #include <linux/version.h>
@@ -87,6 +88,16 @@ void bed_ledger_resume(u32 channel)
 		bed_ledger_enter(channel);
 }
 
+static struct bed_piece *bed_ledger_find(const void *at)
+{
+	struct bed_piece *piece;
+
+	hash_for_each_possible(bed_held, piece, node, (unsigned long)at)
+		if (piece->at == at)
+			return piece;
+	return NULL;
+}
+
 static void bed_ledger_add(unsigned long site, const void *at, size_t bytes)
 {
 	u32 channel = bed_ledger_channel();
@@ -96,6 +107,9 @@ static void bed_ledger_add(unsigned long site, const void *at, size_t bytes)
 	if (channel == RB_NONE32 || ZERO_OR_NULL_PTR(at))
 		return;
 	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
+	/* Some kernels tell of a large piece twice, from two functions deep. */
+	if (bed_ledger_find(at))
+		goto unlock;
 	if (hlist_empty(&bed_unused)) {
 		bed_overrun = true;
 		goto unlock;
@@ -128,12 +142,9 @@ static void bed_ledger_remove(const void *at)
 	if (!atomic_read(&bed_n_held))
 		return;
 	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
-	hash_for_each_possible(bed_held, piece, node, (unsigned long)at) {
-		if (piece->at == at) {
-			bed_ledger_drop(piece);
-			break;
-		}
-	}
+	piece = bed_ledger_find(at);
+	if (piece)
+		bed_ledger_drop(piece);
 	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
 }
 
@@ -198,10 +209,11 @@ static void bed_on_percpu(void *data, unsigned long call_site, bool reserved,
 	bed_ledger_add(call_site, (__force void *)ptr, size);
 }
 #else
+/* It does not say who asked. */
 static void bed_on_percpu(void *data, bool reserved, bool is_atomic, size_t size,
 			  size_t align, void *base_addr, int off, void __percpu *ptr)
 {
-	bed_ledger_add(_RET_IP_, (__force void *)ptr, size);
+	bed_ledger_add(0, (__force void *)ptr, size);
 }
 #endif
 
