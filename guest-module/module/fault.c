@@ -78,6 +78,7 @@ static const char * const bed_allocators[] = {
 static DEFINE_MUTEX(bed_fault_lock);
 static struct kprobe bed_fault_probes[ARRAY_SIZE(bed_allocators)];
 static bool bed_fault_set[ARRAY_SIZE(bed_allocators)];
+static bool bed_fault_ready;		/* each was set, or cannot be */
 static u32 bed_fault_channel;
 static u32 bed_fault_left;		/* allocations until the one that fails */
 
@@ -142,31 +143,46 @@ static bool bed_fault_set_probe(struct kprobe *probe, const char *name)
 	return !bed_fault_probe(probe, name, bed_fault_passed);
 }
 
+/*
+ * Setting and removing them takes a large part of a second under emulation: they
+ * stay once they were needed. No kernel has them all.
+ */
+static void bed_fault_set_all(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(bed_allocators) && !bed_fault_ready; i++)
+		bed_fault_set[i] = bed_fault_set_probe(&bed_fault_probes[i],
+						       bed_allocators[i]);
+	bed_fault_ready = true;
+}
+
 bool bed_fault_arm(struct bed_channel *ch)
 {
 	const struct rb_channel_spec *spec = ch->spec;
-	u32 i;
 
 	if (!spec->no_memory || ch->openings++ >= spec->no_memory_times)
 		return false;
 	mutex_lock(&bed_fault_lock);
+	bed_fault_set_all();
 	bed_fault_channel = ch->index;
 	bed_fault_left = bed_fault_number(spec);
-	/* No kernel has them all. */
-	for (i = 0; i < ARRAY_SIZE(bed_allocators); i++)
-		bed_fault_set[i] = bed_fault_set_probe(&bed_fault_probes[i],
-						       bed_allocators[i]);
 	return true;
 }
 
 void bed_fault_disarm(void)
+{
+	bed_fault_left = 0;
+	mutex_unlock(&bed_fault_lock);
+}
+
+void bed_fault_exit(void)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(bed_allocators); i++)
 		if (bed_fault_set[i])
 			unregister_kprobe(&bed_fault_probes[i]);
-	mutex_unlock(&bed_fault_lock);
 }
 
 #else
@@ -178,6 +194,10 @@ bool bed_fault_arm(struct bed_channel *ch)
 }
 
 void bed_fault_disarm(void)
+{
+}
+
+void bed_fault_exit(void)
 {
 }
 

@@ -267,6 +267,7 @@ static void __exit bed_module_exit(void)
 	bed_hotplug_exit();
 	bed_own_exit();
 	bed_nmi_exit();
+	bed_fault_exit();
 	bed_ledger_exit();
 	bed_channel_exit();
 	bed_mailbox_exit();

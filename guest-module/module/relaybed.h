@@ -191,6 +191,7 @@ void bed_ledger_report(u32 channel, struct rb_dir_channel *dir);
 /* fault.c */
 bool bed_fault_arm(struct bed_channel *ch);
 void bed_fault_disarm(void);
+void bed_fault_exit(void);
 
 /* directory.c */
 void bed_directory_open(struct bed_channel *ch);
