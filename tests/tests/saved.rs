@@ -363,3 +363,24 @@ fn a_trace_in_another_order_is_not_relays() {
         are_among(name, &passing(name, swapped, pair), &EITHER_WAY);
     }
 }
+
+/// A flush of another CPU in the middle of a write: the offset ends up behind the sub-buffer, and a switch takes a
+/// padding from it that is below zero. It is K41 with just this padding.
+#[test]
+fn a_flush_beside_a_write_is_known_with_the_padding_it_leaves() {
+    let (case, evidence) = load("flush-beside-a-write");
+    let Verdict::Known { id, .. } = relaybed_judge::judge(&case, &evidence).0 else {
+        panic!("not known");
+    };
+    assert_eq!(id, "K41");
+    for padding in [1, 25] {
+        let mut other = evidence.clone();
+        let end = other.observations.last_mut().expect("the end");
+        end.channels[0].buffers[0].padding[0] = padding;
+        let verdict = relaybed_judge::judge(&case, &other).0;
+        assert!(
+            matches!(verdict, Verdict::Failed { .. }),
+            "{padding}: {verdict:?}"
+        );
+    }
+}

@@ -180,6 +180,7 @@ impl<'a> Stepping<'a> {
         match fired {
             Fired::Step(at, _) => {
                 if let Some(index) = self.task(at) {
+                    self.keep_apart(index);
                     // What was done at once is not done again.
                     match self.tasks[index].ahead.checked_sub(1) {
                         Some(ahead) => self.tasks[index].ahead = ahead,
@@ -227,6 +228,28 @@ impl<'a> Stepping<'a> {
             return usual;
         }
         merged
+    }
+
+    /// Where a fix keeps two operations on a buffer apart, the one that has begun comes to its end before the
+    /// other begins: K41 to K43.
+    fn keep_apart(&mut self, index: usize) {
+        let task = &self.tasks[index];
+        let Some(op) = task.begins() else {
+            return;
+        };
+        let key = task.key();
+        for other in 0..self.tasks.len() {
+            let defects = self.built.defects;
+            let mut left = LAST_STEPS_MAX;
+            while other != index && left > 0 && self.tasks[other].key() == key {
+                if !self.tasks[other].keeps_out(&op, defects) {
+                    break;
+                }
+                self.follow_step(other);
+                self.tasks[other].ahead += 1;
+                left -= 1;
+            }
+        }
     }
 
     fn follow_step(&mut self, index: usize) {

@@ -259,6 +259,22 @@ impl Task {
         self.jobs.left.is_empty() && self.now.is_none() && self.holds != Holds::Returned
     }
 
+    /// What it does to a buffer, if its next access is the first of it.
+    pub(super) fn begins(&self) -> Option<twin::Op> {
+        match self.now {
+            Some((_, frame, _)) => frame.is_at_start().then(|| frame.op()),
+            None => self.jobs.left.front().map(|job| job.op),
+        }
+    }
+
+    /// Whether, with what is not among these defects fixed, another such operation waits for this one.
+    pub(super) fn keeps_out(&self, op: &twin::Op, defects: Defects) -> bool {
+        use Defect::{K41, K42, K43};
+        let apart = Defects::of(&[K41, K42, K43]).minus(defects);
+        self.now
+            .is_some_and(|(_, frame, _)| frame.bars(op).iter().any(|defect| apart.has(defect)))
+    }
+
     /// Whether it is in a section that a fix makes one, and that it can go through at once.
     pub(super) fn must_go_on(&self, defects: Defects) -> bool {
         use Defect::{K31, K37, K38, K39};

@@ -163,6 +163,12 @@ impl Frame {
         }
     }
 
+    /// Whether its first step is to come.
+    #[must_use]
+    pub const fn is_at_start(&self) -> bool {
+        matches!(self.pc, Pc::Start)
+    }
+
     /// Its operation.
     #[must_use]
     pub const fn op(&self) -> Op {
