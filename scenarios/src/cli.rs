@@ -95,7 +95,7 @@ enum Command {
     Bench(bench::BenchCommand),
     /// List scenarios with what each shows.
     List {
-        /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+        /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
         patterns: Vec<String>,
     },
     /// List the known issues of relay: what they are, which kernels have them, what shows them.
@@ -107,7 +107,7 @@ enum Command {
     },
     /// Check scenario files without running them.
     Check {
-        /// Scenario files.
+        /// Scenario files, or folders of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -268,7 +268,7 @@ pub(crate) struct SideArgs {
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::{CaseReport, Summary, outcome};
+use super::{CaseReport, Detail, Summary, outcome};
 use relaybed_case::finding::Finding;
 use relaybed_case::verdict::Verdict;
 
@@ -22,7 +22,8 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     put("duration_ms", json!(round(report.duration_ms)));
     put("records", json!(report.amount.records));
     put("bytes", json!(report.amount.bytes));
-    put("unspecified", json!(report.amount.unspecified));
+    put("unspecified", json!(report.amount.unspecified.total()));
+    put("unspecified_because", json!(report.amount.unspecified));
     put("answers", json!(report.amount.answers));
     if super::human::is_empty_pass(report) {
         put("only_safety_judged", json!(true));
@@ -38,13 +39,13 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     }
     match &report.verdict {
         Verdict::Failed { findings } => {
-            blame(&mut put, findings);
+            blame(&mut put, findings, &report.detail);
             put("evidence", json!(report.detail.evidence));
             put("rerun", json!(report.detail.rerun));
         }
         Verdict::Known { id, findings } => {
             put("known", json!(id));
-            blame(&mut put, findings);
+            blame(&mut put, findings, &report.detail);
             if !report.detail.rerun.is_empty() {
                 put("evidence", json!(report.detail.evidence));
                 put("rerun", json!(report.detail.rerun));
@@ -62,14 +63,21 @@ pub(super) fn row(report: &CaseReport) -> Map<String, Value> {
     row
 }
 
-fn blame(put: &mut impl FnMut(&str, Value) -> Option<Value>, findings: &[Finding]) {
+fn blame(
+    put: &mut impl FnMut(&str, Value) -> Option<Value>,
+    findings: &[Finding],
+    detail: &Detail,
+) {
     if let Some(first) = findings.first() {
         put("code", json!(first.code()));
         put("property", json!(first.property()));
         put("cpu", json!(first.at.cpu));
         put("what", json!(first.to_string()));
     }
-    let all: Vec<Value> = findings.iter().map(finding).collect();
+    let mut all: Vec<Value> = findings.iter().map(finding).collect();
+    for (row, blame) in all.iter_mut().zip(&detail.blames) {
+        blame.put(row);
+    }
     put("failures", json!(all));
 }
 

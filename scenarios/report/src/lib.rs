@@ -6,8 +6,8 @@
 
 pub mod exit;
 
+mod blame;
 pub mod coverage;
-mod excerpt;
 mod human;
 mod json;
 mod junit;
@@ -19,7 +19,7 @@ pub mod timeline;
 pub mod trace;
 pub mod transports;
 
-pub use excerpt::excerpt;
+pub use blame::{Blame, Step};
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use relaybed_case::evidence::OwnRelay;
+use relaybed_case::unspecified::Unspecified;
 use relaybed_case::verdict::{Amount, Verdict};
 
 /// One scenario's result.
@@ -55,8 +56,8 @@ pub struct CaseReport {
 /// What helps to understand a failure.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
-    /// Hex excerpt around the first failure.
-    pub excerpt: Option<String>,
+    /// What each finding points at.
+    pub blames: Vec<Blame>,
     /// The last lines of the console since the case began.
     pub console_tail: Vec<String>,
     /// Folder with the evidence.
@@ -110,6 +111,8 @@ pub struct Summary {
     /// Scenarios that passed and in which nothing could be judged but safety.
     #[serde(default)]
     pub empty: u32,
+    /// Single checks that had nothing to compare with, by reason.
+    pub unspecified: Unspecified,
     /// Records judged.
     pub records: u64,
     /// Bytes judged.

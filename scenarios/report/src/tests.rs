@@ -12,7 +12,7 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
         amount: Amount {
             records: 12,
             bytes: 1200,
-            unspecified: 0,
+            unspecified: Default::default(),
             exact_buffers: 2,
             answers: 3,
             searched: None,
@@ -55,7 +55,7 @@ pub(super) fn reports() -> Vec<CaseReport> {
         },
     );
     failed.detail = Detail {
-        excerpt: Some("0000  00 11".into()),
+        blames: Vec::new(),
         console_tail: vec!["last words".into()],
         evidence: Some("out/padding/b".into()),
         rerun: "relaybed run padding/b".into(),
@@ -102,6 +102,7 @@ pub(super) fn summary() -> Summary {
         boots: 1,
         forked: false,
         empty: 0,
+        unspecified: Default::default(),
         records: 48,
         bytes: 4800,
         judge_ms: 1.0,

@@ -14,7 +14,7 @@ use relaybed_report::{CaseReport, Listener};
 /// Arguments of `coverage`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CoverageArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]

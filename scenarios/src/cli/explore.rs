@@ -19,7 +19,7 @@ use relaybed_twin::issues;
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExploreArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
     #[arg(required = true, value_name = "SCENARIO")]
     patterns: Vec<String>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ const DEFAULT_OUT: &str = "relaybed-evidence";
 /// Arguments of `matrix`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MatrixArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     /// Kernels, separated by commas: names of the default list, or what `run --kernel` takes

@@ -170,6 +170,7 @@ impl Run<'_> {
         let source = relaybed_lang::write(&case).unwrap_or_default();
         Loaded {
             source: Arc::from(source),
+            path: "scenario.toml".into(),
             origin: case.name.clone(),
             case,
         }

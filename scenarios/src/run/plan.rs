@@ -403,6 +403,7 @@ impl Plan {
             boots: 0,
             forked: self.forks(),
             empty: 0,
+            unspecified: Default::default(),
             records: 0,
             bytes: 0,
             judge_ms: 0.0,

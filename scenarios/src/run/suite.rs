@@ -18,9 +18,8 @@ use relaybed_case::select::{Loaded, quoted};
 use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_judge as judge;
-use relaybed_report::excerpt;
 use relaybed_report::exit::Exit;
-use relaybed_report::{CaseReport, Detail, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Summary};
 use relaybed_wire::store::{self, Extra};
 
 /// What a run came to.
@@ -302,12 +301,9 @@ impl<'a> Suite<'a> {
         failed: bool,
         report: &mut CaseReport,
     ) -> Result<(), SessionError> {
+        let findings = report.verdict.findings();
+        report.detail.blames = Blame::all(loaded, evidence, findings, failed);
         if let (true, Some(evidence)) = (failed, evidence) {
-            if let Verdict::Failed { findings } = &report.verdict {
-                report.detail.excerpt = findings
-                    .first()
-                    .and_then(|first| excerpt(evidence, &loaded.case, first));
-            }
             if report.detail.console_tail.is_empty() {
                 report.detail.console_tail = super::console::tail(&evidence.console, 20);
             }
@@ -378,6 +374,7 @@ impl<'a> Suite<'a> {
         let passed = report.verdict == Verdict::Passed;
         summary.empty += u32::from(passed && report.amount.is_nothing());
         summary.bytes += report.amount.bytes;
+        summary.unspecified.add_all(report.amount.unspecified);
         match &report.verdict {
             Verdict::Passed => summary.passed += 1,
             Verdict::Known { .. } => summary.known += 1,

@@ -27,6 +27,13 @@ enum Kind {
     Open,
 }
 
+impl Kind {
+    /// Whether it is drawn for an actor in an interrupt: others are for tasks.
+    const fn is_for_interrupts(self) -> bool {
+        matches!(self, Self::Write | Self::Klog)
+    }
+}
+
 /// How often each is drawn on an open channel.
 const KINDS: [(u64, Kind); 12] = [
     (58, Kind::Write),
@@ -80,6 +87,9 @@ pub(super) fn draw(
     let kinds = if shadow.open { &KINDS } else { &KINDS_CLOSED };
     let cpu = who.cpu;
     match random.weighted(kinds) {
+        kind if who.context != Context::Task && !kind.is_for_interrupts() => {
+            write_from(random, channel, shadow, who)
+        }
         Kind::Switch if !shadow.plain || random.chance(50) => switch(random, channel, shadow, cpu),
         Kind::LateSetup if !shadow.has_files && who.limits.linux_version < NO_LATE_SETUP => {
             shadow.has_files = true;
