@@ -131,8 +131,7 @@ pub(super) fn draw(
 /// A write, unless a lock or a callback that waits is nothing for an NMI.
 fn write_from(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, who: Who<'_>) -> Op {
     if who.context == Context::Nmi && (shadow.global || shadow.stalls) {
-        let cpu = any_cpu(random, shadow);
-        return Op::BufFull { channel, cpu };
+        return Op::Delay { microseconds: 1 };
     }
     write(random, channel, shadow, who.cpu)
 }
