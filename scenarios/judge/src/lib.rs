@@ -20,6 +20,7 @@ mod claims;
 mod close_up;
 mod content;
 mod explain;
+mod flow;
 mod gap;
 mod history;
 mod identify;
@@ -32,6 +33,7 @@ mod written;
 
 pub use claims::{Claimed, Contradiction, claims};
 pub use close_up::{Area, Beside, CloseUp, Neighbour, close_up};
+pub use flow::{Flow, flow};
 pub use identify::Writers;
 pub use pick::{pick_plant, property_of};
 pub use run::judge;

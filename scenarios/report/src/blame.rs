@@ -1,7 +1,7 @@
 //! What a finding points at: the step or claim of the scenario's file, and the bytes, from near.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Expectation, Finding, What};
@@ -30,7 +30,7 @@ pub struct Blame {
 }
 
 /// A place in a scenario's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Step {
     /// The file, as the user gave it.
     pub path: String,
@@ -48,6 +48,7 @@ pub struct Step {
     pub operation: Option<usize>,
     /// The rounds of `repeat` that it is in, outermost first: number and how many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub rounds: Vec<(u64, u64)>,
     /// The lines around it, each with its number.
     #[serde(skip)]
@@ -95,20 +96,6 @@ impl Blame {
             })
         };
         findings.iter().map(blame).collect()
-    }
-
-    /// Its members of a finding's JSON object.
-    pub(super) fn put(&self, row: &mut Value) {
-        row["where"] = json!(self.place);
-        if let Some(step) = &self.step {
-            row["step"] = json!(step);
-        }
-        if let Some(bytes) = &self.bytes {
-            row["bytes"] = json!(bytes.lines().collect::<Vec<_>>());
-        }
-        if let Some(between) = &self.between {
-            row["between"] = json!(between);
-        }
     }
 }
 

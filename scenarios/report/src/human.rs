@@ -14,7 +14,8 @@ pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(super) const DIM: Style = Style::new().dimmed();
 
-pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+/// One scenario; the flow of one that did not fail only where `all_flow`.
+pub(super) fn case(out: &mut impl Write, report: &CaseReport, all_flow: bool) -> io::Result<()> {
     let (style, word, note) = match &report.verdict {
         Verdict::Passed => (GREEN, "PASS", String::new()),
         Verdict::Failed { findings } => (RED, "FAIL", kind(findings)),
@@ -46,6 +47,11 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
         format!("  {DIM}searched, not led: {why}{DIM:#}")
     });
     writeln!(out, "{line}{unspecified}{digest}{searched}")?;
+    if all_flow || matches!(report.verdict, Verdict::Failed { .. }) {
+        for flow in &report.flow {
+            writeln!(out, "        {DIM}flow      {flow}{DIM:#}")?;
+        }
+    }
     match &report.verdict {
         Verdict::Failed { findings } => self::findings(out, findings, &report.detail),
         // Whoever looked for it wants to see it again.
@@ -130,6 +136,17 @@ fn details(out: &mut impl Write, detail: &Detail) -> io::Result<()> {
     Ok(())
 }
 
+/// A text without its colours.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        rest = behind.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    plain + rest
+}
+
 fn block<T: std::fmt::Display>(
     out: &mut impl Write,
     title: &str,
@@ -205,7 +222,7 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         summary.records, summary.bytes, summary.seed
     )?;
     for (why, checks) in summary.unspecified.iter() {
-        writeln!(out, "left open {checks} checks: {}", why.reason())?;
+        writeln!(out, "unjudged  {checks} checks: {}", why.reason())?;
     }
     if let Some(exits) = &summary.exits {
         let some = exits.iter().filter(|(_, count)| **count > 0);

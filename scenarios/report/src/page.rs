@@ -12,8 +12,8 @@ mod table;
 
 use std::fmt::Write as _;
 
-use super::Blame;
 use super::timeline::Timeline;
+use super::{Blame, Flow};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::Finding;
@@ -132,6 +132,20 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
                 "<p>A defect was planted at record {}#{}; it struck {} times.</p>",
                 planted.actor, planted.seq, planted.done
             ),
+        );
+    }
+    for flow in Flow::all(&shown.loaded.case, shown.evidence) {
+        let flow = flow.to_string();
+        push(
+            text,
+            format_args!("<p class=\"dim\">flow: {}</p>", escape(&flow)),
+        );
+    }
+    let open = amount.unspecified;
+    if open.total() > 0 {
+        push(
+            text,
+            format_args!("<p class=\"dim\">unspecified: {open}</p>"),
         );
     }
     if !shown.extra.repeat.is_empty() {

@@ -50,6 +50,7 @@ pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: args.side.isolate,
         jobs: args.side.jobs,
+        known: Default::default(),
         hold: false,
     };
     let end = run_all(&plan, &options, &cases, &mut Failures).map_err(stop)?;

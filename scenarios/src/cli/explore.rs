@@ -160,6 +160,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: None,
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     };
     let wish = Explore {

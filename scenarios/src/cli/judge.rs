@@ -8,7 +8,7 @@ use super::taken::saved;
 use relaybed_case::verdict::Verdict;
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::{Blame, CaseReport, Detail, Format, Reporter, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Flow, Format, Reporter, Summary};
 use relaybed_wire::store;
 
 pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
@@ -38,6 +38,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         kernel: evidence.setting.release.clone(),
         kernel_origin: extra.kernel,
         relay: evidence.setting.relay.clone(),
+        started_s: None,
         backend: evidence.setting.backend.clone(),
         accel: evidence.setting.accel.clone(),
         accel_reason: "judged from saved evidence; nothing was run".to_owned(),
@@ -64,11 +65,13 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         Exit::Passed
     };
     let mut reporter = Reporter::new(format, anstream::stdout().lock(), 1)?;
+    let flow = Flow::all(&loaded.case, &evidence);
     reporter.case(CaseReport {
         name: loaded.case.name,
         summary: loaded.case.summary,
         verdict,
         amount,
+        flow,
         kernel: evidence.setting.release,
         duration_ms: judge_ms,
         exits: None,

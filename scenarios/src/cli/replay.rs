@@ -108,6 +108,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: None,
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     };
     let recording = match &recorded {

@@ -19,7 +19,7 @@ use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::{Blame, CaseReport, Detail, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Flow, Summary};
 use relaybed_wire::store::{self, Extra};
 
 /// What a run came to.
@@ -238,6 +238,7 @@ impl<'a> Suite<'a> {
             Some(planted) => noticed(verdict, planted),
             None => verdict,
         };
+        let verdict = self.options.known.apply(verdict);
         let failed = matches!(verdict, Verdict::Failed { .. });
         let mut report = self.report(loaded, verdict, amount, millis(begun));
         if failed {
@@ -303,6 +304,9 @@ impl<'a> Suite<'a> {
     ) -> Result<(), SessionError> {
         let findings = report.verdict.findings();
         report.detail.blames = Blame::all(loaded, evidence, findings, failed);
+        if let Some(evidence) = evidence {
+            report.flow = Flow::all(&loaded.case, evidence);
+        }
         if let (true, Some(evidence)) = (failed, evidence) {
             if report.detail.console_tail.is_empty() {
                 report.detail.console_tail = super::console::tail(&evidence.console, 20);
@@ -357,6 +361,7 @@ impl<'a> Suite<'a> {
             summary: loaded.case.summary.clone(),
             verdict,
             amount,
+            flow: Vec::new(),
             kernel: self.summary.kernel.clone(),
             duration_ms,
             exits: None,

@@ -9,7 +9,7 @@ use super::random::Random;
 use super::sequential::{blank, kernel_actor};
 use super::shadow::Shadow;
 use super::{Limits, sequential};
-use relaybed_case::{Case, Channel, Context, Client, FileCall, Files, Mode, Op, Payload, Via};
+use relaybed_case::{Case, Channel, Client, Context, FileCall, Files, Mode, Op, Payload, Via};
 
 /// Sizes of sub-buffers, and counts with which they fill whole pages.
 const SHAPES: [(u64, u64); 7] = [
