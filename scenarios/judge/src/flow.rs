@@ -41,20 +41,25 @@ pub fn flow(case: &Case, evidence: &Evidence) -> Vec<Flow> {
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, evidence.setting.vcpus.min(CPUS_MAX));
     let writers = Writers::of(case);
-    let matter = Matter::new(case, &prediction, evidence, &writers);
+    flow_of(&Matter::new(case, &prediction, evidence, &writers))
+}
+
+/// The same of what was parsed already.
+#[must_use]
+pub fn flow_of(matter: &Matter<'_>) -> Vec<Flow> {
     let Some(end) = matter.end() else {
         return Vec::new();
     };
     let open = end.channels.iter().enumerate();
     let open = open.filter(|(channel, seen)| {
         // Which of klog's records go where is the model's word only.
-        seen.state == ChanState::Open && !is_logged_into(case, *channel)
+        seen.state == ChanState::Open && !is_logged_into(matter.case, *channel)
     });
     let buffers = open.flat_map(|(channel, seen)| {
         let cpus = seen.buffers.iter();
         cpus.map(move |buffer| (channel, buffer.cpu))
     });
-    buffers.map(|of| Count::of(&matter, of).flow()).collect()
+    buffers.map(|of| Count::of(matter, of).flow()).collect()
 }
 
 /// Actor and number of records.

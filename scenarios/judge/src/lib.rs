@@ -33,7 +33,7 @@ mod written;
 
 pub use claims::{Claimed, Contradiction, claims};
 pub use close_up::{Area, Beside, CloseUp, Neighbour, close_up};
-pub use flow::{Flow, flow};
+pub use flow::{Flow, flow, flow_of};
 pub use identify::Writers;
 pub use pick::{pick_plant, property_of};
 pub use run::judge;

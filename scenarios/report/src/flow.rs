@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
-use relaybed_judge::flow;
+use relaybed_judge::matter::Matter;
+use relaybed_judge::{flow, flow_of};
 
 /// Records of one channel buffer: written = kept + refused + overwritten + lost. `None`: it cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,7 +35,16 @@ impl Flow {
     /// The flow of every channel buffer that is there at the end and was written to.
     #[must_use]
     pub fn all(case: &Case, evidence: &Evidence) -> Vec<Self> {
-        let flows = flow(case, evidence).into_iter();
+        Self::named(case, flow(case, evidence))
+    }
+
+    /// The same of what was parsed already.
+    pub(super) fn of(matter: &Matter<'_>) -> Vec<Self> {
+        Self::named(matter.case, flow_of(matter))
+    }
+
+    fn named(case: &Case, flows: Vec<relaybed_judge::Flow>) -> Vec<Self> {
+        let flows = flows.into_iter();
         let flows = flows.filter(|flow| flow.written > 0);
         flows
             .map(|flow| Self {

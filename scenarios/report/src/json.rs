@@ -132,6 +132,7 @@ struct FindingRow {
     step: Option<Step>,
     /// The bytes around it: expected behind `-`, seen behind `+`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     bytes: Vec<String>,
     /// Of a missing record: between which two it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -62,7 +62,7 @@ pub fn page(shown: &Shown<'_>) -> String {
     let findings = verdict.findings();
     let mut text = String::new();
     head(&mut text, shown);
-    verdict_part(&mut text, shown);
+    verdict_part(&mut text, shown, &Flow::of(&matter));
     actors(&mut text, case);
     lanes::lanes(&mut text, case, &timeline);
     buffers::buffers(&mut text, &matter, findings);
@@ -93,7 +93,7 @@ fn head(text: &mut String, shown: &Shown<'_>) {
     );
 }
 
-fn verdict_part(text: &mut String, shown: &Shown<'_>) {
+fn verdict_part(text: &mut String, shown: &Shown<'_>, flows: &[Flow]) {
     let (class, word) = match shown.verdict {
         Verdict::Passed => ("good", "passed".to_owned()),
         Verdict::Failed { .. } => ("bad", "failed".to_owned()),
@@ -134,7 +134,7 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
             ),
         );
     }
-    for flow in Flow::all(&shown.loaded.case, shown.evidence) {
+    for flow in flows {
         let flow = flow.to_string();
         push(
             text,

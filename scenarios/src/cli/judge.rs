@@ -17,7 +17,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
     let begun = Instant::now();
     let (verdict, amount) = judge::judge(&case, &evidence);
     let judge_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    let loaded = saved(folder, case);
+    let loaded = saved(folder, case, &extra);
     let failed = matches!(verdict, Verdict::Failed { .. });
     let mut detail = Detail {
         blames: Blame::all(&loaded, Some(&evidence), verdict.findings(), failed),

@@ -177,7 +177,7 @@ fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
         let error = ReplayError::NoSchedule(folder.to_owned());
         return Err(Stop::new(Exit::Usage, error));
     };
-    let loaded = saved(Path::new(folder), case);
+    let loaded = saved(Path::new(folder), case, &extra);
     Ok((loaded, Recorded::Trace(trace), token))
 }
 

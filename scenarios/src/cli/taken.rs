@@ -43,7 +43,7 @@ impl Taken {
         let (case, evidence, extra) =
             store::load(folder).map_err(|error| Stop::new(Exit::SetUp, error))?;
         Ok(Self {
-            loaded: saved(folder, case),
+            loaded: saved(folder, case, &extra),
             evidence,
             extra,
             ended: None,
@@ -80,13 +80,16 @@ impl Taken {
 }
 
 /// A case of saved evidence, with the text that was saved beside it.
-pub(super) fn saved(folder: &Path, case: Case) -> Loaded {
+pub(super) fn saved(folder: &Path, case: Case, extra: &Extra) -> Loaded {
     let path = folder.join("scenario.toml");
     // Without it there are no places, and the rest is as good as before.
     let source = std::fs::read_to_string(&path).unwrap_or_default();
+    let original = extra.notes.get(store::FILE_NOTE).cloned();
     Loaded {
         source: source.into(),
-        path: path.to_string_lossy().into(),
+        path: original
+            .unwrap_or_else(|| path.display().to_string())
+            .into(),
         origin: case.name.clone(),
         case,
     }

@@ -40,6 +40,8 @@ pub(super) struct Suite<'a> {
     /// What the case under control whose evidence is saved next has beside the rest.
     pub(super) last: LastRun,
     pub(super) session: Option<Session>,
+    /// Reports of cases that passed say what became of the records, too.
+    pub(super) flows: bool,
     /// The last guest died, hung, was interrupted, or is to be held.
     lost: bool,
     /// One that is to be held once its failure has been told.
@@ -59,6 +61,7 @@ impl<'a> Suite<'a> {
             control: None,
             last: LastRun::default(),
             session: None,
+            flows: true,
             lost: false,
             failed: None,
             begun: Instant::now(),
@@ -304,7 +307,7 @@ impl<'a> Suite<'a> {
     ) -> Result<(), SessionError> {
         let findings = report.verdict.findings();
         report.detail.blames = Blame::all(loaded, evidence, findings, failed);
-        if let Some(evidence) = evidence {
+        if let Some(evidence) = evidence.filter(|_| failed || self.flows) {
             report.flow = Flow::all(&loaded.case, evidence);
         }
         if let (true, Some(evidence)) = (failed, evidence) {
@@ -317,13 +320,15 @@ impl<'a> Suite<'a> {
         }
         let folder = self.options.out.join(folder_name(&loaded.case.name));
         if let Some(evidence) = evidence {
+            let mut notes = self.last.notes();
+            notes.insert(store::FILE_NOTE.to_owned(), loaded.path.to_string());
             let extra = Extra {
                 relaybed: env!("CARGO_PKG_VERSION").to_owned(),
                 repeat: report.detail.rerun.clone(),
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
-                notes: self.last.notes(),
+                notes,
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
         } else {
