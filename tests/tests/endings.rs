@@ -191,6 +191,13 @@ fn a_saved_failure_is_judged_again_without_a_machine() {
     let more = ["--plant", "lost", "--out", out.to_str().unwrap()];
     let ran = call_command(command(folder.path(), &file, &more)).expect_code(1);
     let row = ran.rows().remove(0);
+    let step = &row["failures"][0]["step"];
+    let writes = "{ write = \"cpu\", len = 64, count = 5 }";
+    assert_eq!(
+        (&step["text"], step["record"].is_u64()),
+        (&writes.into(), true),
+        "{row:#}"
+    );
     let mut judge = Command::new(RELAYBED);
     judge.args([
         "judge",

@@ -144,6 +144,13 @@ impl Actor {
         }
     }
 
+    /// The operation that writes its record of this number.
+    #[must_use]
+    pub fn writing(&self, record: u32) -> Option<usize> {
+        let after = (0..self.ops.len()).find(|op| self.first_record(op + 1) > record);
+        after.filter(|op| self.first_record(*op) <= record)
+    }
+
     /// Number of its first record in operation `op`: records are numbered over all its writes.
     #[must_use]
     pub fn first_record(&self, op: usize) -> u32 {

@@ -10,7 +10,7 @@ use relaybed_contract::{Behaviour, Buffer, Fate, Geometry, Piece, Source, predic
 
 use super::checks::model::result;
 use super::identify::{Writer, Writers};
-use super::matter::{Matter, Parsed, is_logged_into, is_no_overwrite};
+use super::matter::{Matter, Parsed, is_logged_into, is_no_overwrite, is_stored_into};
 use super::parse::{Parser, Text};
 use super::streams::{CPUS_MAX, reads};
 
@@ -59,6 +59,8 @@ pub fn flow_of(matter: &Matter<'_>) -> Vec<Flow> {
         let cpus = seen.buffers.iter();
         cpus.map(move |buffer| (channel, buffer.cpu))
     });
+    // Bytes that a user stored through a mapping may be anywhere in records.
+    let buffers = buffers.filter(|of| !is_stored_into(matter.case, *of));
     buffers.map(|of| Count::of(matter, of).flow()).collect()
 }
 

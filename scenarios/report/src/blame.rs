@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use relaybed_case::evidence::Evidence;
-use relaybed_case::finding::{Expectation, Finding, What};
+use relaybed_case::finding::{Expectation, Finding, Plain, Record, What};
 use relaybed_case::hex;
 use relaybed_case::select::Loaded;
 use relaybed_case::{Case, Expect};
@@ -46,6 +46,9 @@ pub struct Step {
     /// The operation's number, from 0, rounds of `repeat` counted one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<usize>,
+    /// The record that it wrote and the finding is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<u32>,
     /// The rounds of `repeat` that it is in, outermost first: number and how many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
@@ -61,6 +64,9 @@ impl std::fmt::Display for Step {
         write!(f, "{}:{}:{}", self.path, self.line, self.column)?;
         if let (Some(actor), Some(operation)) = (&self.actor, self.operation) {
             write!(f, ": operation {operation} of {actor}")?;
+        }
+        if let Some(record) = self.record {
+            write!(f, ", which wrote its record {record}")?;
         }
         let rounds = self.rounds.iter();
         rounds.enumerate().try_for_each(|(depth, (number, of))| {
@@ -166,14 +172,16 @@ impl Step {
     ) -> Option<Self> {
         let case = &loaded.case;
         let at = &finding.at;
-        let actor = at.actor.as_ref();
-        let index = actor.and_then(|name| case.actors.iter().position(|a| a.name == *name));
-        if let (Some(index), Some(op)) = (index, at.op) {
+        let named = |name: &str| case.actors.iter().position(|a| a.name == name);
+        let done = at.actor.as_deref().and_then(named).zip(at.op);
+        let wrote = written(case, finding);
+        if let Some((index, op)) = done.or(wrote.map(|(actor, op, _)| (actor, op))) {
             let place = places.ops.get(index)?.get(op)?;
             let rounds = place.rounds.iter().map(|round| (round.number, round.of));
             return Some(Self {
-                actor: actor.cloned(),
+                actor: case.actors.get(index).map(|actor| actor.name.clone()),
                 operation: Some(op),
+                record: wrote.filter(|_| done.is_none()).map(|(.., record)| record),
                 rounds: rounds.collect(),
                 ..Self::at(loaded, place.span.clone())
             });
@@ -207,12 +215,23 @@ impl Step {
             text: text.split_whitespace().collect::<Vec<_>>().join(" "),
             actor: None,
             operation: None,
+            record: None,
             rounds: Vec::new(),
             around: around
                 .map(|(number, text)| (number, text.to_owned()))
                 .collect(),
         }
     }
+}
+
+/// Who wrote the record that a finding is about, in which operation, and the record's number.
+fn written(case: &Case, finding: &Finding) -> Option<(usize, usize, u32)> {
+    let Record::Named { number, actor } = finding.record()? else {
+        return None;
+    };
+    let mut actors = case.actors.iter();
+    let index = actors.position(|a| Plain::from(a.name.as_str()) == *actor)?;
+    Some((index, case.actors[index].writing(*number)?, *number))
 }
 
 /// The claim that does not hold, by the key of its value.

@@ -80,6 +80,7 @@ pub(super) fn reports() -> Vec<CaseReport> {
                 text: "{ flush = \"cpu\" }".into(),
                 actor: Some("writer".into()),
                 operation: Some(3),
+                record: None,
                 rounds: vec![(2, 3)],
                 around: vec![
                     (11, "script = [".into()),
