@@ -166,10 +166,8 @@ impl View<'_> {
     fn stream(&self, cpu: u32) -> Option<Beside> {
         let mark = usize::try_from(self.finding.at.offset?).ok()?;
         let channel = self.channel()?;
-        let stream = streams(self.case, self.evidence).into_iter();
-        let stream = stream
-            .filter(|stream| (stream.channel, stream.cpu) == (channel, cpu))
-            .next()?;
+        let mut streams = streams(self.case, self.evidence).into_iter();
+        let stream = streams.find(|stream| (stream.channel, stream.cpu) == (channel, cpu))?;
         let mut expected = vec![None; stream.bytes.len()];
         self.put_torn(mark, &mut expected);
         Some(Beside {

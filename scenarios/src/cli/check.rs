@@ -16,14 +16,14 @@ const REFERENCE_VERSION: u32 = 6 << 16 | 1 << 8;
 pub(super) fn check(files: &[PathBuf]) -> Result<Exit, Stop> {
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
-    for (path, cases) in scenarios::on_disk(files)? {
+    for (named, cases) in scenarios::on_disk(files)? {
         let Some(cases) = cases else {
             exit = Exit::Usage;
             continue;
         };
         let wrong: Vec<String> = cases.iter().flat_map(contradictions).collect();
         if wrong.is_empty() {
-            let path = path.display();
+            let path = named.path.display();
             writeln!(out, "{path}: {} scenarios, no errors", cases.len())?;
         } else {
             exit = Exit::Usage;

@@ -90,7 +90,7 @@ fn cases(named: Vec<Named>, others: &[Loaded]) -> Result<Vec<Loaded>, Stop> {
 }
 
 /// A file, and all its cases; `None` when it is wrong, which has been reported.
-type Read = (Named, Option<Vec<Loaded>>);
+pub(super) type Read = (Named, Option<Vec<Loaded>>);
 
 /// Each file once, in the order in which they are named.
 fn read(named: Vec<Named>, taken: &BTreeSet<String>) -> Result<Vec<Read>, Stop> {
@@ -142,19 +142,14 @@ fn embedded() -> Vec<Loaded> {
     all
 }
 
-/// The files that `patterns` name on disk, with the cases of each; `None` for one that is wrong, which has been
-/// reported.
-pub(super) fn on_disk(patterns: &[PathBuf]) -> Result<Vec<(PathBuf, Option<Vec<Loaded>>)>, Stop> {
+/// What `patterns` name on disk.
+pub(super) fn on_disk(patterns: &[PathBuf]) -> Result<Vec<Read>, Stop> {
     let mut named = Vec::new();
     for pattern in patterns {
         let found = Named::all(&pattern.to_string_lossy())?;
         named.extend(found.unwrap_or_else(|| vec![Named::file(pattern.clone())]));
     }
-    let files = read(named, &BTreeSet::new())?;
-    Ok(files
-        .into_iter()
-        .map(|(named, cases)| (named.path, cases))
-        .collect())
+    read(named, &BTreeSet::new())
 }
 
 /// The cases of one file, their names beginning with `name`; `None` when it is wrong, which has been reported.

@@ -310,10 +310,9 @@ impl<'a> Suite<'a> {
         if let Some(evidence) = evidence.filter(|_| failed || self.flows) {
             report.flow = Flow::all(&loaded.case, evidence);
         }
-        if let (true, Some(evidence)) = (failed, evidence) {
-            if report.detail.console_tail.is_empty() {
-                report.detail.console_tail = super::console::tail(&evidence.console, 20);
-            }
+        let tail = &mut report.detail.console_tail;
+        if let Some(evidence) = evidence.filter(|_| failed && tail.is_empty()) {
+            *tail = super::console::tail(&evidence.console, 20);
         }
         if !failed && !self.options.keep_all {
             return Ok(());

@@ -12,9 +12,9 @@ const EVIDENCE: &str = "evidence.json";
 
 /// A scenario file as a command line names it.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(in crate::cli) struct Named {
     /// The path as the user gave it, or below the folder that the user gave.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// `[parameters]` of the cases that are meant; empty: all.
     parameters: Vec<String>,
 }
