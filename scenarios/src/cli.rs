@@ -33,7 +33,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
-use crate::run::Isolate;
+use crate::run::{Isolate, Known};
 use examples::{EXPLORE_EXAMPLES, RUN_EXAMPLES};
 use relay::RelayArgs;
 use relaybed_report::Format;
@@ -95,7 +95,7 @@ enum Command {
     Bench(bench::BenchCommand),
     /// List scenarios with what each shows.
     List {
-        /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+        /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
         patterns: Vec<String>,
     },
     /// List the known issues of relay: what they are, which kernels have them, what shows them.
@@ -107,7 +107,7 @@ enum Command {
     },
     /// Check scenario files without running them.
     Check {
-        /// Scenario files.
+        /// Scenario files, or folders of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -155,8 +155,12 @@ enum Command {
         #[arg(long)]
         stats: bool,
     },
-    /// Print the JSON Schema of scenario files, for editors.
-    Schema,
+    /// Print a JSON Schema: of scenario files, for editors, or of the lines of `--format json`.
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+        of: SchemaOf,
+    },
     /// Print a completion script.
     Completions {
         /// For this shell.
@@ -208,6 +212,24 @@ pub(crate) struct MachineArgs {
 /// before anything is fetched.
 fn within(least: u32, most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(least)..=i64::from(most))
+}
+
+/// What there is a JSON Schema of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    /// Scenario files.
+    Scenario,
+    /// Lines of `run --format json`.
+    Report,
+}
+
+impl SchemaOf {
+    fn schema(self) -> serde_json::Value {
+        match self {
+            Self::Scenario => relaybed_lang::schema(),
+            Self::Report => relaybed_report::schema(),
+        }
+    }
 }
 
 /// Virtual machine monitors.
@@ -268,7 +290,7 @@ pub(crate) struct SideArgs {
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]
@@ -285,6 +307,10 @@ pub(crate) struct RunArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// What a known issue that shows comes to: `pass`, `fail`, or `K2,K5=fail` for some: then "K2 must not show" is
+    /// a test, and the commit that fixes it can be bisected [default: pass].
+    #[arg(long, value_name = "pass|fail|K2,…=fail")]
+    known: Option<Known>,
     /// Go on after a failure (the default).
     #[arg(long, overrides_with = "fail_fast")]
     keep_going: bool,
@@ -353,7 +379,7 @@ pub fn main() -> ExitCode {
         } => capture::capture(&scenario, &machine, &out, seed),
         Command::Cache(command) => cache::cache(&command),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
-        Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
+        Command::Schema { of } => print(&format!("{:#}", of.schema())),
         Command::Completions { shell } => completions(shell),
     };
     // Whatever an interruption broke off, it was the interruption.

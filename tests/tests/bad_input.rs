@@ -188,8 +188,85 @@ fn prepared_tree(folder: &Path, relay: &str) {
     fs::write(folder.join("Module.symvers"), "").unwrap();
 }
 
+/// A scenario of one write to `cpu`, and what its author claims of it.
+fn claiming(produced: u32) -> String {
+    format!(
+        "summary = \"One record.\"\n[channel.cpu]\nsubbuf_size = 4096\nn_subbufs = 4\n\
+         [[actor]]\nname = \"w\"\ncpu = 0\nscript = [{{ write = \"cpu\", len = 32 }}]\n\
+         [[expect]]\nbuffer = \"cpu\"\ncpu = 0\nproduced = {produced}\n"
+    )
+}
+
+#[test]
+fn files_of_one_name_keep_names_of_their_own_and_folders_are_suites() {
+    let folder = tempfile::tempdir().unwrap();
+    for sub in ["x/my", "y/my/deep"] {
+        fs::create_dir_all(folder.path().join(sub)).unwrap();
+    }
+    for name in [
+        "x/my/z.toml",
+        "y/my/z.toml",
+        "y/my/a.toml",
+        "y/my/deep/z.toml",
+    ] {
+        write(folder.path(), name, &claiming(0));
+    }
+    let list = |patterns: &[&str]| {
+        let mut command = std::process::Command::new(RELAYBED);
+        command
+            .arg("list")
+            .args(patterns)
+            .current_dir(folder.path());
+        let said = relaybed_tests::call_command(command).expect_code(0).stdout;
+        let name = |line: &str| line.split(' ').next().unwrap().to_owned();
+        said.lines().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&["x/my/z.toml", "y/my/z.toml"]), ["x.my/z", "y.my/z"]);
+    // Each once, however it is named.
+    let all = ["my/a", "deep/z", "y.my/z", "x.my/z"];
+    assert_eq!(list(&["y", "x", "./x/my/z.toml", "y/my"]), all);
+    assert_eq!(list(&["x/my/z.toml"]), ["my/z"]);
+    let nothing = folder.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
+    let nothing = nothing.to_str().unwrap();
+    refused(call(RELAYBED, &["run", nothing]), 2, &[nothing, ".toml"]);
+}
+
+#[test]
+fn places_are_those_of_the_path_that_the_user_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("my")).unwrap();
+    write(folder.path(), "my/claim.toml", &claiming(1));
+    write(
+        folder.path(),
+        "my/word.toml",
+        &claiming(0).replace("cpu = 0\nscript", "cpo = 0\nscript"),
+    );
+    let mut command = std::process::Command::new(RELAYBED);
+    command.args(["check", "my"]).current_dir(folder.path());
+    let ran = relaybed_tests::call_command(command);
+    refused(
+        ran,
+        2,
+        &["my/claim.toml:12:12: my/claim: ", "my/word.toml:7:1", "cpo"],
+    );
+}
+
+#[test]
+fn what_known_issues_come_to_is_checked_before_anything_is_fetched() {
+    let run = |known| call(RELAYBED, &["run", "hello/hello", "--known", known]);
+    refused(run("perhaps"), 2, &["perhaps", "K2,K5=fail"]);
+    refused(run("K999=fail"), 2, &["K999", "relaybed known"]);
+}
+
 #[test]
 fn the_schema_and_completions_are_printed() {
+    let lines = call(RELAYBED, &["schema", "report"]).expect_code(0).stdout;
+    let lines: serde_json::Value = serde_json::from_str(&lines).unwrap();
+    assert!(
+        lines["$defs"]["Row"]["properties"]["outcome"].is_object(),
+        "{lines:#}"
+    );
     let schema = call(RELAYBED, &["schema"]).expect_code(0).stdout;
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     assert!(schema["properties"]["summary"].is_object(), "{schema:#}");

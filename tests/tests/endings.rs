@@ -191,6 +191,13 @@ fn a_saved_failure_is_judged_again_without_a_machine() {
     let more = ["--plant", "lost", "--out", out.to_str().unwrap()];
     let ran = call_command(command(folder.path(), &file, &more)).expect_code(1);
     let row = ran.rows().remove(0);
+    let step = &row["failures"][0]["step"];
+    let writes = "{ write = \"cpu\", len = 64, count = 5 }";
+    assert_eq!(
+        (&step["text"], step["record"].is_u64()),
+        (&writes.into(), true),
+        "{row:#}"
+    );
     let mut judge = Command::new(RELAYBED);
     judge.args([
         "judge",
@@ -200,6 +207,71 @@ fn a_saved_failure_is_judged_again_without_a_machine() {
     ]);
     let again = call_command(judge).expect_code(1).rows().remove(0);
     assert_eq!(again["failures"], row["failures"]);
+}
+
+#[test]
+fn files_of_one_name_keep_their_evidence_apart_and_point_at_their_step() {
+    let folder = tempfile::tempdir().unwrap();
+    for sub in ["x/my", "y/my"] {
+        fs::create_dir_all(folder.path().join(sub)).unwrap();
+    }
+    let failing = scenario(
+        folder.path(),
+        "x/my/z",
+        "{ open_file = \"cpu\", cpu = 0, as = \"p\" }, \
+        { repeat = 2, steps = [{ read = \"p\", size = 9, gives = 7 }] }",
+    );
+    scenario(folder.path(), "y/my/z", "{ delay_us = 1 }");
+    let more = ["y/my/z.toml", "--out", "kept"];
+    let ran = call_command(command(folder.path(), Path::new("x/my/z.toml"), &more)).expect_code(1);
+    let rows = ran.rows();
+    assert_eq!(
+        (&rows[0]["name"], &rows[0]["outcome"]),
+        (&"x.my/z".into(), &"failed".into())
+    );
+    assert_eq!(
+        (&rows[1]["name"], &rows[1]["outcome"]),
+        (&"y.my/z".into(), &"passed".into())
+    );
+    for kept in ["kept/x.my/z", "kept/y.my/z"] {
+        assert!(
+            folder.path().join(kept).join("evidence.json").exists(),
+            "{kept}"
+        );
+    }
+    let step = &rows[0]["failures"][0]["step"];
+    let text = fs::read_to_string(failing).unwrap();
+    let line = text
+        .lines()
+        .position(|line| line.contains("repeat"))
+        .unwrap()
+        + 1;
+    assert_eq!(step["path"], "x/my/z.toml", "{step:#}");
+    assert_eq!(step["line"], line, "{step:#}");
+    assert_eq!(step["rounds"], serde_json::json!([[1, 2]]), "{step:#}");
+    assert_eq!(
+        step["text"], "{ read = \"p\", size = 9, gives = 7 }",
+        "{step:#}"
+    );
+    let flow = &rows[0]["flow"][0];
+    assert_eq!(
+        (&flow["written"], &flow["lost"]),
+        (&5.into(), &0.into()),
+        "{flow:#}"
+    );
+    nothing_is_left(folder.path());
+}
+
+#[test]
+fn a_known_issue_that_must_not_show_fails_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let issue = Path::new("readers/two-empty-flushes");
+    let run = |known: &[&str]| call_command(command(folder.path(), issue, known));
+    let known = run(&[]).expect_code(0).rows().remove(0);
+    assert_eq!(known["known"], "K1", "{known:#}");
+    let failed = run(&["--known", "K1=fail"]).expect_code(1).rows().remove(0);
+    assert_eq!(failed["code"], "R1902", "{failed:#}");
+    run(&["--known", "K1=pass"]).expect_code(0);
 }
 
 /// Starts a run that hangs in its guest, and waits until its machine is there.

@@ -18,6 +18,19 @@ pub enum Context {
     Nmi,
 }
 
+impl Context {
+    /// Its name in a scenario file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Softirq => "softirq",
+            Self::Hardirq => "hardirq",
+            Self::Nmi => "nmi",
+        }
+    }
+}
+
 /// What brings an actor's CPU into its context, where that is not the CPU's own doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -129,6 +142,13 @@ impl Actor {
             Place::Kernel { cpu, .. } | Place::Nested { cpu, .. } => Some(cpu),
             Place::User { cpu } => cpu,
         }
+    }
+
+    /// The operation that writes its record of this number.
+    #[must_use]
+    pub fn writing(&self, record: u32) -> Option<usize> {
+        let after = (0..self.ops.len()).find(|op| self.first_record(op + 1) > record);
+        after.filter(|op| self.first_record(*op) <= record)
     }
 
     /// Number of its first record in operation `op`: records are numbered over all its writes.

@@ -8,6 +8,7 @@
 mod accounting;
 mod call;
 mod code;
+mod concerned;
 mod conservation;
 mod evidence;
 mod health;

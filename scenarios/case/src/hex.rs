@@ -17,75 +17,143 @@ const ROW: usize = 16;
 /// a `>`. A mark behind the end marks nothing and shows the last rows.
 #[must_use]
 pub fn excerpt(bytes: &[u8], address: u64, mark: usize, around: usize) -> String {
-    // Rows are counted from the multiple of 16 at or before the first byte.
-    let lead = usize::try_from(address % ROW as u64).unwrap_or(0);
-    let Some(last) = bytes.len().checked_sub(1) else {
+    let rows = Rows::of(address, bytes.len());
+    if bytes.is_empty() {
         return String::from("  (no bytes)\n");
-    };
-    let row_of = |index: usize| (lead + index.min(last)) / ROW;
-    let middle = row_of(mark);
-    let rows = middle.saturating_sub(around)..=middle.saturating_add(around).min(row_of(last));
+    }
     let mut text = String::new();
-    for row in rows {
-        let cells: [Option<usize>; ROW] = std::array::from_fn(|column| {
-            (row * ROW + column)
-                .checked_sub(lead)
-                .filter(|index| *index <= last)
-        });
-        let marked = cells.iter().position(|cell| *cell == Some(mark));
-        let at = (address - lead as u64).wrapping_add((row * ROW) as u64);
-        let sign = if marked.is_some() { '>' } else { ' ' };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{sign} {at:08x} ");
-        write_cells(&mut text, &cells, bytes, marked);
-        text.push('\n');
+    for row in rows.around(mark, around) {
+        let is_marked = |index: usize| index == mark;
+        let sign = if rows.cells(row).contains(&Some(mark)) {
+            '>'
+        } else {
+            ' '
+        };
+        let byte = |index: usize| bytes.get(index).copied();
+        rows.write(&mut text, sign, row, byte, is_marked);
     }
     text
 }
 
-fn write_cells(
-    text: &mut String,
-    cells: &[Option<usize>; ROW],
-    bytes: &[u8],
-    marked: Option<usize>,
-) {
-    let byte = |cell: &Option<usize>| cell.and_then(|index| bytes.get(index)).copied();
-    for (column, cell) in cells.iter().enumerate() {
-        // A byte's brackets take the places of the blanks around it.
-        let opens = if marked == Some(column) { '[' } else { ' ' };
-        let closes = if column > 0 && marked == Some(column - 1) {
-            ']'
-        } else {
-            ' '
-        };
-        if column == ROW / 2 {
-            text.extend([closes, opens]);
-        } else {
-            text.push(if closes == ' ' { opens } else { closes });
-        }
-        let _ = match byte(cell) {
-            Some(value) => write!(text, "{value:02x}"),
-            None => write!(text, "  "),
-        };
+/// The bytes around index `mark` as they are expected and as they were seen: a row in which they differ is there
+/// twice, expected behind a `-`, seen behind a `+` with each byte that differs in brackets. What is not known of
+/// the expected bytes is `None`, and shown as `..`.
+#[must_use]
+pub fn difference(
+    expected: &[Option<u8>],
+    seen: &[u8],
+    address: u64,
+    mark: usize,
+    around: usize,
+) -> String {
+    let len = expected.len().max(seen.len());
+    let rows = Rows::of(address, len);
+    if len == 0 {
+        return String::from("  (no bytes)\n");
     }
-    text.push_str(if marked == Some(ROW - 1) {
-        "] |"
-    } else {
-        "  |"
-    });
-    text.extend(cells.iter().map(|cell| match byte(cell) {
-        Some(value) if value.is_ascii_graphic() || value == b' ' => char::from(value),
-        Some(_) => '.',
-        None => ' ',
-    }));
-    text.push('|');
+    let due = |index: usize| expected.get(index).copied().flatten();
+    let is = |index: usize| seen.get(index).copied();
+    let differs = |index: usize| match (due(index), is(index)) {
+        (Some(due), Some(is)) => due != is,
+        (Some(_), None) => true,
+        // More came than there was to come.
+        (None, is) => is.is_some() && index >= expected.len() && !expected.is_empty(),
+    };
+    let mut text = String::new();
+    for row in rows.around(mark, around) {
+        let cells = rows.cells(row);
+        if cells.iter().flatten().any(|index| differs(*index)) {
+            rows.write(&mut text, '-', row, due, |_| false);
+            rows.write(&mut text, '+', row, is, differs);
+        } else {
+            let sign = if cells.contains(&Some(mark)) {
+                '>'
+            } else {
+                ' '
+            };
+            rows.write(&mut text, sign, row, is, |index| index == mark);
+        }
+    }
+    text
+}
+
+/// Rows of a dump.
+struct Rows {
+    /// Address of the first row.
+    address: u64,
+    /// Places in it before the first byte.
+    lead: usize,
+    /// Number of bytes.
+    len: usize,
+}
+
+impl Rows {
+    /// Rows begin at multiples of 16 of the address.
+    fn of(address: u64, len: usize) -> Self {
+        let lead = usize::try_from(address % ROW as u64).unwrap_or(0);
+        let address = address - lead as u64;
+        Self { address, lead, len }
+    }
+
+    fn around(&self, mark: usize, around: usize) -> std::ops::RangeInclusive<usize> {
+        let last = self.len.saturating_sub(1);
+        let row_of = |index: usize| (self.lead + index.min(last)) / ROW;
+        let middle = row_of(mark);
+        middle.saturating_sub(around)..=middle.saturating_add(around).min(row_of(last))
+    }
+
+    /// The indices in a row.
+    fn cells(&self, row: usize) -> [Option<usize>; ROW] {
+        std::array::from_fn(|column| {
+            let index = (row * ROW + column).checked_sub(self.lead);
+            index.filter(|index| *index < self.len)
+        })
+    }
+
+    fn write(
+        &self,
+        text: &mut String,
+        sign: char,
+        row: usize,
+        byte: impl Fn(usize) -> Option<u8>,
+        is_marked: impl Fn(usize) -> bool,
+    ) {
+        let cells = self.cells(row);
+        let marked = |column: usize| cells.get(column).copied().flatten().is_some_and(&is_marked);
+        let at = self.address.wrapping_add((row * ROW) as u64);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{sign} {at:08x} ");
+        for (column, cell) in cells.iter().enumerate() {
+            // Brackets take the places of the blanks around bytes.
+            let before = column > 0 && marked(column - 1);
+            let closes = if before && !marked(column) { ']' } else { ' ' };
+            let opens = if marked(column) && !before { '[' } else { ' ' };
+            if column == ROW / 2 {
+                text.extend([closes, opens]);
+            } else {
+                text.push(if closes == ' ' { opens } else { closes });
+            }
+            let _ = match cell.map(&byte) {
+                Some(Some(value)) => write!(text, "{value:02x}"),
+                Some(None) => write!(text, ".."),
+                None => write!(text, "  "),
+            };
+        }
+        text.push_str(if marked(ROW - 1) { "] |" } else { "  |" });
+        text.extend(cells.iter().map(|cell| match cell.map(&byte) {
+            Some(Some(value)) if value.is_ascii_graphic() || value == b' ' => char::from(value),
+            Some(Some(_)) => '.',
+            _ => ' ',
+        }));
+        text.push_str("|\n");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::excerpt;
+    use super::{difference, excerpt};
 
     fn hello() -> Vec<u8> {
         b"Hello world\n".repeat(4)
@@ -110,6 +178,36 @@ mod tests {
             assert_eq!(marked.matches("[ab]").count(), 1, "{marked}");
             assert_eq!(marked.replace(['[', ']'], " ").replacen('>', " ", 1), plain);
         }
+    }
+
+    #[test]
+    fn each_byte_that_differs_is_marked() {
+        let seen = hello();
+        let mut expected: Vec<Option<u8>> = seen.iter().copied().map(Some).collect();
+        expected[20] = Some(0);
+        expected[21] = Some(1);
+        expected[30] = Some(2);
+        expected[31] = None;
+        let text = "
+  00000fe0  48 65 6c 6c 6f 20 77 6f  72 6c 64 0a 48 65 6c 6c  |Hello world.Hell|
+- 00000ff0  6f 20 77 6f 00 01 64 0a  48 65 6c 6c 6f 20 02 ..  |o wo..d.Hello . |
++ 00000ff0  6f 20 77 6f[72 6c]64 0a  48 65 6c 6c 6f 20[77]6f  |o world.Hello wo|
+  00001000  72 6c 64 0a 48 65 6c 6c  6f 20 77 6f 72 6c 64 0a  |rld.Hello world.|
+";
+        assert_eq!(difference(&expected, &seen, 0xfe0, 20, 1), &text[1..]);
+        // Nothing is known: the marked byte is shown as in an excerpt.
+        let plain = difference(&[], &seen, 0xfe0, 20, 1);
+        assert_eq!(plain, excerpt(&seen, 0xfe0, 20, 1));
+    }
+
+    #[test]
+    fn too_few_and_too_many_bytes_differ() {
+        let all = |bytes: &[u8]| bytes.iter().copied().map(Some).collect::<Vec<_>>();
+        let few = difference(&all(b"abc"), b"ab", 0, 2, 0);
+        assert!(few.contains("+ 00000000  61 62[..]"), "{few}");
+        let many = difference(&all(b"ab"), b"abc", 0, 2, 0);
+        assert!(many.contains("- 00000000  61 62 .. "), "{many}");
+        assert!(many.contains("+ 00000000  61 62[63]"), "{many}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod pollbits;
 pub mod select;
 pub mod trace;
 pub mod transports;
+pub mod unspecified;
 pub mod verdict;
 
 mod actor;

@@ -7,6 +7,8 @@ use crate::Case;
 pub struct Loaded {
     /// The file's text, kept with the evidence.
     pub source: std::sync::Arc<str>,
+    /// Where that text is, as a person finds it: the path that the user gave.
+    pub path: std::sync::Arc<str>,
     /// What names just this case at the command line.
     pub origin: String,
     /// The case.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, one_line};
+use crate::unspecified::Unspecified;
 
 /// The properties that are judged, each by a checker of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -132,39 +133,42 @@ pub struct Location {
     pub op: Option<usize>,
 }
 
+impl Location {
+    /// The place in words; an observation by its `moment`, where that is known.
+    #[must_use]
+    pub fn words(&self, moment: Option<&str>) -> String {
+        let number = |offset: u64| format!("{offset} ({offset:#x})");
+        let offset = self.offset.map(number).map(|offset| match self {
+            Self { actor: Some(_), .. } => format!("byte {offset} of what it read"),
+            Self {
+                observation: None, ..
+            } => format!("offset {offset} of what its readers got"),
+            _ => format!("offset {offset} of the channel buffer"),
+        });
+        let observation = self.observation.map(|index| match moment {
+            Some(moment) => moment.to_owned(),
+            None => format!("observation {index}"),
+        });
+        let parts = [
+            self.channel.as_ref().map(|name| format!("channel {name}")),
+            self.cpu.map(|cpu| format!("CPU {cpu}")),
+            self.subbuf.map(|subbuf| format!("sub-buffer {subbuf}")),
+            self.actor.as_ref().map(|actor| format!("actor {actor}")),
+            self.op.map(|op| format!("operation {op}")),
+            offset,
+            observation,
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        match parts.is_empty() {
+            true => "the whole run".to_owned(),
+            false => parts.join(", "),
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut comma = "";
-        let mut part = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| {
-            let before = std::mem::replace(&mut comma, ", ");
-            f.write_str(before)?;
-            one_line(f, &text.to_string())
-        };
-        if let Some(channel) = &self.channel {
-            part(f, format_args!("channel {channel}"))?;
-        }
-        if let Some(cpu) = self.cpu {
-            part(f, format_args!("CPU {cpu}"))?;
-        }
-        if let Some(subbuf) = self.subbuf {
-            part(f, format_args!("sub-buffer {subbuf}"))?;
-        }
-        if let Some(offset) = self.offset {
-            part(f, format_args!("offset {offset} ({offset:#x})"))?;
-        }
-        if let Some(actor) = &self.actor {
-            part(f, format_args!("actor {actor}"))?;
-        }
-        if let Some(op) = self.op {
-            part(f, format_args!("operation {op}"))?;
-        }
-        if let Some(observation) = self.observation {
-            part(f, format_args!("observation {observation}"))?;
-        }
-        match *self == Self::default() {
-            true => f.write_str("the whole run"),
-            false => Ok(()),
-        }
+        one_line(f, &self.words(None))
     }
 }
 
@@ -224,21 +228,19 @@ impl Verdict {
 }
 
 /// How much was judged, so that a pass over nothing is seen as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Records whose bytes were checked.
     pub records: u64,
     /// Bytes checked.
     pub bytes: u64,
-    /// Single checks that found the matter unspecified.
-    pub unspecified: u64,
+    /// Single checks that found the matter unspecified, and why.
+    pub unspecified: Unspecified,
     /// Buffers whose every byte the model predicted.
     pub exact_buffers: u64,
     /// Answers of operations that were compared with what must come.
-    #[serde(default)]
     pub answers: u64,
     /// Why a run under control was not led along its accesses.
-    #[serde(default)]
     pub searched: Option<Searched>,
 }
 

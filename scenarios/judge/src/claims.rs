@@ -2,23 +2,56 @@
 
 use relaybed_abi::ChanState;
 
-use relaybed_case::{Case, Expect};
+use relaybed_case::pollbits::PollBits;
+use relaybed_case::{Case, Expect, Op};
 use relaybed_contract::order::At;
 use relaybed_contract::{Behaviour, Buffer, Fate, Moment, Prediction, predict};
 
 use relaybed_case::errno::Errno;
-use relaybed_case::finding::{ChannelState, List};
+use relaybed_case::finding::{ChannelState, List, Outcome};
+
+/// Something that the author claims, or leaves unclaimed, and relay does otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// What it is about.
+    pub of: Claimed,
+    /// What is claimed and what relay does.
+    pub text: String,
+}
+
+/// What a claim is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// An operation, by actor and number.
+    Operation(usize, usize),
+    /// An entry of `Case::expect`, by its number and the key of its value.
+    Expect(usize, &'static str),
+    /// A channel.
+    Channel(usize),
+}
+
+impl std::fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Claimed {
+    fn but(self, text: String) -> Contradiction {
+        Contradiction { of: self, text }
+    }
+}
 
 /// What the case's author claims and relay, as documented, does not do.
 ///
 /// Only what the model determines is compared; an empty list proves nothing about the rest.
 #[must_use]
-pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
+pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<Contradiction> {
     if behaviour.lacks(&case.needs).is_some() {
         return Vec::new();
     }
     let prediction = predict(case, behaviour, case.vcpus.min(64));
-    let mut wrong: Vec<String> = prediction
+    let mut wrong: Vec<Contradiction> = prediction
         .order
         .stuck
         .iter()
@@ -30,14 +63,14 @@ pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
             !prediction.order.stuck.contains(&before)
         })
         .map(|at| {
-            format!(
+            Claimed::Operation(at.actor, at.op).but(format!(
                 "operation {} of {} waits for ever: its gate is not signalled often enough",
                 at.op, case.actors[at.actor].name
-            )
+            ))
         })
         .collect();
-    for expect in &case.expect {
-        wrong.extend(contradiction(case, &prediction, expect));
+    for (index, expect) in case.expect.iter().enumerate() {
+        wrong.extend(contradiction(case, &prediction, (index, expect)));
     }
     if !case.may_fail {
         wrong.extend(unclaimed(case, &prediction));
@@ -46,14 +79,16 @@ pub fn claims(case: &Case, behaviour: &Behaviour) -> Vec<String> {
 }
 
 /// Failures that the model is sure of and no claim speaks of.
-fn unclaimed(case: &Case, prediction: &Prediction) -> Vec<String> {
+fn unclaimed(case: &Case, prediction: &Prediction) -> Vec<Contradiction> {
     let refused = (0..case.channels.len()).filter(|channel| {
         let end = moment(prediction, None).and_then(|end| end.channels.get(*channel)?.state);
         end == Some(ChanState::Refused) && !case.claims_opening(*channel)
     });
     let refused = refused.map(|channel| {
         let name = &case.channels[channel].name;
-        format!("{name:?} is never opened: relay refuses it, and no claim says so")
+        Claimed::Channel(channel).but(format!(
+            "{name:?} is never opened: relay refuses it, and no claim says so"
+        ))
     });
     let failed = case.actors.iter().enumerate().flat_map(|(actor, script)| {
         (0..script.ops.len()).filter_map(move |op| {
@@ -63,17 +98,26 @@ fn unclaimed(case: &Case, prediction: &Prediction) -> Vec<String> {
                 .filter(|error| *error != 0)?;
             (!case.claims_result(actor, op)).then(|| {
                 let (name, error) = (&script.name, Errno(error));
-                format!("operation {op} of {name} fails with {error}, and no claim says so")
+                Claimed::Operation(actor, op).but(format!(
+                    "operation {op} of {name} fails with {error}, and no claim says so"
+                ))
             })
         })
     });
     refused.chain(failed).collect()
 }
 
-fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> {
+fn contradiction(
+    case: &Case,
+    prediction: &Prediction,
+    (index, expect): (usize, &Expect),
+) -> Vec<Contradiction> {
     match expect {
-        Expect::Buffer { .. } => buffer(case, prediction, expect),
-        Expect::Refused { actor, records } => refused(case, prediction, *actor, *records),
+        Expect::Buffer { .. } => buffer(case, prediction, (index, expect)),
+        Expect::Refused { actor, records } => refused(case, prediction, *actor, *records)
+            .map(|text| Claimed::Expect(index, "refused").but(text))
+            .into_iter()
+            .collect(),
         Expect::Result {
             actor,
             op,
@@ -83,10 +127,10 @@ fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<S
         Expect::Text { actor, text } => super::forge::text_read(case, prediction, *actor)
             .filter(|read| read != text)
             .map(|read| {
-                format!(
+                Claimed::Expect(index, "text").but(format!(
                     "{} is claimed to read {text:?}, relay gives {read:?}",
                     case.actors[*actor].name
-                )
+                ))
             })
             .into_iter()
             .collect(),
@@ -94,18 +138,22 @@ fn contradiction(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<S
             .and_then(|end| end.channels.get(*channel)?.state)
             .filter(|state| *state != ChanState::Refused)
             .map(|state| {
-                format!(
+                Claimed::Expect(index, "open_refused").but(format!(
                     "opening of {:?} is claimed to be refused, relay leaves it {}",
                     case.channels[*channel].name,
                     ChannelState::from(state)
-                )
+                ))
             })
             .into_iter()
             .collect(),
     }
 }
 
-fn buffer(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> {
+fn buffer(
+    case: &Case,
+    prediction: &Prediction,
+    (index, expect): (usize, &Expect),
+) -> Vec<Contradiction> {
     let Expect::Buffer {
         at,
         channel,
@@ -132,23 +180,25 @@ fn buffer(case: &Case, prediction: &Prediction, expect: &Expect) -> Vec<String> 
         ("consumed", consumed, model.consumed.0),
         ("offset", offset, model.offset),
     ];
-    let mut wrong: Vec<String> = pairs
+    let mut wrong: Vec<Contradiction> = pairs
         .into_iter()
         .filter_map(|(what, claimed, right)| {
             let claimed = (*claimed)?;
             (claimed != right).then(|| {
-                format!("{place}: {what} is claimed to be {claimed}, relay makes it {right}")
+                Claimed::Expect(index, what).but(format!(
+                    "{place}: {what} is claimed to be {claimed}, relay makes it {right}"
+                ))
             })
         })
         .collect();
     if let Some(claimed) = padding
         && *claimed != model.padding
     {
-        wrong.push(format!(
+        wrong.push(Claimed::Expect(index, "padding").but(format!(
             "{place}: padding is claimed to be {}, relay makes it {}",
             List(claimed.clone()),
             List(model.padding.clone())
-        ));
+        )));
     }
     wrong
 }
@@ -168,7 +218,7 @@ fn model_buffer<'a>(
         Some(label) => Some(relaybed_contract::order::operations(case).find(|at| {
             matches!(
                 &case.actors[at.actor].ops[at.op],
-                relaybed_case::Op::Checkpoint { label: of } if of == label
+                Op::Checkpoint { label: of } if of == label
             )
         })?),
     };
@@ -180,27 +230,22 @@ fn model_buffer<'a>(
         .as_ref()
 }
 
-fn refused(case: &Case, prediction: &Prediction, actor: usize, claimed: u64) -> Vec<String> {
+fn refused(case: &Case, prediction: &Prediction, actor: usize, claimed: u64) -> Option<String> {
     let mut right = 0u64;
-    let Some(ops) = prediction.ops.get(actor) else {
-        return Vec::new();
-    };
+    let ops = prediction.ops.get(actor)?;
     for (index, op) in case.actors[actor].ops.iter().enumerate() {
-        if !matches!(op, relaybed_case::Op::Write { .. }) {
+        if !matches!(op, Op::Write { .. }) {
             continue;
         }
-        let Some(fates) = ops[index].fates.as_ref() else {
-            return Vec::new();
-        };
+        let fates = ops[index].fates.as_ref()?;
         right += fates.iter().filter(|f| **f != Fate::Accepted).count() as u64;
     }
-    if claimed == right {
-        return Vec::new();
-    }
-    vec![format!(
-        "{} is claimed to have {claimed} records not accepted, relay refuses {right}",
-        case.actors[actor].name
-    )]
+    (claimed != right).then(|| {
+        format!(
+            "{} is claimed to have {claimed} records not accepted, relay refuses {right}",
+            case.actors[actor].name
+        )
+    })
 }
 
 fn result(
@@ -209,27 +254,35 @@ fn result(
     (actor, op): (usize, usize),
     value: Option<u64>,
     error: Option<i32>,
-) -> Vec<String> {
+) -> Vec<Contradiction> {
     let Some(right) = prediction.op(actor, op) else {
         return Vec::new();
     };
-    let place = format!("operation {op} of {}", case.actors[actor].name);
+    let script = &case.actors[actor];
+    let place = format!("operation {op} of {}", script.name);
+    let claim = |text: String| Claimed::Operation(actor, op).but(text);
     let mut wrong = Vec::new();
     if let (Some(claimed), Some(right)) = (error.map(i32::unsigned_abs), right.error)
         && claimed != right
     {
-        wrong.push(format!(
+        wrong.push(claim(format!(
             "{place}: its result is claimed to be {}, relay makes it {}",
             Errno(claimed),
             Errno(right)
-        ));
+        )));
     }
     if let (Some(claimed), Some(right)) = (value, right.value)
         && claimed != right
     {
-        wrong.push(format!(
+        let polls = matches!(script.ops[op], Op::FilePoll { .. });
+        let value = |value| match polls {
+            true => Outcome::Reports(PollBits(value)),
+            false => Outcome::Returns(value),
+        };
+        let (claimed, right) = (value(claimed), value(right));
+        wrong.push(claim(format!(
             "{place}: value is claimed to be {claimed}, relay makes it {right}"
-        ));
+        )));
     }
     wrong
 }

@@ -14,10 +14,13 @@ pub mod forge;
 pub mod matter;
 pub mod parse;
 
+mod cause;
 mod checks;
 mod claims;
+mod close_up;
 mod content;
 mod explain;
+mod flow;
 mod gap;
 mod history;
 mod identify;
@@ -28,7 +31,9 @@ mod settle;
 mod streams;
 mod written;
 
-pub use claims::claims;
+pub use claims::{Claimed, Contradiction, claims};
+pub use close_up::{Area, Beside, CloseUp, Neighbour, close_up};
+pub use flow::{Flow, flow, flow_of};
 pub use identify::Writers;
 pub use pick::{pick_plant, property_of};
 pub use run::judge;

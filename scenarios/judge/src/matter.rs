@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use relaybed_case::evidence::{BufferSeen, ChannelSeen, Evidence};
 use relaybed_case::finding::{Finding, Record, What};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::{Amount, Location, Property};
 use relaybed_case::{Case, Channel, FileCall, Mode, Op};
 use relaybed_contract::{Buffer, ChannelMoment, Geometry, Prediction};
@@ -94,6 +95,11 @@ impl Report {
         } else {
             *self.more.entry(property).or_default() += 1;
         }
+    }
+
+    /// Says that so many single checks had nothing to compare with.
+    pub fn leave(&mut self, why: Why, checks: u64) {
+        self.amount.unspecified.add(why, checks);
     }
 
     /// Says at the last finding of each property how many more there were.

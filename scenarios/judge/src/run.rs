@@ -6,6 +6,7 @@ use relaybed_case::finding::Finding;
 use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
 
+use super::cause;
 use super::checks;
 use super::explain;
 use super::identify::Writers;
@@ -73,6 +74,7 @@ pub fn judge(case: &Case, evidence: &Evidence) -> (Verdict, Amount) {
     let mut verdict = known::verdict(&matter, findings);
     if let Verdict::Failed { findings } | Verdict::Known { findings, .. } = &mut verdict {
         report.count_the_others(findings);
+        cause::first(&matter, findings);
     }
     (verdict, report.amount)
 }

@@ -8,7 +8,7 @@ use relaybed_contract::behaviour::version;
 use relaybed_lang as lang;
 
 use super::forge::synthesize;
-use super::{claims, judge};
+use super::{claims, flow, judge};
 
 fn suites() -> Vec<Case> {
     lang::embedded()
@@ -28,6 +28,24 @@ fn no_suite_claims_what_relay_does_not_do() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A correct kernel loses no record: each is kept, refused or overwritten.
+#[test]
+fn no_record_of_a_suite_is_lost_on_a_correct_kernel() {
+    let (mut told, mut wrong) = (0, Vec::new());
+    for case in suites() {
+        for flow in flow(&case, &synthesize(&case, version(6, 1), case.vcpus)) {
+            let parts = [flow.kept, flow.refused, flow.overwritten, flow.lost];
+            let parts: Option<Vec<u64>> = parts.into_iter().collect();
+            let Some(parts) = parts else { continue };
+            told += 1;
+            if parts.iter().sum::<u64>() != flow.written || flow.lost != Some(0) {
+                wrong.push(format!("{}: {flow:?}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && told > 300, "{told} told, {wrong:#?}");
 }
 
 /// Files whose scenarios are about safety alone: writes nested where relay promises nothing else.

@@ -8,6 +8,7 @@ use super::diagnostic::Problem;
 use super::files::FileName;
 use super::form::{ActorForm, CpuForm, Sp, Span, Step, Subject};
 use super::ops::{SubjectKind, Who};
+use super::places::Round;
 use super::resolve::{Resolver, Scope, narrow};
 use relaybed_case::errno;
 use relaybed_case::{Actor, Context, Cpu, Expect, GateIndex, NullCall, Op, Payload, Place, Via};
@@ -24,6 +25,9 @@ pub(super) struct Stage {
     pub(super) files: BTreeMap<String, FileName>,
     ops: Vec<Op>,
     places: Vec<Span>,
+    /// The rounds that the next operation is in.
+    round: Vec<Round>,
+    rounds: Vec<Vec<Round>>,
 }
 
 impl<'f> Resolver<'f> {
@@ -97,6 +101,8 @@ impl<'f> Resolver<'f> {
             files: BTreeMap::new(),
             ops: Vec::new(),
             places: Vec::new(),
+            round: Vec::new(),
+            rounds: Vec::new(),
         };
         self.steps(&mut stage, &form.script);
         self.case.actors.push(Actor {
@@ -106,6 +112,7 @@ impl<'f> Resolver<'f> {
             ops: stage.ops,
         });
         self.places.push(stage.places);
+        self.rounds.push(stage.rounds);
         self.families.push(&form.name.value);
     }
 
@@ -129,12 +136,35 @@ impl<'f> Resolver<'f> {
                 self.repeat(stage, step);
                 continue;
             }
+            self.check_context(stage.place, step);
             if let Some(op) = self.op(stage, step) {
                 self.result_claim(stage, step);
                 stage.ops.push(op);
                 stage.places.push(step.span.clone());
+                stage.rounds.push(stage.round.clone());
             }
         }
+    }
+
+    /// An interrupt writes records; it cannot sleep.
+    fn check_context(&mut self, place: Place, step: &Step) {
+        let context = match place {
+            Place::Kernel { context, .. } if context != Context::Task => context.name(),
+            _ => return,
+        };
+        let Some(why) = step.form.needs_task() else {
+            return;
+        };
+        let name = step.form.name;
+        let problem = Problem::new(
+            format!("`{name}` cannot be done in {context} context: it {why}"),
+            step.span.clone(),
+            "only records are written there",
+        );
+        self.problems.push(problem.help(format!(
+            "let an actor with context = \"task\" do it, in order by a gate: {{ signal = \"written\" }} here, \
+             {{ wait = \"written\" }} before its `{name}`"
+        )));
     }
 
     fn repeat(&mut self, stage: &mut Stage, step: &Step) {
@@ -153,8 +183,10 @@ impl<'f> Resolver<'f> {
         let Some(times) = self.number(num, scope, "repeat", 0..=most) else {
             return;
         };
-        for _ in 0..times {
+        for number in 1..=times {
+            stage.round.push(Round { number, of: times });
             self.steps(stage, step.steps());
+            stage.round.pop();
             if stage.ops.len() > RB_MAX_OPS || !self.problems.is_empty() {
                 break; // the rest would only say the same again
             }
@@ -167,22 +199,24 @@ impl<'f> Resolver<'f> {
         if let Some(num) = step.num("gives") {
             let scope = self.step_scope(stage, step);
             if let Some(value) = self.number(num, scope, "the result", 0..=u64::MAX) {
-                self.claim(Expect::Result {
+                let claim = Expect::Result {
                     actor,
                     op,
                     value: Some(value),
                     error: None,
-                });
+                };
+                self.claim(claim, vec![("gives", num.span.clone())]);
             }
         }
         if let Some(name) = step.text("fails") {
             let error = self.word(Some(name), errno::NAMED);
-            self.claim(Expect::Result {
+            let claim = Expect::Result {
                 actor,
                 op,
                 value: None,
                 error: Some(error.cast_signed()),
-            });
+            };
+            self.claim(claim, vec![("fails", name.span.clone())]);
         }
     }
 

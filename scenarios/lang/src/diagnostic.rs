@@ -66,6 +66,15 @@ impl Diagnostics {
         }
     }
 
+    /// The same, with places as `path:line:column`.
+    #[must_use]
+    pub fn in_file(mut self, path: &str) -> Self {
+        let text = self.source.inner().clone();
+        path.clone_into(&mut self.name);
+        self.source = NamedSource::new(path, text).with_language("toml");
+        self
+    }
+
     /// The problems, in the order of their places.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {

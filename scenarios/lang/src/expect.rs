@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Problem, suggestion};
 use super::form::{BufferForm, CpuForm, ExpectForm, Num, Sp};
+use super::places::ClaimPlaces;
 use super::resolve::{Resolver, Scope};
 use relaybed_case::{ActorIndex, Cpu, Expect, Op};
 
@@ -26,10 +27,11 @@ impl Resolver<'_> {
                     actor,
                     refused,
                     text,
-                } => self.of_actor(actor, refused.as_ref(), text.as_deref()),
-                ExpectForm::OpenRefused { channel } => {
-                    if let Some(channel) = self.channel_index(channel) {
-                        self.claim(Expect::OpenRefused { channel });
+                } => self.of_actor(actor, refused.as_ref(), text.as_ref()),
+                ExpectForm::OpenRefused { channel: name } => {
+                    if let Some(channel) = self.channel_index(name) {
+                        let places = vec![("open_refused", name.span.clone())];
+                        self.claim(Expect::OpenRefused { channel }, places);
                     }
                 }
             }
@@ -63,7 +65,7 @@ impl Resolver<'_> {
         let padding = padding
             .as_ref()
             .map(|items| self.padding(items, scope, channel));
-        self.claim(Expect::Buffer {
+        let claim = Expect::Buffer {
             at: at.as_ref().map(|label| label.value.clone()),
             channel: index,
             cpu,
@@ -71,7 +73,8 @@ impl Resolver<'_> {
             consumed,
             offset,
             padding,
-        });
+        };
+        self.claim(claim, places_of(form));
     }
 
     fn padding(&mut self, items: &[Num], scope: Scope, channel: &Sp<String>) -> Vec<u64> {
@@ -120,7 +123,7 @@ impl Resolver<'_> {
     }
 
     /// Claims about an actor, or about each of those that `cpu = "each"` made of it.
-    fn of_actor(&mut self, name: &Sp<String>, refused: Option<&Num>, text: Option<&str>) {
+    fn of_actor(&mut self, name: &Sp<String>, refused: Option<&Num>, text: Option<&Sp<String>>) {
         let actors: Vec<ActorIndex> = (0..self.case.actors.len())
             .filter(|index| {
                 self.families[*index] == name.value || self.case.actors[*index].name == name.value
@@ -144,14 +147,34 @@ impl Resolver<'_> {
             if let Some(num) = refused
                 && let Some(records) = self.number(num, scope, "the number", 0..=u64::MAX)
             {
-                self.claim(Expect::Refused { actor, records });
+                let places = vec![("refused", num.span.clone())];
+                self.claim(Expect::Refused { actor, records }, places);
             }
             if let Some(text) = text {
-                self.claim(Expect::Text {
-                    actor,
-                    text: text.to_owned(),
-                });
+                let places = vec![("text", text.span.clone())];
+                let text = text.value.clone();
+                self.claim(Expect::Text { actor, text }, places);
             }
         }
     }
+}
+
+/// Where the values of a claim about a buffer stand.
+fn places_of(form: &BufferForm) -> ClaimPlaces {
+    let nums = [
+        ("produced", &form.produced),
+        ("consumed", &form.consumed),
+        ("offset", &form.offset),
+    ];
+    let nums = nums
+        .into_iter()
+        .filter_map(|(key, num)| Some((key, num.as_ref()?.span.clone())));
+    let padding = form.padding.as_deref().and_then(|items| {
+        let (first, last) = (items.first()?, items.last()?);
+        Some(("padding", first.span.start..last.span.end))
+    });
+    std::iter::once(("buffer", form.channel.span.clone()))
+        .chain(nums)
+        .chain(padding)
+        .collect()
 }

@@ -192,7 +192,7 @@ pub(super) enum ExpectForm {
     Actor {
         actor: Sp<String>,
         refused: Option<Num>,
-        text: Option<String>,
+        text: Option<Sp<String>>,
     },
     OpenRefused {
         channel: Sp<String>,

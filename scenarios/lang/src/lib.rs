@@ -92,7 +92,9 @@
 //!
 //! ## Actors
 //!
-//! `context` is `task` (if left out), `softirq`, `hardirq` or `user`. A kernel actor needs a `cpu`. With
+//! `context` is `task` (if left out), `softirq`, `hardirq`, `nmi` or `user`. A kernel actor needs a `cpu`. In
+//! `softirq`, `hardirq` and `nmi` context an actor writes records, each by an interrupt of its own; gates, checkpoints
+//! and delays between them are those of its thread, and whatever may sleep is for `task`. With
 //! `cpu = "each"` there is one actor on every CPU, named `NAME@CPU`. All actors run at once; gates order
 //! them. A script is a list of operations; every operation has one key of its own:
 //!
@@ -173,6 +175,7 @@ mod load;
 mod nest;
 mod ops;
 mod parse;
+mod places;
 mod resolve;
 mod schedule;
 mod schema;
@@ -188,5 +191,6 @@ pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
 pub use load::load;
+pub use places::{ClaimPlaces, OpPlace, Places, Round, line_and_column, places};
 pub use schema::schema;
 pub use write::{Unwritable, operation_text, write};

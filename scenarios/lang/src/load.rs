@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::diagnostic::{Diagnostics, Problem};
 use super::form::{File, Param, ParamValue};
 use super::parse::parse;
+use super::places::Places;
 use super::resolve::resolve;
 use relaybed_case::Case;
 
@@ -24,6 +25,12 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 /// # Errors
 /// Everything that is wrong with the file, each with its place.
 pub fn load(path_name: &str, text: &str) -> Result<Vec<Case>, Diagnostics> {
+    let cases = load_placed(path_name, text)?;
+    Ok(cases.into_iter().map(|(case, _)| case).collect())
+}
+
+/// The same, with where each case stands in the file.
+pub(super) fn load_placed(path_name: &str, text: &str) -> Result<Vec<(Case, Places)>, Diagnostics> {
     if text.len() > MAX_FILE_BYTES {
         let problem = Problem::new(
             format!("a scenario file has at most {MAX_FILE_BYTES} bytes"),
@@ -44,7 +51,12 @@ pub fn load(path_name: &str, text: &str) -> Result<Vec<Case>, Diagnostics> {
     }
 }
 
-fn expand(path_name: &str, file: &File, cases: &mut Vec<Case>, problems: &mut Vec<Problem>) {
+fn expand(
+    path_name: &str,
+    file: &File,
+    cases: &mut Vec<(Case, Places)>,
+    problems: &mut Vec<Problem>,
+) {
     let count = file
         .params
         .iter()

@@ -52,6 +52,19 @@ impl OpForm {
             .copied()
     }
 
+    /// Why relay, or its client, cannot do it in an interrupt; `None`: it can.
+    pub(super) fn needs_task(&self) -> Option<&'static str> {
+        match self.name {
+            "open" | "close" | "late_setup" => {
+                Some("allocates or frees, under a mutex, and may sleep")
+            }
+            "flush" | "reset" => Some("takes a mutex and may sleep"),
+            "klog_register" | "klog_unregister" => Some("waits for whoever logs and may sleep"),
+            "consumed" | "buf_full" | "switch" => Some("is called by the actor's thread here"),
+            _ => None,
+        }
+    }
+
     /// All its keys, its own first.
     pub(super) fn keys(&self) -> Vec<&'static str> {
         let result: &[_] = if self.has_result { &RESULT } else { &[] };

@@ -352,7 +352,7 @@ impl<'t> Walker<'t> {
             return Some(ExpectForm::Actor {
                 actor: actor?,
                 refused,
-                text: text.map(|text| text.value),
+                text,
             });
         }
         self.report(Problem::new(

@@ -9,6 +9,7 @@ use relaybed_abi::{RB_MAX_CPUS, RB_NONE32};
 use super::diagnostic::{Problem, suggestion};
 use super::form::{ChannelForm, File, Num, ParamValue, Sp, Span, Word};
 use super::nest::NestWish;
+use super::places::{ClaimPlaces, OpPlace, Places, Round};
 use super::walk::inside;
 use relaybed_case::pollbits;
 use relaybed_case::{Case, Channel, ChannelIndex, Cpu, DEFAULT_VCPUS, Expect, Files, Mode};
@@ -36,6 +37,10 @@ pub(super) struct Resolver<'f> {
     pub(super) case: Case,
     /// Place of every operation, actor by actor.
     pub(super) places: Vec<Vec<Span>>,
+    /// Rounds of `repeat` that every operation is in.
+    pub(super) rounds: Vec<Vec<Vec<Round>>>,
+    /// Places of every claim.
+    pub(super) claims: Vec<ClaimPlaces>,
     /// Name in the file of every actor, without `@cpu`.
     pub(super) families: Vec<&'f str>,
     pub(super) file_slots: usize,
@@ -49,7 +54,7 @@ pub(super) fn resolve<'f>(
     file: &'f File,
     params: &'f [(&'f str, &'f ParamValue)],
     used: &'f RefCell<BTreeSet<String>>,
-) -> Result<Case, Vec<Problem>> {
+) -> Result<(Case, Places), Vec<Problem>> {
     let mut resolver = Resolver {
         file,
         params,
@@ -68,6 +73,8 @@ pub(super) fn resolve<'f>(
             schedule: Vec::new(),
         },
         places: Vec::new(),
+        rounds: Vec::new(),
+        claims: Vec::new(),
         families: Vec::new(),
         file_slots: 0,
         nests: Vec::new(),
@@ -87,7 +94,7 @@ pub(super) fn resolve<'f>(
         resolver.check();
     }
     if resolver.problems.is_empty() {
-        Ok(resolver.case)
+        Ok(resolver.placed())
     } else {
         Err(resolver.problems)
     }
@@ -369,8 +376,27 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn claim(&mut self, expect: Expect) {
+    pub(super) fn claim(&mut self, expect: Expect, places: ClaimPlaces) {
         self.case.expect.push(expect);
+        self.claims.push(places);
+    }
+
+    /// The case, and where it stands.
+    fn placed(self) -> (Case, Places) {
+        let of_actor = |(spans, rounds): (Vec<Span>, Vec<Vec<Round>>)| {
+            let placed = spans.into_iter().zip(rounds);
+            placed
+                .map(|(span, rounds)| OpPlace { span, rounds })
+                .collect()
+        };
+        let actors = self.places.into_iter().zip(self.rounds);
+        let channels = self.file.channels.iter();
+        let places = Places {
+            ops: actors.map(of_actor).collect(),
+            claims: self.claims,
+            channels: channels.map(|form| form.name.span.clone()).collect(),
+        };
+        (self.case, places)
     }
 }
 

@@ -53,6 +53,7 @@ bad_files! {
     clients_that_cannot_be: "clients",
     callbacks_that_wait_for_ever: "stalls",
     nestings_and_cpus_that_cannot_be: "contexts",
+    operations_that_may_sleep_in_an_interrupt: "sleeping",
     contexts_that_nothing_brings_about: "sources",
     interrupts_that_nobody_sends: "senders",
     nmis_that_may_find_a_lock: "nmi-and-locks",

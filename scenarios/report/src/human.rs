@@ -14,7 +14,8 @@ pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(super) const DIM: Style = Style::new().dimmed();
 
-pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> {
+/// One scenario; the flow of one that did not fail only where `all_flow`.
+pub(super) fn case(out: &mut impl Write, report: &CaseReport, all_flow: bool) -> io::Result<()> {
     let (style, word, note) = match &report.verdict {
         Verdict::Passed => (GREEN, "PASS", String::new()),
         Verdict::Failed { findings } => (RED, "FAIL", kind(findings)),
@@ -38,10 +39,19 @@ pub(super) fn case(out: &mut impl Write, report: &CaseReport) -> io::Result<()> 
     let digest = digest.map_or(String::new(), |start| {
         format!("  {DIM}machine {start}{DIM:#}")
     });
+    let unspecified = match report.amount.unspecified.total() {
+        0 => String::new(),
+        checks => format!("  {DIM}{checks} unspecified{DIM:#}"),
+    };
     let searched = report.amount.searched.map_or(String::new(), |why| {
         format!("  {DIM}searched, not led: {why}{DIM:#}")
     });
-    writeln!(out, "{line}{digest}{searched}")?;
+    writeln!(out, "{line}{unspecified}{digest}{searched}")?;
+    if all_flow || matches!(report.verdict, Verdict::Failed { .. }) {
+        for flow in &report.flow {
+            writeln!(out, "        {DIM}flow      {flow}{DIM:#}")?;
+        }
+    }
     match &report.verdict {
         Verdict::Failed { findings } => self::findings(out, findings, &report.detail),
         // Whoever looked for it wants to see it again.
@@ -67,10 +77,24 @@ pub(super) fn findings(
     findings: &[Finding],
     detail: &Detail,
 ) -> io::Result<()> {
-    for finding in findings {
+    let blames = detail
+        .blames
+        .iter()
+        .map(Some)
+        .chain(std::iter::repeat(None));
+    for (finding, blame) in findings.iter().zip(blames) {
         let (code, property) = (finding.code(), finding.property());
         writeln!(out, "        {RED}{code} {property}{RED:#}: {finding}")?;
-        writeln!(out, "          where     {}", finding.at)?;
+        match blame {
+            Some(blame) => writeln!(out, "          where     {}", blame.place)?,
+            None => writeln!(out, "          where     {}", finding.at)?,
+        }
+        if let Some(step) = blame.and_then(|blame| blame.step.as_ref()) {
+            writeln!(out, "          step      {step}")?;
+        }
+        if let Some(between) = blame.and_then(|blame| blame.between.as_ref()) {
+            writeln!(out, "          belongs   {between}")?;
+        }
         writeln!(out, "          expected  {}", finding.expected())?;
         writeln!(out, "          seen      {}", finding.seen())?;
         if finding.more > 0 {
@@ -81,15 +105,18 @@ pub(super) fn findings(
         let code = first.code();
         writeln!(out, "        explain:  relaybed explain {code}")?;
     }
-    if let Some(excerpt) = &detail.excerpt {
-        block(out, "bytes around it", excerpt.lines())?;
+    if let Some(step) = detail.blames.first().and_then(|blame| blame.step.as_ref()) {
+        let lines = step.around.iter().map(|(number, text)| {
+            let sign = if *number == step.line { '>' } else { ' ' };
+            format!("{sign} {number:>4}  {text}").trim_end().to_owned()
+        });
+        block(out, &step.path, lines)?;
+    }
+    if let Some(bytes) = detail.blames.iter().find_map(|blame| blame.bytes.as_ref()) {
+        block(out, "bytes around it", bytes.lines())?;
     }
     if !detail.console_tail.is_empty() {
-        block(
-            out,
-            "console",
-            detail.console_tail.iter().map(String::as_str),
-        )?;
+        block(out, "console", detail.console_tail.iter())?;
     }
     details(out, detail)
 }
@@ -109,10 +136,21 @@ fn details(out: &mut impl Write, detail: &Detail) -> io::Result<()> {
     Ok(())
 }
 
-fn block<'a>(
+/// A text without its colours.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        rest = behind.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    plain + rest
+}
+
+fn block<T: std::fmt::Display>(
     out: &mut impl Write,
     title: &str,
-    lines: impl Iterator<Item = &'a str>,
+    lines: impl Iterator<Item = T>,
 ) -> io::Result<()> {
     writeln!(out, "        {title}:")?;
     for line in lines {
@@ -183,6 +221,9 @@ pub(super) fn end(out: &mut impl Write, seen: &[CaseReport], summary: &Summary) 
         "judged    {} records, {} bytes, seed {}",
         summary.records, summary.bytes, summary.seed
     )?;
+    for (why, checks) in summary.unspecified.iter() {
+        writeln!(out, "unjudged  {checks} checks: {}", why.reason())?;
+    }
     if let Some(exits) = &summary.exits {
         let some = exits.iter().filter(|(_, count)| **count > 0);
         let some: Vec<String> = some

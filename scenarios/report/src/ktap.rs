@@ -11,15 +11,27 @@ pub(super) fn head(out: &mut impl Write, total: usize) -> io::Result<()> {
 }
 
 pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> io::Result<()> {
-    let name = report.name.replace('#', "\\#");
+    // No description may hold the sign that directives begin with.
+    let name = line(&report.name).replace('#', "_");
+    if report.amount.unspecified.total() > 0 {
+        writeln!(out, "# {name}: unspecified: {}", report.amount.unspecified)?;
+    }
     match &report.verdict {
         Verdict::Passed => {
             if is_empty_pass(report) {
-                writeln!(out, "# {name}: nothing could be judged but safety")?;
+                writeln!(out, "# {name}: passed, nothing judged but safety")?;
             }
             writeln!(out, "ok {number} {name}")
         }
-        Verdict::Known { id, .. } => writeln!(out, "ok {number} {name} # XFAIL known issue {id}"),
+        Verdict::Known { id, findings } => {
+            let first = findings.first().map(|first| format!(": {first}"));
+            let first = first.unwrap_or_default();
+            writeln!(
+                out,
+                "ok {number} {name} # XFAIL known issue {id}{}",
+                line(&first)
+            )
+        }
         Verdict::Fixed { id } => {
             writeln!(out, "# {name}: known issue {id} is fixed here")?;
             writeln!(out, "ok {number} {name}")
@@ -29,10 +41,18 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
             writeln!(out, "ok {number} {name} # SKIP not run: {}", line(reason))
         }
         Verdict::Failed { findings } => {
-            for finding in findings {
+            let blames = report.detail.blames.iter().map(Some);
+            let blames = blames.chain(std::iter::repeat(None));
+            for (finding, blame) in findings.iter().zip(blames) {
                 let (code, property) = (finding.code(), finding.property());
                 writeln!(out, "# {code} {property}: {finding}")?;
-                writeln!(out, "#   {}", finding.at)?;
+                match blame {
+                    Some(blame) => writeln!(out, "#   {}", line(&blame.place))?,
+                    None => writeln!(out, "#   {}", finding.at)?,
+                }
+                if let Some(step) = blame.and_then(|blame| blame.step.as_ref()) {
+                    writeln!(out, "#   {}", line(&step.to_string()))?;
+                }
                 writeln!(out, "#   expected: {}", finding.expected())?;
                 writeln!(out, "#   seen:     {}", finding.seen())?;
                 if finding.more > 0 {

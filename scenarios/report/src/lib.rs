@@ -6,8 +6,10 @@
 
 pub mod exit;
 
+mod blame;
 pub mod coverage;
-mod excerpt;
+mod flow;
+mod github;
 mod human;
 mod json;
 mod junit;
@@ -15,18 +17,25 @@ mod ktap;
 pub mod matrix;
 pub mod mutation;
 pub mod page;
+mod tap;
+mod time;
 pub mod timeline;
 pub mod trace;
 pub mod transports;
+mod xml;
 
-pub use excerpt::excerpt;
+pub use blame::{Blame, Step};
+pub use flow::Flow;
+pub use json::{VERSION, schema};
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use relaybed_case::evidence::OwnRelay;
+use relaybed_case::unspecified::Unspecified;
 use relaybed_case::verdict::{Amount, Verdict};
 
 /// One scenario's result.
@@ -40,6 +49,8 @@ pub struct CaseReport {
     pub verdict: Verdict,
     /// How much was judged.
     pub amount: Amount,
+    /// What became of the records, by channel buffer.
+    pub flow: Vec<Flow>,
     /// Release of the kernel it ran on.
     pub kernel: String,
     /// From the request to the verdict.
@@ -55,8 +66,8 @@ pub struct CaseReport {
 /// What helps to understand a failure.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
-    /// Hex excerpt around the first failure.
-    pub excerpt: Option<String>,
+    /// What each finding points at.
+    pub blames: Vec<Blame>,
     /// The last lines of the console since the case began.
     pub console_tail: Vec<String>,
     /// Folder with the evidence.
@@ -68,7 +79,7 @@ pub struct Detail {
 }
 
 /// The run as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Scenarios that passed.
     pub passed: usize,
@@ -88,7 +99,11 @@ pub struct Summary {
     pub kernel_origin: String,
     /// The relay.c that was tested in place of the kernel's, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Option<String>>>")]
     pub relay: Option<OwnRelay>,
+    /// When it began, in seconds since 1970; `None`: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_s: Option<u64>,
     /// `qemu` or `kvm`.
     pub backend: String,
     /// `tcg` or `kvm`.
@@ -110,6 +125,9 @@ pub struct Summary {
     /// Scenarios that passed and in which nothing could be judged but safety.
     #[serde(default)]
     pub empty: u32,
+    /// Single checks that had nothing to compare with, by reason.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
+    pub unspecified: Unspecified,
     /// Records judged.
     pub records: u64,
     /// Bytes judged.
@@ -133,7 +151,7 @@ pub struct Summary {
 }
 
 /// Figures of explored schedules, over all scenarios of the run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Explored {
     /// Schedules run, those that make a finding small not counted.
     pub schedules: u64,
@@ -156,7 +174,7 @@ pub struct Explored {
 }
 
 /// How often something was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Found {
     /// How often.
     pub times: u64,
@@ -165,7 +183,7 @@ pub struct Found {
 }
 
 /// Figures of a run of generated scenarios.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Fuzzed {
     /// Version of the generator: a seed means the same cases with the same version only.
     pub generator: u32,
@@ -217,6 +235,10 @@ pub enum Format {
     Json,
     /// Kernel TAP version 1.
     Ktap,
+    /// TAP version 14.
+    Tap,
+    /// For people, with an annotation of GitHub's for each failure, at its line of the scenario's file.
+    Github,
     /// JUnit XML, written at the end.
     Junit,
 }
@@ -230,12 +252,17 @@ pub trait Listener {
     fn case(&mut self, report: CaseReport) -> io::Result<()>;
 }
 
+/// Scenarios of which people see the flow of each, not of failures alone.
+const FEW: usize = 10;
+
 /// Writes reports in one format.
 pub struct Reporter<W: Write> {
     format: Format,
     out: W,
     seen: Vec<CaseReport>,
     brief: bool,
+    /// So few scenarios that people see the flow of each.
+    few: bool,
 }
 
 impl<W: Write> Reporter<W> {
@@ -244,14 +271,17 @@ impl<W: Write> Reporter<W> {
     /// # Errors
     /// When `out` cannot be written.
     pub fn new(format: Format, mut out: W, total: usize) -> io::Result<Self> {
-        if format == Format::Ktap {
-            ktap::head(&mut out, total)?;
+        match format {
+            Format::Ktap => ktap::head(&mut out, total)?,
+            Format::Tap => tap::head(&mut out, total)?,
+            _ => {}
         }
         Ok(Self {
             format,
             out,
             seen: Vec::new(),
             brief: false,
+            few: total <= FEW,
         })
     }
 
@@ -269,7 +299,12 @@ impl<W: Write> Reporter<W> {
     pub fn case(&mut self, report: CaseReport) -> io::Result<()> {
         match self.format {
             Format::Human if self.brief && !needs_attention(&report.verdict) => return Ok(()),
-            Format::Human => human::case(&mut self.out, &report)?,
+            Format::Human => human::case(&mut self.out, &report, self.few)?,
+            Format::Github => {
+                human::case(&mut self.out, &report, self.few)?;
+                github::case(&mut self.out, &report)?;
+            }
+            Format::Tap => tap::case(&mut self.out, self.seen.len() + 1, &report)?,
             Format::Json => json::case(&mut self.out, &report)?,
             Format::Ktap => ktap::case(&mut self.out, self.seen.len() + 1, &report)?,
             Format::Junit => {}
@@ -290,7 +325,8 @@ impl<W: Write> Reporter<W> {
     /// When `out` cannot be written.
     pub fn end(mut self, summary: &Summary) -> io::Result<()> {
         match self.format {
-            Format::Human => human::end(&mut self.out, &self.seen, summary)?,
+            Format::Human | Format::Github => human::end(&mut self.out, &self.seen, summary)?,
+            Format::Tap => tap::end(&mut self.out, summary)?,
             Format::Json => json::end(&mut self.out, summary)?,
             Format::Ktap => ktap::end(&mut self.out, summary)?,
             Format::Junit => junit::all(&mut self.out, &self.seen, summary)?,

@@ -6,11 +6,12 @@ mod human;
 mod json;
 mod junit;
 mod ktap;
+mod tap;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{CaseReport, Format, Summary, outcome};
+use super::{CaseReport, Format, Summary, github, outcome};
 use crate::exit::Exit;
 use relaybed_case::verdict::Verdict;
 
@@ -142,6 +143,14 @@ impl Matrix {
             Format::Human => human::write(out, self)?,
             Format::Json => json::write(out, self)?,
             Format::Ktap => ktap::write(out, self)?,
+            Format::Tap => tap::write(out, self)?,
+            Format::Github => {
+                human::write(out, self)?;
+                let reports = self.columns.iter().flat_map(|column| &column.reports);
+                for report in reports {
+                    github::case(out, report)?;
+                }
+            }
             Format::Junit => junit::write(out, self)?,
         }
         out.flush()

@@ -13,9 +13,11 @@ mod table;
 use std::fmt::Write as _;
 
 use super::timeline::Timeline;
+use super::{Blame, Flow};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::Finding;
+use relaybed_case::select::Loaded;
 use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
 use relaybed_judge::Writers;
@@ -30,8 +32,8 @@ const CONSOLE_LINES: usize = 200;
 /// A run to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// What was to be done.
-    pub case: &'a Case,
+    /// What was to be done, and the file that says so.
+    pub loaded: &'a Loaded,
     /// What it left.
     pub evidence: &'a Evidence,
     /// What else was saved with it.
@@ -46,11 +48,12 @@ pub struct Shown<'a> {
 #[must_use]
 pub fn page(shown: &Shown<'_>) -> String {
     let Shown {
-        case,
+        loaded,
         evidence,
         verdict,
         ..
     } = *shown;
+    let case = &loaded.case;
     let timeline = Timeline::of(case, evidence, evidence.trace.as_ref(), verdict);
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, timeline.cpus);
@@ -59,7 +62,7 @@ pub fn page(shown: &Shown<'_>) -> String {
     let findings = verdict.findings();
     let mut text = String::new();
     head(&mut text, shown);
-    verdict_part(&mut text, shown);
+    verdict_part(&mut text, shown, &Flow::of(&matter));
     actors(&mut text, case);
     lanes::lanes(&mut text, case, &timeline);
     buffers::buffers(&mut text, &matter, findings);
@@ -76,7 +79,7 @@ fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 fn head(text: &mut String, shown: &Shown<'_>) {
-    let name = escape(&shown.case.name);
+    let name = escape(&shown.loaded.case.name);
     push(
         text,
         format_args!(
@@ -90,7 +93,7 @@ fn head(text: &mut String, shown: &Shown<'_>) {
     );
 }
 
-fn verdict_part(text: &mut String, shown: &Shown<'_>) {
+fn verdict_part(text: &mut String, shown: &Shown<'_>, flows: &[Flow]) {
     let (class, word) = match shown.verdict {
         Verdict::Passed => ("good", "passed".to_owned()),
         Verdict::Failed { .. } => ("bad", "failed".to_owned()),
@@ -106,13 +109,13 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
             "<header class=\"{class}\"><p class=\"word\">{}</p><h1>{}</h1><p>{}</p>\
              <p class=\"dim\">{} · {} {} · {} CPUs · seed {} · {} records, {} bytes judged</p>",
             escape(&word),
-            escape(&shown.case.name),
-            escape(&shown.case.summary),
+            escape(&shown.loaded.case.name),
+            escape(&shown.loaded.case.summary),
             escape(&setting.release),
             escape(&setting.backend),
             escape(&setting.accel),
             setting.vcpus,
-            shown.case.seed,
+            shown.loaded.case.seed,
             amount.records,
             amount.bytes,
         ),
@@ -131,23 +134,39 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>) {
             ),
         );
     }
+    for flow in flows {
+        let flow = flow.to_string();
+        push(
+            text,
+            format_args!("<p class=\"dim\">flow: {}</p>", escape(&flow)),
+        );
+    }
+    let open = amount.unspecified;
+    if open.total() > 0 {
+        push(
+            text,
+            format_args!("<p class=\"dim\">unspecified: {open}</p>"),
+        );
+    }
     if !shown.extra.repeat.is_empty() {
         let line = escape(&shown.extra.repeat);
         push(text, format_args!("<p>again: <code>{line}</code></p>"));
     }
     text.push_str("</header>\n<main>\n");
     let mut excerpts = Vec::new();
-    for (number, finding) in (1..).zip(shown.verdict.findings()) {
-        failed(text, shown, number, finding, &mut excerpts);
+    let findings = shown.verdict.findings();
+    let blames = Blame::all(shown.loaded, Some(shown.evidence), findings, true);
+    for (number, (finding, blame)) in (1..).zip(findings.iter().zip(&blames)) {
+        failed(text, number, finding, blame, &mut excerpts);
     }
 }
 
 /// One finding; `excerpts` are the bytes that were shown already.
 fn failed(
     text: &mut String,
-    shown: &Shown<'_>,
     number: usize,
     finding: &Finding,
+    blame: &Blame,
     excerpts: &mut Vec<String>,
 ) {
     let (code, property) = (finding.code(), finding.property());
@@ -155,9 +174,10 @@ fn failed(
         text,
         format_args!(
             "<section class=\"failure\" id=\"f{number}\"><h2><span class=\"mark\">✗{number}</span> {code} {property}: {}</h2>\
-             <dl><dt>where</dt><dd>{}</dd><dt>expected</dt><dd>{}</dd><dt>seen</dt><dd>{}</dd></dl>",
+             <dl><dt>where</dt><dd>{}</dd>{}<dt>expected</dt><dd>{}</dd><dt>seen</dt><dd>{}</dd></dl>",
             escape(&finding.to_string()),
-            escape(&finding.at.to_string()),
+            escape(&blame.place),
+            pointed(blame),
             escape(&finding.expected()),
             escape(&finding.seen()),
         ),
@@ -166,12 +186,34 @@ fn failed(
         let more = finding.more;
         push(text, format_args!("<p>and {more} more of {property}</p>"));
     }
-    let excerpt = super::excerpt(shown.evidence, shown.case, finding);
+    if let Some(step) = &blame.step {
+        text.push_str("<pre>");
+        for (line, source) in &step.around {
+            let source = escape(source);
+            match *line == step.line {
+                true => push(text, format_args!("<strong>{line:>4}  {source}</strong>\n")),
+                false => push(text, format_args!("{line:>4}  {source}\n")),
+            }
+        }
+        text.push_str("</pre>");
+    }
+    let excerpt = blame.bytes.as_ref();
     if let Some(excerpt) = excerpt.filter(|excerpt| !excerpts.contains(excerpt)) {
-        push(text, format_args!("<pre>{}</pre>", escape(&excerpt)));
-        excerpts.push(excerpt);
+        push(text, format_args!("<pre>{}</pre>", escape(excerpt)));
+        excerpts.push(excerpt.clone());
     }
     text.push_str("</section>\n");
+}
+
+/// The rows that say which step it is, and where a missing record belongs.
+fn pointed(blame: &Blame) -> String {
+    let row = |what: &str, text: &str| format!("<dt>{what}</dt><dd>{}</dd>", escape(text));
+    let step = blame
+        .step
+        .as_ref()
+        .map(|step| row("step", &step.to_string()));
+    let between = blame.between.as_ref().map(|text| row("belongs", text));
+    step.into_iter().chain(between).collect()
 }
 
 fn actors(text: &mut String, case: &Case) {

@@ -12,11 +12,21 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
         amount: Amount {
             records: 12,
             bytes: 1200,
-            unspecified: 0,
+            unspecified: open(),
             exact_buffers: 2,
             answers: 3,
             searched: None,
         },
+        flow: vec![Flow {
+            channel: "cpu".into(),
+            cpu: 1,
+            written: 14,
+            kept: Some(12),
+            refused: Some(2),
+            overwritten: Some(0),
+            lost: Some(0),
+            read: None,
+        }],
         kernel: "6.1.0-1-amd64".into(),
         duration_ms: 2.5,
         exits: Some(7),
@@ -25,15 +35,21 @@ pub(super) fn report(name: &str, verdict: Verdict) -> CaseReport {
     }
 }
 
+fn open() -> Unspecified {
+    let mut open = Unspecified::default();
+    open.add(relaybed_case::unspecified::Why::Order, 2);
+    open
+}
+
 #[test]
 fn a_run_that_was_searched_says_why() {
     let mut searched = report("schedules/a", Verdict::Passed);
     let row = json::row(&searched);
-    assert!(!row.contains_key("searched"));
+    assert!(row.get("searched").is_none());
     searched.amount.searched = Some(Searched::Shared);
     assert_eq!(json::row(&searched)["searched"], "shared");
     let mut out = Vec::new();
-    human::case(&mut out, &searched).unwrap();
+    human::case(&mut out, &searched, true).unwrap();
     let text = String::from_utf8(out).unwrap();
     let says = "searched, not led: two actors on one vCPU";
     assert!(text.contains(says), "{text}");
@@ -55,7 +71,25 @@ pub(super) fn reports() -> Vec<CaseReport> {
         },
     );
     failed.detail = Detail {
-        excerpt: Some("0000  00 11".into()),
+        blames: vec![Blame {
+            place: "channel cpu, CPU 1, sub-buffer 2, at the end".into(),
+            step: Some(Step {
+                path: "my/b.toml".into(),
+                line: 12,
+                column: 5,
+                text: "{ flush = \"cpu\" }".into(),
+                actor: Some("writer".into()),
+                operation: Some(3),
+                record: None,
+                rounds: vec![(2, 3)],
+                around: vec![
+                    (11, "script = [".into()),
+                    (12, "    { flush = \"cpu\" },".into()),
+                ],
+            }),
+            bytes: Some("- 0000  00 11\n+ 0000  00[12]".into()),
+            between: None,
+        }],
         console_tail: vec!["last words".into()],
         evidence: Some("out/padding/b".into()),
         rerun: "relaybed run padding/b".into(),
@@ -92,6 +126,7 @@ pub(super) fn summary() -> Summary {
         kernel: "6.1.0-1-amd64".into(),
         kernel_origin: "linux-image 6.1.1-1".into(),
         relay: None,
+        started_s: Some(1_795_871_389),
         backend: "qemu".into(),
         accel: "tcg".into(),
         accel_reason: "no /dev/kvm".into(),
@@ -102,6 +137,7 @@ pub(super) fn summary() -> Summary {
         boots: 1,
         forked: false,
         empty: 0,
+        unspecified: Default::default(),
         records: 48,
         bytes: 4800,
         judge_ms: 1.0,
@@ -159,4 +195,127 @@ fn ktap() {
 #[test]
 fn junit() {
     insta::assert_snapshot!(rendered(Format::Junit));
+}
+
+#[test]
+fn tap() {
+    insta::assert_snapshot!(rendered(Format::Tap));
+}
+
+#[test]
+fn github() {
+    insta::assert_snapshot!(rendered(Format::Github));
+}
+
+/// Where the schema is published.
+const SCHEMA: &str = include_str!("../../../fixtures/report.schema.json");
+
+#[test]
+fn the_published_schema_is_that_of_what_is_written() {
+    let published: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let hint = "a member that went needs a new VERSION; relaybed schema report > fixtures/report.schema.json";
+    assert!(published == schema(), "{hint}");
+    for row in rows(&rendered(Format::Json)) {
+        assert_eq!(row["version"], VERSION);
+        let branch = if row.get("summary").is_some() {
+            "End"
+        } else {
+            "Row"
+        };
+        is_described(&schema(), &schema()["$defs"][branch], &row, branch);
+    }
+}
+
+/// Fails where a value has a member that its schema does not know, or lacks one that it must have.
+fn is_described(
+    root: &serde_json::Value,
+    schema: &serde_json::Value,
+    value: &serde_json::Value,
+    at: &str,
+) {
+    if let Some(of) = schema["$ref"].as_str() {
+        return is_described(
+            root,
+            root.pointer(of.trim_start_matches('#')).unwrap(),
+            value,
+            at,
+        );
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let choice = choices
+            .iter()
+            .find(|choice| (choice["type"] == "null") == value.is_null());
+        return is_described(root, choice.unwrap(), value, at);
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{at}: {value}");
+    }
+    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items")) {
+        items
+            .iter()
+            .for_each(|item| is_described(root, schema, item, at));
+    }
+    let (Some(members), Some(known)) = (value.as_object(), schema["properties"].as_object()) else {
+        return;
+    };
+    for (name, value) in members {
+        let at = format!("{at}.{name}");
+        assert!(known.contains_key(name), "{at} is not in the schema");
+        is_described(root, &known[name], value, &at);
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(
+            members.contains_key(name.as_str().unwrap()),
+            "{at}.{name} is missing"
+        );
+    }
+}
+
+/// Attributes and elements that `junit-10.xsd` of Jenkins' xUnit plugin has, all of which GitLab takes.
+const JUNIT: [(&str, &[&str]); 8] = [
+    (
+        "testsuites",
+        &["name", "time", "tests", "failures", "errors"],
+    ),
+    (
+        "testsuite",
+        &[
+            "name",
+            "tests",
+            "failures",
+            "errors",
+            "skipped",
+            "time",
+            "timestamp",
+        ],
+    ),
+    ("properties", &[]),
+    ("property", &["name", "value"]),
+    ("testcase", &["name", "classname", "time"]),
+    ("failure", &["message", "type"]),
+    ("skipped", &["message", "type"]),
+    ("system-out", &[]),
+];
+
+#[test]
+fn junit_has_what_its_readers_take_and_nothing_else() {
+    let text = rendered(Format::Junit);
+    let mut seen = std::collections::BTreeSet::new();
+    for tag in text.split('<').skip(2).filter(|tag| !tag.starts_with('/')) {
+        let (tag, _) = tag.split_once('>').unwrap();
+        let mut words = tag.trim_end_matches('/').split("=\"");
+        let first = words.next().unwrap();
+        let (element, first) = first.split_once(' ').unwrap_or((first, ""));
+        let known = JUNIT.iter().find(|(name, _)| *name == element);
+        let (_, known) = known.unwrap_or_else(|| panic!("<{element}>"));
+        let others = words.filter_map(|word| word.rsplit_once("\" ").map(|(_, name)| name));
+        for name in std::iter::once(first)
+            .chain(others)
+            .filter(|name| !name.is_empty())
+        {
+            assert!(known.contains(&name), "{name} of <{element}>");
+        }
+        seen.insert(element.to_owned());
+    }
+    assert_eq!(seen.len(), JUNIT.len(), "{seen:?}");
 }

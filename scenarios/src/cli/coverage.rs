@@ -14,7 +14,7 @@ use relaybed_report::{CaseReport, Listener};
 /// Arguments of `coverage`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CoverageArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]
@@ -50,6 +50,7 @@ pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: args.side.isolate,
         jobs: args.side.jobs,
+        known: Default::default(),
         hold: false,
     };
     let end = run_all(&plan, &options, &cases, &mut Failures).map_err(stop)?;

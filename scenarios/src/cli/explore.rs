@@ -19,7 +19,7 @@ use relaybed_twin::issues;
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExploreArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml.
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
     #[arg(required = true, value_name = "SCENARIO")]
     patterns: Vec<String>,
     #[command(flatten)]
@@ -160,6 +160,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: None,
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     };
     let wish = Explore {

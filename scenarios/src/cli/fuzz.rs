@@ -112,6 +112,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: None,
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     };
     let wish = Fuzz {

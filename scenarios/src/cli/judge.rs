@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Stop;
+use super::taken::saved;
 use relaybed_case::verdict::Verdict;
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::{CaseReport, Detail, Format, Reporter, Summary, excerpt};
+use relaybed_report::{Blame, CaseReport, Detail, Flow, Format, Reporter, Summary};
 use relaybed_wire::store;
 
 pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
@@ -16,11 +17,13 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
     let begun = Instant::now();
     let (verdict, amount) = judge::judge(&case, &evidence);
     let judge_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    let mut detail = Detail::default();
-    if let Verdict::Failed { findings } = &verdict {
-        detail.excerpt = findings
-            .first()
-            .and_then(|first| excerpt(&evidence, &case, first));
+    let loaded = saved(folder, case, &extra);
+    let failed = matches!(verdict, Verdict::Failed { .. });
+    let mut detail = Detail {
+        blames: Blame::all(&loaded, Some(&evidence), verdict.findings(), failed),
+        ..Detail::default()
+    };
+    if failed {
         detail.evidence = Some(folder.to_owned());
         detail.rerun.clone_from(&extra.repeat);
     }
@@ -35,6 +38,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         kernel: evidence.setting.release.clone(),
         kernel_origin: extra.kernel,
         relay: evidence.setting.relay.clone(),
+        started_s: None,
         backend: evidence.setting.backend.clone(),
         accel: evidence.setting.accel.clone(),
         accel_reason: "judged from saved evidence; nothing was run".to_owned(),
@@ -45,6 +49,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         boots: 0,
         forked: false,
         empty: u32::from(is("passed") == 1 && amount.is_nothing()),
+        unspecified: amount.unspecified,
         records: amount.records,
         bytes: amount.bytes,
         judge_ms,
@@ -60,11 +65,13 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         Exit::Passed
     };
     let mut reporter = Reporter::new(format, anstream::stdout().lock(), 1)?;
+    let flow = Flow::all(&loaded.case, &evidence);
     reporter.case(CaseReport {
-        name: case.name,
-        summary: case.summary,
+        name: loaded.case.name,
+        summary: loaded.case.summary,
         verdict,
         amount,
+        flow,
         kernel: evidence.setting.release,
         duration_ms: judge_ms,
         exits: None,

@@ -8,8 +8,8 @@ use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
 use super::{Accel, Backend, MachineArgs, RelayArgs, SideArgs, Stop, say, scenarios, within};
-use crate::run::Options;
 use crate::run::matrix::{KernelWish, column, interrupted};
+use crate::run::{Known, Options};
 use relaybed_report::Format;
 use relaybed_report::exit::Exit;
 use relaybed_report::matrix::{Column, Matrix};
@@ -23,7 +23,7 @@ const DEFAULT_OUT: &str = "relaybed-evidence";
 /// Arguments of `matrix`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MatrixArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml
+    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
     /// Kernels, separated by commas: names of the default list, or what `run --kernel` takes
@@ -64,6 +64,9 @@ pub(crate) struct MatrixArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// What a known issue that shows comes to: `pass`, `fail`, or `K2,K5=fail` for some [default: pass].
+    #[arg(long, value_name = "pass|fail|K2,…=fail")]
+    known: Option<Known>,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +182,7 @@ pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
             deterministic: false,
             isolate: args.side.isolate,
             jobs: args.side.jobs,
+            known: args.known.clone().unwrap_or_default(),
             hold: false,
         };
         let column = column(kernel, &options, &cases, &cache, &Terminal::new());

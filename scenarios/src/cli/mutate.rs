@@ -38,7 +38,7 @@ const DEADLINE_OF_RUN_S: u64 = 15;
 /// Arguments of `mutate`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MutateArgs {
-    /// Names, patterns (`*` and `?`) or folders of the built-in suites, or files ending in .toml: the scenarios
+    /// Names, patterns (`*` and `?`) or suites that are built in, .toml files, or folders of such: the scenarios
     /// that must notice [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]

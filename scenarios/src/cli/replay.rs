@@ -1,11 +1,11 @@
 //! `relaybed replay`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::run::{DEFAULT_OUT, stop};
+use super::taken::saved;
 use super::{MachineArgs, Stop, say, scenarios};
 use crate::run::{Options, Recording, replay};
 use relaybed_case::select::Loaded;
@@ -108,6 +108,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         deterministic: false,
         isolate: None,
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     };
     let recording = match &recorded {
@@ -176,12 +177,7 @@ fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
         let error = ReplayError::NoSchedule(folder.to_owned());
         return Err(Stop::new(Exit::Usage, error));
     };
-    let source = std::fs::read_to_string(Path::new(folder).join("scenario.toml"));
-    let loaded = Loaded {
-        source: Arc::from(source.unwrap_or_default()),
-        origin: case.name.clone(),
-        case,
-    };
+    let loaded = saved(Path::new(folder), case, &extra);
     Ok((loaded, Recorded::Trace(trace), token))
 }
 

@@ -31,9 +31,9 @@ struct Unwritable {
 
 pub(super) fn report(args: &ReportArgs) -> Result<Exit, Stop> {
     let taken = Taken::folder(&args.evidence)?;
-    let (verdict, amount) = judge::judge(&taken.case, &taken.evidence);
+    let (verdict, amount) = judge::judge(&taken.loaded.case, &taken.evidence);
     let text = page(&Shown {
-        case: &taken.case,
+        loaded: &taken.loaded,
         evidence: &taken.evidence,
         extra: &taken.extra,
         verdict: &verdict,

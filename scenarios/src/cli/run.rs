@@ -52,6 +52,7 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
         deterministic: args.deterministic,
         isolate: args.side.isolate,
         jobs: args.side.jobs,
+        known: args.known.clone().unwrap_or_default(),
         hold: args.gdb,
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
@@ -80,6 +81,9 @@ fn again(args: &RunArgs) -> String {
     }
     if args.deterministic {
         line.push_str(" --deterministic");
+    }
+    if let Some(known) = &args.known {
+        line.push_str(&format!(" --known {known}"));
     }
     if let Some(name) = args.plant.and_then(|kind| kind.to_possible_value()) {
         line.push_str(&format!(" --plant {}", name.get_name()));

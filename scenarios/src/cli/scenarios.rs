@@ -1,9 +1,14 @@
 //! Loading the scenarios that a command line names.
 
-use std::path::Path;
+mod files;
+mod names;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Stop, say};
+use files::Named;
 use relaybed_case::Case;
 use relaybed_case::select::{Loaded, matches};
 use relaybed_lang as lang;
@@ -11,7 +16,9 @@ use relaybed_report::exit::Exit;
 
 /// A pattern that names nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("no scenario is named by '{pattern}'; `relaybed list` shows all names")]
+#[error(
+    "no scenario, file or folder is named by '{pattern}'; `relaybed list` shows all names of the built-in suites"
+)]
 struct NoMatch {
     pattern: String,
 }
@@ -24,146 +31,163 @@ struct Unreadable {
     source: std::io::Error,
 }
 
-/// The cases that `patterns` name, in the order of the suites; all of them for no pattern.
+/// A folder without scenarios.
+#[derive(Debug, thiserror::Error)]
+#[error("the folder {path} has no scenario files: their names end in .toml")]
+struct NoFiles {
+    path: String,
+}
+
+/// The cases that `patterns` name: those of the built-in suites first, in their order, then those of files and
+/// folders; all of the built-in suites for no pattern. No two have the same name, and none is there twice.
 ///
 /// Files that do not parse or check are reported in full, all of them, before this returns.
 ///
 /// # Errors
 /// [`Exit::Usage`] for a bad file or a pattern that names nothing.
 pub(super) fn load(patterns: &[String]) -> Result<Vec<Loaded>, Stop> {
-    let (files, names): (Vec<_>, Vec<_>) = patterns
-        .iter()
-        .partition(|pattern| split_file(pattern).is_some());
+    let all = embedded();
+    let mut named = Vec::new();
+    let mut built_in = Vec::new();
+    for pattern in patterns {
+        if all.iter().any(|loaded| matches(pattern, &loaded.case.name)) {
+            built_in.push(pattern);
+            continue;
+        }
+        let files = Named::all(pattern)?;
+        named.extend(files.ok_or_else(|| no_match(pattern))?);
+    }
+    let mut chosen: Vec<Loaded> = all
+        .into_iter()
+        .filter(|loaded| {
+            patterns.is_empty() || built_in.iter().any(|p| matches(p, &loaded.case.name))
+        })
+        .collect();
+    chosen.extend(cases(named, &chosen)?);
+    Ok(chosen)
+}
+
+fn no_match(pattern: &str) -> Stop {
+    let pattern = pattern.to_owned();
+    Stop::new(Exit::Usage, NoMatch { pattern })
+}
+
+/// The cases of files, under names that none of `others` has.
+fn cases(named: Vec<Named>, others: &[Loaded]) -> Result<Vec<Loaded>, Stop> {
+    let taken = others.iter().map(|other| bare(&other.case.name).to_owned());
     let mut chosen = Vec::new();
     let mut bad = false;
-    if !names.is_empty() || files.is_empty() {
-        let all = embedded();
-        for pattern in &names {
-            if !all.iter().any(|loaded| matches(pattern, &loaded.case.name)) {
-                let pattern = pattern.to_string();
-                return Err(Stop::new(Exit::Usage, NoMatch { pattern }));
-            }
-        }
-        chosen.extend(all.into_iter().filter(|loaded| {
-            names.is_empty()
-                || names
-                    .iter()
-                    .any(|pattern| matches(pattern, &loaded.case.name))
-        }));
-    }
-    for (path, parameters) in files.into_iter().filter_map(|pattern| split_file(pattern)) {
-        match file(Path::new(path))? {
-            Some(cases) => {
-                let before = chosen.len();
-                chosen.extend(
-                    cases
-                        .into_iter()
-                        .filter(|l| l.case.name.ends_with(parameters)),
-                );
-                if chosen.len() == before {
-                    let pattern = format!("{path}{parameters}");
-                    return Err(Stop::new(Exit::Usage, NoMatch { pattern }));
-                }
-            }
+    for (named, cases) in read(named, &taken.collect())? {
+        match cases {
+            Some(cases) => chosen.extend(named.of(cases)?),
             None => bad = true,
         }
     }
-    if bad {
-        Err(Stop::said(Exit::Usage))
-    } else {
-        Ok(chosen)
+    match bad {
+        true => Err(Stop::said(Exit::Usage)),
+        false => Ok(chosen),
     }
 }
 
-/// A scenario file's path and, where one of its cases is meant, that case's `[parameters]`.
-fn split_file(pattern: &str) -> Option<(&str, &str)> {
-    let (stem, parameters) = pattern.split_once(".toml")?;
-    let named = parameters.is_empty() || (parameters.starts_with('[') && parameters.ends_with(']'));
-    named.then(|| (&pattern[..stem.len() + ".toml".len()], parameters))
+/// A file, and all its cases; `None` when it is wrong, which has been reported.
+pub(super) type Read = (Named, Option<Vec<Loaded>>);
+
+/// Each file once, in the order in which they are named.
+fn read(named: Vec<Named>, taken: &BTreeSet<String>) -> Result<Vec<Read>, Stop> {
+    let files = once_each(named);
+    let places: Vec<&Path> = files.iter().map(|(place, _)| place.as_path()).collect();
+    let names = names::unique(&places, taken);
+    let read = |(name, (_, named)): (String, (_, Named))| {
+        let cases = file(&name, &named.path)?;
+        Ok((named, cases))
+    };
+    names.into_iter().zip(files).map(read).collect()
+}
+
+/// Each file once, however often and by whatever path it is named, with its place on disk.
+fn once_each(named: Vec<Named>) -> Vec<(PathBuf, Named)> {
+    let mut files: Vec<(PathBuf, Named)> = Vec::new();
+    for named in named {
+        // A file that is not there is reported when it is read.
+        let place = named.path.canonicalize();
+        let place = place.or_else(|_| std::path::absolute(&named.path));
+        let place = place.unwrap_or_else(|_| named.path.clone());
+        match files.iter_mut().find(|(of, _)| *of == place) {
+            Some((_, known)) => known.merge(named),
+            None => files.push((place, named)),
+        }
+    }
+    files
+}
+
+/// A case's name without its parameters.
+fn bare(name: &str) -> &str {
+    name.split('[').next().unwrap_or(name)
 }
 
 /// All cases of the suites that are part of this program.
 fn embedded() -> Vec<Loaded> {
     let mut all = Vec::new();
     for (name, text) in lang::embedded() {
+        let path = format!("scenarios/suites/{name}.toml");
         // A unit test loads every embedded suite, so an error here cannot come from a user.
         match lang::load(name, text) {
-            Ok(cases) => all.extend(with_source(cases, text, None)),
-            Err(diagnostics) => say(&format!("{:?}\n", miette::Report::new(diagnostics))),
+            Ok(cases) => all.extend(with_source(cases, text, &path, false)),
+            Err(wrong) => say(&format!(
+                "{:?}\n",
+                miette::Report::new(wrong.in_file(&path))
+            )),
         }
     }
     all
 }
 
-/// The cases of one file; `None` when it is wrong, which has been told.
-pub(super) fn file(path: &Path) -> Result<Option<Vec<Loaded>>, Stop> {
+/// What `patterns` name on disk.
+pub(super) fn on_disk(patterns: &[PathBuf]) -> Result<Vec<Read>, Stop> {
+    let mut named = Vec::new();
+    for pattern in patterns {
+        let found = Named::all(&pattern.to_string_lossy())?;
+        named.extend(found.unwrap_or_else(|| vec![Named::file(pattern.clone())]));
+    }
+    read(named, &BTreeSet::new())
+}
+
+/// The cases of one file, their names beginning with `name`; `None` when it is wrong, which has been reported.
+fn file(name: &str, path: &Path) -> Result<Option<Vec<Loaded>>, Stop> {
+    let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| {
-        Stop::new(
-            Exit::Usage,
-            Unreadable {
-                path: path.display().to_string(),
-                source,
-            },
-        )
+        let path = shown.clone();
+        Stop::new(Exit::Usage, Unreadable { path, source })
     })?;
-    let name = name_of(path);
-    match lang::load(&name, &text) {
-        Ok(cases) => Ok(Some(with_source(cases, &text, Some(path)))),
-        Err(diagnostics) => {
-            say(&format!("{:?}\n", miette::Report::new(diagnostics)));
+    match lang::load(name, &text) {
+        Ok(cases) => Ok(Some(with_source(cases, &text, &shown, true))),
+        Err(wrong) => {
+            say(&format!(
+                "{:?}\n",
+                miette::Report::new(wrong.in_file(&shown))
+            ));
             Ok(None)
         }
     }
 }
 
-fn with_source(cases: Vec<Case>, text: &str, path: Option<&Path>) -> Vec<Loaded> {
+/// Cases with their file's text; `is_file`: the path names them at the command line, too.
+fn with_source(cases: Vec<Case>, text: &str, path: &str, is_file: bool) -> Vec<Loaded> {
     let source: Arc<str> = text.into();
     cases
         .into_iter()
         .map(|case| {
-            let parameters = case.name.find('[').map_or("", |at| &case.name[at..]);
-            let origin = match path {
-                Some(path) => format!("{}{parameters}", path.display()),
-                None => case.name.clone(),
+            let parameters = &case.name[bare(&case.name).len()..];
+            let origin = match is_file {
+                true => format!("{path}{parameters}"),
+                false => case.name.clone(),
             };
             Loaded {
                 source: Arc::clone(&source),
+                path: path.into(),
                 origin,
                 case,
             }
         })
         .collect()
-}
-
-/// `folder/stem` of a path: the name a file would have as part of a suite.
-fn name_of(path: &Path) -> String {
-    let part = |part: Option<&std::ffi::OsStr>| {
-        part.map(|part| part.to_string_lossy().into_owned())
-            .filter(|part| !part.is_empty())
-    };
-    let stem = part(path.file_stem()).unwrap_or_else(|| "scenario".to_owned());
-    match part(path.parent().and_then(Path::file_name)) {
-        Some(folder) => format!("{folder}/{stem}"),
-        None => format!("file/{stem}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_case_of_a_file_is_named_by_its_parameters() {
-        assert_eq!(split_file("a/b.toml"), Some(("a/b.toml", "")));
-        assert_eq!(split_file("a/b.toml[len=3]"), Some(("a/b.toml", "[len=3]")));
-        assert_eq!(split_file("ordering/fit[len=3]"), None);
-        assert_eq!(split_file("a.tomlx"), None);
-    }
-
-    #[test]
-    fn a_file_is_named_like_a_member_of_a_suite() {
-        assert_eq!(name_of(Path::new("a/ordering/fit.toml")), "ordering/fit");
-        assert_eq!(name_of(Path::new("fit.toml")), "file/fit");
-        assert_eq!(name_of(Path::new("/")), "file/scenario");
-    }
 }

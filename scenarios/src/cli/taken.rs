@@ -22,7 +22,7 @@ struct NotOne {
 
 /// A run.
 pub(super) struct Taken {
-    pub(super) case: Case,
+    pub(super) loaded: Loaded,
     pub(super) evidence: Evidence,
     pub(super) extra: Extra,
     /// Why it did not come to its end, if it did not.
@@ -43,7 +43,7 @@ impl Taken {
         let (case, evidence, extra) =
             store::load(folder).map_err(|error| Stop::new(Exit::SetUp, error))?;
         Ok(Self {
-            case,
+            loaded: saved(folder, case, &extra),
             evidence,
             extra,
             ended: None,
@@ -52,12 +52,12 @@ impl Taken {
 
     fn scenario(name: &str, machine: &MachineArgs, seed: u64) -> Result<Self, Stop> {
         super::interruptible()?;
-        let mut case = one(name)?.case;
-        case.seed = seed;
+        let mut loaded = one(name)?;
+        loaded.case.seed = seed;
         let plan = machine.plan()?;
-        let vcpus = plan.vcpus_for(&case);
+        let vcpus = plan.vcpus_for(&loaded.case);
         let mut session = Session::open(&plan, vcpus, &Terminal::new()).map_err(run::stop)?;
-        let (evidence, ended) = match session.run(&case, None) {
+        let (evidence, ended) = match session.run(&loaded.case, None) {
             Ok(evidence) => (evidence, None),
             Err(ended) => match ended.evidence {
                 Some(evidence) => (*evidence, Some(ended.cause)),
@@ -71,11 +71,27 @@ impl Taken {
             ..Extra::default()
         };
         Ok(Self {
-            case,
+            loaded,
             evidence,
             extra,
             ended,
         })
+    }
+}
+
+/// A case of saved evidence, with the text that was saved beside it.
+pub(super) fn saved(folder: &Path, case: Case, extra: &Extra) -> Loaded {
+    let path = folder.join("scenario.toml");
+    // Without it there are no places, and the rest is as good as before.
+    let source = std::fs::read_to_string(&path).unwrap_or_default();
+    let original = extra.notes.get(store::FILE_NOTE).cloned();
+    Loaded {
+        source: source.into(),
+        path: original
+            .unwrap_or_else(|| path.display().to_string())
+            .into(),
+        origin: case.name.clone(),
+        case,
     }
 }
 

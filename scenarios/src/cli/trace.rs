@@ -24,11 +24,17 @@ pub(crate) struct TraceArgs {
 
 pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
     let taken = Taken::of(&args.what, &args.machine, args.seed)?;
-    let (verdict, _) = relaybed_judge::judge(&taken.case, &taken.evidence);
+    let (verdict, _) = relaybed_judge::judge(&taken.loaded.case, &taken.evidence);
     let schedule = taken.evidence.trace.as_ref();
-    let timeline = Timeline::of(&taken.case, &taken.evidence, schedule, &verdict);
+    let timeline = Timeline::of(&taken.loaded.case, &taken.evidence, schedule, &verdict);
     let mut out = anstream::stdout().lock();
-    trace::write(&mut out, &taken.case, &taken.evidence, &timeline, &verdict)?;
+    trace::write(
+        &mut out,
+        &taken.loaded.case,
+        &taken.evidence,
+        &timeline,
+        &verdict,
+    )?;
     if let Some(cause) = taken.ended {
         say(&format!("it did not come to its end: {cause}\n"));
         return Ok(cause.exit());

@@ -162,6 +162,7 @@ impl Suite<'_> {
         let judging = Instant::now();
         let (mut verdict, amount) = relaybed_judge::judge(&loaded.case, evidence);
         self.summary.judge_ms += millis(judging);
+        verdict = self.options.known.apply(verdict);
         self.fail(&mut verdict, vec![missed]);
         let mut report = self.report(loaded, verdict, amount, millis(begun));
         self.keep(loaded, Some(evidence), true, &mut report)?;

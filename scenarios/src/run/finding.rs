@@ -18,7 +18,7 @@ use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
 use relaybed_case::verdict::Verdict;
 use relaybed_lang as lang;
-use relaybed_report::{Detail, excerpt};
+use relaybed_report::{Blame, Detail};
 use relaybed_search::schedule::{
     Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
     turns,
@@ -84,11 +84,17 @@ impl Run<'_> {
                 .notes
                 .extend(turns.into_iter().flat_map(str::lines).map(str::to_owned));
         }
-        if let Verdict::Failed { findings } = &small.shown.verdict
-            && let (Some(first), Some(evidence)) = (findings.first(), &small.shown.evidence)
-        {
-            detail.excerpt = excerpt(evidence, &small.case, first);
-        }
+        let path = if shrunk { file.as_str() } else { &loaded.path };
+        let made = Loaded {
+            source: Arc::clone(&source),
+            path: path.into(),
+            origin: loaded.origin.clone(),
+            case: small.case.clone(),
+        };
+        let verdict = &small.shown.verdict;
+        let failed = matches!(verdict, Verdict::Failed { .. });
+        let evidence = small.shown.evidence.as_deref();
+        detail.blames = Blame::all(&made, evidence, verdict.findings(), failed);
         self.save(&folder, &small, &source, &token, &detail)?;
         if let Some(scheduled) = pasted {
             std::fs::write(folder.join(SCHEDULED), scheduled)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use relaybed_abi::Plant;
 
 use super::batches::Isolate;
+use super::known::Known;
 use super::plan::Plan;
 
 /// How a run goes about its cases.
@@ -30,6 +31,8 @@ pub struct Options {
     pub isolate: Option<Isolate>,
     /// How many machines run side by side; `None`: as many as this host has cores for, where they are forked.
     pub jobs: Option<u32>,
+    /// Known issues that fail a scenario.
+    pub known: Known,
     /// Hold the machine at a failure, for gdb.
     pub hold: bool,
 }

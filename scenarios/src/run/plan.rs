@@ -393,6 +393,7 @@ impl Plan {
             kernel: self.guest.release.clone(),
             kernel_origin: self.kernel_origin(),
             relay: self.own_relay(),
+            started_s: now_s(),
             backend: self.backend().to_owned(),
             accel: self.accel().to_owned(),
             accel_reason: self.choice.reason.clone(),
@@ -403,6 +404,7 @@ impl Plan {
             boots: 0,
             forked: self.forks(),
             empty: 0,
+            unspecified: Default::default(),
             records: 0,
             bytes: 0,
             judge_ms: 0.0,
@@ -413,6 +415,12 @@ impl Plan {
             explored: None,
         }
     }
+}
+
+/// Seconds since 1970, where the host's clock is behind that.
+fn now_s() -> Option<u64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
 }
 
 /// The accelerator, and why.

@@ -16,7 +16,7 @@ use relaybed_case::select::Loaded;
 use relaybed_case::trace::Trace;
 use relaybed_case::verdict::Verdict;
 use relaybed_report::exit::Exit;
-use relaybed_report::{CaseReport, Listener, excerpt};
+use relaybed_report::{Blame, CaseReport, Listener};
 use relaybed_search::schedule::{Checked, Divergence, Replay, Token};
 use relaybed_wire::store::{self, Extra};
 
@@ -91,10 +91,8 @@ fn detailed(
     let Some(evidence) = shown.evidence.as_deref() else {
         return Ok(());
     };
-    if let Verdict::Failed { findings } = &shown.verdict {
-        let first = findings.first();
-        detail.excerpt = first.and_then(|first| excerpt(evidence, &loaded.case, first));
-    }
+    let failed = matches!(shown.verdict, Verdict::Failed { .. });
+    detail.blames = Blame::all(loaded, Some(evidence), shown.verdict.findings(), failed);
     if options.keep_all {
         let folder = options.out.join(folder_name(&loaded.case.name));
         let extra = Extra {

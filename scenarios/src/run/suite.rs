@@ -18,9 +18,8 @@ use relaybed_case::select::{Loaded, quoted};
 use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_judge as judge;
-use relaybed_report::excerpt;
 use relaybed_report::exit::Exit;
-use relaybed_report::{CaseReport, Detail, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Flow, Summary};
 use relaybed_wire::store::{self, Extra};
 
 /// What a run came to.
@@ -41,6 +40,8 @@ pub(super) struct Suite<'a> {
     /// What the case under control whose evidence is saved next has beside the rest.
     pub(super) last: LastRun,
     pub(super) session: Option<Session>,
+    /// Reports of cases that passed say what became of the records, too.
+    pub(super) flows: bool,
     /// The last guest died, hung, was interrupted, or is to be held.
     lost: bool,
     /// One that is to be held once its failure has been told.
@@ -60,6 +61,7 @@ impl<'a> Suite<'a> {
             control: None,
             last: LastRun::default(),
             session: None,
+            flows: true,
             lost: false,
             failed: None,
             begun: Instant::now(),
@@ -239,6 +241,7 @@ impl<'a> Suite<'a> {
             Some(planted) => noticed(verdict, planted),
             None => verdict,
         };
+        let verdict = self.options.known.apply(verdict);
         let failed = matches!(verdict, Verdict::Failed { .. });
         let mut report = self.report(loaded, verdict, amount, millis(begun));
         if failed {
@@ -302,28 +305,29 @@ impl<'a> Suite<'a> {
         failed: bool,
         report: &mut CaseReport,
     ) -> Result<(), SessionError> {
-        if let (true, Some(evidence)) = (failed, evidence) {
-            if let Verdict::Failed { findings } = &report.verdict {
-                report.detail.excerpt = findings
-                    .first()
-                    .and_then(|first| excerpt(evidence, &loaded.case, first));
-            }
-            if report.detail.console_tail.is_empty() {
-                report.detail.console_tail = super::console::tail(&evidence.console, 20);
-            }
+        let findings = report.verdict.findings();
+        report.detail.blames = Blame::all(loaded, evidence, findings, failed);
+        if let Some(evidence) = evidence.filter(|_| failed || self.flows) {
+            report.flow = Flow::all(&loaded.case, evidence);
+        }
+        let tail = &mut report.detail.console_tail;
+        if let Some(evidence) = evidence.filter(|_| failed && tail.is_empty()) {
+            *tail = super::console::tail(&evidence.console, 20);
         }
         if !failed && !self.options.keep_all {
             return Ok(());
         }
         let folder = self.options.out.join(folder_name(&loaded.case.name));
         if let Some(evidence) = evidence {
+            let mut notes = self.last.notes();
+            notes.insert(store::FILE_NOTE.to_owned(), loaded.path.to_string());
             let extra = Extra {
                 relaybed: env!("CARGO_PKG_VERSION").to_owned(),
                 repeat: report.detail.rerun.clone(),
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),
-                notes: self.last.notes(),
+                notes,
             };
             store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
         } else {
@@ -361,6 +365,7 @@ impl<'a> Suite<'a> {
             summary: loaded.case.summary.clone(),
             verdict,
             amount,
+            flow: Vec::new(),
             kernel: self.summary.kernel.clone(),
             duration_ms,
             exits: None,
@@ -378,6 +383,7 @@ impl<'a> Suite<'a> {
         let passed = report.verdict == Verdict::Passed;
         summary.empty += u32::from(passed && report.amount.is_nothing());
         summary.bytes += report.amount.bytes;
+        summary.unspecified.add_all(report.amount.unspecified);
         match &report.verdict {
             Verdict::Passed => summary.passed += 1,
             Verdict::Known { .. } => summary.known += 1,

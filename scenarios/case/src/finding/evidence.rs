@@ -116,5 +116,14 @@ findings! {
             cause "The fix was reverted or is incomplete, or the list of known issues has a wrong range.";
             source "";
         }
+        /// A known issue shows that must not, as `--known` says.
+        Unwanted { id: Plain } = 1902 {
+            "known issue {id} shows, and --known says that it must not";
+            expected "a kernel without it";
+            seen "the other findings here, all of which it explains";
+            correct "The kernel has the fix of the issue.";
+            cause "The fix is not in this kernel, or does not fix it.";
+            source "";
+        }
     }
 }

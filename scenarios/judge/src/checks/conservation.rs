@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::matter::{Matter, Parsed, Report};
 use crate::parse::{Fault, Found, record_id};
 use relaybed_case::finding::{Bytes, Conservation};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_case::{Mode, Op};
 use relaybed_contract::{Buffer, Fate};
@@ -38,7 +39,8 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
                 &|| matter.in_stream(stream, 0),
             );
         } else {
-            report.amount.unspecified += 1;
+            let alike = stream.section.vague > 0;
+            report.leave(if alike { Why::Alike } else { Why::Stream }, 1);
         }
     }
 }
@@ -157,7 +159,7 @@ enum Span {
 /// there to its last, as many are missing at most as were refused.
 fn explained(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>) {
     if parsed.sections.iter().any(|section| section.vague > 0) {
-        report.amount.unspecified += 1;
+        report.leave(Why::Alike, 1);
         return;
     }
     let at_end = matter
@@ -205,7 +207,7 @@ fn balance(
     };
     if spec.mode == Mode::Default {
         // Without a callback nobody is told what was dropped.
-        report.amount.unspecified += 1;
+        report.leave(Why::Untold, 1);
         return;
     }
     let room = spec

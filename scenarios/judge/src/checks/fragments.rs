@@ -12,6 +12,7 @@ use crate::history::{Followed, History};
 use crate::matter::{Matter, Report, is_no_overwrite};
 use crate::streams::{Got, reads};
 use relaybed_case::finding::{Bytes, Reading};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
 
@@ -30,7 +31,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         let history = History::of(matter.case, matter.prediction, key);
         let Some(history) = history.filter(|_| calls.iter().all(|got| reads_plainly(matter, got)))
         else {
-            report.amount.unspecified += calls.len() as u64;
+            report.leave(Why::Order, calls.len() as u64);
             continue;
         };
         report.amount.bytes += calls.iter().map(|got| got.bytes.len() as u64).sum::<u64>();

@@ -3,6 +3,7 @@
 use crate::matter::{Matter, Report};
 use crate::parse::{Fault, FaultKind};
 use relaybed_case::finding::{Bytes, Integrity};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 
 /// Checks it.
@@ -11,7 +12,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
         report.amount.records += parsed.records.len() as u64;
         for (section, _, faults) in parsed.each() {
             report.amount.bytes += u64::from(section.fill);
-            report.amount.unspecified += u64::from(section.vague > 0);
+            report.leave(Why::Alike, u64::from(section.vague > 0));
             for fault in faults {
                 let at = wrong_byte(fault);
                 judge_fault(matter, report, fault, matter.place(parsed, section, at));
@@ -21,7 +22,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     for stream in &matter.streams {
         report.amount.records += stream.records.len() as u64;
         report.amount.bytes += u64::from(stream.section.fill);
-        report.amount.unspecified += u64::from(stream.section.vague > 0);
+        report.leave(Why::Alike, u64::from(stream.section.vague > 0));
         for fault in &stream.faults {
             let at = wrong_byte(fault);
             judge_fault(matter, report, fault, matter.in_stream(stream, at));

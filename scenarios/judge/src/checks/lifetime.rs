@@ -6,6 +6,7 @@ use super::model::{Of, compare_result};
 use crate::matter::{Matter, Report};
 use relaybed_case::evidence::BufferSeen;
 use relaybed_case::finding::{Bytes, Call, Lifetime, List};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
 use relaybed_contract::ChannelMoment;
@@ -48,7 +49,7 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                     report.fail(at.clone(), state);
                 }
                 Some(_) => {}
-                None => report.amount.unspecified += 1,
+                None => report.leave(Why::Order, 1),
             }
             let held = moment.and_then(|moment| moment.channels.get(channel)?.held);
             if let (Some(expected), Some(held)) = (held, &seen.held)
@@ -91,7 +92,7 @@ fn buffers(
     };
     let cpus = 0..matter.case.channels[channel].buffers(matter.prediction.online_cpus);
     let open = cpus.clone().filter(|cpu| there(*cpu).is_none());
-    report.amount.unspecified += open.count() as u64;
+    report.leave(Why::Order, open.count() as u64);
     let wanted: Vec<u32> = cpus
         .filter(|cpu| there(*cpu).unwrap_or_else(|| has.contains(cpu)))
         .collect();
@@ -137,7 +138,7 @@ fn results(matter: &Matter<'_>, report: &mut Report) {
 /// One file a buffer is made at each opening, and removed at each closing.
 fn files(matter: &Matter<'_>, report: &mut Report, channel: usize) {
     let Some(expected) = &matter.prediction.files[channel] else {
-        report.amount.unspecified += 1;
+        report.leave(Why::Order, 1);
         return;
     };
     if matter.evidence.events_lost > 0 {

@@ -6,13 +6,14 @@ use crate::matter::{Matter, Parsed, Report};
 use relaybed_case::Op;
 use relaybed_case::errno::Errno;
 use relaybed_case::finding::{Byte, Bytes, Call, Due, Lifetime, Model, Outcome, Reading, What};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_contract::content::piece_mismatch;
 use relaybed_contract::{Buffer, Piece, Source};
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
-    report.amount.unspecified += matter.unspecified;
+    report.leave(Why::Met, matter.unspecified);
     report.amount.exact_buffers = matter.prediction.exact_buffers();
     for parsed in &matter.buffers {
         match parsed.model {
@@ -20,7 +21,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
                 counters(matter, report, parsed, model);
                 bytes(matter, report, parsed, model);
             }
-            None => report.amount.unspecified += 1,
+            None => report.leave(Why::Order, 1),
         }
     }
     toobig(matter, report);
@@ -122,7 +123,7 @@ pub(super) fn compare_result(
     let at = matter.operation(actor, op);
     report.amount.answers += u64::from(expected.error.is_some());
     match (expected.error, expected.value) {
-        (None, _) => report.amount.unspecified += 1,
+        (None, _) => report.leave(Why::Order, 1),
         (Some(error), _) if error != seen.error.unsigned_abs() => {
             let expected = Outcome::of(Errno(error));
             report.fail(
@@ -232,7 +233,7 @@ fn counters(matter: &Matter<'_>, report: &mut Report, parsed: &Parsed<'_>, model
             seen,
         });
     }
-    report.amount.unspecified += u64::from(!model.position_known);
+    report.leave(Why::Position, u64::from(!model.position_known));
     for (slot, (expected, seen)) in model.padding.iter().zip(&seen.padding).enumerate() {
         if expected != seen {
             let mut at = matter.whole(parsed);

@@ -4,6 +4,7 @@ use relaybed_abi::{Event, EventKind, RB_NONE32, RB_NONE64};
 
 use crate::matter::{Matter, Report};
 use relaybed_case::finding::{Bytes, MaybeStart, Notification, SubbufStart, Yes};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Mode, Op};
 use relaybed_contract::{Geometry, Slot, SwitchCall};
@@ -33,7 +34,7 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
                 Some(predicted) => as_modelled(matter, report, &at, channel, predicted, &events),
                 None if spec.mode == Mode::Default => {}
                 None if !matter.prediction.is_specified(channel, cpu as usize) => {
-                    report.amount.unspecified += 1;
+                    report.leave(Why::Met, 1);
                 }
                 None => plausible(matter, report, &at, channel, &events),
             }

@@ -7,6 +7,7 @@ use relaybed_case::Op;
 use relaybed_case::errno::{ECANCELED, Errno};
 use relaybed_case::finding::{Notification, Outcome};
 use relaybed_case::pollbits::{POLLERR, POLLHUP, POLLIN, POLLRDNORM, PollBits};
+use relaybed_case::unspecified::Why;
 use relaybed_contract::order::At;
 use relaybed_contract::predict::{bound, changes};
 
@@ -54,7 +55,7 @@ fn poll(
         let owed = predicted.or_else(|| owed(matter, (actor, index), result));
         match owed.map(PollBits) {
             Some(owed) => report.fail(at, Notification::PollNotWoken { owed }),
-            None => report.amount.unspecified += 1,
+            None => report.leave(Why::Order, 1),
         }
         return;
     }
@@ -68,7 +69,7 @@ fn poll(
         }
         return;
     }
-    report.amount.unspecified += 1;
+    report.leave(Why::Order, 1);
     let possible = POLLIN | POLLERR | POLLHUP;
     if result.error == 0 && (seen & !possible != 0 || (seen == 0 && timeout_ms.is_none())) {
         let seen = PollBits(seen);

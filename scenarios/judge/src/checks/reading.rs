@@ -7,6 +7,7 @@ use super::model::{Of, byte_at, compare_result, due};
 use crate::content;
 use crate::matter::{Matter, Report};
 use relaybed_case::finding::{Bytes, Call, Due, Lifetime, List, Outcome, Plain, Reading};
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
 use relaybed_case::{FileCall, Op};
 use relaybed_contract::{Piece, ReadPrediction};
@@ -171,7 +172,7 @@ fn read(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), size: u32,
         .op(at.0, at.1)
         .and_then(|predicted| predicted.reads.as_ref())
     else {
-        report.amount.unspecified += 1;
+        report.leave(Why::Order, 1);
         return;
     };
     let ended_well = predicted_error(matter, at) == Some(result.error.unsigned_abs());
@@ -265,7 +266,7 @@ fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
     };
     let predicted = matter.prediction.op(at.0, at.1);
     let Some(copied) = predicted.and_then(|predicted| predicted.copied.as_ref()) else {
-        report.amount.unspecified += 1;
+        report.leave(Why::Order, 1);
         return;
     };
     if matter.evidence.data_lost > 0 {

@@ -8,5 +8,6 @@ mod known;
 mod led;
 mod lies;
 mod named;
+mod near;
 mod planted;
 mod streams;

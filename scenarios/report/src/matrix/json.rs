@@ -12,8 +12,8 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     for column in &matrix.columns {
         for report in &column.reports {
             let mut row = of_run::row(report);
-            row.insert("on".to_owned(), json!(column.name));
-            writeln!(out, "{}", Value::Object(row))?;
+            row["on"] = json!(column.name);
+            writeln!(out, "{row}")?;
         }
         let row = json!({
             "on": column.name,

@@ -3,28 +3,21 @@
 
 use std::io::{self, Write};
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-
-use super::super::junit as of_run;
-use super::{Column, Matrix};
+use super::super::junit::{self as of_run, Suite};
+use super::Matrix;
 
 pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
-    let mut report = Report::new("relaybed matrix");
+    let mut suites = Vec::new();
     for column in &matrix.columns {
-        let suites = of_run::suites(&column.reports, &format!("{}/", column.name));
-        report.add_test_suites(suites);
+        let prefix = format!("{}/", column.name);
+        suites.extend(of_run::suites(
+            &column.reports,
+            &prefix,
+            column.summary.as_ref(),
+        ));
         if !column.trouble.is_empty() {
-            report.add_test_suite(trouble(column));
+            suites.push(Suite::trouble(&column.name, "kernel", &column.trouble));
         }
     }
-    report.serialize(out).map_err(io::Error::other)
-}
-
-fn trouble(column: &Column) -> TestSuite {
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(column.trouble.first().cloned().unwrap_or_default());
-    status.set_description(column.trouble.join("\nbecause: "));
-    let mut suite = TestSuite::new(column.name.clone());
-    suite.add_test_case(TestCase::new("kernel", status));
-    suite
+    out.write_all(of_run::root("relaybed matrix", suites).as_bytes())
 }

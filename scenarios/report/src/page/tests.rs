@@ -14,8 +14,14 @@ fn embedded(name: &str) -> Case {
 
 fn of(case: &Case, evidence: &Evidence) -> String {
     let (verdict, amount) = judge(case, evidence);
+    let text = lang::write(case).unwrap_or_default();
     page(&Shown {
-        case,
+        loaded: &Loaded {
+            source: text.into(),
+            path: "my.toml".into(),
+            origin: case.name.clone(),
+            case: case.clone(),
+        },
         evidence,
         extra: &Extra::default(),
         verdict: &verdict,

@@ -10,7 +10,7 @@ use super::random::Random;
 use super::sequential::{anyones_op, blank, kernel_actor, user_actor};
 use super::shadow::Shadow;
 use super::{Limits, stall};
-use relaybed_case::{Case, Context, Op};
+use relaybed_case::{Case, Context, Op, Place};
 
 /// Gate that everybody signals at the end.
 const OVER: usize = 0;
@@ -52,17 +52,16 @@ fn writers(random: &mut Random, case: &mut Case, shadows: &mut [Shadow]) {
     for i in 0..count {
         let cpu = random.between32(0, case.vcpus - 1);
         let mut actor = kernel_actor(random, format!("w{i}"), cpu);
-        let is_nmi = actor
-            .producer()
-            .is_some_and(|(_, context)| context == Context::Nmi);
+        let is_in = |context| actor.producer().is_some_and(|(_, own)| own == context);
+        let (is_nmi, is_task) = (is_in(Context::Nmi), is_in(Context::Task));
         for _ in 0..random.between(1, 5) {
             let channel = random.index(shadows.len());
             let op = match random.below(12) {
-                0 => Op::BufFull { channel, cpu },
-                1 => Op::Delay {
+                0 if is_task => Op::BufFull { channel, cpu },
+                0 | 1 => Op::Delay {
                     microseconds: random.between32(0, 200),
                 },
-                _ if is_nmi && shadows[channel].global => Op::BufFull { channel, cpu },
+                _ if is_nmi && shadows[channel].global => Op::Delay { microseconds: 1 },
                 _ => kernel_ops::write_telling(random, channel, &mut shadows[channel], cpu),
             };
             actor.ops.push(op);
@@ -95,6 +94,9 @@ fn readers(
 fn consumer(random: &mut Random, case: &mut Case, shadows: &mut [Shadow]) {
     let cpu = random.between32(0, case.vcpus - 1);
     let mut actor = kernel_actor(random, "consumer".to_owned(), cpu);
+    // relay_subbufs_consumed() is called by a thread.
+    let context = Context::Task;
+    (actor.place, actor.source) = (Place::Kernel { cpu, context }, None);
     for _ in 0..random.between(1, 4) {
         let channel = random.index(shadows.len());
         let op = kernel_ops::consumed(random, channel, &mut shadows[channel]);

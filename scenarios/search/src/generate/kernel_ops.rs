@@ -28,6 +28,13 @@ enum Kind {
     Open,
 }
 
+impl Kind {
+    /// Whether it is drawn for an actor in an interrupt: others are for tasks.
+    const fn is_for_interrupts(self) -> bool {
+        matches!(self, Self::Write | Self::Klog)
+    }
+}
+
 /// How often each is drawn on an open channel.
 const KINDS: [(u64, Kind); 13] = [
     (58, Kind::Write),
@@ -88,6 +95,9 @@ pub(super) fn draw(
     let kinds = if shadow.open { &KINDS } else { &KINDS_CLOSED };
     let cpu = who.cpu;
     match random.weighted(kinds) {
+        kind if who.context != Context::Task && !kind.is_for_interrupts() => {
+            write_from(random, channel, shadow, who)
+        }
         Kind::Switch if !shadow.plain || random.chance(50) => switch(random, channel, shadow, cpu),
         Kind::LateSetup if !shadow.has_files && who.limits.linux_version < NO_LATE_SETUP => {
             shadow.has_files = true;
@@ -130,8 +140,7 @@ pub(super) fn draw(
 /// A write, unless a lock or a callback that waits is nothing for an NMI.
 fn write_from(random: &mut Random, channel: ChannelIndex, shadow: &mut Shadow, who: Who<'_>) -> Op {
     if who.context == Context::Nmi && (shadow.global || shadow.stalls) {
-        let cpu = any_cpu(random, shadow);
-        return Op::BufFull { channel, cpu };
+        return Op::Delay { microseconds: 1 };
     }
     write(random, channel, shadow, who.cpu)
 }

@@ -9,7 +9,7 @@ use super::random::Random;
 use super::sequential::{blank, kernel_actor};
 use super::shadow::Shadow;
 use super::{Limits, sequential};
-use relaybed_case::{Case, Channel, Client, FileCall, Files, Mode, Op, Payload, Via};
+use relaybed_case::{Case, Channel, Client, Context, FileCall, Files, Mode, Op, Payload, Via};
 
 /// Sizes of sub-buffers, and counts with which they fill whole pages.
 const SHAPES: [(u64, u64); 7] = [
@@ -33,6 +33,8 @@ pub(super) fn draw(random: &mut Random, limits: &Limits) -> Case {
         kernel_actor(random, "k0".to_owned(), cpu),
         sequential::user_actor(random, "u0".to_owned(), case.vcpus),
     ];
+    let is_task = |(_, context)| context == Context::Task;
+    let is_task = case.actors[0].producer().is_some_and(is_task);
     let mut shadow = Shadow::new(&case.channels[0], case.vcpus);
     let open = Op::FileOpen {
         file: FILE,
@@ -42,7 +44,7 @@ pub(super) fn draw(random: &mut Random, limits: &Limits) -> Case {
     let mut steps = vec![Step { actor: 1, op: open }];
     for _ in 0..random.between(4, 20) {
         let step = if random.chance(60) {
-            let op = written(random, &mut shadow, cpu);
+            let op = written(random, &mut shadow, cpu, is_task);
             Step { actor: 0, op }
         } else {
             let op = taken(random);
@@ -69,10 +71,10 @@ fn channel(random: &mut Random) -> Channel {
 }
 
 /// Records, or the end of a sub-buffer that holds some.
-fn written(random: &mut Random, shadow: &mut Shadow, cpu: u32) -> Op {
+fn written(random: &mut Random, shadow: &mut Shadow, cpu: u32, is_task: bool) -> Op {
     // As long as there is room, whatever was taken: then it is certain what the sub-buffer holds.
     let has_room = shadow.ring(cpu).ready + 1 < shadow.n_subbufs;
-    if has_room && shadow.ring(cpu).offset > 0 && random.chance(30) {
+    if is_task && has_room && shadow.ring(cpu).offset > 0 && random.chance(30) {
         shadow.switched(cpu);
         return Op::Switch { channel: 0, len: 0 };
     }

@@ -90,7 +90,7 @@ fn hold_back(actor: &mut Actor, (channel, cpu): (ChannelIndex, Cpu), [here, insi
         .is_some_and(|(_, context)| context == Context::Nmi);
     for op in &mut actor.ops {
         if is_nmi && matches!(op, Op::Write { channel: of, .. } if *of == channel) {
-            *op = Op::BufFull { channel, cpu };
+            *op = Op::Delay { microseconds: 1 };
         }
     }
     if actor.cpu() == Some(cpu) {

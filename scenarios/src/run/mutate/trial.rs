@@ -36,6 +36,7 @@ pub(super) fn options(trials: &Trials, out: &Path, fail_fast: bool) -> Options {
         deterministic: false,
         isolate: Some(Isolate::None),
         jobs: Some(1),
+        known: Default::default(),
         hold: false,
     }
 }

@@ -27,5 +27,5 @@ mod tests;
 
 pub use error::StoreError;
 pub use load::load;
-pub use rows::{Extra, MACHINE_NOTE, TOKEN_NOTE};
+pub use rows::{Extra, FILE_NOTE, MACHINE_NOTE, TOKEN_NOTE};
 pub use save::save;

@@ -12,6 +12,8 @@ pub(super) const FORMAT: u32 = 1;
 
 /// Name of the note with a schedule's token.
 pub const TOKEN_NOTE: &str = "token";
+/// Name of the note with the path of the scenario's file, as the user gave it.
+pub const FILE_NOTE: &str = "file";
 /// The note of a run under control that has one word for the machine at its end: RAM and registers.
 pub const MACHINE_NOTE: &str = "machine";
 
