@@ -28,6 +28,7 @@ pub use inventory::Item;
 pub(crate) use lock::{Lock, Scratch};
 
 use crate::hash;
+use crate::interrupt;
 use crate::manifest::{self, Manifest, State};
 use crate::progress::Progress;
 
@@ -274,6 +275,8 @@ impl Cache {
         let known = known(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
         match manifest.check(&dir, read && !known) {
             State::Whole => {}
+            // What could not be read to its end is not damaged.
+            State::Damaged(_) if interrupt::check().is_err() => return None,
             State::Damaged(path) => {
                 progress.say(&format!(
                     "cache: {} is damaged; this entry is made again",

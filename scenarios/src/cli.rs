@@ -17,6 +17,7 @@ mod list;
 mod machine;
 mod matrix;
 mod mutate;
+mod places;
 mod relay;
 mod replay;
 mod report;
@@ -299,7 +300,12 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     deterministic: bool,
     /// Spoil the output on purpose, to see that the judge notices.
-    #[arg(long, value_enum, value_name = "KIND")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        conflicts_with = "deterministic"
+    )]
     plant: Option<PlantKind>,
     /// Hold the machine at a failure with a port for gdb, and print the line to paste. Not for guests that died:
     /// of them nothing is left to hold.
@@ -328,8 +334,34 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    let interrupted = || relaybed_vmm::signals::interrupted().is_some();
     let ended = match cli.command {
-        Command::Run(args) if args.bisect => return bisect::for_git(run::run(&args)),
+        Command::Run(args) if args.bisect => {
+            let ended = run::run(&args);
+            if !interrupted() {
+                return bisect::for_git(ended);
+            }
+            ended.map(|end| end.exit)
+        }
+        command => done(command),
+    };
+    match ended {
+        // Whatever an interruption broke off, it was the interruption.
+        _ if interrupted() => {
+            say("relaybed: interrupted\n");
+            Exit::Interrupted.into()
+        }
+        Ok(exit) => exit.into(),
+        Err(stop) => {
+            stop.tell();
+            stop.exit.into()
+        }
+    }
+}
+
+/// Does what a command says.
+fn done(command: Command) -> Result<Exit, Stop> {
+    match command {
         Command::Run(args) => run::run(&args).map(|end| end.exit),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Explore(args) => explore::run(&args),
@@ -355,20 +387,6 @@ pub fn main() -> ExitCode {
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema => print(&format!("{:#}", relaybed_lang::schema())),
         Command::Completions { shell } => completions(shell),
-    };
-    // Whatever an interruption broke off, it was the interruption.
-    let interrupted = relaybed_vmm::signals::interrupted().is_some();
-    match ended {
-        Ok(_) if interrupted => Exit::Interrupted.into(),
-        Ok(exit) => exit.into(),
-        Err(_) if interrupted => {
-            say("relaybed: interrupted\n");
-            Exit::Interrupted.into()
-        }
-        Err(stop) => {
-            stop.tell();
-            stop.exit.into()
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use relaybed_guest::{Cache, Qemu, Terminal};
+use relaybed_vmm::signals;
 
 use super::{MachineArgs, Stop};
 use crate::run::{BackendWish, Session, choose};
@@ -14,9 +15,15 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
-    let mut problem = |out: &mut dyn std::io::Write, what: &str, error: &dyn std::error::Error| {
+    let mut problem = |out: &mut dyn std::io::Write,
+                       what: &str,
+                       error: &dyn std::error::Error|
+     -> Result<(), Stop> {
+        if signals::interrupted().is_some() {
+            return Err(Stop::said(Exit::Interrupted));
+        }
         exit = Exit::SetUp;
-        writeln!(out, "{what:<12} NO: {}", chain(error))
+        Ok(writeln!(out, "{what:<12} NO: {}", chain(error))?)
     };
     match choose(&wish) {
         Ok(choice) => accelerator(&choice, &mut out)?,
@@ -112,7 +119,9 @@ fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Sto
             Ok(Exit::Passed)
         }
         Err(error) => {
-            writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            if signals::interrupted().is_none() {
+                writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            }
             Err(super::run::stop(error))
         }
     }

@@ -52,6 +52,12 @@ pub enum QemuError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// A signal asked this process to end while QEMU was waited for.
+    #[error("interrupted by signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
     /// An image's path is not text, which QEMU's control protocol wants.
     #[error("the image path {} is not valid UTF-8: choose another folder", path.display())]
     StatePath {
