@@ -156,7 +156,6 @@
 #![forbid(unsafe_code)]
 
 mod actors;
-mod bounds;
 mod canonical;
 mod check;
 mod client;
@@ -181,10 +180,10 @@ mod tests;
 mod walk;
 mod write;
 
-pub use bounds::fits;
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
 pub use load::load;
+pub use relaybed_case::bounds::fits;
 pub use schema::schema;
 pub use write::{Unwritable, operation_text, write};

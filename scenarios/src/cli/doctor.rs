@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use relaybed_guest::{Cache, Qemu, Terminal};
-use relaybed_vmm::signals;
+use relaybed_vmm::{Confinement, signals};
 
 use super::{MachineArgs, Stop};
 use crate::run::{BackendWish, Session, choose};
@@ -83,7 +83,18 @@ fn list_qemu(qemu: &Qemu, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         false => "QEMU runs with its filter on system calls, all denials on",
         true => "NONE: this QEMU or this host's kernel has no filter on system calls",
     };
-    writeln!(out, "{:<12} {sandbox}", "sandbox")
+    writeln!(out, "{:<12} {sandbox}", "sandbox")?;
+    let confinement = Confinement::here();
+    writeln!(
+        out,
+        "{:<12} {}",
+        "confined",
+        confinement.applied().join(", ")
+    )?;
+    for missing in confinement.missing() {
+        writeln!(out, "{:<12} NOT: {missing}", "confined")?;
+    }
+    Ok(())
 }
 
 /// What runs the guest's instructions, and why.

@@ -17,8 +17,8 @@ use super::lots::Lots;
 /// Names the process that judges, and says how often.
 const JUDGE: &str = "RELAYBED_FAULT_JUDGE";
 
-/// Memory that it may have.
-const MEMORY_BYTES: u64 = 512 << 20;
+/// Memory that it may have: what the search of a judgement may hold at most, and as much again as all else needs.
+const MEMORY_BYTES: u64 = 768 << 20;
 
 /// Longest time for one, on a busy host.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -26,12 +26,15 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// So many judgements.
 pub(crate) fn round(times: u32) {
     let mut command = Command::new(std::env::current_exe().unwrap());
+    let dir = tempfile::tempdir().unwrap();
     let status = command
         .args(["--exact", "evidence::judge_mutated", "--nocapture"])
         .env(JUDGE, times.to_string())
+        .current_dir(dir.path())
         .status()
         .unwrap();
-    assert!(status.success(), "{status}");
+    // The one that it ended with stays, to be judged by hand.
+    assert!(status.success(), "{status}: {}", dir.keep().display());
 }
 
 /// Not a test by itself: what the process above does.
@@ -50,14 +53,14 @@ fn judge_mutated() {
     let all = originals();
     let mut figures: BTreeMap<&str, u32> = BTreeMap::new();
     let mut longest = Duration::ZERO;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = std::env::current_dir().unwrap();
     for number in 0..times.parse().unwrap() {
         let original = lots.of(&all);
         let mut folder = original.clone();
         let said = mutate(&mut folder, &mut lots);
-        write(dir.path(), &folder);
+        write(&dir, &folder);
         let begun = Instant::now();
-        let came = judge(dir.path());
+        let came = judge(&dir);
         let took = begun.elapsed();
         longest = longest.max(took);
         assert!(took < LIMIT, "{number}: {said}: {took:?}");

@@ -62,7 +62,7 @@ pub(crate) fn all() -> Vec<Victim> {
         victim("run hello/hello --bisect", &[0]),
         victim("matrix hello/hello --kernels 6.1,6.1 --out kept", &[0]),
         victim(
-            "mutate hello/hello ordering --function relay_write --limit 2 --out mutants",
+            "mutate hello/hello ordering --function relay_flush --limit 2 --out mutants",
             &[0, 1],
         ),
         victim("bench transports --sizes 64", &[0]),
