@@ -3,7 +3,7 @@
 //! An entry is a folder with a manifest. It is made under `tmp/`, then renamed to its place, so a folder in
 //! place is whole; what a dead maker left under `tmp/` is removed by the next one. A lock file per entry lets
 //! a second process wait for the first one's work. Locks are `flock`s: they die with their holder, the empty
-//! files stay. Reading a whole entry takes no lock and writes nothing.
+//! files stay for some months. Reading a whole entry takes no lock and writes nothing.
 //!
 //! What is in the cache is executed, so it is believed only if it is ours alone (see [`trust`]) and, before its first
 //! use in a process, only if every file has its recorded hash.
@@ -223,7 +223,11 @@ impl Cache {
                     .filter(|p| p.is_absolute())
                     .map(|p| p.join("relaybed"))
             })
-            .or_else(|| set("HOME").map(|home| home.join(".cache/relaybed")))
+            .or_else(|| {
+                set("HOME")
+                    .filter(|p| p.is_absolute())
+                    .map(|home| home.join(".cache/relaybed"))
+            })
             .ok_or(CacheError::NoPlace)?;
         let root = std::path::absolute(&root).map_err(io_error("find", &root))?;
         if root
@@ -234,11 +238,14 @@ impl Cache {
         }
         trust::claim(&root)?;
         let refresh = set("RELAYBED_REFRESH").is_some_and(|value| value != Path::new("0"));
-        Ok(Self {
+        let cache = Self {
             root,
             refresh,
             read: Arc::default(),
-        })
+        };
+        // What killed makers left goes with the next use, even of a cache that has everything.
+        cache.sweep("");
+        Ok(cache)
     }
 
     /// Whether "the newest of this series" shall be asked anew instead of taken from the cache.

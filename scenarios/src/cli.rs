@@ -11,6 +11,7 @@ mod examples;
 mod explain;
 mod explore;
 mod fuzz;
+mod input;
 mod judge;
 mod known;
 mod list;
@@ -321,6 +322,7 @@ pub(crate) struct RunArgs {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
+    relaybed_vmm::signals::keep_file_limits_from_killing();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

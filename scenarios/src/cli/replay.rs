@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::run::stop;
-use super::{MachineArgs, Stop, places, say, scenarios};
+use super::{MachineArgs, Stop, input, places, say, scenarios};
 use crate::run::{Options, Recording, replay};
 use relaybed_case::select::Loaded;
 use relaybed_case::trace::Trace;
@@ -174,7 +174,7 @@ fn evidence(folder: &str) -> Result<(Loaded, Recorded, Option<Token>), Stop> {
         let error = ReplayError::NoSchedule(folder.to_owned());
         return Err(Stop::new(Exit::Usage, error));
     };
-    let source = std::fs::read_to_string(Path::new(folder).join("scenario.toml"));
+    let source = input::text(&Path::new(folder).join("scenario.toml"));
     let loaded = Loaded {
         source: Arc::from(source.unwrap_or_default()),
         origin: case.name.clone(),

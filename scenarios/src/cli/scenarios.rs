@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Stop, say};
+use super::{Stop, input, say};
 use relaybed_case::Case;
 use relaybed_case::select::{Loaded, matches};
 use relaybed_lang as lang;
@@ -97,7 +97,7 @@ fn embedded() -> Vec<Loaded> {
 
 /// The cases of one file; `None` when it is wrong, which has been told.
 pub(super) fn file(path: &Path) -> Result<Option<Vec<Loaded>>, Stop> {
-    let text = std::fs::read_to_string(path).map_err(|source| {
+    let text = input::text(path).map_err(|source| {
         Stop::new(
             Exit::Usage,
             Unreadable {

@@ -13,7 +13,10 @@ pub enum QemuError {
     #[error("no QEMU program is given (argv0 is empty)")]
     NoProgram,
     /// The program cannot be started.
-    #[error("cannot start {program:?}: install QEMU or correct its path")]
+    #[error(
+        "cannot start {program:?}: is it there, and are limits on processes, descriptors and memory far enough \
+         (ulimit -a)?"
+    )]
     Spawn {
         /// The program.
         program: OsString,

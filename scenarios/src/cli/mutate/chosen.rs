@@ -1,12 +1,12 @@
 //! Which mutants of a relay.c are meant, and which of them do nothing wrong.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use relaybed_mutants::{Changed, Mutant, sample};
 use relaybed_report::exit::Exit;
 use serde::Deserialize;
 
+use super::super::input;
 use super::{MutateArgs, Stop};
 
 /// Mutants that do what the unchanged relay does, each with the reason.
@@ -68,7 +68,7 @@ pub(super) fn changed(args: &MutateArgs) -> Result<Option<Changed>, Stop> {
     let Some(path) = &args.in_diff else {
         return Ok(None);
     };
-    let diff = fs::read_to_string(path).map_err(|source| {
+    let diff = input::text(path).map_err(|source| {
         let path = path.display().to_string();
         Stop::new(Exit::Usage, Unreadable { path, source })
     })?;

@@ -276,7 +276,9 @@ fn the_last_record_number_is_below_none() {
             vec![write(hello(), count), tail.clone()],
         )])
     };
-    compile(&of(u32::MAX - 1), None).unwrap();
+    // Numbers would do, but it is more than a scenario may write.
+    let error = compile(&of(u32::MAX - 1), None).unwrap_err();
+    assert_eq!(error, ProgramError::OutOfBounds);
     let error = compile(&of(u32::MAX), None).unwrap_err();
     assert!(matches!(
         error,
