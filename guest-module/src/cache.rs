@@ -11,6 +11,7 @@
 mod aside;
 mod inventory;
 mod lock;
+mod paths;
 pub(crate) mod trust;
 
 use std::collections::{BTreeMap, HashSet};
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use aside::Aside;
 pub use inventory::Item;
 pub(crate) use lock::{Lock, Scratch};
+use paths::remove;
 
 use crate::hash;
 use crate::interrupt;
@@ -456,49 +458,6 @@ fn key_of(kind: &'static str, inputs: &[(&str, &str)]) -> Key {
 fn made(dir: &Path) -> io::Result<Made> {
     let metadata = fs::symlink_metadata(dir.join(manifest::NAME))?;
     Ok((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-}
-
-/// Removes whatever is at `path`, if anything.
-fn remove(path: &Path) -> Result<(), CacheError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        // A file in place of a folder above it: nothing is there either.
-        Err(error)
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Err(io_error("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Makes a folder and those above it; a file where one belongs makes way.
-fn make_dir(path: &Path) -> io::Result<()> {
-    let in_the_way = match fs::create_dir_all(path) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            path.ancestors()
-                .find(|path| path.exists() && !path.is_dir())
-        }
-        result => return result,
-    };
-    let Some(file) = in_the_way else {
-        // Made by somebody else just now, or removed.
-        return fs::create_dir_all(path);
-    };
-    fs::remove_file(file)?;
-    fs::create_dir_all(path)
 }
 
 #[cfg(test)]

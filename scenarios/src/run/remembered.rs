@@ -96,7 +96,11 @@ fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(&new)?;
     file.write_all(text)?;
-    fs::rename(new, path)
+    fs::rename(&new, path).or_else(|_| {
+        // A folder in its place is nobody's.
+        fs::remove_dir_all(path)?;
+        fs::rename(&new, path)
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +122,17 @@ mod tests {
             reason: "no long mode".to_owned(),
             probe: Some(probe),
         }
+    }
+
+    #[test]
+    fn a_folder_in_its_place_makes_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path())).unwrap();
+        fs::create_dir(place(&cache)).unwrap();
+        fs::write(place(&cache).join("file"), "text").unwrap();
+        assert_eq!(refused(&cache), None);
+        remember(&cache, &choice(Accel::Tcg));
+        assert_eq!(refused(&cache).unwrap(), "no long mode (found 0 min ago)");
     }
 
     #[test]
