@@ -31,7 +31,7 @@ fn part(name: &str) -> String {
     }
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    format!("_{shown}-{:08x}", hasher.finish() as u32)
+    format!("_{shown}-{:08x}", hasher.finish() >> 32)
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@
     clippy::unwrap_used,
     reason = "a test's helper fails the test by panicking"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "whoever asks for an hour of faults wants to see them, and the seed"
+)]
 
 mod cache;
 mod damages;

@@ -111,9 +111,9 @@ mod tests {
                 "program" => drop(Command::new("/bin/true").status()),
                 "network" => drop(std::net::UdpSocket::bind("127.0.0.1:0")),
                 "code" => {
-                    // SAFETY: new memory that nobody uses; the call is to be forbidden.
                     let code = libc::PROT_READ | libc::PROT_EXEC;
                     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                    // SAFETY: new memory that nobody uses; the call is to be forbidden.
                     unsafe { libc::mmap(std::ptr::null_mut(), 4096, code, flags, -1, 0) };
                 }
                 "control" => {
