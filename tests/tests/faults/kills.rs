@@ -8,7 +8,7 @@ use relaybed_tests::started::{Place, Started};
 use rustix::process::Signal;
 
 use super::RELAYBED;
-use super::cache::{copy_what_a_run_needs, hello};
+use super::cache::hello;
 use super::lots::Lots;
 
 /// A command, and how it ends when nothing happens to it.
@@ -93,14 +93,12 @@ const SIGNALS: [(&str, Signal, bool); 5] = [
 ];
 
 /// So many signals, each to one of the victims.
-pub(crate) fn round(times: u32, victims: &[Victim]) {
+pub(crate) fn round(times: u32, victims: &[Victim], place: impl Fn() -> Place) {
     let mut lots = Lots::new("kills");
-    let dir = tempfile::tempdir().unwrap();
-    copy_what_a_run_needs(dir.path());
     let mut longest: BTreeMap<usize, Duration> = BTreeMap::new();
     let mut figures: BTreeMap<&str, (u32, Duration)> = BTreeMap::new();
     for number in 0..times {
-        let place = Place::with_cache(dir.path()).unwrap();
+        let place = place();
         let chosen = match usize::try_from(number).unwrap() {
             // Each has its turn before lots are drawn.
             number if number < victims.len() => number,
@@ -110,7 +108,7 @@ pub(crate) fn round(times: u32, victims: &[Victim]) {
         let run_for = longest.get(&chosen).copied();
         let run_for = run_for.unwrap_or_else(|| unhindered(&place, victim));
         longest.insert(chosen, run_for);
-        prepare(victim, dir.path());
+        prepare(victim, &place);
         let (name, signal, whole_group) = *lots.of(&SIGNALS);
         let at = run_for.mul_f64(lots.below(1000) as f64 / 1000.0);
         let what = format!(
@@ -150,9 +148,9 @@ pub(crate) fn round(times: u32, victims: &[Victim]) {
 }
 
 /// A cache in which the module is to be built, for those who build.
-fn prepare(victim: &Victim, cache: &std::path::Path) {
-    for made in ["module", "module-objects", "initramfs", "image", "symbols"] {
-        if victim.builds {
+fn prepare(victim: &Victim, place: &Place) {
+    if let (true, Some(cache)) = (victim.builds, place.cache()) {
+        for made in ["module", "module-objects", "initramfs", "image", "symbols"] {
             drop(std::fs::remove_dir_all(cache.join(made)));
         }
     }
@@ -170,7 +168,7 @@ fn unhindered(place: &Place, victim: &Victim) -> Duration {
     let warm = if victim.builds { 1 } else { 2 };
     let mut took = Duration::ZERO;
     for _ in 0..warm {
-        prepare(victim, &place.cache().unwrap());
+        prepare(victim, place);
         let ended = start(place, victim).end().unwrap();
         let code = ended.status.code().unwrap_or(-1);
         assert!(

@@ -2,7 +2,7 @@
 //! many, no false cause, and the next run is right.
 //!
 //! The long ones are asked for by `cargo test --release -p relaybed-tests --test faults -- --ignored`; how long they
-//! are is said by the variables below. A round of each that is short enough runs every time. All is drawn from
+//! are is said by the variables below. A round of those that are short enough runs every time. All is drawn from
 //! `RELAYBED_FAULT_SEED`, which is printed.
 //!
 //! | variable | default | is |
@@ -29,6 +29,8 @@ mod kills;
 mod lots;
 mod together;
 
+use relaybed_tests::started::Place;
+
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
 
 /// How many there are to be.
@@ -39,12 +41,7 @@ fn count(variable: &str, default: u32) -> u32 {
 
 #[test]
 fn a_few_signals_at_random_moments() {
-    kills::round(3, &kills::quick());
-}
-
-#[test]
-fn a_few_damaged_files_of_a_cache() {
-    damages::round(3);
+    kills::round(3, &kills::quick(), || Place::new().unwrap());
 }
 
 #[test]
@@ -55,7 +52,10 @@ fn some_mutated_evidence() {
 #[test]
 #[ignore = "an hour or more: RELAYBED_KILLS"]
 fn many_signals_at_random_moments_over_all_commands() {
-    kills::round(count("RELAYBED_KILLS", 500), &kills::all());
+    let cache = tempfile::tempdir().unwrap();
+    cache::copy_what_a_run_needs(cache.path());
+    let place = || Place::with_cache(cache.path()).unwrap();
+    kills::round(count("RELAYBED_KILLS", 500), &kills::all(), place);
 }
 
 #[test]
