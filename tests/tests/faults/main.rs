@@ -46,7 +46,7 @@ fn a_few_signals_at_random_moments() {
 
 #[test]
 fn some_mutated_evidence() {
-    evidence::round(300);
+    evidence::round(40);
 }
 
 #[test]
