@@ -3,7 +3,7 @@
 //! An entry is a folder with a manifest. It is made under `tmp/`, then renamed to its place, so a folder in
 //! place is whole; what a dead maker left under `tmp/` is removed by the next one. A lock file per entry lets
 //! a second process wait for the first one's work. Locks are `flock`s: they die with their holder, the empty
-//! files stay. Reading a whole entry takes no lock and writes nothing.
+//! files stay for some months. Reading a whole entry takes no lock and writes nothing.
 //!
 //! What is in the cache is executed, so it is believed only if it is ours alone (see [`trust`]) and, before its first
 //! use in a process, only if every file has its recorded hash.
@@ -11,6 +11,7 @@
 mod aside;
 mod inventory;
 mod lock;
+mod paths;
 pub(crate) mod trust;
 
 use std::collections::{BTreeMap, HashSet};
@@ -26,8 +27,10 @@ use serde_json::Value;
 pub use aside::Aside;
 pub use inventory::Item;
 pub(crate) use lock::{Lock, Scratch};
+use paths::remove;
 
 use crate::hash;
+use crate::interrupt;
 use crate::manifest::{self, Manifest, State};
 use crate::progress::Progress;
 
@@ -222,7 +225,11 @@ impl Cache {
                     .filter(|p| p.is_absolute())
                     .map(|p| p.join("relaybed"))
             })
-            .or_else(|| set("HOME").map(|home| home.join(".cache/relaybed")))
+            .or_else(|| {
+                set("HOME")
+                    .filter(|p| p.is_absolute())
+                    .map(|home| home.join(".cache/relaybed"))
+            })
             .ok_or(CacheError::NoPlace)?;
         let root = std::path::absolute(&root).map_err(io_error("find", &root))?;
         if root
@@ -233,11 +240,14 @@ impl Cache {
         }
         trust::claim(&root)?;
         let refresh = set("RELAYBED_REFRESH").is_some_and(|value| value != Path::new("0"));
-        Ok(Self {
+        let cache = Self {
             root,
             refresh,
             read: Arc::default(),
-        })
+        };
+        // What killed makers left goes with the next use, even of a cache that has everything.
+        cache.sweep("");
+        Ok(cache)
     }
 
     /// Whether "the newest of this series" shall be asked anew instead of taken from the cache.
@@ -274,6 +284,8 @@ impl Cache {
         let known = known(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
         match manifest.check(&dir, read && !known) {
             State::Whole => {}
+            // What could not be read to its end is not damaged.
+            State::Damaged(_) if interrupt::check().is_err() => return None,
             State::Damaged(path) => {
                 progress.say(&format!(
                     "cache: {} is damaged; this entry is made again",
@@ -446,49 +458,6 @@ fn key_of(kind: &'static str, inputs: &[(&str, &str)]) -> Key {
 fn made(dir: &Path) -> io::Result<Made> {
     let metadata = fs::symlink_metadata(dir.join(manifest::NAME))?;
     Ok((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-}
-
-/// Removes whatever is at `path`, if anything.
-fn remove(path: &Path) -> Result<(), CacheError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        // A file in place of a folder above it: nothing is there either.
-        Err(error)
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Err(io_error("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Makes a folder and those above it; a file where one belongs makes way.
-fn make_dir(path: &Path) -> io::Result<()> {
-    let in_the_way = match fs::create_dir_all(path) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            path.ancestors()
-                .find(|path| path.exists() && !path.is_dir())
-        }
-        result => return result,
-    };
-    let Some(file) = in_the_way else {
-        // Made by somebody else just now, or removed.
-        return fs::create_dir_all(path);
-    };
-    fs::remove_file(file)?;
-    fs::create_dir_all(path)
 }
 
 #[cfg(test)]

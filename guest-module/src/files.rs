@@ -42,8 +42,7 @@ pub(crate) fn prepare(
     progress: &dyn Progress,
     options: &Options,
 ) -> Result<Own, Error> {
-    let image = absolute(image, "--kernel wants a bzImage or vmlinux")?;
-    let tree = absolute(tree, "--build-dir wants the tree the kernel was built in")?;
+    let (image, tree) = found(image, tree)?;
     let (release, identity) = inspect(&tree)?;
     let (vmlinux, vmlinux_sha256) = kernel(&image, cache, progress)?;
     let mut recipe = Recipe::new(options.module_warnings);
@@ -66,6 +65,22 @@ pub(crate) fn prepare(
         module,
         relay: recipe.own.map(relay::Own::split),
     })
+}
+
+/// Whether the files are there and the tree is one.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn check(image: &Path, tree: &Path) -> Result<(), Error> {
+    let (_, tree) = found(image, tree)?;
+    inspect(&tree).map(drop)
+}
+
+fn found(image: &Path, tree: &Path) -> Result<(PathBuf, PathBuf), Error> {
+    Ok((
+        absolute(image, "--kernel wants a bzImage or vmlinux")?,
+        absolute(tree, "--build-dir wants the tree the kernel was built in")?,
+    ))
 }
 
 fn absolute(path: &Path, hint: &'static str) -> Result<PathBuf, Error> {

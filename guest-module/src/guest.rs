@@ -16,7 +16,7 @@ use crate::module::{LOG, MODULE};
 use crate::packaged::{self, VMLINUX, Wanted};
 use crate::packages::PackageId;
 use crate::progress::Progress;
-use crate::relay::{Relay, RelayRequest};
+use crate::relay::{self, Relay, RelayRequest};
 use crate::request::KernelRequest;
 
 /// The initramfs's file name in its cache entry.
@@ -59,6 +59,25 @@ pub struct Options {
     pub module_warnings: bool,
     /// Build this relay.c into the module, and drive it instead of the kernel's.
     pub relay: Option<RelayRequest>,
+}
+
+/// Looks at everything that a request names on this host: what cannot be read, or can never be had, is refused
+/// before anything is fetched.
+///
+/// # Errors
+/// As [`prepare_with`].
+pub fn check(request: &KernelRequest, options: &Options) -> Result<(), Error> {
+    let is_packaged = match request {
+        KernelRequest::Files { image, build_dir } => {
+            files::check(image, build_dir)?;
+            false
+        }
+        _ => true,
+    };
+    match &options.relay {
+        Some(asked) => Ok(relay::check(asked, is_packaged)?),
+        None => Ok(()),
+    }
 }
 
 /// Makes the guest, or finds it in the cache.

@@ -43,7 +43,7 @@ pub use cache::{Aside, Cache, CacheError, Folder, Item};
 pub use child::ChildError;
 pub use deb::DebError;
 pub use error::Error;
-pub use guest::{Guest, Options, kvm_modules, prepare, prepare_with};
+pub use guest::{Guest, Options, check, kvm_modules, prepare, prepare_with};
 pub use image::ImageError;
 pub use interrupt::{Interrupted, interrupt_on};
 pub use jail::JailError;

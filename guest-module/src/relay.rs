@@ -204,6 +204,29 @@ fn with_line(file: &SourceFile) -> Vec<u8> {
     text
 }
 
+/// What is wrong with `--relay-header` where it cannot be read.
+const HEADER_HINT: &str = "--relay-header wants the relay.h that belongs to the relay.c";
+
+/// Whether the files that a request names can be read, and whether there is a source package to be asked for.
+///
+/// # Errors
+/// See [`RelayError`].
+pub(crate) fn check(request: &RelayRequest, kernel_is_packaged: bool) -> Result<(), RelayError> {
+    match &request.from {
+        RelayFrom::File(path) => drop(tree::find(path)?),
+        RelayFrom::Source {
+            suite: None,
+            series,
+        } => drop(source::suite_of(series)?),
+        RelayFrom::Kernel if !kernel_is_packaged => return Err(RelayError::NoPackage),
+        RelayFrom::Source { .. } | RelayFrom::Kernel => {}
+    }
+    match &request.header {
+        Some(path) => tree::read(path, HEADER_HINT).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Finds and reads what was asked for.
 ///
 /// # Errors
@@ -230,8 +253,7 @@ pub(crate) fn obtain(
         }
     };
     if let Some(path) = &request.header {
-        let hint = "--relay-header wants the relay.h that belongs to the relay.c";
-        found.header = Some(tree::read(path, hint)?);
+        found.header = Some(tree::read(path, HEADER_HINT)?);
     }
     if let Some(changed) = &request.changed {
         found.source.content.clone_from(changed);

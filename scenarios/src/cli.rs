@@ -11,12 +11,14 @@ mod examples;
 mod explain;
 mod explore;
 mod fuzz;
+mod input;
 mod judge;
 mod known;
 mod list;
 mod machine;
 mod matrix;
 mod mutate;
+mod places;
 mod relay;
 mod replay;
 mod report;
@@ -325,7 +327,12 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     deterministic: bool,
     /// Spoil the output on purpose, to see that the judge notices.
-    #[arg(long, value_enum, value_name = "KIND")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        conflicts_with = "deterministic"
+    )]
     plant: Option<PlantKind>,
     /// Hold the machine at a failure with a port for gdb, and print the line to paste. Not for guests that died:
     /// of them nothing is left to hold.
@@ -341,6 +348,7 @@ pub(crate) struct RunArgs {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
+    relaybed_vmm::signals::keep_file_limits_from_killing();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -354,8 +362,34 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    let interrupted = || relaybed_vmm::signals::interrupted().is_some();
     let ended = match cli.command {
-        Command::Run(args) if args.bisect => return bisect::for_git(run::run(&args)),
+        Command::Run(args) if args.bisect => {
+            let ended = run::run(&args);
+            if !interrupted() {
+                return bisect::for_git(ended);
+            }
+            ended.map(|end| end.exit)
+        }
+        command => done(command),
+    };
+    match ended {
+        // Whatever an interruption broke off, it was the interruption.
+        _ if interrupted() => {
+            say("relaybed: interrupted\n");
+            Exit::Interrupted.into()
+        }
+        Ok(exit) => exit.into(),
+        Err(stop) => {
+            stop.tell();
+            stop.exit.into()
+        }
+    }
+}
+
+/// Does what a command says.
+fn done(command: Command) -> Result<Exit, Stop> {
+    match command {
         Command::Run(args) => run::run(&args).map(|end| end.exit),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Explore(args) => explore::run(&args),
@@ -381,20 +415,6 @@ pub fn main() -> ExitCode {
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema { of } => print(&format!("{:#}", of.schema())),
         Command::Completions { shell } => completions(shell),
-    };
-    // Whatever an interruption broke off, it was the interruption.
-    let interrupted = relaybed_vmm::signals::interrupted().is_some();
-    match ended {
-        Ok(_) if interrupted => Exit::Interrupted.into(),
-        Ok(exit) => exit.into(),
-        Err(_) if interrupted => {
-            say("relaybed: interrupted\n");
-            Exit::Interrupted.into()
-        }
-        Err(stop) => {
-            stop.tell();
-            stop.exit.into()
-        }
     }
 }
 

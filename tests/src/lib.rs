@@ -3,6 +3,7 @@
 pub mod golden;
 pub mod hosts;
 pub mod nest;
+pub mod started;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

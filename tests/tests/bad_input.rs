@@ -277,3 +277,106 @@ fn the_schema_and_completions_are_printed() {
         assert!(script.contains("relaybed"), "{shell}");
     }
 }
+
+/// With an empty cache and no mirror to be had: what is wrong is said before anything would be fetched.
+#[test]
+fn what_can_be_refused_at_once_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "file", "no folder");
+    let below_a_file = format!("{file}/below");
+    let no_diff = write(folder.path(), "no.diff", "hello\n");
+    let fixtures = format!("{}/../fixtures", env!("CARGO_MANIFEST_DIR"));
+    let evidence = format!("{fixtures}/evidence/led-6.1");
+    let lines: [(&str, &[&str], i32, &str); 17] = [
+        ("run", &["hello", "--out", &below_a_file], 3, "--out"),
+        ("fuzz", &["--out", &below_a_file], 3, "--out"),
+        ("explore", &["hello", "--out", &below_a_file], 3, "--out"),
+        ("replay", &[&evidence, "--out", &below_a_file], 3, "--out"),
+        ("matrix", &["--out", &below_a_file], 3, "--out"),
+        (
+            "capture",
+            &["hello/hello", "--out", &below_a_file],
+            3,
+            "--out",
+        ),
+        ("bench", &["transports", "--svg", &below_a_file], 3, "--svg"),
+        ("mutate", &["--out", &below_a_file], 3, &below_a_file),
+        ("mutate", &["--in-diff", "no/such.diff"], 2, "no/such.diff"),
+        ("mutate", &["--in-diff", &no_diff], 2, "no unified diff"),
+        ("mutate", &["--in-diff", "/dev/zero"], 2, "no regular file"),
+        ("mutate", &["--again", "surived"], 2, "survived"),
+        ("run", &["hello", "--relay", "no/relay.c"], 3, "no/relay.c"),
+        (
+            "run",
+            &[
+                "hello",
+                "--relay",
+                "source:kernel",
+                "--relay-header",
+                "no/relay.h",
+            ],
+            3,
+            "no/relay.h",
+        ),
+        ("coverage", &["hello", "--no-image"], 3, "--no-image"),
+        ("coverage", &["hello", "--backend", "kvm"], 3, "translator"),
+        ("explore", &["hello", "--accel", "kvm"], 3, "translator"),
+    ];
+    for (command, rest, code, word) in lines {
+        let mut call = std::process::Command::new(RELAYBED);
+        call.arg(command).args(rest).current_dir(folder.path());
+        for variable in ["RELAYBED_MIRROR", "RELAYBED_SECURITY_MIRROR"] {
+            // Port 9 of this machine: nobody listens.
+            call.env(variable, "http://127.0.0.1:9/debian");
+        }
+        call.env("RELAYBED_CACHE", folder.path().join("cache"));
+        let ran = relaybed_tests::call_command(call);
+        assert!(!ran.stderr.contains("fetching"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("package lists"), "{}", ran.stderr);
+        refused(ran, code, &[word]);
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_read_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in ["/dev/zero", "/dev/null", pipe.to_str().unwrap(), "/proc"] {
+        refused(call(RELAYBED, &["check", path]), 2, &[path]);
+    }
+    let long = write(folder.path(), "long.toml", &"# a comment\n".repeat(400_000));
+    refused(call(RELAYBED, &["check", &long]), 2, &["too large"]);
+}
+
+#[test]
+fn a_limit_on_file_sizes_ends_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = format!(
+        "{}/../fixtures/evidence/led-6.1",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let page = folder.path().join("page.html");
+    let script = "ulimit -f 1; \"$0\" report \"$1\" -o \"$2\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, RELAYBED, &evidence]).arg(&page);
+    let ran = relaybed_tests::call_command(command);
+    refused(ran, 3, &["page.html", "File too large"]);
+}
+
+#[test]
+fn a_home_that_is_no_path_from_the_root_is_no_place_for_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(RELAYBED);
+    command.args(["cache", "size"]).current_dir(folder.path());
+    command
+        .env_remove("RELAYBED_CACHE")
+        .env_remove("XDG_CACHE_HOME");
+    let ran = relaybed_tests::call_command({
+        command.env("HOME", "home");
+        command
+    });
+    refused(ran, 3, &["absolute path"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,100 +1,41 @@
-//! Ctrl-C, SIGTERM and SIGKILL while nothing runs yet: lists, locks, fetching, unpacking, building. An interrupted
-//! command ends with 130, within two seconds, and leaves neither a process nor half a thing behind.
+//! Ctrl-C, SIGTERM and SIGKILL in every phase: lists, locks, fetching, unpacking, building, booting, running,
+//! confirming, shrinking. An interrupted command ends with 130, within two seconds, blames nothing else, reports what
+//! it has judged, and leaves neither a process nor half a thing behind. `faults` does the same at random moments.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test's helper fails the test by panicking"
 )]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use relaybed_tests::started::{Ended, Place, Started};
+use rustix::process::Signal;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
 
-/// Twice what is promised: hosts of tests are busy.
-const PROMPTLY: Duration = Duration::from_secs(4);
-
-/// A run that begins with `cache`, and what it says.
-struct Run {
-    child: Child,
-    said: BufReader<ChildStderr>,
+/// A run that begins with the place's cache, and has QEMU among the things to be fetched.
+fn first_run(place: &Place, mirror: Option<&str>) -> Started {
+    let mut command = place.command(RELAYBED, &["run", "hello/hello"]);
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    if let Some(mirror) = mirror {
+        command.env("RELAYBED_MIRROR", mirror);
+        command.env("RELAYBED_SECURITY_MIRROR", mirror);
+    }
+    Started::start(command).unwrap()
 }
 
-impl Run {
-    fn start(cache: &Path, mirror: Option<&str>) -> Self {
-        let mut command = Command::new(RELAYBED);
-        command.args(["run", "hello/hello"]);
-        command.env("RELAYBED_CACHE", cache);
-        // QEMU is one of the things to be fetched.
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        if let Some(mirror) = mirror {
-            command.env("RELAYBED_MIRROR", mirror);
-            command.env("RELAYBED_SECURITY_MIRROR", mirror);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        Self { child, said }
-    }
-
-    /// Reads on until a line holds `words`; `false` if the command ends before.
-    fn says(&mut self, words: &str) -> bool {
-        let mut lines = self.said.by_ref().lines().map_while(Result::ok);
-        lines.any(|line| line.contains(words))
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Waits for the end after a signal that was just sent.
-    fn ends_with_130(mut self, cache: &Path) {
-        let since = Instant::now();
-        assert_eq!(self.child.wait().unwrap().code(), Some(130));
-        let took = since.elapsed();
-        assert!(took < PROMPTLY, "{took:?}");
-        nothing_works_in(cache);
-        let tmp = fs::read_dir(cache.join("tmp")).into_iter().flatten();
-        assert_eq!(tmp.count(), 0, "half-made things are left");
-    }
-}
-
-/// Waits until no process that the command has started is left: they all inherit the name of its cache.
-fn nothing_works_in(cache: &Path) {
-    let since = Instant::now();
-    loop {
-        let left = processes(cache);
-        if left.is_empty() {
-            return;
-        }
-        assert!(since.elapsed() < PROMPTLY, "{left:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn processes(cache: &Path) -> Vec<String> {
-    let path = cache.to_str().unwrap();
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let lines = all.filter_map(|process| {
-        let process = process.path();
-        let line = fs::read(process.join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let environment = fs::read(process.join("environ")).ok()?;
-        let environment = String::from_utf8_lossy(&environment);
-        environment.contains(path).then_some(line)
-    });
-    lines.collect()
+/// Interrupts a command that is somewhere in its work, and says what it had to say.
+#[track_caller]
+fn interrupted(place: &Place, run: Started, signal: Signal, whole_group: bool) -> Ended {
+    run.signal(signal, whole_group).unwrap();
+    let ended = run.end().unwrap();
+    assert_eq!(ended.misheard(signal), None);
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    assert_eq!(place.outlived_by().unwrap(), Vec::<String>::new());
+    assert_eq!(place.leftovers(), Vec::<std::path::PathBuf>::new());
+    ended
 }
 
 /// A mirror that takes connections and says nothing, and its address.
@@ -113,13 +54,10 @@ fn a_run_that_waits_for_a_mirror_is_interrupted() {
         (Signal::TERM, false),
     ] {
         let cache = tempfile::tempdir().unwrap();
-        let run = Run::start(cache.path(), Some(&address));
+        let place = Place::with_cache(cache.path()).unwrap();
+        let run = first_run(&place, Some(&address));
         let _connection = mirror.accept().unwrap();
-        match whole_group {
-            true => kill_process_group(run.pid(), signal).unwrap(),
-            false => kill_process(run.pid(), signal).unwrap(),
-        }
-        run.ends_with_130(cache.path());
+        interrupted(&place, run, signal, whole_group);
     }
 }
 
@@ -127,35 +65,105 @@ fn a_run_that_waits_for_a_mirror_is_interrupted() {
 fn a_run_that_waits_for_another_is_interrupted() {
     let (mirror, address) = silent_mirror();
     let cache = tempfile::tempdir().unwrap();
-    let first = Run::start(cache.path(), Some(&address));
+    let first_place = Place::with_cache(cache.path()).unwrap();
+    let first = first_run(&first_place, Some(&address));
     let _connection = mirror.accept().unwrap();
-    let mut second = Run::start(cache.path(), Some(&address));
+    let second_place = Place::with_cache(cache.path()).unwrap();
+    let mut second = first_run(&second_place, Some(&address));
     assert!(second.says("waiting for another process"));
-    kill_process(second.pid(), Signal::INT).unwrap();
-    let since = Instant::now();
-    assert_eq!(second.child.wait().unwrap().code(), Some(130));
-    assert!(since.elapsed() < PROMPTLY);
-    kill_process(first.pid(), Signal::INT).unwrap();
-    first.ends_with_130(cache.path());
+    second.signal(Signal::INT, false).unwrap();
+    let ended = second.end().unwrap();
+    assert_eq!(ended.misheard(Signal::INT), None);
+    interrupted(&first_place, first, Signal::INT, false);
 }
 
 #[test]
 fn a_run_that_is_killed_by_force_leaves_no_process() {
     let (mirror, address) = silent_mirror();
     let cache = tempfile::tempdir().unwrap();
-    let mut run = Run::start(cache.path(), Some(&address));
+    let place = Place::with_cache(cache.path()).unwrap();
+    let run = first_run(&place, Some(&address));
     let _connection = mirror.accept().unwrap();
-    assert!(!processes(cache.path()).is_empty());
-    run.child.kill().unwrap();
-    run.child.wait().unwrap();
-    nothing_works_in(cache.path());
+    assert!(!place.processes().unwrap().is_empty());
+    run.signal(Signal::KILL, false).unwrap();
+    run.end().unwrap();
+    assert_eq!(place.outlived_by().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_failure_whose_confirmation_is_interrupted_is_still_a_failure() {
+    let place = Place::new().unwrap();
+    let fuzz = [
+        "fuzz",
+        "--seed",
+        "1",
+        "--count",
+        "500",
+        "--family",
+        "sequential",
+        "--plant",
+        "torn",
+    ];
+    for (words, note) in [
+        (" failed: ", "interrupted before it was run again"),
+        (
+            "it failed again in 3 of 3 runs",
+            "it failed again in 3 of 3 runs",
+        ),
+    ] {
+        let mut run = place.start(RELAYBED, &fuzz).unwrap();
+        assert!(run.says(words));
+        let ended = interrupted(&place, run, Signal::INT, true);
+        let said = &ended.stdout;
+        assert!(said.contains("  FAIL  fuzz/"), "{said}");
+        // A host that is quick may have run it once.
+        let again = said.contains("it failed again in ");
+        assert!(said.contains(note) || again, "{said}");
+        assert!(!said.contains("in 0 of"), "{said}");
+        assert!(said.contains(" 1 failed, "), "{said}");
+    }
+}
+
+#[test]
+fn what_was_judged_before_an_interruption_is_reported() {
+    let scenario = format!(
+        "{}/../fixtures/explore/reader-beside-writer.toml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let place = Place::new().unwrap();
+    // The first column is through when the second kernel's turn has come.
+    let matrix = ["matrix", "hello/hello", "ordering", "--kernels", "6.1,6.1"];
+    let mut run = place.start(RELAYBED, &matrix).unwrap();
+    assert!(run.says("kernel 2 of 2"));
+    let ended = interrupted(&place, run, Signal::TERM, false);
+    let said = &ended.stdout;
+    assert!(said.contains("14 passed"), "{said}");
+    assert!(said.contains("0 of them different"), "{said}");
+
+    let explore = [
+        "explore", &scenario, "--until", "K2", "--seeds", "0..3000", "--format", "json",
+    ];
+    let mut run = place.start(RELAYBED, &explore).unwrap();
+    assert!(run.says("making schedule and scenario small"));
+    let ended = interrupted(&place, run, Signal::INT, false);
+    assert!(ended.stdout.contains("\"K2\""), "{}", ended.stdout);
 }
 
 #[test]
 #[ignore = "fetches and builds everything once more"]
 fn every_phase_of_a_first_run_is_interrupted() {
     let cache = tempfile::tempdir().unwrap();
-    for words in [
+    every_phase(cache.path());
+}
+
+fn every_phase(cache: &Path) {
+    let place = Place::with_cache(cache).unwrap();
+    let signals = [
+        (Signal::INT, false),
+        (Signal::INT, true),
+        (Signal::TERM, true),
+    ];
+    let phases = [
         "package lists of",
         "fetching QEMU",
         "unpacking QEMU",
@@ -164,15 +172,16 @@ fn every_phase_of_a_first_run_is_interrupted() {
         "unpacking 5",
         "building the module",
         "scenarios on",
-    ] {
-        let mut run = Run::start(cache.path(), None);
+    ];
+    for (words, (signal, whole_group)) in phases.iter().zip(signals.iter().cycle()) {
+        let mut run = first_run(&place, None);
         if run.says(words) {
-            std::thread::sleep(Duration::from_millis(300));
-            kill_process(run.pid(), Signal::INT).unwrap();
-            run.ends_with_130(cache.path());
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            interrupted(&place, run, *signal, *whole_group);
         } else {
             // An earlier run was so far ahead of its interruption.
-            assert!(run.child.wait().unwrap().success(), "before '{words}'");
+            let ended = run.end().unwrap();
+            assert!(ended.status.success(), "before '{words}': {}", ended.stderr);
         }
     }
 }

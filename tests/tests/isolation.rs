@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -132,7 +132,7 @@ fn a_failure_is_held_for_gdb_until_enter() {
     let known = b"relay_open\0";
     assert!(file.windows(known.len()).any(|name| name == known));
 
-    let mut gdb = TcpStream::connect(address).unwrap();
+    let mut gdb = UnixStream::connect(address).unwrap();
     gdb.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     gdb.write_all(&packet("?")).unwrap();
     let mut answer = [0; 5];

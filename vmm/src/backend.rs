@@ -217,8 +217,8 @@ impl Vm {
         }
     }
 
-    /// Opens a port on the loopback interface where gdb controls the stopped machine.
-    pub(crate) fn open_gdb(&mut self) -> Result<std::net::SocketAddr, Error> {
+    /// Opens a socket in the machine's folder where gdb controls the stopped machine.
+    pub(crate) fn open_gdb(&mut self) -> Result<std::path::PathBuf, Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.open_gdb()?),
             Self::Kvm(_) => Err(Error::Unsupported {

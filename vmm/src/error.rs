@@ -24,7 +24,7 @@ pub enum Error {
     Image(#[from] ImageError),
     /// QEMU.
     #[error("the QEMU backend failed")]
-    Qemu(#[from] QemuError),
+    Qemu(#[source] QemuError),
     /// Our own virtual machine on KVM.
     #[error("the KVM backend failed")]
     Kvm(#[from] KvmError),
@@ -80,4 +80,13 @@ pub enum Error {
         /// The signal's number.
         signal: i32,
     },
+}
+
+impl From<QemuError> for Error {
+    fn from(error: QemuError) -> Self {
+        match error {
+            QemuError::Interrupted { signal } => Self::Interrupted { signal },
+            error => Self::Qemu(error),
+        }
+    }
 }

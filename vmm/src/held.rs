@@ -1,17 +1,17 @@
 //! A machine that was handed over to gdb.
 
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::machine::Machine;
 
-/// A machine that stands still with a port for gdb, which may look at it, change it and let it run.
+/// A machine that stands still with a socket for gdb, which may look at it, change it and let it run.
 ///
 /// What gdb does is not known, so the machine is of no use to anybody else any more: it can only be ended.
 #[derive(Debug)]
 pub struct Held<'m> {
     machine: &'m mut Machine,
-    address: SocketAddr,
+    socket: PathBuf,
     /// A gdb was connected.
     seen: bool,
 }
@@ -22,22 +22,22 @@ impl Machine {
     /// # Errors
     /// As [`Self::pause`]; [`Error::Unsupported`] from the KVM backend.
     pub fn hold(&mut self) -> Result<Held<'_>, Error> {
-        // Given up at once, but not before the port is open: it must not go on in between.
+        // Given up at once, but not before the socket is open: it must not go on in between.
         let paused = self.pause()?;
-        let address = paused.give_to_gdb()?;
+        let socket = paused.give_to_gdb()?;
         Ok(Held {
             machine: self,
-            address,
+            socket,
             seen: false,
         })
     }
 }
 
 impl Held<'_> {
-    /// Where gdb connects to, on the loopback interface.
+    /// The socket that gdb connects to, in the machine's folder.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Whether a gdb was here and has gone.

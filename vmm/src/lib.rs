@@ -134,7 +134,7 @@ pub use image::{Image, ImageError};
 pub use kvm::{ExitCount, ExitCounts, KvmError};
 pub use machine::{Machine, Stats};
 pub use paused::Paused;
-pub use qemu::{QemuError, Version};
+pub use qemu::{Confinement, QemuError, Version};
 pub use ram::{GuestRam, RamError, RamWindow, StillRam};
 pub use spec::{
     Accel, Backend, CMDLINE_MAX_BYTES, Clock, MEMORY_DEFAULT_MIB, MEMORY_MAX_MIB, MEMORY_MIN_MIB,

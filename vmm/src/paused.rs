@@ -81,7 +81,7 @@ impl<'m> Paused<'m> {
     }
 
     /// Opens a port for gdb and leaves the machine to it, standing still.
-    pub(crate) fn give_to_gdb(mut self) -> Result<std::net::SocketAddr, Error> {
+    pub(crate) fn give_to_gdb(mut self) -> Result<std::path::PathBuf, Error> {
         let address = self.machine.vm.open_gdb()?;
         self.resumed = true;
         // gdb writes, steps and runs as it likes: nothing that anybody knew of this machine holds any more.

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 /// The signals that interrupt.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
@@ -55,6 +55,13 @@ pub fn install() -> Result<(), SignalError> {
     }
     STATE.get_or_init(|| State { signal, readable });
     Ok(())
+}
+
+/// A write beyond a limit on file sizes (`ulimit -f`) becomes an error instead of the end of the process. For this
+/// process alone: programs that it starts have the system's default.
+pub fn keep_file_limits_from_killing() {
+    // Only a signal that cannot be handled would be refused.
+    drop(signal_hook::flag::register(SIGXFSZ, Arc::default()));
 }
 
 /// The signal that asked this process to end, if one has come since [`install`].

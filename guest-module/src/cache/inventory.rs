@@ -134,6 +134,7 @@ impl Cache {
 /// Removes the entries and logs that were not used for months: the cache of a host that follows Debian's kernels would
 /// grow for ever. What cannot be removed now is removed another time.
 pub(super) fn forget(cache: &Cache) {
+    cache.forget_locks(FORGOTTEN);
     for kind in fs::read_dir(cache.root()).into_iter().flatten().flatten() {
         let name = kind.file_name().to_string_lossy().into_owned();
         if KEPT.contains(&name.as_str()) {

@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -23,22 +25,45 @@ impl Cache {
     /// # Errors
     /// The lock's file cannot be had, or the process was asked to end while it waited.
     pub(crate) fn lock(&self, name: &str, progress: &dyn Progress) -> Result<Lock, CacheError> {
-        let mut file = self.lock_file(name)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let step = progress.begin(&format!("waiting for another process ({name})"), None);
-            let path = self.root().join("locks").join(name);
-            file = wait_for(file).map_err(io_error("lock", &path))?;
-            step.finish();
-        }
+        let path = self.root().join("locks").join(name);
+        let file = loop {
+            let mut file = self.lock_file(name)?;
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                let step = progress.begin(&format!("waiting for another process ({name})"), None);
+                file = wait_for(file).map_err(io_error("lock", &path))?;
+                step.finish();
+            }
+            // One that was removed in the meantime locks nobody else out.
+            if is_at(&file, &path) {
+                break file;
+            }
+        };
         self.sweep(name);
         Ok(Lock(file))
+    }
+
+    /// Removes the files of locks that were made `age` ago and are free. Who needs one makes it again.
+    pub(super) fn forget_locks(&self, age: Duration) {
+        let locks = fs::read_dir(self.root().join("locks"));
+        for file in locks.into_iter().flatten().flatten() {
+            let made = file.metadata().and_then(|metadata| metadata.modified());
+            let old = made.is_ok_and(|at| at.elapsed().is_ok_and(|since| since > age));
+            if old
+                && let Some(name) = file.file_name().to_str()
+                && let Some(_held) = self.lock_if_free(name)
+            {
+                // What cannot be removed now is removed another time.
+                drop(fs::remove_file(file.path()));
+            }
+        }
     }
 
     /// The lock of this name if it is free.
     pub(crate) fn lock_if_free(&self, name: &str) -> Option<Lock> {
         let file = self.lock_file(name).ok()?;
         let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        free.then_some(Lock(file))
+        let there = is_at(&file, &self.root().join("locks").join(name));
+        (free && there).then_some(Lock(file))
     }
 
     fn lock_file(&self, name: &str) -> Result<File, CacheError> {
@@ -74,6 +99,13 @@ impl Cache {
             }
         }
     }
+}
+
+/// Whether a file is the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let number = |metadata: io::Result<fs::Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
+    let here = number(file.metadata());
+    here.is_some() && here == number(fs::symlink_metadata(path))
 }
 
 /// Waits for the lock on a file, but no longer than until the process is asked to end.

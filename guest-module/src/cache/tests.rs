@@ -151,6 +151,42 @@ fn a_lock_dies_with_its_process() {
 }
 
 #[test]
+fn a_lock_whose_file_was_removed_is_taken_anew() {
+    let (dir, cache) = cache();
+    let path = dir.path().join("locks/thing");
+    let held = cache.lock("thing", &Silent).unwrap();
+    cache.forget_locks(Duration::ZERO);
+    assert!(path.exists(), "in use");
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| cache.lock("thing", &Silent).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        fs::remove_file(&path).unwrap();
+        // Nobody holds the one that is made now.
+        let third = cache.lock("thing", &Silent).unwrap();
+        drop(held);
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!second.is_finished(), "two have the lock");
+        drop(third);
+        drop(second.join().unwrap());
+    });
+    cache.forget_locks(Duration::ZERO);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_killed_makers_left_goes_with_the_next_use() {
+    let (dir, cache) = cache();
+    let left = dir.path().join("tmp/thing-1");
+    let used = dir.path().join("tmp/thing-2");
+    for folder in [&left, &used] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let _held = cache.lock_if_free("thing-2").unwrap();
+    Cache::open(Some(dir.path())).unwrap();
+    assert!(!left.exists() && used.exists());
+}
+
+#[test]
 fn a_copied_cache_is_believed_after_reading() {
     let (dir, cache) = cache();
     let key = Key::new("thing");

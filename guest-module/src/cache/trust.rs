@@ -10,7 +10,8 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::{CacheError, io_error, make_dir};
+use super::paths::make_dir;
+use super::{CacheError, io_error};
 
 /// The bits by which others may write.
 const OTHERS_WRITE: u32 = 0o022;

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod access;
+pub mod bounds;
 pub mod errno;
 pub mod evidence;
 pub mod field;

@@ -5,10 +5,10 @@ use relaybed_abi::{
     RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_PAGE_SIZE,
 };
 
-use super::bounds;
 use super::diagnostic::Problem;
 use super::form::Span;
 use super::resolve::{Resolver, refused_by_relay};
+use relaybed_case::bounds::{self, Cost, RECORDS_MAX};
 use relaybed_case::{Channel, ChannelIndex, Context, FileCall, Op, Payload, take_turns};
 
 impl Resolver<'_> {
@@ -306,20 +306,22 @@ impl Resolver<'_> {
 
     /// What the case can leave behind must fit in the event log and the data area.
     fn check_evidence(&mut self) {
-        let mut totals = (0_u64, 0_u64);
-        let mut over = [None, None];
+        let (mut total, room) = (Cost::default(), Cost::ROOM);
+        let mut over = [None, None, None];
         for (actor, op, place) in self.all_ops() {
-            let cost = bounds::cost(&self.case, actor, op);
-            totals.0 = totals.0.saturating_add(cost.events);
-            totals.1 = totals.1.saturating_add(cost.data);
-            if totals.0 > RB_MAX_EVENTS as u64 {
-                over[0].get_or_insert((totals.0, place.clone()));
-            }
-            if totals.1 > RB_DATA_SIZE as u64 {
-                over[1].get_or_insert((totals.1, place.clone()));
+            total = total.and(bounds::cost(&self.case, actor, op));
+            let of = [
+                (total.events, room.events),
+                (total.data, room.data),
+                (total.records, room.records),
+            ];
+            for (over, (total, room)) in over.iter_mut().zip(of) {
+                if total > room {
+                    over.get_or_insert((total, place.clone()));
+                }
             }
         }
-        let [events, data] = over;
+        let [events, data, records] = over;
         if let Some((count, place)) = events {
             self.report(
                 format!("this may log {count} events; the log has room for {RB_MAX_EVENTS}"),
@@ -334,6 +336,14 @@ impl Resolver<'_> {
                 place,
                 "too many from here on",
                 "read less, or write less to the buffers that are read",
+            );
+        }
+        if let Some((count, place)) = records {
+            self.report(
+                format!("this writes {count} records; a scenario writes at most {RECORDS_MAX}"),
+                place,
+                "too many from here on",
+                "write fewer records, or split the scenario in two",
             );
         }
     }

@@ -361,6 +361,11 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
             ),
         );
     }
+    write_failures(text, create.as_ref(), no_memory.as_ref());
+}
+
+/// What an opening does not get.
+fn write_failures(text: &mut String, create: Option<&Denied>, no_memory: Option<&NoMemory>) {
     if let Some(Denied {
         cpu,
         answer,

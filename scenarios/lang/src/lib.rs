@@ -160,7 +160,6 @@
 #![forbid(unsafe_code)]
 
 mod actors;
-mod bounds;
 mod canonical;
 mod check;
 mod client;
@@ -186,11 +185,11 @@ mod tests;
 mod walk;
 mod write;
 
-pub use bounds::fits;
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
 pub use embedded::embedded;
 pub use load::load;
 pub use places::{ClaimPlaces, OpPlace, Places, Round, line_and_column, places};
+pub use relaybed_case::bounds::fits;
 pub use schema::schema;
 pub use write::{Unwritable, operation_text, write};

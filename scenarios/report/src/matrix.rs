@@ -64,11 +64,17 @@ pub struct Row<'a> {
     pub cells: Vec<Option<&'a CaseReport>>,
 }
 
+/// Whether it was run at all, which one that came after an interruption was not.
+fn ran(report: &CaseReport) -> bool {
+    !matches!(report.verdict, Verdict::NotRun { .. })
+}
+
 impl Row<'_> {
-    /// Whether two kernels that were there say different things of it.
+    /// Whether two kernels that it was run on say different things of it.
     #[must_use]
     pub fn differs(&self) -> bool {
-        let mut words = self.cells.iter().flatten().map(|report| word(report));
+        let ran = self.cells.iter().flatten().filter(|report| ran(report));
+        let mut words = ran.map(|report| word(report));
         let first = words.next();
         words.any(|word| Some(word) != first)
     }
@@ -98,6 +104,13 @@ impl Matrix {
         let mut found = Vec::new();
         for row in self.rows() {
             for (at, pair) in &tested {
+                if !row.cells[*at..at + 2]
+                    .iter()
+                    .flatten()
+                    .all(|cell| ran(cell))
+                {
+                    continue;
+                }
                 let cell = |at: usize| row.cells[at].map_or_else(|| "nothing".to_owned(), word);
                 let (built_in, own) = (cell(*at), cell(at + 1));
                 if built_in != own {

@@ -100,6 +100,16 @@ impl Killed {
 }
 
 impl MutantOutcome {
+    /// All of the words.
+    pub const NAMES: [&str; 6] = [
+        "killed",
+        "survived",
+        "timed-out",
+        "not-built",
+        "equivalent",
+        "trouble",
+    ];
+
     /// In a word, as in JSON.
     #[must_use]
     pub const fn name(&self) -> &'static str {

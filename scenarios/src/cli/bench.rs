@@ -7,7 +7,7 @@ use relaybed_guest::{Cache, Terminal};
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
-use super::{MachineArgs, Stop, say};
+use super::{MachineArgs, Stop, places, say};
 use crate::run::transports::{BenchError, transports};
 use crate::run::{BackendWish, Plan};
 use relaybed_report::Format;
@@ -65,10 +65,17 @@ pub(super) fn bench(command: &BenchCommand) -> Result<Exit, Stop> {
 
 fn of_transports(args: &TransportArgs) -> Result<Exit, Stop> {
     super::interruptible()?;
+    if let Some(path) = &args.svg {
+        places::file("svg", path)?;
+    }
     let wall = args.machine.plan()?;
     let counted = counted(args)?;
     let mut tell = |text: &str| say(&format!("{text}\n"));
     let rows = transports(&wall, &counted, &args.sizes, &mut tell).map_err(stop)?;
+    if rows.is_empty() {
+        // There is always something to measure, so this was interrupted before it was.
+        return Ok(Exit::Interrupted);
+    }
     let on = Where {
         kernel: wall.guest().release.clone(),
         kernel_origin: wall.kernel_origin(),

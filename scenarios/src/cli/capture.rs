@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::taken::one;
-use super::{MachineArgs, Stop, run};
+use super::{MachineArgs, Stop, places, run};
 use crate::run::Session;
 use relaybed_case::Case;
 use relaybed_case::verdict::Verdict;
@@ -23,6 +23,7 @@ pub(super) fn capture(
     super::interruptible()?;
     let mut case = one(scenario)?.case;
     case.seed = seed;
+    places::folder("out", out)?;
     let plan = machine.plan()?;
     let vcpus = plan.vcpus_for(&case);
     let mut session = Session::open(&plan, vcpus, &Terminal::new()).map_err(run::stop)?;

@@ -10,6 +10,7 @@ use super::{MachineArgs, SideArgs, Stop, say, scenarios};
 use crate::run::{Cover, Options, run_all};
 use relaybed_report::exit::Exit;
 use relaybed_report::{CaseReport, Listener};
+use relaybed_wire::swept::Swept;
 
 /// Arguments of `coverage`.
 #[derive(Clone, Debug, Args)]
@@ -30,15 +31,16 @@ pub(crate) struct CoverageArgs {
 }
 
 pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
-    relaybed_vmm::signals::install().map_err(|error| Stop::new(Exit::SetUp, error))?;
+    super::interruptible()?;
     let mut cases = scenarios::load(&args.patterns)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
-    let mut plan = args.machine.plan()?;
     let set_up = |error| Stop::new(Exit::SetUp, error);
+    Cover::possible(&args.machine.wish()?).map_err(set_up)?;
+    let mut plan = args.machine.plan()?;
     let cover = Cover::begin(&mut plan, &Terminal::new()).map_err(set_up)?;
-    let folder = tempfile::tempdir()?;
+    let folder = Swept::temporary()?;
     let options = Options {
         fail_fast: false,
         out: PathBuf::from(folder.path()),

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use relaybed_guest::{Cache, Qemu, Terminal};
+use relaybed_vmm::{Confinement, signals};
 
 use super::{MachineArgs, Stop};
 use crate::run::{BackendWish, Session, choose};
@@ -14,9 +15,15 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     let wish = machine.wish()?;
     let mut out = anstream::stdout().lock();
     let mut exit = Exit::Passed;
-    let mut problem = |out: &mut dyn std::io::Write, what: &str, error: &dyn std::error::Error| {
+    let mut problem = |out: &mut dyn std::io::Write,
+                       what: &str,
+                       error: &dyn std::error::Error|
+     -> Result<(), Stop> {
+        if signals::interrupted().is_some() {
+            return Err(Stop::said(Exit::Interrupted));
+        }
         exit = Exit::SetUp;
-        writeln!(out, "{what:<12} NO: {}", chain(error))
+        Ok(writeln!(out, "{what:<12} NO: {}", chain(error))?)
     };
     match choose(&wish) {
         Ok(choice) => accelerator(&choice, &mut out)?,
@@ -76,7 +83,18 @@ fn list_qemu(qemu: &Qemu, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         false => "QEMU runs with its filter on system calls, all denials on",
         true => "NONE: this QEMU or this host's kernel has no filter on system calls",
     };
-    writeln!(out, "{:<12} {sandbox}", "sandbox")
+    writeln!(out, "{:<12} {sandbox}", "sandbox")?;
+    let confinement = Confinement::here();
+    writeln!(
+        out,
+        "{:<12} {}",
+        "confined",
+        confinement.applied().join(", ")
+    )?;
+    for missing in confinement.missing() {
+        writeln!(out, "{:<12} NOT: {missing}", "confined")?;
+    }
+    Ok(())
 }
 
 /// What runs the guest's instructions, and why.
@@ -112,7 +130,9 @@ fn boot(machine: &MachineArgs, out: &mut dyn std::io::Write) -> Result<Exit, Sto
             Ok(Exit::Passed)
         }
         Err(error) => {
-            writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            if signals::interrupted().is_none() {
+                writeln!(out, "{:<12} NO: {}", "boots", chain(&error))?;
+            }
             Err(super::run::stop(error))
         }
     }

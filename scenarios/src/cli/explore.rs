@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::run::{DEFAULT_OUT, stop};
-use super::{MachineArgs, Stop, say, scenarios, within};
+use super::run::stop;
+use super::{MachineArgs, Stop, places, say, scenarios, within};
 use crate::run::{Explore, Options, Until, Wanted, explore};
 use relaybed_case::finding::explain;
 use relaybed_case::verdict::Property;
@@ -135,6 +135,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.controlled_plan()?;
     if args.format == Format::Human {
         say(&format!(
@@ -148,10 +149,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     }
     let options = Options {
         fail_fast: !args.keep_going,
-        out: args
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        out,
         keep_all: false,
         plant: None,
         again: args.machine.again(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::run::{DEFAULT_OUT, plant, stop};
-use super::{MachineArgs, PlantKind, Stop, say};
+use super::run::{plant, stop};
+use super::{MachineArgs, PlantKind, Stop, places, say};
 use crate::run::{Fuzz, Options, fuzz};
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter};
@@ -72,10 +72,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
     super::interruptible()?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let (first, count) = args.only.map_or((0, args.count), |only| (only, 1));
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT));
+    let out = places::evidence(args.out.as_deref())?;
     // Before anything else can go wrong.
     let line = format!(
         "relaybed fuzz --seed {seed} --count {count}{}{}",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use relaybed_guest::{Cache, KernelRequest, RelayFrom, Terminal};
 
 use super::{Accel, Backend, MachineArgs, Stop};
-use crate::run::{BackendWish, PATIENCE, Plan, Wish};
+use crate::run::{BackendWish, NoControl, PATIENCE, Plan, Wish};
 use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
@@ -123,13 +123,17 @@ impl MachineArgs {
     /// As [`Self::plan`].
     pub(super) fn controlled_plan(&self) -> Result<Plan, Stop> {
         let mut wish = self.wish()?;
-        wish.clock = Clock::Instructions;
-        wish.debug = true;
-        // What is left to us is what can be controlled; what was asked for is refused where it cannot.
-        if wish.backend == BackendWish::Auto && wish.accel == AccelRequest::Auto {
-            wish.backend = BackendWish::Qemu;
-            wish.accel = AccelRequest::Tcg;
+        (wish.clock, wish.debug, wish.images) = (Clock::Instructions, true, true);
+        let (backend, accel) = match (wish.backend, wish.accel) {
+            (BackendWish::Kvm, _) => ("kvm", "kvm"),
+            (_, AccelRequest::Kvm) => ("qemu", "kvm"),
+            _ => ("qemu", "tcg"),
+        };
+        if accel == "kvm" {
+            return Err(Stop::new(Exit::SetUp, NoControl { backend, accel }));
         }
+        // What is left to us is what can be controlled.
+        (wish.backend, wish.accel) = (BackendWish::Qemu, AccelRequest::Tcg);
         let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
         Plan::make(wish, &cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
     }

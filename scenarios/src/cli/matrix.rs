@@ -7,7 +7,9 @@ use relaybed_guest::{Cache, RelayFrom, Terminal};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 use serde::Deserialize;
 
-use super::{Accel, Backend, MachineArgs, RelayArgs, SideArgs, Stop, say, scenarios, within};
+use super::{
+    Accel, Backend, MachineArgs, RelayArgs, SideArgs, Stop, places, say, scenarios, within,
+};
 use crate::run::matrix::{KernelWish, column, interrupted};
 use crate::run::{Known, Options};
 use relaybed_report::Format;
@@ -16,9 +18,6 @@ use relaybed_report::matrix::{Column, Matrix};
 
 /// The kernels that are tested unless others are named.
 const KERNELS: &str = include_str!("../../../fixtures/kernels.toml");
-
-/// Where failures keep their evidence when no folder is named; one folder a kernel below it.
-const DEFAULT_OUT: &str = "relaybed-evidence";
 
 /// Arguments of `matrix`.
 #[derive(Clone, Debug, Args)]
@@ -152,8 +151,7 @@ pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
         loaded.case.seed = args.seed;
     }
     let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
-    let out = args.out.clone();
-    let out = out.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT));
+    let out = places::evidence(args.out.as_deref())?;
     let mut matrix = Matrix {
         pairs: args.parity,
         ..Matrix::default()

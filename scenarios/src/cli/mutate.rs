@@ -67,8 +67,8 @@ pub(crate) struct MutateArgs {
     /// List the mutants and try none.
     #[arg(long)]
     list: bool,
-    /// Try again those that came to this before, separated by commas: survived, timed-out, trouble, killed …
-    #[arg(long, value_delimiter = ',', value_name = "OUTCOME")]
+    /// Try again those that came to this before, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "OUTCOME", value_parser = MutantOutcome::NAMES)]
     again: Vec<String>,
     /// Longest time in seconds that the scenarios of one mutant may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -96,7 +96,11 @@ struct NoMutants {
 pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
     super::interruptible()?;
     let cases = scenarios::load(&args.patterns)?;
-    let set_up = |error| Stop::new(Exit::SetUp, error);
+    let changed = chosen::changed(args)?;
+    let kept = match args.list {
+        true => None,
+        false => Some(Kept::open(&args.out).map_err(|error| Stop::new(Exit::SetUp, error))?),
+    };
     let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
     let wish = wish(args)?;
     let mut plan = None;
@@ -117,10 +121,10 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
         .map_err(|why| Stop::new(Exit::SetUp, NoMutants { origin, why }))?;
     let all = source.mutants();
     let made = all.len();
-    let mutants = chosen::of(args, all)?;
-    if args.list {
+    let mutants = chosen::of(args, changed.as_ref(), all)?;
+    let Some(kept) = kept else {
         return list(&source, &mutants, args.json);
-    }
+    };
     let plan = match plan {
         Some(plan) => plan,
         None => make(&wish, &cache)?,
@@ -132,7 +136,6 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
         fuzz: args.fuzz,
         seed: args.seed,
     };
-    let kept = Kept::open(&args.out).map_err(set_up)?;
     let mut work = Work {
         args,
         source: &source,
@@ -271,11 +274,14 @@ impl Work<'_> {
                 .map_err(|error| Stop::new(Exit::SetUp, error))?;
             let mut pace = Pace::new(left.len());
             for mutant in left {
-                let row = match reasons.get(&mutant.id) {
-                    Some(why) => self.equivalent(mutant, why),
-                    None => campaign
-                        .try_one(self.source.text(), mutant, &history, &Silent)
-                        .map_err(|error: SessionError| stop(error))?,
+                let tried = match reasons.get(&mutant.id) {
+                    Some(why) => Ok(self.equivalent(mutant, why)),
+                    None => campaign.try_one(self.source.text(), mutant, &history, &Silent),
+                };
+                let row = match tried {
+                    // Those that have a result are reported.
+                    Err(SessionError::Interrupted) => break,
+                    tried => tried.map_err(stop)?,
                 };
                 let row = MutantRow {
                     relay: relay.clone(),

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::run::{DEFAULT_OUT, stop};
+use super::run::stop;
 use super::taken::saved;
-use super::{MachineArgs, Stop, say, scenarios};
+use super::{MachineArgs, Stop, places, say, scenarios};
 use crate::run::{Options, Recording, replay};
 use relaybed_case::select::Loaded;
 use relaybed_case::trace::Trace;
@@ -79,6 +79,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         let relay = token.relay.as_ref().map(|(asked, _)| asked.as_str());
         machine.recorded(&token.kernel, relay, token.vcpus);
     }
+    let out = places::evidence(args.out.as_deref())?;
     let plan = machine.controlled_plan()?;
     if let Some(token) = &token
         && token.release != plan.guest().release
@@ -96,10 +97,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     }
     let options = Options {
         fail_fast: false,
-        out: args
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        out,
         keep_all: args.out.is_some(),
         plant: None,
         again: machine.again(),

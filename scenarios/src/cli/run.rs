@@ -1,17 +1,13 @@
 //! `relaybed run`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use super::{PlantKind, RunArgs, Stop, say, scenarios};
+use super::{PlantKind, RunArgs, Stop, places, say, scenarios};
 use crate::run::{Options, SessionError, SuiteEnd, run_all};
 use clap::ValueEnum as _;
 use relaybed_abi::Plant;
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter, vcpus_text};
-
-/// Where failures keep their evidence when no folder is named.
-pub(super) const DEFAULT_OUT: &str = "relaybed-evidence";
 
 pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     super::interruptible()?;
@@ -19,6 +15,7 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.plan_as(args.deterministic)?;
     if args.format == Format::Human {
         let machines: BTreeSet<u32> = cases.iter().map(|c| plan.vcpus_for(&c.case)).collect();
@@ -40,10 +37,7 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     }
     let options = Options {
         fail_fast: args.fail_fast,
-        out: args
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)),
+        out,
         keep_all: args.out.is_some(),
         plant: args.plant.map(plant),
         again: again(args),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Stop, say};
+use super::{Stop, input, say};
 use files::Named;
 use relaybed_case::Case;
 use relaybed_case::select::{Loaded, matches};
@@ -155,7 +155,7 @@ pub(super) fn on_disk(patterns: &[PathBuf]) -> Result<Vec<Read>, Stop> {
 /// The cases of one file, their names beginning with `name`; `None` when it is wrong, which has been reported.
 fn file(name: &str, path: &Path) -> Result<Option<Vec<Loaded>>, Stop> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| {
+    let text = input::text(path).map_err(|source| {
         let path = shown.clone();
         Stop::new(Exit::Usage, Unreadable { path, source })
     })?;

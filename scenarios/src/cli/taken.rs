@@ -83,7 +83,7 @@ impl Taken {
 pub(super) fn saved(folder: &Path, case: Case, extra: &Extra) -> Loaded {
     let path = folder.join("scenario.toml");
     // Without it there are no places, and the rest is as good as before.
-    let source = std::fs::read_to_string(&path).unwrap_or_default();
+    let source = super::input::text(&path).unwrap_or_default();
     let original = extra.notes.get(store::FILE_NOTE).cloned();
     Loaded {
         source: source.into(),

@@ -160,11 +160,12 @@ impl Work<'_> {
             if self.is_over(number) {
                 break;
             }
-            let report = match &suite.stopped {
-                Some(reason) => suite.not_run(loaded, reason.clone()),
-                None if suite.is_driven(loaded) => suite.driven(loaded)?,
-                None => suite.repeated(loaded)?,
+            let came = match &suite.stopped {
+                Some(reason) => Ok(suite.not_run(loaded, reason.clone())),
+                None if suite.is_driven(loaded) => suite.driven(loaded),
+                None => suite.repeated(loaded),
             };
+            let report = suite.unless_interrupted(loaded, came)?;
             suite.count(&report);
             let _ = tell.send((number, Told::Case(Box::new(report))));
             suite.hold(loaded)?;

@@ -8,12 +8,14 @@ use std::path::PathBuf;
 
 use relaybed_guest::Progress;
 use relaybed_report::coverage::Coverage;
+use relaybed_vmm::probe::AccelRequest;
 
 use super::error::SessionError;
-use super::plan::Plan;
+use super::plan::{BackendWish, Plan, Wish};
 use super::ram::View;
 use crate::code::{self, Place};
 use relaybed_wire::observe::Ram as _;
+use relaybed_wire::swept::Swept;
 
 /// The kernel's text is mapped from here on, without KASLR at its physical addresses.
 const TEXT_MAP: u64 = 0xffff_ffff_8000_0000;
@@ -30,7 +32,7 @@ pub(super) struct Listing {
 /// Coverage of a plan's runs: taken down while it lives.
 #[derive(Debug)]
 pub struct Cover {
-    logs: tempfile::TempDir,
+    logs: Swept,
     places: Vec<(Place, Vec<u8>)>,
 }
 
@@ -69,6 +71,21 @@ pub enum NoCover {
 }
 
 impl Cover {
+    /// What of a wish rules coverage out whatever the host is like: asked before anything is fetched for it.
+    ///
+    /// # Errors
+    /// [`NoCover`].
+    pub fn possible(wish: &Wish) -> Result<(), NoCover> {
+        let (backend, accel) = match (wish.backend, wish.accel) {
+            (BackendWish::Kvm, _) => ("kvm", "kvm"),
+            (_, AccelRequest::Kvm) => ("qemu", "kvm"),
+            _ if wish.relay.is_some() => return Err(NoCover::OwnRelay),
+            _ if !wish.images => return Err(NoCover::NoImage),
+            _ => return Ok(()),
+        };
+        Err(NoCover::NoTranslator { backend, accel })
+    }
+
     /// From here on every machine of the plan lists what it executes of relay.
     ///
     /// # Errors
@@ -90,9 +107,7 @@ impl Cover {
         if places.is_empty() {
             return Err(NoCover::NoRelay);
         }
-        let logs = tempfile::Builder::new()
-            .prefix("relaybed-coverage-")
-            .tempdir()?;
+        let logs = Swept::temporary()?;
         let machine = image.fork(plan, logs.path())?;
         let view = View(machine.ram());
         let read = |place: Place| {

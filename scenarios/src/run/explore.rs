@@ -21,7 +21,6 @@ use super::suite::{Suite, SuiteEnd, millis};
 use relaybed_case::select::Loaded;
 use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::Behaviour;
-use relaybed_report::exit::Exit;
 use relaybed_report::{CaseReport, Explored, Listener};
 use relaybed_search::schedule::{Explorer, Kind, Schedule};
 pub(super) use tour::Finding;
@@ -64,10 +63,11 @@ pub fn explore(
         tell,
     };
     for loaded in cases {
-        let report = match &run.suite.stopped {
-            Some(reason) => run.suite.not_run(loaded, reason.clone()),
-            None => run.scenario(loaded)?,
+        let came = match &run.suite.stopped {
+            Some(reason) => Ok(run.suite.not_run(loaded, reason.clone())),
+            None => run.scenario(loaded),
         };
+        let report = run.suite.unless_interrupted(loaded, came)?;
         run.suite.count(&report);
         listener.case(report)?;
     }
@@ -100,7 +100,7 @@ impl Run<'_> {
         let busy = Instant::now();
         let mut tour = Tour::new(&guest, loaded, self.wish.until.clone());
         let Some(first) = tour.run(&mut Schedule::default().strategy())? else {
-            return Ok(self.interrupted(loaded));
+            return Ok(self.suite.interrupted(loaded));
         };
         if let Some(version) = first.linux_version()
             && let Some(reason) = Behaviour::of(version).lacks(&case.needs)
@@ -131,7 +131,7 @@ impl Run<'_> {
             })?;
             tour.tried = explorer.tried();
             if !all {
-                self.interrupt();
+                self.suite.interrupt();
             }
         }
         tour.add_to(&mut self.figures, busy);
@@ -140,7 +140,7 @@ impl Run<'_> {
         let notes = tour.notes(busy);
         let found = tour.worst();
         let mut report = match found {
-            None if self.suite.stopped.is_some() => self.interrupted(loaded),
+            None if self.suite.stopped.is_some() => self.suite.interrupted(loaded),
             None => self.suite.report(loaded, passed, amount, 0.0),
             Some(finding) => self.finding(loaded, &guest, finding)?,
         };
@@ -164,16 +164,6 @@ impl Run<'_> {
         let mut report = self.suite.report(loaded, verdict, amount, 0.0);
         report.detail = detail;
         Ok(report)
-    }
-
-    fn interrupt(&mut self) {
-        self.suite.stopped = Some("interrupted".to_owned());
-        self.suite.exit = self.suite.exit.worse(Exit::Interrupted);
-    }
-
-    fn interrupted(&mut self, loaded: &Loaded) -> CaseReport {
-        self.interrupt();
-        self.suite.not_run(loaded, "interrupted".to_owned())
     }
 
     fn end(mut self) -> SuiteEnd {

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use relaybed_vmm::signals;
+
 use super::session::Sent;
 use super::suite::{Suite, millis};
 use super::{Cause, Options, Plan, Session, SessionError, SuiteEnd};
@@ -69,7 +71,13 @@ pub fn fuzz<W: Write>(
     };
     let end = wish.first.saturating_add(wish.count);
     for index in wish.first..end {
-        let report = run.one(index, end)?;
+        let report = match run.one(index, end) {
+            Err(_) if signals::interrupted().is_some() => {
+                run.suite.interrupt();
+                break;
+            }
+            report => report?,
+        };
         run.count(&report);
         reporter.case(report)?;
         if run.suite.stopped.is_some() {

@@ -43,9 +43,9 @@ pub(super) fn hold(
     });
     progress.say(&format!(
         "held: {name} stands still. In another terminal:\n  \
-         gdb -ex 'target remote {}'{file}\n\
+         gdb -ex {}{file}\n\
          Each vCPU is a thread (`info threads`). Enter here, leaving gdb, or Ctrl-C lets it go.",
-        held.address()
+        quoted(&format!("target remote {}", held.socket().display()))
     ));
     loop {
         match enter.recv_timeout(TICK) {

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use relaybed_guest::{Cache, Progress};
+use relaybed_vmm::signals;
 
 use super::{Options, Plan, Wish, run_all};
 use relaybed_case::select::Loaded;
@@ -41,6 +42,8 @@ pub fn column(
             column.summary = Some(summary);
             column.exit = exit;
         }
+        // Whatever could not be had any more: that is why.
+        Err(_) if signals::interrupted().is_some() => return interrupted(kernel),
         Err(stopped) => {
             column.exit = stopped.exit;
             column.trouble = chain(stopped.why.as_ref());
@@ -77,10 +80,7 @@ fn one(
     reports: &mut Vec<CaseReport>,
 ) -> Result<(Summary, Exit), Stopped> {
     let plan = Plan::make(kernel.wish.clone(), cache, progress).map_err(|error| Stopped {
-        exit: match relaybed_vmm::signals::interrupted() {
-            Some(_) => Exit::Interrupted,
-            None => Exit::SetUp,
-        },
+        exit: Exit::SetUp,
         why: Box::new(error),
     })?;
     let mut collected = Collected { reports };

@@ -108,6 +108,11 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]; nothing was started.
     pub fn make(wish: Wish, cache: &Cache, progress: &dyn Progress) -> Result<Self, PlanError> {
+        let options = relaybed_guest::Options {
+            relay: wish.relay.clone(),
+            ..relaybed_guest::Options::default()
+        };
+        relaybed_guest::check(&wish.kernel, &options)?;
         let choice = choose_quickly(&wish, cache)?;
         let backend = backend(wish.backend, choice.accel);
         let qemu = match backend {
@@ -116,10 +121,6 @@ impl Plan {
                 Some(qemu.map_err(relaybed_guest::Error::from)?)
             }
             Backend::Kvm => None,
-        };
-        let options = relaybed_guest::Options {
-            relay: wish.relay.clone(),
-            ..relaybed_guest::Options::default()
         };
         let guest = relaybed_guest::prepare_with(&wish.kernel, cache, progress, &options)?;
         Ok(Self {

@@ -5,12 +5,15 @@
 //! (or the reverse); who asks for KVM by name, or `doctor`, gets a new probe.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use relaybed_guest::Cache;
 use relaybed_vmm::Accel;
 use relaybed_vmm::probe::Choice;
+use relaybed_wire::swept::Swept;
 use serde::{Deserialize, Serialize};
 
 /// How long a refusal is believed.
@@ -84,11 +87,20 @@ fn now() -> Option<u64> {
 
 /// Writes aside and renames, so that nobody reads half of it.
 fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let aside = tempfile::NamedTempFile::new_in(folder)?;
-    fs::write(aside.path(), text)?;
-    aside.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let aside = Swept::make_in(path.parent().unwrap_or(Path::new(".")))?;
+    let new = aside.path().join("new");
+    let mut options = fs::File::options();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text)?;
+    fs::rename(&new, path).or_else(|_| {
+        // A folder in its place is nobody's.
+        fs::remove_dir_all(path)?;
+        fs::rename(&new, path)
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +122,17 @@ mod tests {
             reason: "no long mode".to_owned(),
             probe: Some(probe),
         }
+    }
+
+    #[test]
+    fn a_folder_in_its_place_makes_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path())).unwrap();
+        fs::create_dir(place(&cache)).unwrap();
+        fs::write(place(&cache).join("file"), "text").unwrap();
+        assert_eq!(refused(&cache), None);
+        remember(&cache, &choice(Accel::Tcg));
+        assert_eq!(refused(&cache).unwrap(), "no long mode (found 0 min ago)");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use relaybed_abi::{Decoder, Ring};
 use relaybed_guest::Progress;
-use relaybed_vmm::{Event, Machine};
+use relaybed_vmm::{Event, Machine, signals};
 
 use super::console::Console;
 use super::error::{Cause, Ended, SessionError};
@@ -188,6 +188,9 @@ impl Session {
         let ops = case.actors.iter().map(|actor| actor.ops.len()).sum();
         let until = Instant::now() + self.deadline.idle;
         while !observe::has_begun(&View(self.machine.ram()), &self.mailbox, ops)? {
+            if signals::interrupted().is_some() {
+                return Err(Cause::Interrupted);
+            }
             if Instant::now() > until {
                 let why = format!("no operation began within {:?}", self.deadline.idle);
                 return Err(Cause::Agent(why));

@@ -1,5 +1,7 @@
 //! What one run under control showed, judged; whether it came to its end or not.
 
+use relaybed_vmm::signals;
+
 use super::drive::{Controlled, Driven, Undriven};
 use super::error::SessionError;
 use super::explore::is_interrupt;
@@ -43,7 +45,11 @@ impl Shown {
         stops: &Stops,
         strategy: &mut dyn Strategy,
     ) -> Result<Option<Self>, SessionError> {
-        match guest.run(case, None, (stops, false), strategy)? {
+        let ran = match guest.run(case, None, (stops, false), strategy) {
+            Err(_) if signals::interrupted().is_some() => return Ok(None),
+            ran => ran?,
+        };
+        match ran {
             Ok(driven) => Ok(Some(Self::judged(case, driven))),
             Err(undriven) if is_interrupt(&undriven.ended.cause) => Ok(None),
             Err(undriven) => Ok(Some(Self::ended(undriven))),

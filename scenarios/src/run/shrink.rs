@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use relaybed_vmm::signals;
+
 use super::fuzz::Run;
 use super::names::folder_name;
 use super::suite::noticed;
@@ -50,11 +52,19 @@ impl Run<'_> {
             return Ok(report);
         }
         (self.tell)(&format!("{} failed: {kind}", loaded.case.name));
-        let mut again = 0;
-        for _ in 0..REPEATS {
-            again += u32::from(self.fails_as(&loaded.case, &kind)?.is_some());
+        let (mut runs, mut again) = (0, 0);
+        while runs < REPEATS {
+            let failed = self.fails_as(&loaded.case, &kind)?.is_some();
+            if self.suite.stopped.is_some() {
+                break;
+            }
+            runs += 1;
+            again += u32::from(failed);
         }
-        let seen = format!("it failed again in {again} of {REPEATS} runs");
+        let seen = match (runs, again) {
+            (0, _) => "interrupted before it was run again".to_owned(),
+            _ => format!("it failed again in {again} of {runs} runs"),
+        };
         (self.tell)(&seen);
         report.detail.notes.push(seen);
         if again == 0 {
@@ -149,13 +159,20 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Runs a case by itself: its evidence, where there is any, if it fails in this way.
+    /// Runs a case by itself: its evidence, where there is any, if it fails in this way. Once interrupted it runs
+    /// nothing, which the suite's being stopped tells from a run that did not fail.
     fn fails_as(
         &mut self,
         case: &Case,
         kind: &Label,
     ) -> Result<Option<Option<Box<Evidence>>>, SessionError> {
-        let mut session = self.suite.take_session_at_large()?;
+        let mut session = match self.suite.take_session_at_large() {
+            Err(_) if signals::interrupted().is_some() => {
+                self.suite.interrupt();
+                return Ok(None);
+            }
+            session => session?,
+        };
         let Ok(plant) = self.suite.plant(case, session.setting()) else {
             self.suite.session = Some(session);
             return Ok(None);
@@ -177,7 +194,7 @@ impl Run<'_> {
     /// The guest did not survive: whether that is the way the first one failed.
     fn died_as(&mut self, ended: Ended, kind: &Label) -> Option<Option<Box<Evidence>>> {
         if matches!(ended.cause, super::Cause::Interrupted) {
-            self.suite.stopped = Some("interrupted".to_owned());
+            self.suite.interrupt();
             return None;
         }
         let same = Label::Finding(ended.finding().identity()) == *kind;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use relaybed_guest::Terminal;
+use relaybed_vmm::signals;
 
 use super::batches::Isolate;
 use super::driven::LastRun;
@@ -282,9 +283,7 @@ impl<'a> Suite<'a> {
         begun: Instant,
     ) -> Result<CaseReport, SessionError> {
         if matches!(ended.cause, Cause::Interrupted) {
-            self.stopped = Some("interrupted".to_owned());
-            self.exit = self.exit.worse(Exit::Interrupted);
-            return Ok(self.not_run(loaded, "interrupted".to_owned()));
+            return Ok(self.interrupted(loaded));
         }
         let exit = ended.cause.exit();
         self.exit = self.exit.worse(exit);
@@ -343,6 +342,31 @@ impl<'a> Suite<'a> {
     pub(super) fn rerun(&self, loaded: &Loaded) -> String {
         let origin = quoted(&loaded.origin);
         format!("relaybed run {origin}{}", self.options.again)
+    }
+
+    /// From here on nothing more is run.
+    pub(super) fn interrupt(&mut self) {
+        self.stopped = Some("interrupted".to_owned());
+        self.exit = self.exit.worse(Exit::Interrupted);
+    }
+
+    /// A case that an interruption broke off.
+    pub(super) fn interrupted(&mut self, loaded: &Loaded) -> CaseReport {
+        self.interrupt();
+        self.not_run(loaded, "interrupted".to_owned())
+    }
+
+    /// What a case came to. Where the call was interrupted, that is why it came to nothing, whatever it was that
+    /// could not be had any more; what was judged before is still reported.
+    pub(super) fn unless_interrupted(
+        &mut self,
+        loaded: &Loaded,
+        came: Result<CaseReport, SessionError>,
+    ) -> Result<CaseReport, SessionError> {
+        match came {
+            Err(_) if signals::interrupted().is_some() => Ok(self.interrupted(loaded)),
+            came => came,
+        }
     }
 
     pub(super) fn not_run(&self, loaded: &Loaded, reason: String) -> CaseReport {

@@ -2,6 +2,7 @@
 //! ways and lengths on each.
 
 use relaybed_abi::{Event, EventKind, Transport};
+use relaybed_vmm::signals;
 
 use super::{Cause, Plan, Session, SessionError};
 use relaybed_case::transports::{ALL, Measured, Timed, Wrong, check, median};
@@ -40,7 +41,8 @@ pub enum BenchError {
     Wrong(#[from] Wrong),
 }
 
-/// Measures every way with records of each length in `lens`; `say` is told what is going on.
+/// Measures every way with records of each length in `lens`; `say` is told what is going on. Where that is
+/// interrupted, what both clocks have measured is given.
 ///
 /// # Errors
 /// [`BenchError`]; bytes that are not as they must be are one.
@@ -72,8 +74,16 @@ pub fn transports(
 type Row = (Transport, u32, u32, Timed);
 
 fn on(plan: &Plan, lens: &[u32]) -> Result<Vec<Row>, BenchError> {
-    let mut session = Session::boot(plan, plan.vcpus_at_large())?;
     let mut rows = Vec::new();
+    match measure(plan, lens, &mut rows) {
+        Err(_) if signals::interrupted().is_some() => {}
+        measured => measured?,
+    }
+    Ok(rows)
+}
+
+fn measure(plan: &Plan, lens: &[u32], rows: &mut Vec<Row>) -> Result<(), BenchError> {
+    let mut session = Session::boot(plan, plan.vcpus_at_large())?;
     for len in lens.iter().copied() {
         let records = RECORDS_MAX.min(records_max(len));
         for transport in ALL.iter().copied() {
@@ -89,7 +99,7 @@ fn on(plan: &Plan, lens: &[u32]) -> Result<Vec<Row>, BenchError> {
         }
     }
     session.close();
-    Ok(rows)
+    Ok(())
 }
 
 /// One transfer, its bytes checked.

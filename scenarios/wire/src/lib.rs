@@ -4,3 +4,4 @@
 pub mod observe;
 pub mod program;
 pub mod store;
+pub mod swept;

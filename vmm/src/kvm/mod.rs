@@ -30,6 +30,7 @@ mod control;
 mod counts;
 mod cpuid;
 mod error;
+mod filter;
 mod gate;
 mod kernel;
 mod lapic;

@@ -19,6 +19,7 @@ use vmm_sys_util::signal::{Killable, SIGRTMIN};
 
 use super::KvmError;
 use super::counts::{Counts, Reason};
+use super::filter;
 use super::gate::{Gate, Order};
 use super::lapic;
 use super::ports::{EMPTY, Ports};
@@ -121,7 +122,11 @@ impl Vcpu {
             .spawn(move || {
                 let _gone = Gone(&shared.gate);
                 their_tid.get_or_init(rustix::thread::gettid);
-                live(id, &shared, &their_fd);
+                // Before the guest's first instruction, or it has none.
+                match filter::apply() {
+                    Ok(()) => live(id, &shared, &their_fd),
+                    Err(error) => shared.finish(End::Failed(error.to_string())),
+                }
             })
             .map_err(KvmError::io("start a vCPU's thread"))?;
         Ok(Self {

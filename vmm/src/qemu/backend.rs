@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::argv::{self, InheritedFds};
 use super::child::Child;
+use super::confine::Confinement;
 use super::control::{Control, wait_readable};
 use super::gdb::Gdb;
 use super::lapic;
@@ -42,7 +43,7 @@ pub(crate) struct Qemu {
     bells: VecDeque<u8>,
     /// We asked for the vCPUs to be stopped.
     stopped: bool,
-    log_path: PathBuf,
+    pub(super) log_path: PathBuf,
 }
 
 impl Qemu {
@@ -67,15 +68,17 @@ impl Qemu {
 
     /// Writes everything but RAM of the stopped machine into the file `state`.
     pub(crate) fn save(&mut self, state: &Path) -> Result<(), QemuError> {
-        let io = |source| QemuError::Io {
-            action: "find the current folder",
-            source,
-        };
-        let state = std::path::absolute(state).map_err(io)?;
-        let file = state.to_str().ok_or_else(|| QemuError::StatePath {
-            path: state.clone(),
+        // It may write nowhere else.
+        let written = self.log_path.with_file_name("state");
+        let io = |action| move |source| QemuError::Io { action, source };
+        let written = std::path::absolute(written).map_err(io("find the current folder"))?;
+        let file = written.to_str().ok_or_else(|| QemuError::StatePath {
+            path: written.clone(),
         })?;
-        self.migrate("migrate", file)
+        self.migrate("migrate", file)?;
+        // Not renamed: the image may be on another file system.
+        std::fs::copy(&written, state).map_err(io("copy the machine's state"))?;
+        std::fs::remove_file(written).map_err(io("remove the machine's state"))
     }
 
     fn migrate(&mut self, command: &'static str, file: &str) -> Result<(), QemuError> {
@@ -129,7 +132,9 @@ impl Qemu {
         command
             .stdout(log.try_clone().map_err(io("open qemu.log"))?)
             .stderr(log);
-        let child = Child::spawn(command, fds.all()).map_err(|source| QemuError::Spawn {
+        let cell = Confinement::here().of(spec);
+        let cell = cell.map_err(io("confine QEMU to its own files"))?;
+        let child = Child::spawn(command, fds.all(), cell).map_err(|source| QemuError::Spawn {
             program: program.clone(),
             source,
         })?;

@@ -13,6 +13,8 @@ use std::sync::mpsc::{self, Sender};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::confine::Cell;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A child process that dies with this value, and with this process.
@@ -25,15 +27,19 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts `command` with `inherited` descriptors left open in the child.
-    pub(super) fn spawn(mut command: Command, inherited: Vec<RawFd>) -> io::Result<Self> {
+    /// Starts `command`, confined to `cell`, with `inherited` descriptors left open in the child.
+    pub(super) fn spawn(
+        mut command: Command,
+        inherited: Vec<RawFd>,
+        cell: Cell,
+    ) -> io::Result<Self> {
         let parent = rustix::process::getpid();
         // A group of its own keeps the terminal's ctrl-C from it: we end it, in our own order.
         command.process_group(0);
         // SAFETY: this code must run between fork and exec, where only async-signal-safe calls are
         // sound; `prepare` makes system calls only, and allocates and locks nothing.
         unsafe {
-            command.pre_exec(move || prepare(parent, &inherited));
+            command.pre_exec(move || prepare(parent, &inherited, &cell));
         }
         let mut child = on_spawner_thread(move || command.spawn())??;
         let opened = Pid::from_child(&child);
@@ -90,20 +96,14 @@ impl Drop for Child {
 }
 
 /// Runs in the child between fork and exec.
-fn prepare(parent: Pid, inherited: &[RawFd]) -> io::Result<()> {
+fn prepare(parent: Pid, inherited: &[RawFd], cell: &Cell) -> io::Result<()> {
+    // Before the signal below, which a change of namespaces clears.
+    cell.enter()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // Had the parent died before the line above, the signal would never come.
     if rustix::process::getppid() != Some(parent) {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    // No program that it might come to start has more rights than it has itself.
-    rustix::thread::set_no_new_privs(true)?;
-    // A core file would hold all of the guest's RAM.
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
     for &fd in inherited {
         // SAFETY: the flag is changed by number since owned descriptors do not cross a fork; the
         // caller of `Child::spawn` keeps these open until it returns, and this process' copy of
@@ -140,6 +140,7 @@ fn on_spawner_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Confinement;
     use crate::process::{cpu_time, resident};
     use std::fs::File;
     use std::time::Duration;
@@ -149,7 +150,14 @@ mod tests {
         command.arg("1000");
         let null = File::open("/dev/null").unwrap();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&null);
-        Child::spawn(command, vec![fd; 3]).unwrap()
+        let spec = crate::MachineSpec::new(
+            "/none".into(),
+            "/none".into(),
+            crate::QemuProgram::from_path(),
+            "/none".into(),
+        );
+        let cell = Confinement::here().of(&spec).unwrap();
+        Child::spawn(command, vec![fd; 3], cell).unwrap()
     }
 
     #[test]

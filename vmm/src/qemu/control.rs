@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::message::{self, Message};
 use super::{QemuError, Version};
+use crate::signals;
 
 /// How long QEMU may take for one answer. Generous: answers take milliseconds, except on a host
 /// that gives QEMU no CPU, and a healthy guest must not fail on that.
@@ -204,18 +205,33 @@ impl AsFd for Control {
 }
 
 /// Waits until one of `fds` is readable or closed, or the time is over.
+///
+/// # Errors
+/// [`QemuError::Interrupted`] if none is and a signal asked this process to end; [`QemuError::Io`].
 pub(super) fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) -> Result<(), QemuError> {
+    let signal = signals::readable();
     let mut polled: Vec<PollFd<'_>> = fds
         .iter()
+        .chain(&signal)
         .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
         .collect();
     let limit = rustix::event::Timespec::try_from(limit).ok();
     match rustix::event::poll(&mut polled, limit.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(QemuError::Io {
-            action: "wait for QEMU",
-            source: error.into(),
-        }),
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => {
+            return Err(QemuError::Io {
+                action: "wait for QEMU",
+                source: error.into(),
+            });
+        }
+    }
+    let came = polled
+        .iter()
+        .take(fds.len())
+        .any(|fd| !fd.revents().is_empty());
+    match signals::interrupted() {
+        Some(signal) if !came => Err(QemuError::Interrupted { signal }),
+        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,10 @@ pub enum QemuError {
     #[error("no QEMU program is given (argv0 is empty)")]
     NoProgram,
     /// The program cannot be started.
-    #[error("cannot start {program:?}: install QEMU or correct its path")]
+    #[error(
+        "cannot start {program:?}: is it there, and are limits on processes, descriptors and memory far enough \
+         (ulimit -a)?"
+    )]
     Spawn {
         /// The program.
         program: OsString,
@@ -51,6 +54,12 @@ pub enum QemuError {
         action: &'static str,
         /// What the kernel said.
         source: std::io::Error,
+    },
+    /// A signal asked this process to end while QEMU was waited for.
+    #[error("interrupted by signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
     },
     /// An image's path is not text, which QEMU's control protocol wants.
     #[error("the image path {} is not valid UTF-8: choose another folder", path.display())]

@@ -1,28 +1,38 @@
-//! A port for gdb that is opened while the machine lives: QEMU's own server, on the loopback interface.
+//! A socket for gdb that is opened while the machine lives: QEMU's own server, in the machine's folder, where nobody
+//! but its owner gets at it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::QemuError;
 use super::backend::Qemu;
 
+/// The socket, in the machine's folder.
+const SOCKET: &str = "gdb";
 /// QEMU's name for the server's connection.
 const LABEL: &str = "gdb";
 
 impl Qemu {
-    /// Opens the port, one that is free.
-    pub(crate) fn open_gdb(&mut self) -> Result<SocketAddr, QemuError> {
+    /// Opens the socket.
+    pub(crate) fn open_gdb(&mut self) -> Result<PathBuf, QemuError> {
         const COMMAND: &str = "human-monitor-command";
-        let line = json!({"command-line": "gdbserver tcp:127.0.0.1:0"});
-        let said = self.control.execute_with(COMMAND, &line)?;
-        let listening = self.gdb_connection()?;
-        let port = listening.as_deref().and_then(port);
-        let port = port.ok_or_else(|| QemuError::Refused {
-            command: COMMAND,
-            reason: format!("no port for gdb: {said} {listening:?}"),
+        let path = std::path::absolute(self.log_path.with_file_name(SOCKET));
+        let path = path.map_err(|source| QemuError::Io {
+            action: "find the current folder",
+            source,
         })?;
-        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        let line = server(&path).ok_or_else(|| QemuError::StatePath { path: path.clone() })?;
+        let line = json!({ "command-line": line });
+        let said = self.control.execute_with(COMMAND, &line)?;
+        if self.gdb_connection()?.is_some() {
+            return Ok(path);
+        }
+        // A path of more than a hundred bytes is none of a socket's.
+        Err(QemuError::Refused {
+            command: COMMAND,
+            reason: format!("no socket for gdb at {}: {said}", path.display()),
+        })
     }
 
     /// Whether somebody is connected to it.
@@ -40,17 +50,17 @@ impl Qemu {
     }
 }
 
-/// The port in a text such as `disconnected:tcp:127.0.0.1:41234,server=on`.
-fn port(text: &str) -> Option<u16> {
-    let behind = text.split("127.0.0.1:").nth(1)?;
-    let end = behind
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(behind.len());
-    behind.get(..end)?.parse().ok().filter(|port| *port != 0)
+/// The line of QEMU's monitor that makes it listen at `path`.
+fn server(path: &Path) -> Option<String> {
+    let path = path.to_str()?.replace(',', ",,");
+    let device = format!("unix:{path},server=on,wait=off");
+    let quoted = device.replace('\\', "\\\\").replace('"', "\\\"");
+    Some(format!("gdbserver \"{quoted}\""))
 }
 
+/// Whether a connection that QEMU describes so has another end.
 fn is_connected(text: &str) -> bool {
-    text.starts_with("tcp:")
+    text.starts_with("unix:")
 }
 
 #[cfg(test)]
@@ -58,16 +68,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn qemus_description_tells_port_and_connection() {
-        let waits = "disconnected:tcp:127.0.0.1:41234,server=on";
-        assert_eq!((port(waits), is_connected(waits)), (Some(41234), false));
-        let connected = "tcp:127.0.0.1:41234,server=on <-> 127.0.0.1:5000";
-        assert_eq!(
-            (port(connected), is_connected(connected)),
-            (Some(41234), true)
-        );
-        for odd in ["", "vc", "disconnected:tcp:127.0.0.1:0,server=on"] {
-            assert_eq!((port(odd), is_connected(odd)), (None, false), "{odd}");
+    fn any_path_is_said_to_qemu_as_it_is() {
+        for (path, line) in [
+            (
+                "/tmp/a/gdb",
+                "gdbserver \"unix:/tmp/a/gdb,server=on,wait=off\"",
+            ),
+            (
+                "/tmp/a,b \"c\"/gdb",
+                "gdbserver \"unix:/tmp/a,,b \\\"c\\\"/gdb,server=on,wait=off\"",
+            ),
+        ] {
+            assert_eq!(server(Path::new(path)).unwrap(), line);
         }
+    }
+
+    #[test]
+    fn qemus_description_tells_a_connection() {
+        assert!(!is_connected("disconnected:unix:/tmp/gdb,server=on"));
+        assert!(is_connected("unix:/tmp/gdb,server=on"));
+        assert!(!is_connected("vc"));
     }
 }

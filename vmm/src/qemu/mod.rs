@@ -6,14 +6,17 @@
 mod argv;
 mod backend;
 mod child;
+mod confine;
 mod control;
 mod error;
 mod gdb;
 mod gdb_port;
+mod landlock;
 mod lapic;
 mod message;
 mod version;
 
 pub(crate) use backend::Qemu;
+pub use confine::Confinement;
 pub use error::QemuError;
 pub use version::Version;

@@ -24,7 +24,7 @@ impl Simulation<'_> {
         let accepted = self.done.behaviour.accepts_channel(spec)
             && lack.is_none_or(|lack| lack.wanted.is_of_buffer())
             && online.iter().all(|cpu| {
-                !lack.is_some_and(|lack| lack.cpu as usize == *cpu)
+                lack.is_none_or(|lack| lack.cpu as usize != *cpu)
                     && self.make_buffer(channel, *cpu, named)
             });
         if !accepted {

@@ -1,12 +1,12 @@
 //! Which mutants of a relay.c are meant, and which of them do nothing wrong.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use relaybed_mutants::{Changed, Mutant, sample};
 use relaybed_report::exit::Exit;
 use serde::Deserialize;
 
+use super::super::input;
 use super::{MutateArgs, Stop};
 
 /// Mutants that do what the unchanged relay does, each with the reason.
@@ -60,28 +60,39 @@ struct Unreadable {
     source: std::io::Error,
 }
 
+/// The lines that the diff changes, if there is one.
+///
+/// # Errors
+/// [`Exit::Usage`] where it cannot be read, or is none.
+pub(super) fn changed(args: &MutateArgs) -> Result<Option<Changed>, Stop> {
+    let Some(path) = &args.in_diff else {
+        return Ok(None);
+    };
+    let diff = input::text(path).map_err(|source| {
+        let path = path.display().to_string();
+        Stop::new(Exit::Usage, Unreadable { path, source })
+    })?;
+    let changed = Changed::read(&diff, RELAY_C);
+    Ok(Some(
+        changed.map_err(|error| Stop::new(Exit::Usage, error))?,
+    ))
+}
+
 /// Those that the options name.
 ///
 /// # Errors
-/// [`Exit::Usage`] where they name none, or the diff is none.
-pub(super) fn of(args: &MutateArgs, all: Vec<Mutant>) -> Result<Vec<Mutant>, Stop> {
+/// [`Exit::Usage`] where they name none.
+pub(super) fn of(
+    args: &MutateArgs,
+    changed: Option<&Changed>,
+    all: Vec<Mutant>,
+) -> Result<Vec<Mutant>, Stop> {
     let made = all.len();
-    let changed = match &args.in_diff {
-        None => None,
-        Some(path) => {
-            let diff = fs::read_to_string(path).map_err(|source| {
-                let path = path.display().to_string();
-                Stop::new(Exit::Usage, Unreadable { path, source })
-            })?;
-            let changed = Changed::read(&diff, RELAY_C);
-            Some(changed.map_err(|error| Stop::new(Exit::Usage, error))?)
-        }
-    };
     let meant = |mutant: &Mutant| {
         (args.operator.is_empty() || args.operator.contains(&mutant.operator))
             && (args.function.is_empty() || args.function.contains(&mutant.function))
             && (args.id.is_empty() || args.id.contains(&mutant.id))
-            && changed.as_ref().is_none_or(|changed| changed.has(mutant))
+            && changed.is_none_or(|changed| changed.has(mutant))
     };
     let mut left: Vec<Mutant> = all.into_iter().filter(meant).collect();
     if left.is_empty() && changed.is_none() {

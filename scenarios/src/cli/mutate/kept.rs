@@ -57,11 +57,17 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> KeptError {
 
 impl Kept {
     /// The folder, made if need be.
+    ///
+    /// # Errors
+    /// It can be neither made nor written, or what is in it is of something else.
     pub(super) fn open(dir: &Path) -> Result<Self, KeptError> {
         fs::create_dir_all(dir).map_err(failed(dir))?;
-        Ok(Self {
+        tempfile::tempfile_in(dir).map_err(failed(dir))?;
+        let kept = Self {
             dir: dir.to_owned(),
-        })
+        };
+        kept.rows("")?;
+        Ok(kept)
     }
 
     fn results(&self) -> PathBuf {

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
+use relaybed_vmm::signals;
+
 use crate::run::drive::{Controlled, Driven, Series};
 use crate::run::error::SessionError;
 use crate::run::explore::is_interrupt;
@@ -188,7 +190,10 @@ impl<'w> Block<'w> {
                 if self.running.is_none() {
                     self.strategy();
                 }
-                self.tell(|_| Told::Failed(error));
+                self.tell(|_| match signals::interrupted() {
+                    Some(_) => Told::Interrupted,
+                    None => Told::Failed(error),
+                });
                 return false;
             }
         }

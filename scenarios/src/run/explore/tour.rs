@@ -134,6 +134,8 @@ impl<'a> Tour<'a> {
         let mut alike = Alike::new(&shown.trace);
         for strategy in [&mut drawn as &mut dyn Strategy, &mut alike] {
             let Some(again) = self.run(strategy)? else {
+                // Interrupted: what was seen is reported as it was seen.
+                self.found(wanted, seed, shown);
                 return Ok(());
             };
             match Label::of(&again.verdict) {

@@ -13,6 +13,7 @@ use relaybed_report::exit::Exit;
 use relaybed_report::mutation::{Killed, MutantOutcome, MutantRow};
 use relaybed_report::{CaseReport, Format, Listener, Reporter, outcome};
 use relaybed_vmm::signals;
+use relaybed_wire::swept::Swept;
 
 use super::{Campaign, History, Trials};
 use crate::run::{Fuzz, Isolate, Options, Plan, SessionError, fuzz, run_all};
@@ -120,9 +121,7 @@ impl Trial<'_> {
 
     fn scenarios(&mut self, plan: &Plan) -> Result<MutantOutcome, SessionError> {
         let trials = self.campaign.trials;
-        let out = tempfile::Builder::new()
-            .prefix("relaybed-mutant-")
-            .tempdir()?;
+        let out = Swept::temporary()?;
         let options = options(trials, out.path(), true);
         let cases = self.ordered();
         let mut watch = Watch {

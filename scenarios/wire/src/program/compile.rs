@@ -16,6 +16,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::ProgramError;
 use super::ops::{Encoder, Position};
+use relaybed_case::bounds::fits;
 use relaybed_case::evidence::Planted;
 use relaybed_case::{
     Actor, Answer, Callbacks, Case, Channel, Client, Context, Expect, Files, Mode, Op, Source,
@@ -107,6 +108,10 @@ pub fn compile(case: &Case, plant: Option<Planted>) -> Result<Program, ProgramEr
         encode_actor(&mut encoder, &mut ops, case, index)?;
         request.actors[index] = actor_head(case, actor, first..ops.len())?;
         ops_of_actor.push(first..ops.len());
+    }
+    // By now all indices are valid.
+    if !fits(case) {
+        return Err(ProgramError::OutOfBounds);
     }
     request.n_channels = narrow(case.channels.len());
     request.n_actors = narrow(case.actors.len());

@@ -17,6 +17,12 @@ pub enum ProgramError {
         /// How many the ABI allows.
         limit: u64,
     },
+    /// More than a request may write or leave.
+    #[error(
+        "it can write more records, log more events or read more bytes than a scenario may; `relaybed check` says \
+         where"
+    )]
+    OutOfBounds,
     /// A channel name that cannot be the base of a file name.
     #[error(
         "channel {name:?} cannot name files: a base filename has 1 to {limit} bytes, \

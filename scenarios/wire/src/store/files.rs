@@ -24,6 +24,27 @@ pub(super) fn buffer_name(observation: usize, channel: usize, cpu: u32) -> Strin
     format!("obs{observation}-ch{channel}-cpu{cpu}.bin")
 }
 
+/// Whether evidence has a file of this name.
+pub(super) fn is_evidence(name: &str) -> bool {
+    let fixed = [
+        SCENARIO, CASE, INDEX, RESULTS, EVENTS, DATA, CONSOLE, SCHEDULE,
+    ];
+    fixed.contains(&name) || is_buffer(name).is_some()
+}
+
+/// Whether it is a [`buffer_name`].
+fn is_buffer(name: &str) -> Option<()> {
+    let mut rest = name.strip_suffix(".bin")?;
+    for part in ["obs", "-ch", "-cpu"] {
+        let number = rest.strip_prefix(part)?;
+        rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
+        if rest.len() == number.len() {
+            return None;
+        }
+    }
+    rest.is_empty().then_some(())
+}
+
 /// For `map_err`: the file system refused this.
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();

@@ -19,6 +19,7 @@ mod check;
 mod error;
 mod files;
 mod load;
+mod place;
 mod rows;
 mod save;
 mod schedule;

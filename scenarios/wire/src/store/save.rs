@@ -10,13 +10,15 @@ use super::StoreError;
 use super::files::{
     CASE, CONSOLE, DATA, EVENTS, INDEX, RESULTS, SCENARIO, SCHEDULE, buffer_name, io_error,
 };
+use super::place::put_in_place;
 use super::rows::{EventRow, Extra, FORMAT, Index, ObservationRow, ResultRow, Sum};
 use super::schedule;
+use crate::swept::Swept;
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 
-/// Saves one run as the folder `dir`. Evidence that is there already is replaced as a whole;
-/// anything else that is there is left alone.
+/// Saves one run as the folder `dir`. Evidence that is there already is replaced as a whole; what else lies beside it
+/// stays, and a folder that holds something else is left alone.
 ///
 /// # Errors
 /// [`StoreError::Occupied`], [`StoreError::Io`]. `dir` is then what it was before.
@@ -33,39 +35,11 @@ pub fn save(
     };
     fs::create_dir_all(parent).map_err(io_error("make", parent))?;
     // Removed with all that is left in it when it goes out of scope.
-    let aside = tempfile::Builder::new()
-        .prefix(".evidence-")
-        .tempdir_in(parent)
-        .map_err(io_error("make a directory in", parent))?;
+    let aside = Swept::make_in(parent).map_err(io_error("make a directory in", parent))?;
     let fresh = aside.path().join("new");
     fs::create_dir(&fresh).map_err(io_error("make", &fresh))?;
     write_all(&fresh, case, source, evidence, extra)?;
-    exchange(dir, &fresh, &aside.path().join("old"))
-}
-
-/// Puts `fresh` where `dir` is, and what was there to `old`.
-fn exchange(dir: &Path, fresh: &Path, old: &Path) -> Result<(), StoreError> {
-    let there = fs::symlink_metadata(dir).is_ok();
-    if there {
-        let mut entries = fs::read_dir(dir).map_err(|_| occupied(dir))?;
-        if !dir.join(INDEX).is_file() && entries.next().is_some() {
-            return Err(occupied(dir));
-        }
-        fs::rename(dir, old).map_err(io_error("move away", dir))?;
-    }
-    fs::rename(fresh, dir).map_err(|error| {
-        if there {
-            // The old evidence goes back; if even that fails, the first error is the one to tell.
-            drop(fs::rename(old, dir));
-        }
-        io_error("move evidence to", dir)(error)
-    })
-}
-
-fn occupied(dir: &Path) -> StoreError {
-    StoreError::Occupied {
-        path: dir.to_owned(),
-    }
+    put_in_place(dir, &fresh, &aside.path().join("old"))
 }
 
 /// Writes files and keeps what the index says of them.

@@ -259,12 +259,12 @@ fn evidence_is_replaced_whole_and_nothing_else_is() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("evidence");
     saved(&dir);
-    fs::write(dir.join("left-over"), b"").unwrap();
+    fs::write(dir.join("machine.log"), b"").unwrap();
     let mut second = evidence();
     second.observations.pop();
     save(&dir, &case(), SOURCE, &second, &extra()).unwrap();
     assert_eq!(load(&dir).unwrap().1, second);
-    assert!(!dir.join("left-over").exists() && !dir.join(BUFFER).exists());
+    assert!(!dir.join("machine.log").exists() && !dir.join(BUFFER).exists());
 
     let home = parent.path().join("home");
     fs::create_dir(&home).unwrap();
@@ -409,4 +409,30 @@ fn forged_files_must_still_fit() {
         |dir| forge(dir, DATA, b""),
         "its bytes end at 11, 2 were taken",
     );
+}
+
+#[test]
+fn what_else_lies_beside_evidence_outlives_its_replacement() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("case");
+    save(&folder, &case(), SOURCE, &evidence(), &extra()).unwrap();
+    // Of ours, made of the first run.
+    fs::write(folder.join("report.html"), "old page").unwrap();
+    fs::write(folder.join("obs7-ch0-cpu0.bin"), "old buffer").unwrap();
+    // Not ours.
+    fs::write(folder.join("notes.txt"), "mine").unwrap();
+    fs::create_dir_all(folder.join("mine/deep")).unwrap();
+    fs::write(folder.join("mine/deep/file"), "deep").unwrap();
+    symlink("/nowhere", folder.join("link")).unwrap();
+    save(&folder, &case(), SOURCE, &evidence(), &extra()).unwrap();
+    load(&folder).unwrap();
+    assert_eq!(fs::read(folder.join("notes.txt")).unwrap(), b"mine");
+    assert_eq!(fs::read(folder.join("mine/deep/file")).unwrap(), b"deep");
+    assert_eq!(
+        fs::read_link(folder.join("link")).unwrap(),
+        Path::new("/nowhere")
+    );
+    assert!(!folder.join("report.html").exists());
+    assert!(!folder.join("obs7-ch0-cpu0.bin").exists());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

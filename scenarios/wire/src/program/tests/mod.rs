@@ -276,7 +276,9 @@ fn the_last_record_number_is_below_none() {
             vec![write(hello(), count), tail.clone()],
         )])
     };
-    compile(&of(u32::MAX - 1), None).unwrap();
+    // Numbers would do, but it is more than a scenario may write.
+    let error = compile(&of(u32::MAX - 1), None).unwrap_err();
+    assert_eq!(error, ProgramError::OutOfBounds);
     let error = compile(&of(u32::MAX), None).unwrap_err();
     assert!(matches!(
         error,
@@ -381,5 +383,24 @@ fn a_planted_defect_must_have_its_record() {
     for bad in [planted(99, 0, 0), planted(1, 1, 0), planted(1, 0, 2)] {
         let error = compile(&case, Some(bad)).unwrap_err();
         assert!(matches!(error, ProgramError::Plant { .. }), "{error}");
+    }
+}
+
+/// A count in a stored case would otherwise decide about the memory of whoever judges it.
+#[test]
+fn a_case_that_writes_without_end_is_refused() {
+    let with = |count| {
+        let mut case = case(vec![kernel("writer", 0, vec![write(hello(), count)])]);
+        case.channels[0].mode = Mode::Overwrite;
+        (case.channels[0].subbuf_size, case.channels[0].n_subbufs) = (1 << 20, 2);
+        if let Op::Write { via, .. } = &mut case.actors[0].ops[0] {
+            *via = Via::Write;
+        }
+        compile(&case, None).map(drop)
+    };
+    let most = u32::try_from(relaybed_case::bounds::RECORDS_MAX).unwrap();
+    assert_eq!(with(most), Ok(()));
+    for count in [most + 1, 1 << 31, u32::MAX] {
+        assert_eq!(with(count), Err(ProgramError::OutOfBounds), "{count}");
     }
 }

@@ -1,41 +1,79 @@
-//! Upper bounds of what an operation can leave in the event log and the data area.
+//! Upper bounds of what an operation can write, and leave in the event log and the data area.
+//!
+//! Scenarios are held to them when they are read, and stored cases again before anything is made of them: model and
+//! judge work, and take memory, in proportion to what a case writes.
 
 use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS};
 
-use relaybed_case::{
-    ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
-};
+use crate::{ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via};
 
 /// Room that one operation may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cost {
-    pub(super) events: u64,
-    pub(super) data: u64,
+pub struct Cost {
+    /// Events.
+    pub events: u64,
+    /// Bytes in the data area.
+    pub data: u64,
+    /// Records that are written.
+    pub records: u64,
 }
 
-/// Whether all that the case can leave fits in the event log and the data area.
+/// Records that all operations of a case may write together: some seconds of a guest's time.
+pub const RECORDS_MAX: u64 = 1 << 20;
+
+impl Cost {
+    /// The room that there is.
+    pub const ROOM: Self = Self {
+        events: RB_MAX_EVENTS as u64,
+        data: RB_DATA_SIZE as u64,
+        records: RECORDS_MAX,
+    };
+
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            data: self.data.saturating_add(other.data),
+            records: self.records.saturating_add(other.records),
+        }
+    }
+}
+
+/// Whether all that the case can write and leave is within bounds.
+#[must_use]
 pub fn fits(case: &Case) -> bool {
     let mut total = Cost::default();
     for (index, actor) in case.actors.iter().enumerate() {
         for op in &actor.ops {
-            let cost = cost(case, index, op);
-            total.events = total.events.saturating_add(cost.events);
-            total.data = total.data.saturating_add(cost.data);
+            total = total.and(cost(case, index, op));
         }
     }
-    total.events <= RB_MAX_EVENTS as u64 && total.data <= RB_DATA_SIZE as u64
+    let Cost {
+        events,
+        data,
+        records,
+    } = Cost::ROOM;
+    total.events <= events && total.data <= data && total.records <= records
 }
 
-/// Upper bound of what `op` of `actor` leaves.
-pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
+/// Upper bound of what `op` of `actor` writes and leaves.
+#[must_use]
+pub fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
     let cpus = u64::from(case.vcpus);
-    let events = |events| Cost { events, data: 0 };
+    let events = |events| Cost {
+        events,
+        ..Cost::default()
+    };
     match op {
         Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
         Op::Close { .. } => events(cpus),
         // A file and a first sub-buffer in every channel.
         Op::CpuOn { .. } => events(2 * case.channels.len() as u64),
-        Op::Write { .. } => events(write_events(case, op)),
+        Op::Write { count, .. } => Cost {
+            records: u64::from(*count),
+            ..events(write_events(case, op))
+        },
         Op::Switch { .. } => events(1),
         Op::LateSetup { .. } => events(cpus),
         Op::FileRead { file, size, times } => {
@@ -52,25 +90,28 @@ pub(super) fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
                 (times, size.saturating_mul(times).min(held.bytes))
             };
             Cost {
-                events: reads,
                 data,
+                ..events(reads)
             }
         }
         // A switch or a refusal a record, wherever it goes.
-        Op::Klog { count, .. } => events(u64::from(*count)),
+        Op::Klog { count, .. } => Cost {
+            records: u64::from(*count),
+            ..events(u64::from(*count))
+        },
         Op::FileCopy { file } => Cost {
-            events: 0,
             data: mapped(case, actor, *file),
+            ..Cost::default()
         },
         Op::File { file, call } => call_cost(case, actor, *file, call),
         Op::Stat { .. } => Cost {
-            events: 0,
             data: size_of::<relaybed_abi::Stat>() as u64,
+            ..Cost::default()
         },
         Op::List { channel } => Cost {
-            events: 0,
             // A name, the number of a CPU and the end of the line.
             data: cpus * (case.channels[*channel].name.len() as u64 + 4),
+            ..Cost::default()
         },
         _ => Cost::default(),
     }
@@ -88,16 +129,21 @@ fn call_cost(case: &Case, actor: ActorIndex, file: FileSlot, call: &FileCall) ->
             Cost {
                 events: calls,
                 data: held.bytes.max(call.takes()),
+                ..Cost::default()
             }
         }
-        FileCall::ReadNowhere { .. } => Cost { events: 1, data: 0 },
+        FileCall::ReadNowhere { .. } => Cost {
+            events: 1,
+            ..Cost::default()
+        },
         FileCall::Stat => Cost {
-            events: 0,
             data: size_of::<relaybed_abi::Stat>() as u64,
+            ..Cost::default()
         },
         call => Cost {
             events: u64::from(call.is_taking()),
             data: call.takes(),
+            ..Cost::default()
         },
     }
 }
