@@ -69,20 +69,26 @@ fn channel(random: &mut Random, name: &str, vcpus: u32, limits: &Limits) -> Chan
     } else {
         header(random, subbuf_size)
     };
+    let files = random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]);
     Channel {
         name: name.to_owned(),
         subbuf_size,
         n_subbufs,
         mode,
         header_bytes,
-        files: random.weighted(&[(76, Files::Direct), (12, Files::Proxy), (12, Files::None)]),
+        files,
         open_at_start: !random.chance(if refused { 80 } else { 12 }),
-        client: client(random, mode, vcpus, limits),
+        client: client(random, (mode, files), vcpus, limits),
     }
 }
 
 /// What the client does beyond the ordinary, seldom.
-fn client(random: &mut Random, mode: Mode, vcpus: u32, limits: &Limits) -> Client {
+fn client(
+    random: &mut Random,
+    (mode, files): (Mode, Files),
+    vcpus: u32,
+    limits: &Limits,
+) -> Client {
     let mut client = Client::default();
     if random.chance(72) {
         return client;
@@ -124,7 +130,9 @@ fn client(random: &mut Random, mode: Mode, vcpus: u32, limits: &Limits) -> Clien
         });
     }
     if random.chance(8) {
-        let (_, wanted) = random.pick(Wanted::ALL);
+        let named = |wanted: &&(&str, Wanted)| files != Files::None || wanted.1 != Wanted::Name;
+        let known: Vec<_> = Wanted::ALL.iter().filter(named).collect();
+        let (_, wanted) = *random.pick(&known);
         let single = client.global || !wanted.is_of_buffer();
         client.no_memory = Some(NoMemory {
             wanted,
