@@ -14,13 +14,16 @@ static struct dentry *bed_parent(const struct bed_channel *ch)
 	return ch->spec->flags & RB_CHAN_ROOT ? NULL : ch->dir;
 }
 
-/* With ch->life held for writing. False: relay said no. */
-bool bed_channel_open(struct bed_channel *ch)
+/*
+ * With ch->life held for writing. 1: open, 0: relay said no. -ENOSYS: open, but the
+ * allocation that was to fail was not found.
+ */
+int bed_channel_open(struct bed_channel *ch)
 {
 	const struct rb_channel_spec *spec = ch->spec;
 	const char *base = spec->flags & RB_CHAN_BUFFER_ONLY ? NULL : spec->base;
 	char name[8];
-	bool faulty;
+	bool faulty, missed;
 
 	if (!ch->dir) {
 		snprintf(name, sizeof(name), "ch%u", ch->index);
@@ -34,13 +37,12 @@ bool bed_channel_open(struct bed_channel *ch)
 			      spec->subbuf_size, spec->n_subbufs,
 			      bed_client_callbacks(spec), ch);
 	bed_ledger_leave(ch->index);
-	if (faulty)
-		bed_fault_disarm();
+	missed = faulty && !bed_fault_disarm();
 	if (ch->chan)
 		bed_directory_open(ch);
 	else
 		bed_directory_gone(ch, RB_CHAN_REFUSED);
-	return ch->chan;
+	return missed ? -ENOSYS : !!ch->chan;
 }
 
 /* With ch->life held for writing, the channel open. */
@@ -78,6 +80,11 @@ void bed_channel_release(struct bed_channel *ch)
 	up_write(&ch->life);
 }
 
+u64 bed_buffer_pages(const struct rb_channel_spec *spec)
+{
+	return PAGE_ALIGN(spec->subbuf_size * spec->n_subbufs) >> PAGE_SHIFT;
+}
+
 /*
  * How many pages relay would take for the channel on all CPUs; none when it
  * would refuse before it allocates.
@@ -91,7 +98,7 @@ u64 bed_channel_pages(const struct rb_channel_spec *spec)
 	if (spec->n_subbufs > KMALLOC_MAX_SIZE / sizeof(size_t))
 		return 0;
 	return (u64)(spec->flags & RB_CHAN_GLOBAL ? 1 : num_online_cpus()) *
-	       (PAGE_ALIGN(spec->subbuf_size * spec->n_subbufs) >> PAGE_SHIFT);
+	       bed_buffer_pages(spec);
 }
 
 int bed_channel_init(void)

@@ -26,6 +26,9 @@ static int bed_check_client(const struct rb_request *request,
 	if (spec->create_answer > RB_CREATE_ERROR ||
 	    spec->no_memory > RB_NO_MEMORY_NAME || spec->reserved)
 		return -EINVAL;
+	/* Without probes no allocation can be made to fail. */
+	if (spec->no_memory && !IS_ENABLED(CONFIG_KPROBES))
+		return -EOPNOTSUPP;
 	/* No callback, nothing that it could do. */
 	if (spec->mode == RB_MODE_DEFAULT && (spec->refuse_from || spec->stall_at))
 		return -EINVAL;
@@ -42,6 +45,7 @@ static int bed_check_channel(const struct rb_request *request,
 			     const struct rb_channel_spec *spec)
 {
 	size_t n = strnlen(spec->base, RB_BASE_SIZE);
+	int err;
 
 	if (!n || n == RB_BASE_SIZE || strchr(spec->base, '/'))
 		return -EINVAL;
@@ -49,8 +53,9 @@ static int bed_check_channel(const struct rb_request *request,
 		return -EINVAL;
 	if (spec->flags & ~BED_CHAN_FLAGS)
 		return -EINVAL;
-	if (bed_check_client(request, spec))
-		return -EINVAL;
+	err = bed_check_client(request, spec);
+	if (err)
+		return err;
 	if (!spec->header_bytes)
 		return 0;
 	/* subbuf_start_reserve() brings the kernel down for more than this. */

@@ -111,6 +111,22 @@ static inline int bed_late_setup_files(struct rchan *chan, const char *base,
 #endif
 }
 
+/* 6.1: one event for kmalloc() and kmalloc_node(), which says the node. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define HAVE_KMALLOC_NODE_EVENT	1
+#define BED_KMALLOC_NODE
+#else
+#define HAVE_KMALLOC_NODE_EVENT	0
+#define BED_KMALLOC_NODE	, int node
+#endif
+
+/* 5.19: the event of per-CPU memory says who asked, and how much it took. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#define HAVE_PERCPU_CALL_SITE	1
+#else
+#define HAVE_PERCPU_CALL_SITE	0
+#endif
+
 /*
  * 5.11: irq_work.flags becomes irq_work.node.a_flags, and IRQ_WORK_INIT_HARD()
  * comes. PREEMPT_RT runs an irq_work in a thread unless it is a hard one.

@@ -6,7 +6,8 @@
  * relay.c asks in one order from 5.10 to 7.3: for the channel and its per-CPU
  * pointers, then for each CPU that is online for the buffer, its padding, its list
  * of pages, each page, the mapping of them, and the file's name. So the allocation
- * is found by its number among the calls that come back to a function of relay's.
+ * is found by its number among the calls whose return address is in relay, and
+ * must be of the kind that is meant: else none fails, and the opening says so.
  */
 #include <linux/cpumask.h>
 #include <linux/kallsyms.h>
@@ -16,15 +17,10 @@
 
 #include "relaybed.h"
 
-static u32 bed_pages_of(const struct rb_channel_spec *spec)
-{
-	return PAGE_ALIGN(spec->subbuf_size * spec->n_subbufs) >> PAGE_SHIFT;
-}
-
 /* Which allocation of the opening, from 1. */
 static u32 bed_fault_number(const struct rb_channel_spec *spec)
 {
-	u32 pages = bed_pages_of(spec);
+	u32 pages = bed_buffer_pages(spec);
 	u32 named = spec->flags & RB_CHAN_BUFFER_ONLY ? 0 : 1;
 	u32 each = 4 + pages + named;
 	u32 before = 0;
@@ -55,24 +51,35 @@ static u32 bed_fault_number(const struct rb_channel_spec *spec)
 
 #ifdef CONFIG_KPROBES
 
+#define BED_LIST	BIT(RB_NO_MEMORY_PAGE_LIST)
+#define BED_NAME	BIT(RB_NO_MEMORY_NAME)
+#define BED_PAGES	BIT(RB_NO_MEMORY_PAGE)
+#define BED_PERCPU	BIT(RB_NO_MEMORY_POINTERS)
+#define BED_VMAP	BIT(RB_NO_MEMORY_MAPPING)
+#define BED_SLAB	(BIT(RB_NO_MEMORY_CHANNEL) | BIT(RB_NO_MEMORY_BUFFER) | \
+			 BIT(RB_NO_MEMORY_PADDING) | BED_LIST | BED_NAME)
+
 /* What relay.c calls for memory, in one release or another. */
-static const char * const bed_allocators[] = {
-	"__alloc_percpu",
-	"__kmalloc",
-	"__kmalloc_cache_noprof",
-	"__kmalloc_noprof",
-	"__kvmalloc_node_noprof",
-	"alloc_pages",
-	"alloc_pages_current",
-	"alloc_pages_noprof",
-	"kasprintf",
-	"kmalloc_trace",
-	"kmem_cache_alloc_trace",
-	"kvmalloc_node",
-	"pcpu_alloc_noprof",
-	"vmap",
-	"vzalloc",
-	"vzalloc_noprof",
+static const struct bed_allocator {
+	const char *name;
+	u32 gives;			/* bits of enum rb_no_memory */
+} bed_allocators[] = {
+	{ "__alloc_percpu", BED_PERCPU },
+	{ "__kmalloc", BED_SLAB },
+	{ "__kmalloc_cache_noprof", BED_SLAB },
+	{ "__kmalloc_noprof", BED_SLAB },
+	{ "__kvmalloc_node_noprof", BED_LIST },
+	{ "alloc_pages", BED_PAGES },
+	{ "alloc_pages_current", BED_PAGES },
+	{ "alloc_pages_noprof", BED_PAGES },
+	{ "kasprintf", BED_NAME },
+	{ "kmalloc_trace", BED_SLAB },
+	{ "kmem_cache_alloc_trace", BED_SLAB },
+	{ "kvmalloc_node", BED_LIST },
+	{ "pcpu_alloc_noprof", BED_PERCPU },
+	{ "vmap", BED_VMAP },
+	{ "vzalloc", BED_LIST },
+	{ "vzalloc_noprof", BED_LIST },
 };
 
 static DEFINE_MUTEX(bed_fault_lock);
@@ -80,20 +87,14 @@ static struct kprobe bed_fault_probes[ARRAY_SIZE(bed_allocators)];
 static bool bed_fault_set[ARRAY_SIZE(bed_allocators)];
 static bool bed_fault_ready;		/* each was set, or cannot be */
 static u32 bed_fault_channel;
+static u32 bed_fault_kind;		/* enum rb_no_memory */
 static u32 bed_fault_left;		/* allocations until the one that fails */
+static bool bed_fault_hit;
 
-/* What the allocator is replaced by: it comes back at once, with NULL in the register. */
-static noinline notrace void bed_come_back(void)
+/* Stands in for the allocator: returns at once, and NULL is in the register already. */
+static noinline notrace void bed_return_null(void)
 {
 	barrier();
-}
-
-static bool bed_is_relays(unsigned long address)
-{
-	char name[KSYM_SYMBOL_LEN];
-
-	sprint_symbol_no_offset(name, address);
-	return strstarts(name, "relay_") || strstarts(name, "own_relay_");
 }
 
 /* At the allocator's first instruction: the caller's address is on top of the stack. */
@@ -105,8 +106,11 @@ static int bed_fault_reached(struct kprobe *probe, struct pt_regs *regs)
 		return 0;
 	if (!bed_fault_left || --bed_fault_left)
 		return 0;
+	if (!(bed_allocators[probe - bed_fault_probes].gives & BIT(bed_fault_kind)))
+		return 0;
+	bed_fault_hit = true;
 	regs->ax = 0;
-	regs->ip = (unsigned long)bed_come_back;
+	regs->ip = (unsigned long)bed_return_null;
 	return 1;
 }
 NOKPROBE_SYMBOL(bed_fault_reached);
@@ -128,10 +132,9 @@ static int bed_fault_probe(struct kprobe *probe, const char *name,
 }
 
 /*
- * Where the probe goes on is the handler's to say in two of three cases: where
- * ftrace calls it, unless there is a second handler, and at a breakpoint. A
- * breakpoint is made a jump after a while, which comes back always; it is not
- * where there is a second handler.
+ * A probe that ftrace calls honours regs->ip unless it has a post_handler, and so
+ * does one at a breakpoint. A breakpoint that was optimised into a jump does not; a
+ * post_handler prevents the optimisation.
  */
 static bool bed_fault_set_probe(struct kprobe *probe, const char *name)
 {
@@ -153,7 +156,7 @@ static void bed_fault_set_all(void)
 
 	for (i = 0; i < ARRAY_SIZE(bed_allocators) && !bed_fault_ready; i++)
 		bed_fault_set[i] = bed_fault_set_probe(&bed_fault_probes[i],
-						       bed_allocators[i]);
+						       bed_allocators[i].name);
 	bed_fault_ready = true;
 }
 
@@ -166,14 +169,20 @@ bool bed_fault_arm(struct bed_channel *ch)
 	mutex_lock(&bed_fault_lock);
 	bed_fault_set_all();
 	bed_fault_channel = ch->index;
+	bed_fault_kind = spec->no_memory;
+	bed_fault_hit = false;
 	bed_fault_left = bed_fault_number(spec);
 	return true;
 }
 
-void bed_fault_disarm(void)
+/* Whether the allocation that was meant came, and failed. */
+bool bed_fault_disarm(void)
 {
+	bool hit = bed_fault_hit;
+
 	bed_fault_left = 0;
 	mutex_unlock(&bed_fault_lock);
+	return hit;
 }
 
 void bed_fault_exit(void)
@@ -187,14 +196,15 @@ void bed_fault_exit(void)
 
 #else
 
-/* The opening has its memory, which the judge will see. */
+/* A request that needs it is refused. */
 bool bed_fault_arm(struct bed_channel *ch)
 {
 	return false;
 }
 
-void bed_fault_disarm(void)
+bool bed_fault_disarm(void)
 {
+	return false;
 }
 
 void bed_fault_exit(void)

@@ -13,11 +13,11 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
-#include <linux/version.h>
 
 #include <trace/events/kmem.h>
 #include <trace/events/percpu.h>
 
+#include "compat.h"
 #include "relaybed.h"
 
 /* Twice what eight channels of 64 buffers are. */
@@ -38,6 +38,7 @@ static DEFINE_HASHTABLE(bed_held, 9);
 static DEFINE_RAW_SPINLOCK(bed_ledger_lock);
 static atomic_t bed_n_held;
 static u32 bed_numbers;
+static u32 bed_last_own[RB_MAX_CHANNELS];	/* the last that relay.c itself asked for */
 static bool bed_overrun;		/* a piece found no place: nothing is known */
 
 /* The thread that is inside relay for a channel: one, as ch->life sees to. */
@@ -88,6 +89,15 @@ void bed_ledger_resume(u32 channel)
 		bed_ledger_enter(channel);
 }
 
+/* Whether one of relay.c's functions made the call. */
+bool bed_is_relays(unsigned long site)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	sprint_symbol_no_offset(name, site);
+	return strstarts(name, "relay_") || strstarts(name, "own_relay_");
+}
+
 static struct bed_piece *bed_ledger_find(const void *at)
 {
 	struct bed_piece *piece;
@@ -98,18 +108,46 @@ static struct bed_piece *bed_ledger_find(const void *at)
 	return NULL;
 }
 
-static void bed_ledger_add(unsigned long site, const void *at, size_t bytes)
+static void bed_ledger_drop(struct bed_piece *piece)
+{
+	hash_del(&piece->node);
+	hlist_add_head(&piece->node, &bed_unused);
+	atomic_dec(&bed_n_held);
+}
+
+/*
+ * The allocator of per-CPU memory takes some for its own lists now and then, and
+ * keeps it: what came behind relay's last call of an allocator and before the
+ * per-CPU memory itself.
+ */
+static void bed_ledger_drop_since(u32 channel, u32 number)
+{
+	struct hlist_node *next;
+	struct bed_piece *piece;
+	int bucket;
+
+	hash_for_each_safe(bed_held, bucket, next, piece, node)
+		if (piece->channel == channel && piece->number > number)
+			bed_ledger_drop(piece);
+}
+
+static void __maybe_unused bed_ledger_add(unsigned long site, const void *at, size_t bytes,
+					  bool percpu)
 {
 	u32 channel = bed_ledger_channel();
 	struct bed_piece *piece;
 	unsigned long flags;
+	bool relays;
 
 	if (channel == RB_NONE32 || ZERO_OR_NULL_PTR(at))
 		return;
+	relays = percpu || bed_is_relays(site);
 	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
-	/* Some kernels tell of a large piece twice, from two functions deep. */
+	/* Some kernels fire the event twice for one large allocation. */
 	if (bed_ledger_find(at))
 		goto unlock;
+	if (percpu)
+		bed_ledger_drop_since(channel, bed_last_own[channel]);
 	if (hlist_empty(&bed_unused)) {
 		bed_overrun = true;
 		goto unlock;
@@ -120,21 +158,16 @@ static void bed_ledger_add(unsigned long site, const void *at, size_t bytes)
 	piece->bytes = bytes;
 	piece->site = site;
 	piece->channel = channel;
-	piece->number = bed_numbers++;
+	piece->number = ++bed_numbers;
+	if (relays)
+		bed_last_own[channel] = piece->number;
 	hash_add(bed_held, &piece->node, (unsigned long)at);
 	atomic_inc(&bed_n_held);
 unlock:
 	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
 }
 
-static void bed_ledger_drop(struct bed_piece *piece)
-{
-	hash_del(&piece->node);
-	hlist_add_head(&piece->node, &bed_unused);
-	atomic_dec(&bed_n_held);
-}
-
-static void bed_ledger_remove(const void *at)
+static void __maybe_unused bed_ledger_remove(const void *at)
 {
 	struct bed_piece *piece;
 	unsigned long flags;
@@ -163,36 +196,21 @@ void bed_ledger_clear(void)
 	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
 }
 
-/*
- * The allocator of per-CPU memory takes some for its own lists now and then, in
- * the middle of an allocation, and keeps it.
- */
-static bool bed_is_allocators(const struct bed_piece *piece)
-{
-	char name[KSYM_SYMBOL_LEN];
-
-	sprint_symbol_no_offset(name, piece->site);
-	return strstarts(name, "pcpu_");
-}
-
 #ifdef CONFIG_TRACEPOINTS
 
 static void bed_on_kmalloc(void *data, unsigned long call_site, const void *ptr,
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
-			   size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags, int node)
-#else
-			   size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags)
-#endif
+			   size_t bytes_req, size_t bytes_alloc,
+			   gfp_t gfp_flags BED_KMALLOC_NODE)
 {
-	bed_ledger_add(call_site, ptr, bytes_req);
+	bed_ledger_add(call_site, ptr, bytes_req, false);
 }
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#if HAVE_KMALLOC_NODE_EVENT
 static void bed_on_kmalloc_node(void *data, unsigned long call_site, const void *ptr,
 				size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags,
 				int node)
 {
-	bed_ledger_add(call_site, ptr, bytes_req);
+	bed_ledger_add(call_site, ptr, bytes_req, false);
 }
 #endif
 
@@ -201,25 +219,25 @@ static void bed_on_kfree(void *data, unsigned long call_site, const void *ptr)
 	bed_ledger_remove(ptr);
 }
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#if HAVE_PERCPU_CALL_SITE
 static void bed_on_percpu(void *data, unsigned long call_site, bool reserved,
 			  bool is_atomic, size_t size, size_t align, void *base_addr,
 			  int off, void __percpu *ptr, size_t bytes_alloc, gfp_t gfp_flags)
 {
-	bed_ledger_add(call_site, (__force void *)ptr, size);
+	bed_ledger_add(call_site, (void *)(__force unsigned long)ptr, size, true);
 }
 #else
 /* It does not say who asked. */
 static void bed_on_percpu(void *data, bool reserved, bool is_atomic, size_t size,
 			  size_t align, void *base_addr, int off, void __percpu *ptr)
 {
-	bed_ledger_add(0, (__force void *)ptr, size);
+	bed_ledger_add(0, (void *)(__force unsigned long)ptr, size, true);
 }
 #endif
 
 static void bed_on_percpu_free(void *data, void *base_addr, int off, void __percpu *ptr)
 {
-	bed_ledger_remove((__force void *)ptr);
+	bed_ledger_remove((void *)(__force unsigned long)ptr);
 }
 
 struct bed_probe {
@@ -230,7 +248,7 @@ struct bed_probe {
 
 static struct bed_probe bed_probes[] = {
 	{ "kmalloc", bed_on_kmalloc },
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#if HAVE_KMALLOC_NODE_EVENT
 	{ "kmalloc_node", bed_on_kmalloc_node },
 #endif
 	{ "kfree", bed_on_kfree },
@@ -251,7 +269,7 @@ static void bed_find_probe(struct tracepoint *tracepoint, void *data)
 static void __maybe_unused bed_check_probes(void)
 {
 	check_trace_callback_type_kmalloc(bed_on_kmalloc);
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#if HAVE_KMALLOC_NODE_EVENT
 	check_trace_callback_type_kmalloc_node(bed_on_kmalloc_node);
 #endif
 	check_trace_callback_type_kfree(bed_on_kfree);
@@ -267,7 +285,7 @@ static void bed_ledger_stop(u32 n)
 	tracepoint_synchronize_unregister();
 }
 
-/* Whether all of them tell: some alone would be a wrong account. */
+/* All or none: a partial set would miscount. */
 static bool bed_ledger_start(void)
 {
 	u32 i;
@@ -307,8 +325,9 @@ static bool bed_ledger_on;
 /* What a channel holds now, and where the oldest piece of it was asked for. */
 void bed_ledger_report(u32 channel, struct rb_dir_channel *dir)
 {
-	const struct bed_piece *oldest = NULL;
 	const struct bed_piece *piece;
+	unsigned long site = 0;
+	u32 oldest = RB_NONE32;
 	unsigned long flags;
 	int bucket;
 
@@ -320,17 +339,18 @@ void bed_ledger_report(u32 channel, struct rb_dir_channel *dir)
 		return;
 	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
 	hash_for_each(bed_held, bucket, piece, node) {
-		if (piece->channel != channel || bed_is_allocators(piece))
+		if (piece->channel != channel)
 			continue;
 		dir->held++;
 		dir->held_bytes += piece->bytes;
-		if (!oldest || piece->number < oldest->number)
-			oldest = piece;
+		if (piece->number < oldest) {
+			oldest = piece->number;
+			site = piece->site;
+		}
 	}
-	if (oldest)
-		snprintf(dir->held_at, sizeof(dir->held_at), "%ps",
-			 (void *)oldest->site);
 	raw_spin_unlock_irqrestore(&bed_ledger_lock, flags);
+	if (dir->held)
+		snprintf(dir->held_at, sizeof(dir->held_at), "%ps", (void *)site);
 }
 
 /* A kernel without these tracepoints is tested all the same. */

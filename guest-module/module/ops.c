@@ -13,12 +13,13 @@
 
 static void bed_op_open(struct bed_channel *ch, struct rb_result *result)
 {
+	int opened;
+
 	down_write(&ch->life);
-	if (ch->chan)
-		result->error = -EBUSY;
-	else
-		result->value = bed_channel_open(ch);
+	opened = ch->chan ? -EBUSY : bed_channel_open(ch);
 	up_write(&ch->life);
+	result->error = min(opened, 0);
+	result->value = max(opened, 0);
 }
 
 static void bed_op_close(struct bed_channel *ch, struct rb_result *result)

@@ -167,10 +167,11 @@ void bed_request_release(void);
 /* channel.c */
 int bed_channel_init(void);
 void bed_channel_exit(void);
-bool bed_channel_open(struct bed_channel *ch);
+int bed_channel_open(struct bed_channel *ch);
 int bed_channel_late_setup(struct bed_channel *ch);
 void bed_channel_close(struct bed_channel *ch);
 void bed_channel_release(struct bed_channel *ch);
+u64 bed_buffer_pages(const struct rb_channel_spec *spec);
 u64 bed_channel_pages(const struct rb_channel_spec *spec);
 
 /* client.c */
@@ -186,11 +187,12 @@ void bed_ledger_leave(u32 channel);
 u32 bed_ledger_pause(void);
 void bed_ledger_resume(u32 channel);
 bool bed_ledger_inside(u32 channel);
+bool bed_is_relays(unsigned long site);
 void bed_ledger_report(u32 channel, struct rb_dir_channel *dir);
 
 /* fault.c */
 bool bed_fault_arm(struct bed_channel *ch);
-void bed_fault_disarm(void);
+bool bed_fault_disarm(void);
 void bed_fault_exit(void);
 
 /* directory.c */

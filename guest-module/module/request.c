@@ -29,7 +29,7 @@ static void bed_open_at_start(struct bed_channel *ch)
 {
 	const struct bed_frame *frame;
 	struct rb_event *event;
-	bool opened;
+	int opened;
 
 	down_write(&ch->life);
 	opened = bed_channel_open(ch);

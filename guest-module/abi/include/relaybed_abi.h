@@ -128,7 +128,7 @@ enum rb_create {
 };
 
 /*
- * For what an opening finds no memory. In the first no_memory_times openings of
+ * Which allocation of an opening fails. In the first no_memory_times openings of
  * the channel since the request began the allocation fails, for all but the first
  * two that of CPU no_memory_cpu's buffer.
  */

@@ -65,12 +65,12 @@ impl Flow {
 }
 
 impl fmt::Display for Flow {
-    /// `cpu CPU 0: written 12 = kept 10 + refused 2 + overwritten 0 + lost 0, read 5`; `?` where it cannot be told.
+    /// `channel cpu, CPU 0: written 12 = kept 10 + refused 2 + overwritten 0 + lost 0, read 5`; `?` where it cannot be told.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
         write!(
             f,
-            "{} CPU {}: written {} = kept {} + refused {} + overwritten {} + lost {}, read {}",
+            "channel {}, CPU {}: written {} = kept {} + refused {} + overwritten {} + lost {}, read {}",
             self.channel,
             self.cpu,
             self.written,

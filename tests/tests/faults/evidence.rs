@@ -18,6 +18,9 @@ use super::lots::Lots;
 /// Names the process that judges, and says how often.
 const JUDGE: &str = "RELAYBED_FAULT_JUDGE";
 
+/// Where it writes how many it has judged.
+const JUDGED: &str = "judged";
+
 /// Memory that it may have: what the search of a judgement may hold at most, and as much again as all else needs.
 const MEMORY_BYTES: u64 = 768 << 20;
 
@@ -34,8 +37,10 @@ pub(crate) fn round(times: u32) {
         .current_dir(dir.path())
         .status()
         .unwrap();
+    let judged = fs::read_to_string(dir.path().join(JUDGED)).unwrap_or_default();
     // The one that it ended with stays, to be judged by hand.
     assert!(status.success(), "{status}: {}", dir.keep().display());
+    assert_eq!(judged, times.to_string(), "not all were judged");
 }
 
 /// Not a test by itself: what the process above does.
@@ -67,6 +72,7 @@ fn judge_mutated() {
         assert!(took < LIMIT, "{number}: {said}: {took:?}");
         *figures.entry(came).or_default() += 1;
     }
+    fs::write(dir.join(JUDGED), &times).unwrap();
     println!("{times} judgements, the longest in {longest:?}: {figures:?}");
 }
 

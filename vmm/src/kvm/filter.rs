@@ -9,6 +9,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
 };
+use vmm_sys_util::signal::{self, block_signal};
 
 use super::KvmError;
 
@@ -48,11 +49,25 @@ const FREE: [libc::c_long; 24] = [
     libc::SYS_rseq,
 ];
 
+/// Signals that end the process in order. Their handlers do what no vCPU's thread may, so other threads get them.
+const LEFT_TO_OTHERS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
 /// Lays the filter on the calling thread. It can never be taken off.
 ///
 /// # Errors
 /// The kernel takes none.
 pub(super) fn apply() -> Result<(), KvmError> {
+    for signal in LEFT_TO_OTHERS {
+        match block_signal(signal) {
+            Ok(()) | Err(signal::Error::SignalAlreadyBlocked(_)) => {}
+            Err(error) => {
+                return Err(KvmError::Io {
+                    action: "keep signals from a vCPU's thread",
+                    source: std::io::Error::other(error.to_string()),
+                });
+            }
+        }
+    }
     static PROGRAM: OnceLock<Result<BpfProgram, String>> = OnceLock::new();
     let failed = |why: String| KvmError::Io {
         action: "limit what a vCPU's thread may do",
@@ -88,6 +103,7 @@ fn program() -> Result<BpfProgram, seccompiler::BackendError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, ExitStatus};
     use std::sync::Mutex;
@@ -104,6 +120,9 @@ mod tests {
             return;
         };
         let shared = Mutex::new(Vec::new());
+        // As relaybed hears an interruption.
+        let (_heard, bell) = UnixStream::pair().unwrap();
+        signal_hook::low_level::pipe::register(libc::SIGINT, bell).unwrap();
         let work = || {
             apply().unwrap();
             match what.as_str() {
@@ -121,6 +140,8 @@ mod tests {
                     // SAFETY: the buffer is larger than what is asked for, which is to be forbidden.
                     unsafe { libc::ioctl(1, libc::TIOCGWINSZ, size.as_mut_ptr()) };
                 }
+                // SAFETY: a signal to the calling thread, whose handler is the one above.
+                "signal" => assert_eq!(unsafe { libc::raise(libc::SIGINT) }, 0),
                 // What a vCPU's thread does besides: allocate, lock, wait, print.
                 _ => {
                     for size in [10, 100_000, 10_000_000] {
@@ -145,6 +166,7 @@ mod tests {
     #[test]
     fn a_forbidden_call_ends_the_process_and_what_is_needed_does_not() {
         assert!(does("work").success());
+        assert!(does("signal").success());
         for what in ["file", "program", "network", "code", "control"] {
             assert_eq!(does(what).signal(), Some(libc::SIGSYS), "{what}");
         }

@@ -186,11 +186,12 @@ fn reachable(spec: &MachineSpec) -> Vec<(PathBuf, May)> {
     // What was installed with it: firmware, modules, libraries of its own.
     let program = spec.qemu.argv0.last().map(Path::new);
     let prefix = program.and_then(Path::parent).and_then(Path::parent);
-    paths.extend(
-        prefix
-            .filter(|path| path.is_absolute() && *path != Path::new("/"))
-            .map(read),
-    );
+    // Not the whole: a program in a user's own folder would take that along.
+    let prefix = prefix.filter(|path| path.is_absolute());
+    let folders = prefix
+        .into_iter()
+        .flat_map(|prefix| ["lib", "lib64", "libexec", "share"].map(|folder| prefix.join(folder)));
+    paths.extend(folders.map(|folder| (folder, May::Read)));
     paths.extend(SYSTEM.iter().map(|path| read(Path::new(path))));
     paths.extend(DEVICES.map(|path| (path.into(), May::Use)));
     paths

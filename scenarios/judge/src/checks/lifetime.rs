@@ -52,10 +52,12 @@ fn states(matter: &Matter<'_>, report: &mut Report) {
                 None => report.leave(Why::Order, 1),
             }
             let held = moment.and_then(|moment| moment.channels.get(channel)?.held);
-            if let (Some(expected), Some(held)) = (held, &seen.held)
-                && held.pieces != expected
-            {
-                report.fail(at.clone(), Lifetime::held(expected, held));
+            match (held, &seen.held) {
+                (Some(expected), Some(held)) if held.pieces != expected => {
+                    report.fail(at.clone(), Lifetime::held(expected, held));
+                }
+                (Some(_), None) => report.leave(Why::Uncounted, 1),
+                _ => {}
             }
             if seen.state == ChanState::Open {
                 let model = moment.and_then(|moment| moment.channels.get(channel));

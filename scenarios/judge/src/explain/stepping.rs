@@ -180,11 +180,13 @@ impl<'a> Stepping<'a> {
         match fired {
             Fired::Step(at, _) => {
                 if let Some(index) = self.task(at) {
-                    self.keep_apart(index);
                     // What was done at once is not done again.
                     match self.tasks[index].ahead.checked_sub(1) {
                         Some(ahead) => self.tasks[index].ahead = ahead,
-                        None => self.follow_step(index),
+                        None => {
+                            self.keep_apart(index);
+                            self.follow_step(index);
+                        }
                     }
                     return;
                 }
@@ -237,17 +239,22 @@ impl<'a> Stepping<'a> {
         let Some(op) = task.begins() else {
             return;
         };
-        let key = task.key();
-        for other in 0..self.tasks.len() {
-            let defects = self.built.defects;
-            let mut left = LAST_STEPS_MAX;
-            while other != index && left > 0 && self.tasks[other].key() == key {
-                if !self.tasks[other].keeps_out(&op, defects) {
-                    break;
+        let (key, defects) = (task.key(), self.built.defects);
+        // Whoever waits for a lock gets it once another has come to its end.
+        for _ in 0..self.tasks.len() {
+            for other in (0..self.tasks.len()).filter(|other| *other != index) {
+                let mut left = LAST_STEPS_MAX;
+                while left > 0
+                    && self.tasks[other].key() == key
+                    && self.tasks[other].keeps_out(&op, defects)
+                {
+                    self.follow_step(other);
+                    if self.tasks[other].holds == Holds::Locked {
+                        break;
+                    }
+                    self.tasks[other].ahead += 1;
+                    left -= 1;
                 }
-                self.follow_step(other);
-                self.tasks[other].ahead += 1;
-                left -= 1;
             }
         }
     }
