@@ -19,6 +19,7 @@ mod machine;
 mod matrix;
 mod mutate;
 mod places;
+mod plant;
 mod relay;
 mod replay;
 mod report;
@@ -36,6 +37,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use relaybed_vmm::{MEMORY_MAX_MIB, MEMORY_MIN_MIB, VCPUS_MAX};
 
 use crate::run::{Isolate, Known};
+pub(crate) use plant::PlantKind;
+
 use examples::{EXPLORE_EXAMPLES, RUN_EXAMPLES};
 use relay::RelayArgs;
 use relaybed_report::Format;
@@ -254,27 +257,6 @@ pub(crate) enum Accel {
     Tcg,
     /// KVM; an error where it does not pass the probe.
     Kvm,
-}
-
-/// Defects that the module plants in its own output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlantKind {
-    /// The second half of a record is not written.
-    Torn,
-    /// A record is not written at all.
-    Lost,
-    /// A record is written twice.
-    Repeat,
-    /// Two records change places.
-    Reorder,
-    /// A record lands 8 bytes behind its place.
-    Misplace,
-    /// The padding of a sub-buffer is one too many.
-    Padding,
-    /// A slot keeps what was there before.
-    Stale,
-    /// A record goes to another CPU's buffer.
-    WrongCpu,
 }
 
 /// Which scenarios share a machine, and how many machines there are at a time.

@@ -16,6 +16,7 @@
 
 #include <linux/types.h>
 
+#include "relaybed_abi_choices.h"
 #include "relaybed_abi_ioctl.h"
 #include "relaybed_abi_members.h"
 #include "relaybed_abi_record.h"
@@ -108,41 +109,6 @@ struct rb_header {
 #define RB_STOP_IDLE		3	/* the CPU is about to idle; after the first request with STEPS */
 #define RB_STOP_KIND_SHIFT	56
 #define RB_STOP_ACTOR_SHIFT	32
-
-enum rb_mode {
-	RB_MODE_NO_OVERWRITE = 0,	/* subbuf_start is our callback: !full */
-	RB_MODE_OVERWRITE = 1,		/* it always accepts */
-	RB_MODE_DEFAULT = 2,		/* subbuf_start left NULL (>= 5.11) */
-};
-
-enum rb_files {
-	RB_FILES_DIRECT = 0,	/* debugfs_create_file_unsafe() */
-	RB_FILES_PROXY = 1,	/* debugfs_create_file() */
-};
-
-/* What create_buf_file answers when it does not make the file. */
-enum rb_create {
-	RB_CREATE_FILE = 0,	/* it makes the file */
-	RB_CREATE_NULL = 1,	/* NULL */
-	RB_CREATE_ERROR = 2,	/* an error pointer: -ENOSPC */
-};
-
-/*
- * Which allocation of an opening fails. In the first no_memory_times openings of
- * the channel since the request began the allocation fails, for all but the first
- * two that of CPU no_memory_cpu's buffer.
- */
-enum rb_no_memory {
-	RB_NO_MEMORY_NEVER = 0,
-	RB_NO_MEMORY_CHANNEL = 1,	/* struct rchan */
-	RB_NO_MEMORY_POINTERS = 2,	/* its per-CPU pointers */
-	RB_NO_MEMORY_BUFFER = 3,	/* struct rchan_buf */
-	RB_NO_MEMORY_PADDING = 4,	/* its padding array */
-	RB_NO_MEMORY_PAGE_LIST = 5,
-	RB_NO_MEMORY_PAGE = 6,		/* its last page */
-	RB_NO_MEMORY_MAPPING = 7,	/* vmap() of its pages */
-	RB_NO_MEMORY_NAME = 8,		/* its file's name */
-};
 
 #define RB_CHAN_OPEN_AT_START	0x1	/* opened before any actor starts */
 #define RB_CHAN_BUFFER_ONLY	0x2	/* no base filename, so no files */
@@ -275,16 +241,6 @@ enum rb_op_code {
 	RB_OP_KLOG = 66,	/* count records of "ACTOR.SEQ PAYLOAD\n", payload literal */
 	RB_OP_KLOG_RAW = 67,	/* the payload as it is */
 	RB_OP_TRANSFER = 68,	/* records through transport arg0: see rb_transport */
-};
-
-/* What RB_OP_NULL calls with NULL in place of the channel. */
-enum rb_null {
-	RB_NULL_CLOSE = 0,
-	RB_NULL_FLUSH = 1,
-	RB_NULL_RESET = 2,
-	RB_NULL_CONSUMED = 3,	/* of one sub-buffer of CPU 0 */
-	RB_NULL_LATE_SETUP = 4,	/* -ENOSYS where there is none */
-	RB_NULL_LATE_NAME = 5,	/* a channel that it may not look at, and NULL in place of the name */
 };
 
 /* Flags of operations. Those from 0x100 on are of user actors. */
