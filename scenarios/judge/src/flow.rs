@@ -1,8 +1,11 @@
 //! What became of the records of each channel buffer: written = kept + refused + overwritten + lost.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use relaybed_abi::ChanState;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use relaybed_case::evidence::Evidence;
 use relaybed_case::{Case, Mode, Op};
@@ -14,16 +17,16 @@ use super::matter::{Matter, Parsed, is_logged_into, is_no_overwrite, is_stored_i
 use super::parse::{Parser, Text};
 use super::streams::{CPUS_MAX, reads};
 
-/// Records of one channel buffer that is there at the end. `None`: it cannot be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Records of one channel buffer: written = kept + refused + overwritten + lost. `None`: it cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Flow {
-    /// The channel.
-    pub channel: usize,
-    /// The CPU.
+    /// Name of the channel.
+    pub channel: String,
+    /// CPU of the buffer.
     pub cpu: u32,
     /// Offered by producers.
     pub written: u64,
-    /// In the buffer at the end, or read by somebody before.
+    /// In the buffer at the end, or read before.
     pub kept: Option<u64>,
     /// Refused by the callback, or too big for a sub-buffer.
     pub refused: Option<u64>,
@@ -35,7 +38,26 @@ pub struct Flow {
     pub read: Option<u64>,
 }
 
-/// The flow of every channel buffer that is there at the end.
+impl fmt::Display for Flow {
+    /// `channel cpu, CPU 0: written 12 = kept 10 + refused 2 + overwritten 0 + lost 0, read 5`; `?` where it cannot be told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        write!(
+            f,
+            "channel {}, CPU {}: written {} = kept {} + refused {} + overwritten {} + lost {}, read {}",
+            self.channel,
+            self.cpu,
+            self.written,
+            number(self.kept),
+            number(self.refused),
+            number(self.overwritten),
+            number(self.lost),
+            number(self.read),
+        )
+    }
+}
+
+/// The flow of every channel buffer that is there at the end and was written to.
 #[must_use]
 pub fn flow(case: &Case, evidence: &Evidence) -> Vec<Flow> {
     let behaviour = Behaviour::of(evidence.setting.linux_version);
@@ -61,7 +83,8 @@ pub fn flow_of(matter: &Matter<'_>) -> Vec<Flow> {
     });
     // Bytes that a user stored through a mapping may be anywhere in records.
     let buffers = buffers.filter(|of| !is_stored_into(matter.case, *of));
-    buffers.map(|of| Count::of(matter, of).flow()).collect()
+    let flows = buffers.map(|of| Count::of(matter, of).flow());
+    flows.filter(|flow| flow.written > 0).collect()
 }
 
 /// Actor and number of records.
@@ -100,7 +123,7 @@ impl<'m, 'a> Count<'m, 'a> {
         });
         let lost = kept.as_ref().and_then(|kept| self.lost(kept, gone));
         Flow {
-            channel: self.channel,
+            channel: self.matter.channel_name(self.channel).unwrap_or_default(),
             cpu: self.cpu,
             written,
             kept: kept.map(|kept| kept.len() as u64),

@@ -8,7 +8,9 @@ use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CaseReport, Flow, Step, Summary, outcome};
+use relaybed_judge::Flow;
+
+use super::{CaseReport, Step, Summary, outcome};
 use relaybed_case::finding::Finding;
 use relaybed_case::verdict::Verdict;
 

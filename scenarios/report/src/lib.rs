@@ -8,7 +8,6 @@ pub mod exit;
 
 mod blame;
 pub mod coverage;
-mod flow;
 mod github;
 mod human;
 mod json;
@@ -25,7 +24,6 @@ pub mod transports;
 mod xml;
 
 pub use blame::{Blame, Step};
-pub use flow::Flow;
 pub use json::{VERSION, schema};
 
 use std::io::{self, Write};
@@ -37,6 +35,7 @@ use serde::Serialize;
 use relaybed_case::evidence::OwnRelay;
 use relaybed_case::unspecified::Unspecified;
 use relaybed_case::verdict::{Amount, Verdict};
+use relaybed_judge::Flow;
 
 /// One scenario's result.
 #[derive(Clone, Debug)]

@@ -12,16 +12,16 @@ mod table;
 
 use std::fmt::Write as _;
 
+use super::Blame;
 use super::timeline::Timeline;
-use super::{Blame, Flow};
 use relaybed_case::Case;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::Finding;
 use relaybed_case::select::Loaded;
 use relaybed_case::verdict::{Amount, Verdict};
 use relaybed_contract::{Behaviour, predict};
-use relaybed_judge::Writers;
 use relaybed_judge::matter::Matter;
+use relaybed_judge::{Flow, Writers, flow_of};
 use relaybed_wire::store::Extra;
 
 use html::escape;
@@ -62,7 +62,7 @@ pub fn page(shown: &Shown<'_>) -> String {
     let findings = verdict.findings();
     let mut text = String::new();
     head(&mut text, shown);
-    verdict_part(&mut text, shown, &Flow::of(&matter));
+    verdict_part(&mut text, shown, &flow_of(&matter));
     actors(&mut text, case);
     lanes::lanes(&mut text, case, &timeline);
     buffers::buffers(&mut text, &matter, findings);

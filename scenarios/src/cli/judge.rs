@@ -8,7 +8,7 @@ use super::taken::saved;
 use relaybed_case::verdict::Verdict;
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::{Blame, CaseReport, Detail, Flow, Format, Reporter, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Format, Reporter, Summary};
 use relaybed_wire::store;
 
 pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
@@ -65,7 +65,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         Exit::Passed
     };
     let mut reporter = Reporter::new(format, anstream::stdout().lock(), 1)?;
-    let flow = Flow::all(&loaded.case, &evidence);
+    let flow = relaybed_judge::flow(&loaded.case, &evidence);
     reporter.case(CaseReport {
         name: loaded.case.name,
         summary: loaded.case.summary,

@@ -20,7 +20,7 @@ use relaybed_case::verdict::{Amount, Location, Verdict};
 use relaybed_contract::Behaviour;
 use relaybed_judge as judge;
 use relaybed_report::exit::Exit;
-use relaybed_report::{Blame, CaseReport, Detail, Flow, Summary};
+use relaybed_report::{Blame, CaseReport, Detail, Summary};
 use relaybed_wire::store::{self, Extra};
 
 /// What a run came to.
@@ -307,7 +307,7 @@ impl<'a> Suite<'a> {
         let findings = report.verdict.findings();
         report.detail.blames = Blame::all(loaded, evidence, findings, failed);
         if let Some(evidence) = evidence.filter(|_| failed || self.flows) {
-            report.flow = Flow::all(&loaded.case, evidence);
+            report.flow = relaybed_judge::flow(&loaded.case, evidence);
         }
         let tail = &mut report.detail.console_tail;
         if let Some(evidence) = evidence.filter(|_| failed && tail.is_empty()) {
