@@ -60,8 +60,10 @@ impl OpForm {
             }
             "flush" | "reset" => Some("takes a mutex and may sleep"),
             "klog_register" | "klog_unregister" => Some("waits for whoever logs and may sleep"),
-            "consumed" | "buf_full" | "switch" => Some("is called by the actor's thread here"),
-            _ => None,
+            // Records only, and what has nothing to do with relay, until the module can do more there.
+            "write" | "raw_write" | "reserve" | "klog" | "klog_raw" => None,
+            _ if self.who != Who::Kernel => None,
+            _ => Some("is called by the actor's thread here"),
         }
     }
 
