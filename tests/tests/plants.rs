@@ -27,10 +27,7 @@ fn must_be_caught(kind: &str, property: &str) {
         .collect();
     assert!(!failed.is_empty());
     for row in &failed {
-        // Two threads read the same file at once, and the evidence does not say in which order they got their
-        // bytes. Where no order that agrees with it shows one fault alone, another property may come first.
-        let is_open = row["name"].as_str().unwrap().starts_with("readers/threads");
-        assert!(row["property"] == property || is_open, "{row:#}");
+        assert_eq!(row["property"], property, "{row:#}");
     }
     // Where the defect was planted it was noticed: what is left was skipped for want of a target.
     for row in rows.iter().filter(|row| row.get("name").is_some()) {

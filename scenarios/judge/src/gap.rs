@@ -87,6 +87,7 @@ impl Parser<'_> {
         };
         self.writers.all().iter().filter(here).any(|writer| {
             let next = self.next.get(usize::from(writer.actor)).copied().flatten();
+            let next = next.filter(|_| !self.may_repeat);
             let first = next.unwrap_or(0).max(writer.first);
             let end = writer.first.saturating_add(writer.count);
             (first..end).take(CUT_SEARCH).any(|seq| {

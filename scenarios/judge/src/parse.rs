@@ -128,6 +128,8 @@ pub struct Parser<'a> {
     pub(super) next: Vec<Option<u32>>,
     /// Sub-buffers produced at the next header of a stream.
     pub(super) next_header: u64,
+    /// The record in whose middle a text ends may be one that was there before.
+    pub(super) may_repeat: bool,
 }
 
 /// Where the parser is in one text.
@@ -152,6 +154,7 @@ impl<'a> Parser<'a> {
             faults: Vec::new(),
             next: vec![None; case.actors.len()],
             next_header: 0,
+            may_repeat: false,
         }
     }
 

@@ -4,14 +4,19 @@
 //! say whose bytes come first. relay gives each byte to one of them, once: so there is an order that agrees
 //! with what is known of it and in which the bytes are what was written.
 
+use std::collections::BTreeMap;
+
 use relaybed_case::Case;
 
 use super::identify::Writers;
-use super::parse::{Parser, Text};
+use super::parse::{Found, Parser, Text};
 use super::streams::Got;
 
 /// Bytes that are parsed to find the order, over all tries. The same on every host.
 const PARSED_MAX: usize = 64 << 20;
+
+/// Calls in the beginnings of orders that are kept for one more fault.
+const BEGINNINGS_MAX: usize = 1 << 20;
 
 /// What is known of the order of calls.
 pub(super) enum Settled<'a> {
@@ -50,13 +55,15 @@ fn settle_within<'a>(
             got,
             place: (first.channel, first.cpu),
             in_order,
-            faults,
+            faults: 0,
+            left: parsed_max,
+            later: Vec::new(),
             order: Vec::new(),
             used: vec![false; got.len()],
             bytes: Vec::new(),
-            left: parsed_max,
+            sound: vec![Sound::default()],
         };
-        let found = search.run()?;
+        let found = search.run(faults)?;
         Some(found.then(|| search.order.iter().map(|at| got[*at]).collect()))
     };
     match look((true, 0)) {
@@ -80,16 +87,72 @@ struct Search<'m, 'w, 'a> {
     in_order: bool,
     /// How many faults the bytes may have.
     faults: usize,
+    /// Bytes that may still be parsed.
+    left: usize,
+    /// Beginnings of orders that have one fault too many.
+    later: Vec<Vec<usize>>,
     order: Vec<usize>,
     used: Vec<bool>,
     bytes: Vec<u8>,
-    /// Bytes that may still be parsed.
-    left: usize,
+    /// How far the bytes need not be looked at again, before any call and behind each.
+    sound: Vec<Sound>,
+}
+
+/// What is known of the bytes up to the end of a record.
+#[derive(Clone, Default)]
+struct Sound {
+    len: usize,
+    faults: usize,
+    /// By actor: the number of its last record.
+    last: BTreeMap<u16, u32>,
+    /// What the parser makes of the next record.
+    next: Vec<Option<u32>>,
+}
+
+/// What bytes behind sound ones are.
+struct Parsed {
+    /// In all of the bytes.
+    faults: usize,
+    in_order: bool,
+    records: Vec<Found>,
+    next: Vec<Option<u32>>,
 }
 
 impl Search<'_, '_, '_> {
-    /// Whether there is an order; `None` where the bound is reached before that is known.
-    fn run(&mut self) -> Option<bool> {
+    /// Whether there is an order with at most so many faults; `None` where the bound is reached before that is
+    /// known.
+    ///
+    /// Where bytes are wrong, all that is before them is right: so a fault is looked for behind the longest beginnings
+    /// without it first. In any other order the search would be lost in those that are wrong long before.
+    fn run(&mut self, faults_max: usize) -> Option<bool> {
+        let mut beginnings = vec![Vec::new()];
+        loop {
+            for beginning in beginnings {
+                self.begin(&beginning);
+                if self.go_on()? {
+                    return Some(true);
+                }
+            }
+            if self.faults == faults_max {
+                return Some(false);
+            }
+            self.faults += 1;
+            beginnings = std::mem::take(&mut self.later);
+            beginnings.sort_by_key(|order| std::cmp::Reverse(order.len()));
+        }
+    }
+
+    fn begin(&mut self, beginning: &[usize]) {
+        while !self.order.is_empty() {
+            self.pop();
+        }
+        for call in beginning {
+            self.push(*call);
+        }
+    }
+
+    /// Whether an order begins as it does now.
+    fn go_on(&mut self) -> Option<bool> {
         // Which calls may come next at each place, those to be tried last first.
         let mut choices: Vec<Vec<usize>> = Vec::new();
         loop {
@@ -139,6 +202,8 @@ impl Search<'_, '_, '_> {
         self.used[call] = true;
         self.order.push(call);
         self.bytes.extend_from_slice(self.got[call].bytes);
+        let sound = self.sound.last().cloned().unwrap_or_default();
+        self.sound.push(sound);
     }
 
     fn pop(&mut self) {
@@ -146,17 +211,56 @@ impl Search<'_, '_, '_> {
             self.used[call] = false;
             let len = self.bytes.len() - self.got[call].bytes.len();
             self.bytes.truncate(len);
+            self.sound.pop();
         }
     }
 
     /// Whether the bytes are what is looked for; the last record may be cut.
     fn is_good(&mut self) -> Option<bool> {
-        self.left = self.left.checked_sub(self.bytes.len())?;
+        let sound = self.sound.last().cloned().unwrap_or_default();
+        let parsed = self.parse(&sound, self.bytes.len())?;
+        let may_be = parsed.in_order || !self.in_order;
+        let is_good = may_be && parsed.faults <= self.faults;
+        if may_be
+            && parsed.faults == self.faults + 1
+            && self.later.len() * self.got.len() < BEGINNINGS_MAX
+        {
+            self.later.push(self.order.clone());
+        }
+        // Another record stands behind this one: its end is one whatever follows. Headers are counted from the
+        // beginning.
+        let whole = parsed.records.iter().rev().nth(1);
+        let has_headers = self.case.channels[self.place.0].header_bytes > 0;
+        if let (true, false, Some(found)) = (is_good, has_headers, whole) {
+            let len = sound.len + (found.start + found.len) as usize;
+            let parsed = self.parse(&sound, len)?;
+            let mut last = sound.last;
+            last.extend(parsed.records.iter().map(|found| (found.actor, found.seq)));
+            if let Some(sound) = self.sound.last_mut() {
+                *sound = Sound {
+                    len,
+                    faults: parsed.faults,
+                    last,
+                    next: parsed.next,
+                };
+            }
+        }
+        Some(is_good)
+    }
+
+    /// The bytes up to `end`, of which the sound ones are not looked at.
+    fn parse(&mut self, sound: &Sound, end: usize) -> Option<Parsed> {
+        let bytes = self.bytes.get(sound.len..end).unwrap_or_default();
+        self.left = self.left.checked_sub(bytes.len())?;
         let spec = &self.case.channels[self.place.0];
         let mut parser = Parser::new(self.case, self.writers);
+        parser.may_repeat = !self.in_order;
+        if !sound.next.is_empty() {
+            parser.next.clone_from(&sound.next);
+        }
         let text = Text {
-            bytes: &self.bytes,
-            fill: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            bytes,
+            fill: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             expected: None,
             before: &[],
             header_bytes: spec.header_bytes,
@@ -167,19 +271,94 @@ impl Search<'_, '_, '_> {
             cpu: self.place.1,
         };
         parser.parse(text, 0, 0, false);
-        let mut last = std::collections::BTreeMap::new();
+        let mut last = sound.last.clone();
         let in_order = parser.records.iter().all(|found| {
             let before = last.insert(found.actor, found.seq);
             before.is_none_or(|before| before < found.seq)
         });
-        Some(parser.faults.len() <= self.faults && (in_order || !self.in_order))
+        Some(Parsed {
+            faults: sound.faults + parser.faults.len(),
+            in_order,
+            records: parser.records,
+            next: parser.next,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use relaybed_contract::Source;
+    use relaybed_contract::content::stuff;
+
     use super::*;
     use crate::tests::cases;
+
+    /// Records of the writer, one behind the other.
+    fn records(case: &Case, seqs: impl IntoIterator<Item = u32>) -> Vec<u8> {
+        let mut stream = Vec::new();
+        for seq in seqs {
+            let len = relaybed_abi::record_len(case.seed, 0, seq, 64, 128);
+            let source = Source::Record {
+                actor: 0,
+                op: 0,
+                seq,
+            };
+            let start = stream.len();
+            stream.resize(start + len as usize, 0);
+            let record = stuff(case, source, len).unwrap();
+            record.render(0, 1_000_000, &mut stream[start..]);
+        }
+        stream
+    }
+
+    /// Two readers share the bytes, and of each two pieces the second was told of first.
+    fn shared(stream: &[u8]) -> Vec<Got<'_>> {
+        let mut got: Vec<Got<'_>> = (0..)
+            .zip(stream.chunks(7))
+            .map(|(number, bytes)| {
+                let begun = number / 2 * 2;
+                Got {
+                    channel: 0,
+                    cpu: 0,
+                    bytes,
+                    actor: 2,
+                    op: number as usize,
+                    span: (begun, begun + 2 - number % 2),
+                }
+            })
+            .collect();
+        got.sort_by_key(|got| got.span.1);
+        got
+    }
+
+    fn nearly(case: &Case, stream: &[u8]) -> Vec<u8> {
+        let Settled::Nearly(order) = settle(case, &Writers::of(case), &shared(stream)) else {
+            panic!("no order was found that shows it");
+        };
+        order.iter().flat_map(|got| got.bytes).copied().collect()
+    }
+
+    /// A reader may well stop in the middle of the second time.
+    #[test]
+    fn a_record_that_is_there_twice_is_shown_by_whole_records() {
+        let case = cases::race();
+        let stream = records(&case, [0, 1, 2, 1, 3]);
+        assert!(nearly(&case, &stream) == stream);
+    }
+
+    /// Every order before it is wrong, too, and each of them has but one fault until that record comes.
+    #[test]
+    fn a_record_that_is_torn_late_is_found() {
+        let mut case = cases::race();
+        case.actors[0].ops = vec![cases::records(64, 128, 95)];
+        let mut stream = records(&case, 0..95);
+        let torn = records(&case, 0..90).len() - 20;
+        stream[torn..torn + 16].fill(0);
+        let found = nearly(&case, &stream);
+        // Of the pieces of the torn record nothing says which came first.
+        assert!(found[..torn - 14] == stream[..torn - 14]);
+        assert!(found[torn + 30..] == stream[torn + 30..]);
+    }
 
     #[test]
     fn what_is_wrong_stays_wrong_however_little_is_left_to_show_it_by() {
