@@ -240,3 +240,62 @@ fn what_cannot_be_replayed_or_explored_is_told_before_anything_runs() {
     );
     told(&["explore"], "SCENARIO");
 }
+
+/// All orders of a small scenario in the model, and the kernel as the witness of those that break a promise.
+#[test]
+fn what_the_model_finds_by_trying_all_orders_the_kernel_confirms() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = fixture("explore/reader-beside-a-switch.toml");
+    let mut arguments = vec!["explore", "--in-model", scenario.to_str().unwrap()];
+    arguments.extend(["--format", "json", "--shrink-for", "0"]);
+    arguments.extend(["--out", out.path().to_str().unwrap()]);
+    let call = call(RELAYBED, &arguments).expect_code(0);
+    let (row, summary) = (call.rows().remove(0), call.summary());
+    assert_eq!(word(&row, "outcome"), "known");
+    let search = &summary["in_model"][0];
+    assert_eq!(
+        (&search["is_all"], &search["left"]),
+        (&true.into(), &0.into())
+    );
+    assert!(
+        search["interleavings"].as_f64() > Some(10_000.0),
+        "{search}"
+    );
+    let orders = search["orders"].as_array().unwrap();
+    let confirmed: Vec<&str> = orders
+        .iter()
+        .filter_map(|order| order["kernel"]["confirmed"].as_str())
+        .collect();
+    for known in ["K31", "K33"] {
+        assert!(confirmed.contains(&known), "{orders:?}");
+    }
+    // What the kernel was asked for is a scenario of its own.
+    let folder = out.path().join("explore/reader-beside-a-switch.in-model");
+    let asked = std::fs::read_dir(folder).unwrap().count();
+    assert!(asked > 0 && asked <= orders.len());
+    let runs = replay(word(&row, "evidence"), None).expect_code(0);
+    assert_eq!(runs.rows()[0]["known"], row["known"]);
+}
+
+#[test]
+fn what_the_model_does_not_have_is_skipped_with_its_reason() {
+    let scenario = fixture("explore/open-before-init.toml");
+    let arguments = [
+        "explore",
+        "--in-model",
+        scenario.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    let row = call(RELAYBED, &arguments).expect_code(0).rows().remove(0);
+    assert_eq!(word(&row, "outcome"), "skipped");
+    assert!(
+        word(&row, "reason").contains("channel t is opened by an actor"),
+        "{row}"
+    );
+    let call = call(
+        RELAYBED,
+        &["explore", "--in-model", "hello/hello", "--depth", "2"],
+    );
+    call.expect_code(2);
+}

@@ -98,6 +98,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "relaybed-case",
             "relaybed-contract",
             "relaybed-lang",
+            "relaybed-twin",
         ],
     ),
     ("mutants", &[]),

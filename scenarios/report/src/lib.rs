@@ -10,6 +10,7 @@ mod blame;
 pub mod coverage;
 mod github;
 mod human;
+mod in_model;
 mod json;
 mod junit;
 mod ktap;
@@ -24,6 +25,7 @@ pub mod transports;
 mod xml;
 
 pub use blame::{Blame, Step};
+pub use in_model::{Answer, ModelSearch, OrderFound};
 pub use json::{VERSION, schema};
 
 use std::io::{self, Write};
@@ -147,6 +149,10 @@ pub struct Summary {
     /// Of explored schedules only: how many, how fast, and what was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explored: Option<Explored>,
+    /// Of searches in the model of relay only: what was tried, and what was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<ModelSearch>>")]
+    pub in_model: Vec<ModelSearch>,
 }
 
 /// Figures of explored schedules, over all scenarios of the run.

@@ -146,6 +146,7 @@ pub(super) fn summary() -> Summary {
         own_rss_kib: 20000,
         fuzz: None,
         explored: None,
+        in_model: Vec::new(),
     }
 }
 

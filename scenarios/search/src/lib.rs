@@ -5,5 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod generate;
+pub mod in_model;
 pub mod schedule;
 pub mod shrink;

@@ -36,6 +36,13 @@ pub(crate) struct ExploreArgs {
     /// Most preemptions of a schedule that `dfs` runs.
     #[arg(long, default_value_t = 2, value_parser = within(0, 60))]
     preemptions: u32,
+    /// Try all orders of accesses in the model of relay, and the kernel in each that breaks what relay promises. The
+    /// scenario must be small: a few operations of two or three actors on one buffer.
+    #[arg(long, conflicts_with_all = ["strategy", "seeds", "depth", "preemptions", "until", "jobs"])]
+    in_model: bool,
+    /// Most states of the model that one search visits.
+    #[arg(long, default_value_t = 5_000_000, value_name = "N", requires = "in_model", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    states: u64,
     /// Count what is found instead of stopping at the first finding.
     #[arg(long, conflicts_with = "until")]
     keep_going: bool,
@@ -138,10 +145,13 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.controlled_plan()?;
     if args.format == Format::Human {
+        let what = if args.in_model {
+            "all orders in the model".to_owned()
+        } else {
+            format!("schedules {} to {}", args.seeds.start, args.seeds.end - 1)
+        };
         say(&format!(
-            "schedules {} to {} of {} scenarios on {} ({})\n",
-            args.seeds.start,
-            args.seeds.end - 1,
+            "{what} of {} scenarios on {} ({})\n",
             cases.len(),
             plan.guest().release,
             plan.kernel_origin(),
@@ -171,6 +181,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         },
         jobs: args.jobs.unwrap_or_else(cores),
         shrink_for: Duration::from_secs(args.shrink_for),
+        in_model: args.in_model.then_some(args.states),
     };
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let mut tell = |text: &str| say(&format!("{text}\n"));

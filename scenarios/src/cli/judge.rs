@@ -58,6 +58,7 @@ pub(super) fn judge(folder: &Path, format: Format) -> Result<Exit, Stop> {
         own_rss_kib: 0,
         fuzz: None,
         explored: None,
+        in_model: Vec::new(),
     };
     let exit = if summary.failed > 0 {
         Exit::Failed

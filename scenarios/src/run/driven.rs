@@ -189,7 +189,7 @@ impl LastRun {
 }
 
 /// The version of the relay that is tested as a number, as far as the kernel's release says it.
-fn linux_version(plan: &Plan) -> u32 {
+pub(super) fn linux_version(plan: &Plan) -> u32 {
     if let Some(version) = plan.relay_version() {
         return version;
     }

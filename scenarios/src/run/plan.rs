@@ -414,6 +414,7 @@ impl Plan {
             own_rss_kib: 0,
             fuzz: None,
             explored: None,
+            in_model: Vec::new(),
         }
     }
 }

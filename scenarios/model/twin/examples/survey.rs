@@ -72,7 +72,7 @@ fn main() {
         } else if wanted.fixed {
             interleave(&scene.with(Defects::NONE), STATES)
         } else {
-            survey(&scene, STATES).map(|survey| {
+            survey(&scene.with(Scene::all_defects()), STATES).map(|survey| {
                 collect(&mut kinds, &name, survey.found);
                 survey.as_is
             })

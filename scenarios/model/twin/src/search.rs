@@ -16,12 +16,12 @@ mod survey;
 mod turns;
 mod watch;
 
-pub use all::{Tried, Violation, interleave};
+pub use all::{Tried, Violation, interleave, interleave_while};
 pub use cause::{Order, causes};
 pub use order::{Path, Played, Shown, minimised, replay};
 pub use random::draw;
-pub use scene::{Numbers, Promise, Scene, THREADS, read};
+pub use scene::{Numbers, Promise, Scene, THREADS, Wait, read};
 pub use scenes::{Named, scenes};
-pub use survey::{Found, Survey, survey};
-pub use turns::{Stop, ThreadTurn, play, turns_of};
+pub use survey::{Found, Survey, survey, survey_while};
+pub use turns::{Stop, ThreadTurn, by_operation, play, turn_lists, turns_of};
 pub use watch::Broken;

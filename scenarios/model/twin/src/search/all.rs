@@ -43,10 +43,22 @@ pub struct Tried {
 /// `max_states` moments are visited.
 #[must_use]
 pub fn interleave(scene: &Scene, max_states: u64) -> Option<Tried> {
+    interleave_while(scene, max_states, &mut |_| true)
+}
+
+/// The same, for as long as it is wanted: `goes_on` hears every 2^14 moments how many there were. A search that is
+/// broken off is cut.
+#[must_use]
+pub fn interleave_while(
+    scene: &Scene,
+    max_states: u64,
+    goes_on: &mut dyn FnMut(u64) -> bool,
+) -> Option<Tried> {
     let mut search = Search {
         scene,
         ahead: Ahead::of_scene(scene),
         max_states,
+        goes_on,
         seen: HashMap::default(),
         tried: Tried::default(),
         path: Vec::new(),
@@ -81,6 +93,7 @@ struct Search<'a> {
     scene: &'a Scene,
     ahead: Ahead,
     max_states: u64,
+    goes_on: &'a mut dyn FnMut(u64) -> bool,
     seen: HashMap<u128, Ways, Plain>,
     tried: Tried,
     path: Vec<Move>,
@@ -110,8 +123,10 @@ impl Search<'_> {
         if let Some(ways) = self.seen.get(&digest) {
             return *ways;
         }
-        if self.tried.states >= self.max_states {
-            self.tried.is_cut = true;
+        let states = self.tried.states;
+        self.tried.is_cut |= states >= self.max_states;
+        self.tried.is_cut |= states & 0x3fff == 0 && !(self.goes_on)(states);
+        if self.tried.is_cut {
             return Ways::default();
         }
         self.tried.states += 1;

@@ -16,8 +16,23 @@ pub struct Scene {
     pub before: Vec<Op>,
     /// What each thread does, in its order: three at most.
     pub threads: Vec<Vec<Op>>,
+    /// What waits for what.
+    pub waits: Vec<Wait>,
     /// vCPUs really run in parallel: stores are seen late, and additions are a load and a store.
     pub is_parallel: bool,
+}
+
+/// An operation that does not start before another thread has done some of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The thread that waits.
+    pub thread: u8,
+    /// Index of its operation.
+    pub op: u8,
+    /// The thread that it waits for.
+    pub on: u8,
+    /// How many of its operations that one has done by then.
+    pub done: u8,
 }
 
 /// What relay promises of a scene. The rest is left to the client.

@@ -234,6 +234,7 @@ fn scene(geometry: Geometry, filling: Filling, roles: &[Role]) -> Named {
             },
             before,
             threads,
+            waits: Vec::new(),
             is_parallel: false,
         },
     }

@@ -94,6 +94,7 @@ impl State {
         for t in 0..THREADS {
             let number = u8::try_from(t).unwrap_or(0);
             if let Some(thread) = &self.threads[t]
+                && !self.waits(scene, t, thread)
                 && !self.is_barred(scene, t, thread)
                 && !thread.wants.is_some_and(|lock| self.around.is_held(lock))
             {
@@ -103,6 +104,17 @@ impl State {
                 moves.push(Move::Drain(number));
             }
         }
+    }
+
+    /// Whether the thread's operation must not start yet.
+    fn waits(&self, scene: &Scene, t: usize, thread: &Thread) -> bool {
+        thread.frame.is_at_start()
+            && scene.waits.iter().any(|wait| {
+                let waits = (usize::from(wait.thread), wait.op) == (t, thread.op);
+                let on = self.threads.get(usize::from(wait.on));
+                // A thread that is gone has done all that it had to.
+                waits && on.copied().flatten().is_some_and(|on| on.op < wait.done)
+            })
     }
 
     /// Whether the fix of a defect keeps the thread out.

@@ -1,12 +1,12 @@
 //! What breaks the contract in a scene, with causes, and what is left when all known causes are fixed.
 
 use super::Scene;
-use super::all::{Tried, interleave};
+use super::all::{Tried, interleave_while};
 use super::cause::{Order, causes};
 use super::order::{Path, Shown, minimised, replay};
 use super::turns::{ThreadTurn, turns_of};
 use super::watch::Broken;
-use crate::{Defect, Defects};
+use crate::Defects;
 
 /// One way in which a scene breaks the contract.
 #[derive(Clone, Debug)]
@@ -26,23 +26,33 @@ pub struct Found {
 /// What a scene shows.
 #[derive(Clone, Debug)]
 pub struct Survey {
-    /// Of relay as it is: all interleavings.
+    /// Of the scene's relay: all interleavings.
     pub as_is: Tried,
     /// With all known defects fixed.
     pub fixed: Tried,
-    /// Ways in which relay as it is breaks the contract, one for each set of causes and kind that was met.
+    /// Ways in which the scene's relay breaks the contract, one for each set of causes and kind that was met.
     pub found: Vec<Found>,
     /// Defects of which each, alone in a relay that has no other, breaks the contract here.
     pub shown: Defects,
 }
 
-/// Surveys a scene; `None` where it is too large. At most `max_states` moments a search.
+/// Surveys a scene with the defects that it has; `None` where it is too large. At most `max_states` moments a search.
 #[must_use]
 pub fn survey(scene: &Scene, max_states: u64) -> Option<Survey> {
-    let all = Scene::all_defects();
-    let raw = scene.with(all);
-    let as_is = interleave(&raw, max_states)?;
-    let fixed = interleave(&scene.with(Defects::NONE), max_states)?;
+    survey_while(scene, max_states, &mut |_| true)
+}
+
+/// The same, for as long as it is wanted: see [`interleave_while`].
+#[must_use]
+pub fn survey_while(
+    scene: &Scene,
+    max_states: u64,
+    goes_on: &mut dyn FnMut(u64) -> bool,
+) -> Option<Survey> {
+    let raw = scene.with(scene.set.defects);
+    let mut interleave = |scene: &Scene| interleave_while(scene, max_states, goes_on);
+    let as_is = interleave(&raw)?;
+    let fixed = interleave(&scene.with(Defects::NONE))?;
     let mut found: Vec<Found> = Vec::new();
     let mut shown = Defects::NONE;
     let mut add = |candidate: Option<Found>| {
@@ -55,10 +65,10 @@ pub fn survey(scene: &Scene, max_states: u64) -> Option<Survey> {
     for violation in &as_is.violations {
         add(explained(&raw, &violation.path, violation.broken));
     }
-    for defect in Defect::OF_FRAMES {
+    for defect in raw.set.defects.iter() {
         // One defect and no other: what it alone does, and what the others hide.
         let one = scene.with(Defects::of(&[defect]));
-        let tried = interleave(&one, max_states)?;
+        let tried = interleave(&one)?;
         if tried.violations.len() > fixed.violations.len() {
             shown = shown.with(defect);
         }
@@ -83,7 +93,7 @@ pub fn survey(scene: &Scene, max_states: u64) -> Option<Survey> {
     })
 }
 
-/// The violation made short on relay as it is, and its causes; `None` where relay as it is does not show it.
+/// The violation made short on the scene's relay, and its causes; `None` where that does not show it.
 fn explained(raw: &Scene, path: &Path, broken: Broken) -> Option<Found> {
     let broken = match replay(raw, path)?.broken {
         Some(other) if other != broken => other,

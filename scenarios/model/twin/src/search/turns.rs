@@ -1,13 +1,12 @@
 //! An order of steps as turns: what `[[schedule]]` says, and a run under control can follow.
 
 use relaybed_case::field::Field;
-use relaybed_case::{Turn, Until};
 
 use super::Scene;
 use super::order::{Path, Played, Player, Shown, replay};
 use super::state::Move;
 use super::watch::Broken;
-use crate::Step;
+use crate::{Site, Step};
 
 /// Where a thread's turn ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,43 +33,13 @@ pub struct ThreadTurn {
     pub until: Stop,
 }
 
-impl ThreadTurn {
-    /// The turn in a case's schedule: `actors` has the actor of each thread, `first_op` the index of the
-    /// actor's operation that is the thread's first.
-    #[must_use]
-    pub fn in_case(
-        &self,
-        actors: &[usize],
-        first_op: &[u32],
-        (channel, cpu): (usize, u32),
-    ) -> Option<Turn> {
-        let thread = usize::from(self.thread);
-        let until = match self.until {
-            Stop::Before(op) => Until::Before {
-                op: first_op.get(thread)? + u32::from(op),
-            },
-            Stop::Access { field, write, .. } => Until::Access {
-                channel,
-                cpu,
-                field,
-                write,
-            },
-        };
-        let hit = match self.until {
-            Stop::Access { hit, .. } => hit,
-            Stop::Before(_) => 1,
-        };
-        Some(Turn {
-            actor: *actors.get(thread)?,
-            until,
-            hit,
-        })
-    }
-}
-
-/// The access that a step is, where `explore` stops at it.
+/// The access that a step is, where a run under control stops at it: what the client's event reads is not relay's.
 fn access(step: &Shown) -> Option<(Field, bool)> {
     match step.step? {
+        Step::Load {
+            site: Some(Site::CallbackEvent),
+            ..
+        } => None,
         Step::Load { member, .. } => Some((member.field()?, false)),
         Step::Store { member, .. } | Step::Update { member, .. } => Some((member.field()?, true)),
         _ => None,
@@ -82,36 +51,78 @@ fn access(step: &Shown) -> Option<(Field, bool)> {
 pub fn play(scene: &Scene, turns: &[ThreadTurn]) -> Option<Played> {
     let mut player = Player::new(scene)?;
     for turn in turns {
-        let mut hits = 0;
-        loop {
-            let at = player.op(turn.thread);
-            if let Stop::Before(op) = turn.until
-                && at.is_none_or(|at| at >= op)
-            {
-                break;
-            }
-            let Some(step) = player.step(turn.thread) else {
-                break;
-            };
-            if let Stop::Access { field, write, hit } = turn.until {
-                hits += u32::from(access(&step) == Some((field, write)));
-                if hits == hit {
-                    break;
+        take(&mut player, turn);
+    }
+    Some(player.finish())
+}
+
+/// The same turns, none of which goes beyond the end of an operation: the same order of steps. `None` where the
+/// scene cannot be played.
+#[must_use]
+pub fn by_operation(scene: &Scene, turns: &[ThreadTurn]) -> Option<Vec<(ThreadTurn, u8)>> {
+    let mut player = Player::new(scene)?;
+    let mut all = Vec::new();
+    for turn in turns {
+        let steps = player.played.steps.len();
+        take(&mut player, turn);
+        let own = player.played.steps[steps..].iter();
+        let own: Vec<&Shown> = own.filter(|step| step.thread == turn.thread).collect();
+        for run in own.chunk_by(|a, b| a.op_index == b.op_index) {
+            let op = run[0].op_index;
+            let is_last = own.last().is_some_and(|last| last.op_index == op);
+            let until = match turn.until {
+                Stop::Access { field, write, .. } if is_last => {
+                    let hits = run
+                        .iter()
+                        .filter(|step| access(step) == Some((field, write)));
+                    let hit = u32::try_from(hits.count()).unwrap_or(u32::MAX);
+                    Stop::Access { field, write, hit }
                 }
+                _ => Stop::Before(op + 1),
+            };
+            let thread = turn.thread;
+            all.push((ThreadTurn { thread, until }, op));
+        }
+    }
+    Some(all)
+}
+
+fn take(player: &mut Player<'_>, turn: &ThreadTurn) {
+    let mut hits = 0;
+    loop {
+        let at = player.op(turn.thread);
+        if let Stop::Before(op) = turn.until
+            && at.is_none_or(|at| at >= op)
+        {
+            return;
+        }
+        let Some(step) = player.step(turn.thread) else {
+            return;
+        };
+        if let Stop::Access { field, write, hit } = turn.until {
+            hits += u32::from(access(&step) == Some((field, write)));
+            if hits == hit {
+                return;
             }
         }
     }
-    Some(player.finish())
 }
 
 /// The path as turns that break the contract in the same way; `None` where one would have to end where no
 /// member is accessed and no operation ends.
 #[must_use]
 pub fn turns_of(scene: &Scene, path: &Path, broken: Broken) -> Option<Vec<ThreadTurn>> {
-    if path.0.iter().any(|one| matches!(one, Move::Drain(_))) {
-        return None;
-    }
-    let played = replay(scene, path)?;
+    turn_lists(scene, path, broken, 1).pop()
+}
+
+/// Up to `most` ways to say the path as turns, each of which breaks the contract in the same way.
+#[must_use]
+pub fn turn_lists(scene: &Scene, path: &Path, broken: Broken, most: usize) -> Vec<Vec<ThreadTurn>> {
+    let mut lists: Vec<Vec<ThreadTurn>> = Vec::new();
+    let drains = path.0.iter().any(|one| matches!(one, Move::Drain(_)));
+    let Some(played) = replay(scene, path).filter(|_| !drains) else {
+        return lists;
+    };
     let mut start = 0;
     let mut choices = Vec::new();
     for end in ends_of(&played.steps) {
@@ -121,14 +132,22 @@ pub fn turns_of(scene: &Scene, path: &Path, broken: Broken) -> Option<Vec<Thread
     let is_it = |turns: &[ThreadTurn]| {
         play(scene, turns).is_some_and(|played| played.broken == Some(broken))
     };
-    let mut turns = (0..TRIES).find_map(|number| {
-        let turns = picked(&choices, number)?;
-        is_it(&turns).then_some(turns)
-    })?;
-    while turns.len() > 1 && is_it(&turns[..turns.len() - 1]) {
-        turns.pop();
+    let picks = (0..TRIES).map_while(|number| picked(&choices, number));
+    for mut turns in picks {
+        if lists.len() == most {
+            break;
+        }
+        if !is_it(&turns) {
+            continue;
+        }
+        while turns.len() > 1 && is_it(&turns[..turns.len() - 1]) {
+            turns.pop();
+        }
+        if !lists.contains(&turns) {
+            lists.push(turns);
+        }
     }
-    Some(turns)
+    lists
 }
 
 /// Ways to end the turns that are tried.
