@@ -22,10 +22,10 @@ fn case(text: &str) -> Case {
     relaybed_lang::load("t", text).unwrap().remove(0)
 }
 
-fn fixture(name: &str) -> Case {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/explore");
-    case(&std::fs::read_to_string(format!("{root}/{name}.toml")).unwrap())
-}
+/// The scenarios that `explore` is tried on.
+const BESIDE_WRITER: &str = include_str!("../../../../fixtures/explore/reader-beside-writer.toml");
+const BESIDE_A_SWITCH: &str =
+    include_str!("../../../../fixtures/explore/reader-beside-a-switch.toml");
 
 fn scene_of(case: &Case) -> Modelled {
     let mut all = scenes(case, &built()).unwrap();
@@ -36,7 +36,7 @@ fn scene_of(case: &Case) -> Modelled {
 /// A writer of six records of half a sub-buffer, and a reader of two reads of three quarters.
 #[test]
 fn sizes_become_small_and_the_last_reads_are_the_end_of_the_scene() {
-    let modelled = scene_of(&fixture("reader-beside-writer"));
+    let modelled = scene_of(&case(BESIDE_WRITER));
     assert_eq!((modelled.unit, modelled.channel, modelled.cpu), (16, 0, 0));
     let geometry = modelled.scene.set.geometry;
     assert_eq!((geometry.subbuf_size, geometry.n_subbufs), (4, 2));
@@ -49,7 +49,7 @@ fn sizes_become_small_and_the_last_reads_are_the_end_of_the_scene() {
 
 #[test]
 fn what_gates_order_is_ordered_in_the_scene() {
-    let modelled = scene_of(&fixture("reader-beside-a-switch"));
+    let modelled = scene_of(&case(BESIDE_A_SWITCH));
     let wait = |thread, op, on, done| Wait {
         thread,
         op,
@@ -64,7 +64,7 @@ fn what_gates_order_is_ordered_in_the_scene() {
 
 #[test]
 fn a_race_that_is_known_is_found_by_trying_all_and_put_down_to_its_cause() {
-    let modelled = scene_of(&fixture("reader-beside-a-switch"));
+    let modelled = scene_of(&case(BESIDE_A_SWITCH));
     let survey = survey(&modelled.scene, 100_000).unwrap();
     assert!(!survey.as_is.is_cut && survey.as_is.broken > 0.0);
     assert_eq!(survey.fixed.violations, []);
@@ -84,7 +84,7 @@ fn a_race_that_is_known_is_found_by_trying_all_and_put_down_to_its_cause() {
 /// Signals and waits take no time in the model: in the schedule they are made where they can be.
 #[test]
 fn actors_pass_gates_between_the_turns_that_were_found() {
-    let modelled = scene_of(&fixture("reader-beside-a-switch"));
+    let modelled = scene_of(&case(BESIDE_A_SWITCH));
     let turns = [
         ThreadTurn {
             thread: 0,
