@@ -384,3 +384,27 @@ fn a_flush_beside_a_write_is_known_with_the_padding_it_leaves() {
         );
     }
 }
+
+/// The same two: a flush marks the buffer full between a writer's switch and its copy, so the record is written behind
+/// the last sub-buffer, and the offset stays beyond it.
+#[test]
+fn a_record_behind_the_ring_is_known_to_its_last_byte() {
+    let (case, evidence) = load("written-behind-the-ring");
+    let Verdict::Known { id, findings } = relaybed_judge::judge(&case, &evidence).0 else {
+        panic!("not known");
+    };
+    assert_eq!(id, "K41");
+    let codes: Vec<String> = findings.iter().map(|f| f.code().to_string()).collect();
+    assert!(codes.contains(&"R1104".to_owned()), "{codes:?}");
+    let ring = 4 * 64;
+    for place in [ring, ring + 1, ring + 40, ring + 41] {
+        let mut other = evidence.clone();
+        let end = other.observations.last_mut().expect("the end");
+        end.channels[0].buffers[0].bytes[place] ^= 0x20;
+        let verdict = relaybed_judge::judge(&case, &other).0;
+        assert!(
+            matches!(verdict, Verdict::Failed { .. }),
+            "{place}: {verdict:?}"
+        );
+    }
+}

@@ -273,6 +273,10 @@ impl Forger<'_> {
                 render(self.case, piece, self.spoil, own);
             }
         }
+        let ring = (size * buffer.subbufs.len()).min(bytes.len());
+        for piece in &buffer.behind {
+            render(self.case, piece, None, &mut bytes[ring..]);
+        }
         bytes
     }
 

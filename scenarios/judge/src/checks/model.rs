@@ -299,36 +299,43 @@ pub(super) fn contents_mismatch(
     for (slot, contents) in model.subbufs.iter().enumerate() {
         let start = slot.saturating_mul(size).min(bytes.len());
         let own = &bytes[start..start.saturating_add(size).min(bytes.len())];
-        let mut at = 0;
-        let current: &[Piece] = if known_clean[slot] {
-            at = contents.fill();
-            &[]
+        let (at, current): (u32, &[Piece]) = if known_clean[slot] {
+            (contents.fill(), &[])
         } else {
-            &contents.current
+            (0, &contents.current)
         };
-        let end = u32::try_from(own.len()).unwrap_or(u32::MAX);
         let pieces = current.iter().copied().chain(contents.remains());
-        for piece in pieces.map_while(|piece| piece.clip(0, end)) {
-            if let Some(wrong) = zeroes_mismatch(own, at, piece.start) {
-                return Some((offset(start, wrong), Due::Zero));
-            }
-            let part = own.get(piece.start as usize..piece.end() as usize);
-            let wrong = part.map_or(Some(0), |part| piece_mismatch(matter.case, &piece, part));
-            if let Some(wrong) = wrong {
-                let place = offset(start, piece.start as usize + wrong);
-                return Some((place, due(matter, &piece, wrong as u64)));
-            }
-            at = piece.end();
-        }
-        if let Some(wrong) = zeroes_mismatch(own, at, end) {
-            return Some((offset(start, wrong), Due::Zero));
+        if let Some((wrong, due)) = part_mismatch(matter, own, at, pieces) {
+            return Some((offset(start, wrong), due));
         }
     }
     let used = size.saturating_mul(model.subbufs.len()).min(bytes.len());
-    bytes[used..]
-        .iter()
-        .position(|byte| *byte != 0)
-        .map(|wrong| (offset(used, wrong), Due::Zero))
+    let behind = model.behind.iter().copied();
+    let (wrong, due) = part_mismatch(matter, &bytes[used..], 0, behind)?;
+    Some((offset(used, wrong), due))
+}
+
+/// The first byte from `at` on that is not of these pieces, and not zero where there is none.
+fn part_mismatch(
+    matter: &Matter<'_>,
+    own: &[u8],
+    mut at: u32,
+    pieces: impl Iterator<Item = Piece>,
+) -> Option<(usize, Due)> {
+    let end = u32::try_from(own.len()).unwrap_or(u32::MAX);
+    for piece in pieces.map_while(|piece| piece.clip(0, end)) {
+        if let Some(wrong) = zeroes_mismatch(own, at, piece.start) {
+            return Some((wrong, Due::Zero));
+        }
+        let part = own.get(piece.start as usize..piece.end() as usize);
+        let wrong = part.map_or(Some(0), |part| piece_mismatch(matter.case, &piece, part));
+        if let Some(wrong) = wrong {
+            let due = due(matter, &piece, wrong as u64);
+            return Some((piece.start as usize + wrong, due));
+        }
+        at = piece.end();
+    }
+    zeroes_mismatch(own, at, end).map(|wrong| (wrong, Due::Zero))
 }
 
 fn offset(start: usize, at: usize) -> u64 {

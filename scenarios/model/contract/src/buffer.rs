@@ -217,6 +217,9 @@ pub struct Buffer {
     pub last_toobig: u64,
     /// Contents, by slot.
     pub subbufs: Vec<Subbuf>,
+    /// What lies behind the last sub-buffer, up to the end of its page, counted from there; sorted by start. Nothing
+    /// is ever written there.
+    pub behind: Vec<Piece>,
     /// False once `relay_subbufs_consumed()` moved past a partly read sub-buffer: where the next
     /// read starts is then documented nowhere.
     pub position_known: bool,
@@ -251,6 +254,7 @@ impl Buffer {
             big_count: 0,
             last_toobig: 0,
             subbufs: vec![Subbuf::default(); slots],
+            behind: Vec::new(),
             position_known: true,
             stored: false,
         };

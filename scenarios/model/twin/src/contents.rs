@@ -9,18 +9,23 @@ use relaybed_contract::{Buffer, Piece};
 
 use crate::Bytes;
 
-/// Puts bytes at byte `at` from the start of the ring, over what lies there. What falls outside is dropped.
+/// Puts bytes at byte `at` from the start of the ring, over what lies there: also behind its end, as K41 does, up to
+/// the end of its last page.
 pub(crate) fn put(buffer: &mut Buffer, at: u64, bytes: Bytes) {
     let size = buffer.geometry.subbuf_size;
+    let room = buffer.geometry.alloc_size().saturating_sub(at);
+    let all = bytes.len.min(narrow(room));
     let mut done = 0;
-    while done < bytes.len {
+    while done < all {
         let place = at.saturating_add(u64::from(done));
         let start = narrow(place % size);
         let room = narrow(size).saturating_sub(start);
-        let len = room.min(bytes.len - done);
+        let len = room.min(all - done);
         let slot = usize::try_from(place / size).unwrap_or(usize::MAX);
-        let Some(subbuf) = buffer.subbufs.get_mut(slot) else {
-            return;
+        let ring = size.saturating_mul(buffer.subbufs.len() as u64);
+        let (pieces, start, len) = match buffer.subbufs.get_mut(slot) {
+            Some(subbuf) => (&mut subbuf.old, start, len),
+            None => (&mut buffer.behind, narrow(place - ring), all - done),
         };
         let piece = Piece {
             source: bytes.source,
@@ -29,27 +34,30 @@ pub(crate) fn put(buffer: &mut Buffer, at: u64, bytes: Bytes) {
             from: bytes.from + done,
             total: bytes.total,
         };
-        overlay(&mut subbuf.old, piece);
+        overlay(pieces, piece);
         done += len;
     }
 }
 
 /// What lies in `len` bytes from byte `at` of the ring, places counted from `to`. Bytes that were never
-/// written, or are outside the ring, are in no piece.
+/// written are in no piece.
 pub fn pieces_at(buffer: &Buffer, at: u64, len: u64, to: u32, got: &mut Vec<Piece>) {
     let size = buffer.geometry.subbuf_size;
     let end = at.saturating_add(len);
     let mut place = at;
     while place < end {
         let slot = usize::try_from(place / size).unwrap_or(usize::MAX);
-        let Some(subbuf) = buffer.subbufs.get(slot) else {
-            return;
+        let ring = size.saturating_mul(buffer.subbufs.len() as u64);
+        let (pieces, begin, until) = match buffer.subbufs.get(slot) {
+            Some(subbuf) => {
+                let begin = place - place % size;
+                (&subbuf.old, begin, (end - begin).min(size))
+            }
+            None => (&buffer.behind, ring, end - ring),
         };
-        let begin = place - place % size;
-        let from = narrow(place - begin);
-        let until = narrow((end - begin).min(size));
-        let first = subbuf.old.partition_point(|piece| piece.end() <= from);
-        for piece in &subbuf.old[first..] {
+        let (from, until) = (narrow(place - begin), narrow(until));
+        let first = pieces.partition_point(|piece| piece.end() <= from);
+        for piece in &pieces[first..] {
             let Some(part) = piece.clip(from, until) else {
                 break;
             };
@@ -58,7 +66,7 @@ pub fn pieces_at(buffer: &Buffer, at: u64, len: u64, to: u32, got: &mut Vec<Piec
                 ..part
             });
         }
-        place = begin.saturating_add(size);
+        place = begin.saturating_add(u64::from(until).max(1));
     }
 }
 

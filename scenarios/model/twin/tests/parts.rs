@@ -81,7 +81,7 @@ fn bytes_lie_over_what_was_there_and_the_rest_stays() {
 }
 
 #[test]
-fn bytes_go_on_in_the_next_sub_buffer_and_end_with_the_ring() {
+fn bytes_go_on_in_the_next_sub_buffer_and_behind_the_ring_up_to_its_page() {
     let mut buffer = open(&set(), &mut Log::default());
     put(&mut buffer, 8, 1, 14);
     put(&mut buffer, 28, 2, 5);
@@ -91,17 +91,25 @@ fn bytes_go_on_in_the_next_sub_buffer_and_end_with_the_ring() {
         places(&buffer.subbufs[2].old),
         [(1, 0, 2, 12), (2, 8, 2, 0)]
     );
-    put(&mut buffer, 30, 3, 5);
-    put(&mut buffer, u64::MAX, 3, 5);
+    put(&mut buffer, 35, 3, 5);
+    put(&mut buffer, 4094, 4, 5);
+    put(&mut buffer, 4096, 5, 5);
+    put(&mut buffer, u64::MAX, 5, 5);
+    assert_eq!(
+        places(&buffer.behind),
+        [(2, 0, 3, 2), (3, 5, 5, 0), (4, 4064, 2, 0)]
+    );
     let all = [
         (1, 107, 2, 0),
         (1, 109, 10, 2),
         (1, 119, 2, 12),
         (2, 127, 2, 0),
     ];
-    assert_eq!(at(&buffer, 1, 100), all);
+    assert_eq!(at(&buffer, 1, 29), all);
     assert_eq!(at(&buffer, 19, 2), [(1, 100, 1, 11), (1, 101, 1, 12)]);
-    assert_eq!(at(&buffer, 30, 5), []);
+    assert_eq!(at(&buffer, 29, 3), [(2, 100, 1, 1), (2, 101, 2, 2)]);
+    assert_eq!(at(&buffer, 33, 2), []);
+    assert_eq!(at(&buffer, 4095, 9), [(4, 100, 1, 1)]);
     assert_eq!(at(&buffer, 3, 0), []);
 }
 
