@@ -6,7 +6,7 @@ use super::Scene;
 use super::order::{Path, Played, Player, Shown, replay};
 use super::state::Move;
 use super::watch::Broken;
-use crate::{Site, Step};
+use crate::{Op, Site, Step};
 
 /// Where a thread's turn ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,8 +56,9 @@ pub fn play(scene: &Scene, turns: &[ThreadTurn]) -> Option<Played> {
     Some(player.finish())
 }
 
-/// The same turns, none of which goes beyond the end of an operation: the same order of steps. `None` where the
-/// scene cannot be played.
+/// The same turns, none of which goes beyond the end of an operation, each with its operation: the same order of steps.
+/// A poll that waits has no end of its own, so its turn ends at the last member that it looks at. `None` where the scene
+/// cannot be played.
 #[must_use]
 pub fn by_operation(scene: &Scene, turns: &[ThreadTurn]) -> Option<Vec<(ThreadTurn, u8)>> {
     let mut player = Player::new(scene)?;
@@ -70,16 +71,18 @@ pub fn by_operation(scene: &Scene, turns: &[ThreadTurn]) -> Option<Vec<(ThreadTu
         for run in own.chunk_by(|a, b| a.op_index == b.op_index) {
             let op = run[0].op_index;
             let is_last = own.last().is_some_and(|last| last.op_index == op);
-            let until = match turn.until {
-                Stop::Access { field, write, .. } if is_last => {
-                    let hits = run
-                        .iter()
-                        .filter(|step| access(step) == Some((field, write)));
-                    let hit = u32::try_from(hits.count()).unwrap_or(u32::MAX);
-                    Stop::Access { field, write, hit }
+            let ends_at = match turn.until {
+                Stop::Access { field, write, .. } if is_last => Some((field, write)),
+                _ if matches!(run[0].op, Op::Poll { waits: true }) => {
+                    run.iter().rev().find_map(|step| access(step))
                 }
-                _ => Stop::Before(op + 1),
+                _ => None,
             };
+            let until = ends_at.map_or(Stop::Before(op + 1), |(field, write)| {
+                let is_it = |step: &&&Shown| access(step) == Some((field, write));
+                let hit = u32::try_from(run.iter().filter(is_it).count()).unwrap_or(u32::MAX);
+                Stop::Access { field, write, hit }
+            });
             let thread = turn.thread;
             all.push((ThreadTurn { thread, until }, op));
         }
