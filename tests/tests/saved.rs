@@ -408,3 +408,19 @@ fn a_record_behind_the_ring_is_known_to_its_last_byte() {
         );
     }
 }
+
+/// Between the two stores by which a reader that was lapped moves (`bytes_consumed`, then `subbufs_consumed`, in this
+/// binary) a writer looked at the counts: it was refused by the old one.
+#[test]
+fn a_writer_between_the_two_stores_of_a_lapped_reader_is_known() {
+    let (case, evidence) = load("lapped-between-two-stores");
+    let Verdict::Known { id, .. } = relaybed_judge::judge(&case, &evidence).0 else {
+        panic!("not known");
+    };
+    assert_eq!(id, "K2");
+    let mut other = evidence.clone();
+    let refused = other.events.iter_mut().find(|event| event.verdict == 0);
+    refused.expect("a refused switch").consumed = 1;
+    let verdict = relaybed_judge::judge(&case, &other).0;
+    assert!(matches!(verdict, Verdict::Failed { .. }), "{verdict:?}");
+}

@@ -56,6 +56,12 @@ impl Next {
                     };
                     (!is_made && !merged.has(site)).then(|| (merged.with(site), is_split))
                 }
+                Step::Store {
+                    site: Some(Site::AvailLap),
+                    ..
+                } if now.is_some_and(|now| now.member == Member::BytesConsumed) => {
+                    Some((merged.with(Site::AvailLap), is_split))
+                }
                 Step::Update { member, site, .. } if is_in_trace(member) && !is_split => {
                     match own.next_to(key, member, now) {
                         Some(AccessKind::Load) => Some((merged, true)),

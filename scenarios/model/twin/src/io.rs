@@ -66,6 +66,11 @@ impl<M: Memory> Io<'_, M> {
         self.store_slot(member, 0, value, None);
     }
 
+    /// A store that a compiler may make behind the next one.
+    pub(crate) fn store_first(&mut self, member: Member, value: u64, site: Site) {
+        self.store_slot(member, 0, value, Some(site));
+    }
+
     pub(crate) fn store_padding(&mut self, slot: u64, value: u64) {
         self.store_slot(Member::Padding, slot, value, None);
     }

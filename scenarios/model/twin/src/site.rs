@@ -22,6 +22,9 @@ pub enum Site {
     SwitchProduced,
     /// `relay_switch_subbuf()`: the padding by which the size grows, after it was stored.
     SwitchFill,
+    /// `relay_file_read_avail()`: the two stores of a reader that was lapped. The source stores the consumed count,
+    /// then bytes consumed; with this it is the other way round, as Debian's 5.10 to 7.3 have it.
+    AvailLap,
     /// `relay_file_read_avail()`: the offset in the write position, after it was compared with S.
     AvailOffset,
     /// `relay_file_read_avail()`: the offset where both positions are the same.

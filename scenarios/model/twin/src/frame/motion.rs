@@ -42,7 +42,6 @@ impl Spot {
     /// |---|---|---|---|
     /// | `relay_file_read_avail()` | load offset | load consumed | all |
     /// | | load consumed, where positions are equal | load produced | all |
-    /// | | store bytes consumed, after a lap | store consumed | all |
     /// | `relay_file_read_consume()` | load consumed | load produced | all |
     /// | | load bytes consumed | load produced, consumed, offset | all |
     /// | `relay_file_read_subbuf_avail()` | load padding, after one was stepped over | load data | all |
@@ -55,9 +54,7 @@ impl Spot {
         match (self.pc, earlier.pc) {
             (Pc::Read(late), Pc::Read(early)) => matches!(
                 (late, early),
-                (Read::Offset, Read::Consumed)
-                    | (Read::EqualConsumed, Read::EqualProduced)
-                    | (Read::LapBytes, Read::LapConsumed)
+                (Read::Offset, Read::Consumed) | (Read::EqualConsumed, Read::EqualProduced)
             ),
             (Pc::Consume(late), Pc::Consume(early)) => matches!(
                 (late, early),
@@ -137,7 +134,6 @@ mod tests {
         let pairs = [
             (Pc::Read(Read::Offset), Pc::Read(Read::Consumed)),
             (Pc::Read(Read::EqualConsumed), Pc::Read(Read::EqualProduced)),
-            (Pc::Read(Read::LapBytes), Pc::Read(Read::LapConsumed)),
             (
                 Pc::Consume(Consume::Consumed),
                 Pc::Consume(Consume::Produced),

@@ -56,11 +56,20 @@ impl Frame {
                 }
             }
             Read::LapConsumed => {
-                io.store(Member::Consumed, regs.consumed);
+                regs.known = io.set.merged.has(Site::AvailLap);
+                if regs.known {
+                    io.store(Member::BytesConsumed, 0);
+                } else {
+                    io.store_first(Member::Consumed, regs.consumed, Site::AvailLap);
+                }
                 Read::LapBytes
             }
             Read::LapBytes => {
-                io.store(Member::BytesConsumed, 0);
+                if regs.known {
+                    io.store(Member::Consumed, regs.consumed);
+                } else {
+                    io.store(Member::BytesConsumed, 0);
+                }
                 (regs.bytes, regs.known) = (0, true);
                 if !io.set.has(Defect::K1) {
                     // The oldest that is left may be empty.
