@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `relaybed`, and the texts that say so.
 
+mod again;
 mod bench;
 mod bisect;
 mod cache;
@@ -194,7 +195,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
     pub vcpus: Option<u32>,
     /// Guest memory in MiB.
-    #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
+    #[arg(long, default_value_t = machine::DEFAULT_MEMORY_MIB, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
     pub memory: u32,
     /// Virtual machine monitor.
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
@@ -203,7 +204,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
     /// Longest time in seconds without a sign of life from the guest.
-    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = machine::DEFAULT_DEADLINE_S, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub deadline: u64,
     /// Show the guest's console on standard error.
     #[arg(long)]
@@ -459,7 +460,7 @@ impl From<std::io::Error> for Stop {
     /// Standard output that went away ends the command quietly.
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::said(Exit::SetUp),
+            std::io::ErrorKind::BrokenPipe => Self::said(Exit::NoReader),
             _ => Self::new(Exit::SetUp, error),
         }
     }
@@ -478,12 +479,11 @@ fn print(text: &str) -> Result<Exit, Stop> {
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Stop> {
-    clap_complete::generate(
-        shell,
-        &mut Cli::command(),
-        "relaybed",
-        &mut std::io::stdout(),
-    );
+    use std::io::Write as _;
+    // Not into standard output at once: clap panics where that is closed.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "relaybed", &mut script);
+    anstream::stdout().write_all(&script)?;
     Ok(Exit::Passed)
 }
 

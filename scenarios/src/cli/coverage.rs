@@ -46,7 +46,7 @@ pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
         out: PathBuf::from(folder.path()),
         keep_all: false,
         plant: None,
-        again: args.machine.again(),
+        again: args.machine.again().line(),
         seed: args.seed,
         repeat: 1,
         deterministic: false,

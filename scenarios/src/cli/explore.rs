@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::run::stop;
+use super::run::{say_unsaved, stop};
 use super::{MachineArgs, Stop, places, say, scenarios, within};
 use crate::run::{Explore, Options, Until, Wanted, explore};
 use relaybed_case::finding::explain;
@@ -152,7 +152,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         out,
         keep_all: false,
         plant: None,
-        again: args.machine.again(),
+        again: args.machine.again().line(),
         seed: args.seed,
         repeat: 1,
         deterministic: false,
@@ -176,6 +176,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     let mut tell = |text: &str| say(&format!("{text}\n"));
     let end = explore(&plan, &options, &wish, &cases, &mut reporter, &mut tell).map_err(stop)?;
     reporter.end(&end.summary)?;
+    say_unsaved(&end);
     Ok(end.exit)
 }
 

@@ -136,10 +136,11 @@ impl MatrixArgs {
         };
         let mut again = machine.again();
         if self.seed != 1 {
-            again.push_str(&format!(" --seed {}", self.seed));
+            again.option("--seed", self.seed);
         }
+        again.given("--known", self.known.as_ref());
         let (name, wish) = (listed.name, machine.wish()?);
-        Ok((KernelWish { name, wish }, again))
+        Ok((KernelWish { name, wish }, again.line()))
     }
 }
 

@@ -23,6 +23,7 @@ use super::logs::Logs;
 use super::plan::Plan;
 use super::ram::View;
 use super::stops::Stops;
+use super::suite::CONSOLE_LINES;
 use crate::symbols::Symbols;
 use course::Course;
 use relaybed_case::Case;
@@ -64,6 +65,14 @@ pub enum Stuck {
     Host {
         /// The vCPU.
         vcpu: u32,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Where all vCPUs stand.
+        stands: String,
+    },
+    /// vCPUs come to places, and no actor to its next operation.
+    #[error("no actor came to its next operation in {seconds} s of the host's time ({stands})")]
+    Endless {
         /// How long it was waited for.
         seconds: u64,
         /// Where all vCPUs stand.
@@ -226,12 +235,12 @@ impl<'a> Controlled<'a> {
                 debugger,
                 (&landmarks, &self.symbols, stops),
                 (&mailbox, case, &program),
-                (self.vcpus(), self.plan.deadline().idle),
+                (self.vcpus(), self.plan.deadline()),
             );
             while let Some(strategy) = series.strategy() {
                 console.mark();
                 trace = Trace::default();
-                let driven = course.drive(strategy, &mut trace);
+                let driven = course.drive(strategy, &mut trace, console.crash_watch());
                 console.show();
                 let taken = course.take(driven, (&setting, plant), &console, digest);
                 let (mut evidence, digest) = taken.map_err(|mut ended| {
@@ -260,7 +269,7 @@ impl<'a> Controlled<'a> {
         Ok(Some(Undriven {
             ended,
             trace,
-            console: machine.console_tail(20).unwrap_or_default(),
+            console: console.excerpt(CONSOLE_LINES),
         }))
     }
 }

@@ -143,7 +143,7 @@ impl Suite<'_> {
             Err(undriven) => {
                 let Ended { cause, evidence } = undriven.ended;
                 let seen = Ended { cause, evidence };
-                self.ended_without(loaded, seen, undriven.console, begun)
+                Ok(self.ended_without(loaded, seen, undriven.console, begun))
             }
         }
     }
@@ -165,7 +165,7 @@ impl Suite<'_> {
         verdict = self.options.known.apply(verdict);
         self.fail(&mut verdict, vec![missed]);
         let mut report = self.report(loaded, verdict, amount, millis(begun));
-        self.keep(loaded, Some(evidence), true, &mut report)?;
+        self.keep(loaded, Some(evidence), true, &mut report);
         Ok(report)
     }
 }
