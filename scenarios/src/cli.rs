@@ -14,6 +14,7 @@ mod explore;
 mod fuzz;
 mod input;
 mod judge;
+mod kernel;
 mod known;
 mod list;
 mod machine;
@@ -24,8 +25,10 @@ mod plant;
 mod relay;
 mod replay;
 mod report;
+mod room;
 mod run;
 mod scenarios;
+mod schema;
 mod stats;
 mod taken;
 mod trace;
@@ -44,6 +47,7 @@ use examples::{EXPLORE_EXAMPLES, RUN_EXAMPLES};
 use relay::RelayArgs;
 use relaybed_report::Format;
 use relaybed_report::exit::{self, Exit};
+use schema::SchemaOf;
 
 /// A testbed for the Linux kernel's relay interface.
 ///
@@ -149,6 +153,9 @@ enum Command {
         #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
         seed: u64,
     },
+    /// Ask about kernels of your own, before anything boots.
+    #[command(subcommand)]
+    Kernel(kernel::KernelCommand),
     /// Show what the cache holds, or make room in it.
     #[command(subcommand)]
     Cache(cache::CacheCommand),
@@ -177,7 +184,7 @@ enum Command {
 /// Which machine to run on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MachineArgs {
-    /// SUITE:VERSION, a package name, or a bzImage or vmlinux file (with --build-dir).
+    /// SUITE:VERSION, a SUITE alone for its own version, a package name, or a bzImage or vmlinux file (with --build-dir).
     #[arg(
         long,
         env = "RELAYBED_KERNEL",
@@ -185,7 +192,7 @@ pub(crate) struct MachineArgs {
         value_name = "KERNEL"
     )]
     pub kernel: String,
-    /// Build tree (or headers) of a kernel given as a file, to build the module against.
+    /// Build tree of a kernel: its image is run, and the module built against it. Or the headers of one given as a file.
     #[arg(long, value_name = "TREE")]
     pub build_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -212,30 +219,15 @@ pub(crate) struct MachineArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     pub no_image: bool,
+    /// Add this to the guest's kernel command line, such as `slub_debug=FZPU`.
+    #[arg(long, value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    pub cmdline: Option<String>,
 }
 
 /// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told
 /// before anything is fetched.
 fn within(least: u32, most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(least)..=i64::from(most))
-}
-
-/// What there is a JSON Schema of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SchemaOf {
-    /// Scenario files.
-    Scenario,
-    /// Lines of `run --format json`.
-    Report,
-}
-
-impl SchemaOf {
-    fn schema(self) -> serde_json::Value {
-        match self {
-            Self::Scenario => relaybed_lang::schema(),
-            Self::Report => relaybed_report::schema(),
-        }
-    }
 }
 
 /// Virtual machine monitors.
@@ -278,6 +270,9 @@ pub(crate) struct RunArgs {
     /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
+    /// Leave these scenarios out: names, patterns or suites; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
@@ -394,6 +389,7 @@ fn done(command: Command) -> Result<Exit, Stop> {
             out,
             seed,
         } => capture::capture(&scenario, &machine, &out, seed),
+        Command::Kernel(command) => kernel::kernel(&command),
         Command::Cache(command) => cache::cache(&command),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema { of } => print(&format!("{:#}", of.schema())),

@@ -8,6 +8,7 @@ mod coverage;
 mod crash;
 mod drive;
 mod driven;
+mod ended;
 mod error;
 mod exchange;
 mod explore;

@@ -135,6 +135,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    args.machine.check_room(&cases)?;
     let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.controlled_plan()?;
     if args.format == Format::Human {

@@ -27,8 +27,12 @@ enum KernelError {
          (the kernel's build folder, or the headers of the same build)"
     )]
     NoTree { image: String },
-    #[error("--build-dir goes with a kernel given as a file; {kernel} is not a file here")]
+    #[error(
+        "--build-dir goes with a kernel given as a file, or alone; {kernel} is not a file here"
+    )]
     NoFile { kernel: String },
+    #[error(transparent)]
+    Tree(#[from] relaybed_guest::Error),
     #[error(transparent)]
     Name(#[from] relaybed_guest::RequestError),
 }
@@ -76,6 +80,7 @@ impl MachineArgs {
             clock: Clock::Host,
             debug: false,
             images: !self.no_image,
+            cmdline: self.cmdline.clone().unwrap_or_default(),
         })
     }
 
@@ -85,6 +90,11 @@ impl MachineArgs {
         match (&self.build_dir, is_file) {
             (Some(tree), true) => Ok(KernelRequest::Files {
                 image: kernel.into(),
+                build_dir: tree.clone(),
+            }),
+            // The default is no answer to which kernel of the tree.
+            (Some(tree), false) if kernel == DEFAULT_KERNEL => Ok(KernelRequest::Files {
+                image: relaybed_guest::image_in(tree)?,
                 build_dir: tree.clone(),
             }),
             (None, true) => Err(KernelError::NoTree {
@@ -182,6 +192,7 @@ impl MachineArgs {
             "--deadline",
             unlike(self.deadline != DEFAULT_DEADLINE_S, self.deadline),
         );
+        line.given("--cmdline", self.cmdline.as_ref());
         line.flag("--no-image", self.no_image);
         line
     }

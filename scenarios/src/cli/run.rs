@@ -11,10 +11,11 @@ use relaybed_report::{Format, Reporter, vcpus_text};
 
 pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     super::interruptible()?;
-    let mut cases = scenarios::load(&args.patterns)?;
+    let mut cases = scenarios::load_without(&args.patterns, &args.exclude)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    args.machine.check_room(&cases)?;
     let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.plan_as(args.deterministic)?;
     if args.format == Format::Human {

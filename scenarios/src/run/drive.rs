@@ -169,6 +169,21 @@ impl<'a> Controlled<'a> {
         stops.lacking(&self.symbols)
     }
 
+    /// Why these places are no instructions of its kernel, if one is not: looked at in a fork.
+    ///
+    /// # Errors
+    /// When no machine can be had.
+    pub fn cuts(&self, stops: &Stops) -> Result<Option<String>, SessionError> {
+        if stops.code.iter().all(|stop| stop.offset == 0) {
+            return Ok(None);
+        }
+        let dir = Logs::make(None)?;
+        let mut machine = self.image.fork(self.plan, dir.path())?;
+        let mut debugger = machine.pause()?.debug()?;
+        let mut text = |address, len| debugger.read(0, address, len).ok();
+        Ok(stops.inside(&self.symbols, &mut text))
+    }
+
     /// Runs a case on a fork of its own. The strategy is asked from the first operation on; all actors are
     /// at theirs then, or about to come there.
     ///

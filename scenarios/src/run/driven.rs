@@ -108,6 +108,9 @@ impl Suite<'_> {
         if let Some(reason) = controlled.lacks(&stops) {
             return skipped(self, reason);
         }
+        if let Some(reason) = controlled.cuts(&stops)? {
+            return skipped(self, reason);
+        }
         if self.summary.kernel.is_empty() {
             self.summary.kernel.clone_from(&plan.guest().release);
         }

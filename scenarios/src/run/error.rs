@@ -209,6 +209,8 @@ impl Cause {
             Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
             Self::Died(_) | Self::Crashed(_) | Self::Agent(_) => Exit::GuestDied,
             Self::Machine(_) | Self::Program(_) | Self::Unsaid(_) => Exit::SetUp,
+            // The guest that was asked for is too small.
+            Self::Refused { errno: ENOMEM, .. } => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
         }
     }
@@ -233,6 +235,9 @@ fn died(exit: &GuestExit, progress: Progress) -> Health {
         }
     }
 }
+
+/// `ENOMEM` of Linux.
+pub(super) const ENOMEM: i32 = 12;
 
 /// Reports of the kernel that become findings of a case that did not come to its end.
 const REPORTS_MAX: usize = 8;

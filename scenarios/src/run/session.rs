@@ -264,6 +264,14 @@ impl Session {
         self.console.excerpt(last)
     }
 
+    /// The kernel addresses at which its vCPUs are: a look from outside, after which the guest goes on.
+    ///
+    /// # Errors
+    /// When the machine cannot be stopped or does not say.
+    pub fn positions(&mut self) -> Result<Vec<u64>, SessionError> {
+        Ok(self.machine.pause()?.positions()?)
+    }
+
     /// Copies the machine's whole console and log into `folder`.
     ///
     /// # Errors

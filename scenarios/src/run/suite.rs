@@ -12,7 +12,7 @@ use super::hold::hold;
 use super::names::folder_name;
 use super::options::Options;
 use super::repeat::Tally;
-use super::{Cause, Ended, Plan, Session, SessionError, Unsaved};
+use super::{Plan, Session, SessionError, Unsaved};
 use relaybed_case::Case;
 use relaybed_case::evidence::{Evidence, Planted, Setting};
 use relaybed_case::finding::{Completeness, Finding};
@@ -50,7 +50,7 @@ pub(super) struct Suite<'a> {
     /// Reports of cases that passed say what became of the records, too.
     pub(super) flows: bool,
     /// The last guest died, hung, was interrupted, or is to be held.
-    lost: bool,
+    pub(super) lost: bool,
     /// One that is to be held once its failure has been told.
     failed: Option<Session>,
     begun: Instant,
@@ -188,7 +188,7 @@ impl<'a> Suite<'a> {
         self.take_session(self.plan.vcpus_at_large())
     }
 
-    fn keep_standing(&mut self, session: Session) {
+    pub(super) fn keep_standing(&mut self, session: Session) {
         self.lost = true;
         self.failed = Some(session);
     }
@@ -259,50 +259,6 @@ impl<'a> Suite<'a> {
         }
         self.keep(loaded, Some(evidence), failed, &mut report);
         Ok(report)
-    }
-
-    /// A case in which the guest died, hung or talked nonsense; keeps the evidence so far.
-    pub(super) fn ended(
-        &mut self,
-        loaded: &Loaded,
-        session: Session,
-        ended: Ended,
-        begun: Instant,
-    ) -> Result<CaseReport, SessionError> {
-        self.lost = true;
-        let console = session.console_excerpt(CONSOLE_LINES);
-        let stalled = matches!(ended.cause, Cause::Stalled(_));
-        let mut report = self.ended_without(loaded, ended, console, begun);
-        if let Some(folder) = report.detail.evidence.clone() {
-            self.saved(session.keep_logs(&folder), &mut report.detail);
-        }
-        if self.options.hold && stalled {
-            self.keep_standing(session);
-        }
-        // Else the machine is of no more use; dropping the session ends it.
-        Ok(report)
-    }
-
-    /// The same of a machine that is gone already; `console` is the end of what it printed.
-    pub(super) fn ended_without(
-        &mut self,
-        loaded: &Loaded,
-        ended: Ended,
-        console: Vec<String>,
-        begun: Instant,
-    ) -> CaseReport {
-        if matches!(ended.cause, Cause::Interrupted) {
-            return self.interrupted(loaded);
-        }
-        let exit = ended.cause.exit();
-        self.exit = self.exit.worse(exit);
-        let verdict = Verdict::Failed {
-            findings: ended.findings(),
-        };
-        let mut report = self.report(loaded, verdict, Amount::default(), millis(begun));
-        report.detail.console_tail = console;
-        self.keep(loaded, ended.evidence.as_deref(), true, &mut report);
-        report
     }
 
     /// Saves evidence where it is wanted and fills in what a failure's reader needs.
