@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_place_inside_an_instruction_is_none() {
-        let symbols = Symbols::parse("ffffffff81000000 T f\nffffffff81000100 T g\n").unwrap();
+        let symbols = Symbols::parse("ffffffff81000000 f\nffffffff81000100 g\n").unwrap();
         let stops = |offset| Stops {
             code: vec![CodeStop {
                 symbol: "f".to_owned(),
