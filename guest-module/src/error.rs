@@ -67,12 +67,28 @@ pub enum Error {
         hint: &'static str,
     },
     /// The build tree is not one that modules can be built against.
-    #[error("{} is no kernel build tree that is ready for modules: {problem}; run `make modules_prepare` and build the kernel there, or give its installed headers", path.display())]
+    #[error("{} is no kernel build tree that is ready for modules: {problem}; build the kernel there (`make`), or give its installed headers", path.display())]
     Tree {
         /// The tree.
         path: PathBuf,
         /// What is missing.
         problem: &'static str,
+    },
+    /// The build tree has no kernel in it.
+    #[error("{} holds no kernel image (arch/x86/boot/bzImage or vmlinux): build it there (`make`), or name one with --kernel", path.display())]
+    NoImage {
+        /// The tree.
+        path: PathBuf,
+    },
+    /// The compiler that a tree was built with is not on this host.
+    #[error("{} was built with \"{built_with}\", and this host has no {wanted}: install it, or build the tree with a compiler that is here", path.display())]
+    Compiler {
+        /// The tree.
+        path: PathBuf,
+        /// What the tree's configuration says of its compiler.
+        built_with: String,
+        /// The programs that would do.
+        wanted: String,
     },
     /// The kernel does not come from a package.
     #[error("a kernel of your own files has no package to take modules from: name one of Debian's")]

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::cache::{Cache, CacheError, Entry, Key, io_error};
 use crate::child;
+use crate::compiler::Compiler;
 use crate::embedded;
 use crate::jail::Jail;
 use crate::progress::Progress;
@@ -46,8 +47,8 @@ pub(crate) enum Against<'a> {
         /// What names the two.
         identity: &'a str,
     },
-    /// The user's tree and the host's tools.
-    Tree(&'a Path),
+    /// The user's tree, and the host's tools with the compiler that the tree was built with.
+    Tree(&'a Path, &'a Compiler),
 }
 
 /// How a module is built, whatever it is built against.
@@ -152,7 +153,7 @@ pub(crate) fn build(
                 make.arg("KCFLAGS=-g0");
                 make
             }
-            Against::Tree(tree) => {
+            Against::Tree(tree, compiler) => {
                 recipe.write(&work.join("build"))?;
                 let mut make = Command::new("make");
                 for inherited in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KBUILD_OUTPUT", "W"] {
@@ -160,6 +161,7 @@ pub(crate) fn build(
                 }
                 make.arg("-C").arg(tree);
                 make.arg(format!("M={}", work.join("build/module").display()));
+                make.args(compiler.make());
                 make
             }
         };
@@ -167,7 +169,7 @@ pub(crate) fn build(
         run(make, cache, dir, key, release, recipe)?;
         let inputs = match against {
             Against::Packages { .. } => None,
-            Against::Tree(tree) => {
+            Against::Tree(tree, _) => {
                 let module = work.join("build/module");
                 let read = Inputs::of_build(tree, &module, begun);
                 Some(read.map_err(io_error("read what was built in", &module))?)

@@ -82,6 +82,15 @@ impl fmt::Display for KernelRequest {
 /// The prefix of every image package.
 pub(crate) const IMAGE_PREFIX: &str = "linux-image-";
 
+/// The series that a suite alone means: its own kernel, of backports the newest with headers.
+const DEFAULT_SERIES: [(&str, &str); 5] = [
+    ("bullseye", "5.10"),
+    ("bookworm", "6.1"),
+    ("bookworm-backports", "6.12"),
+    ("trixie", "6.12"),
+    ("trixie-backports", "7.3"),
+];
+
 fn parse(text: &str) -> Result<KernelRequest, &'static str> {
     if let Some(paths) = text.strip_prefix("files:") {
         return match paths.split_once(':') {
@@ -97,7 +106,14 @@ fn parse(text: &str) -> Result<KernelRequest, &'static str> {
     let (suite, kernel) = match text.split_once(':') {
         Some((suite, kernel)) => (suite.to_owned(), kernel),
         None if text.starts_with(IMAGE_PREFIX) => (suite_of_package(text)?.to_owned(), text),
-        None => return Err("no suite is given"),
+        None if !is_word(text, "-") || text.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Err("no suite is given");
+        }
+        None => {
+            let default = DEFAULT_SERIES.iter().find(|(suite, _)| *suite == text);
+            let (suite, series) = default.ok_or("a version is missing behind the suite")?;
+            ((*suite).to_owned(), *series)
+        }
     };
     if !is_word(&suite, "-") {
         return Err("the suite is not a word of lower-case letters, digits and dashes");
@@ -174,12 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_alone_means_its_own_series() {
+        let parse = |text: &str| text.parse::<KernelRequest>();
+        assert_eq!(parse("bookworm"), Ok(KernelRequest::default()));
+        for (suite, of) in DEFAULT_SERIES {
+            assert_eq!(parse(suite), Ok(series(suite, of)));
+        }
+        let error = parse("sid").unwrap_err().to_string();
+        assert!(error.contains("a version is missing"), "{error}");
+        let error = parse("6.1").unwrap_err().to_string();
+        assert!(error.contains("no suite is given"), "{error}");
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for text in [
             "",
             ":",
             "6.1",
-            "bookworm",
             "bookworm:",
             "Book worm:6.1",
             "bookworm:six",

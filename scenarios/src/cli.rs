@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `relaybed`, and the texts that say so.
 
+mod again;
 mod bench;
 mod bisect;
 mod cache;
@@ -13,6 +14,7 @@ mod explore;
 mod fuzz;
 mod input;
 mod judge;
+mod kernel;
 mod known;
 mod list;
 mod machine;
@@ -23,8 +25,10 @@ mod plant;
 mod relay;
 mod replay;
 mod report;
+mod room;
 mod run;
 mod scenarios;
+mod schema;
 mod stats;
 mod taken;
 mod trace;
@@ -43,6 +47,7 @@ use examples::{EXPLORE_EXAMPLES, RUN_EXAMPLES};
 use relay::RelayArgs;
 use relaybed_report::Format;
 use relaybed_report::exit::{self, Exit};
+use schema::SchemaOf;
 
 /// A testbed for the Linux kernel's relay interface.
 ///
@@ -148,6 +153,9 @@ enum Command {
         #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
         seed: u64,
     },
+    /// Ask about kernels of your own, before anything boots.
+    #[command(subcommand)]
+    Kernel(kernel::KernelCommand),
     /// Show what the cache holds, or make room in it.
     #[command(subcommand)]
     Cache(cache::CacheCommand),
@@ -176,7 +184,7 @@ enum Command {
 /// Which machine to run on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MachineArgs {
-    /// SUITE:VERSION, a package name, or a bzImage or vmlinux file (with --build-dir).
+    /// SUITE:VERSION, a SUITE alone for its own version, a package name, or a bzImage or vmlinux file (with --build-dir).
     #[arg(
         long,
         env = "RELAYBED_KERNEL",
@@ -184,7 +192,7 @@ pub(crate) struct MachineArgs {
         value_name = "KERNEL"
     )]
     pub kernel: String,
-    /// Build tree (or headers) of a kernel given as a file, to build the module against.
+    /// Build tree of a kernel: its image is run, and the module built against it. Or the headers of one given as a file.
     #[arg(long, value_name = "TREE")]
     pub build_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -194,7 +202,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
     pub vcpus: Option<u32>,
     /// Guest memory in MiB.
-    #[arg(long, default_value_t = 256, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
+    #[arg(long, default_value_t = machine::DEFAULT_MEMORY_MIB, value_parser = within(MEMORY_MIN_MIB, MEMORY_MAX_MIB))]
     pub memory: u32,
     /// Virtual machine monitor.
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
@@ -203,7 +211,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
     /// Longest time in seconds without a sign of life from the guest.
-    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = machine::DEFAULT_DEADLINE_S, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub deadline: u64,
     /// Show the guest's console on standard error.
     #[arg(long)]
@@ -211,30 +219,15 @@ pub(crate) struct MachineArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     pub no_image: bool,
+    /// Add this to the guest's kernel command line, such as `slub_debug=FZPU`.
+    #[arg(long, value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    pub cmdline: Option<String>,
 }
 
 /// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told
 /// before anything is fetched.
 fn within(least: u32, most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(least)..=i64::from(most))
-}
-
-/// What there is a JSON Schema of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SchemaOf {
-    /// Scenario files.
-    Scenario,
-    /// Lines of `run --format json`.
-    Report,
-}
-
-impl SchemaOf {
-    fn schema(self) -> serde_json::Value {
-        match self {
-            Self::Scenario => relaybed_lang::schema(),
-            Self::Report => relaybed_report::schema(),
-        }
-    }
 }
 
 /// Virtual machine monitors.
@@ -277,6 +270,9 @@ pub(crate) struct RunArgs {
     /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
+    /// Leave these scenarios out: names, patterns or suites; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
@@ -393,6 +389,7 @@ fn done(command: Command) -> Result<Exit, Stop> {
             out,
             seed,
         } => capture::capture(&scenario, &machine, &out, seed),
+        Command::Kernel(command) => kernel::kernel(&command),
         Command::Cache(command) => cache::cache(&command),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
         Command::Schema { of } => print(&format!("{:#}", of.schema())),
@@ -459,7 +456,7 @@ impl From<std::io::Error> for Stop {
     /// Standard output that went away ends the command quietly.
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::said(Exit::SetUp),
+            std::io::ErrorKind::BrokenPipe => Self::said(Exit::NoReader),
             _ => Self::new(Exit::SetUp, error),
         }
     }
@@ -478,12 +475,11 @@ fn print(text: &str) -> Result<Exit, Stop> {
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Stop> {
-    clap_complete::generate(
-        shell,
-        &mut Cli::command(),
-        "relaybed",
-        &mut std::io::stdout(),
-    );
+    use std::io::Write as _;
+    // Not into standard output at once: clap panics where that is closed.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "relaybed", &mut script);
+    anstream::stdout().write_all(&script)?;
     Ok(Exit::Passed)
 }
 

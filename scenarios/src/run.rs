@@ -5,8 +5,10 @@
 mod batches;
 mod console;
 mod coverage;
+mod crash;
 mod drive;
 mod driven;
+mod ended;
 mod error;
 mod exchange;
 mod explore;
@@ -34,6 +36,7 @@ mod stops;
 mod suite;
 mod symbols;
 pub mod transports;
+mod unsaved;
 mod warm;
 mod watched;
 
@@ -52,3 +55,4 @@ pub use replay::{Recording, replay};
 pub use session::{Sent, Session};
 pub use stops::{CodeStop, DataStop, Stops};
 pub use suite::SuiteEnd;
+pub use unsaved::Unsaved;

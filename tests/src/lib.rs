@@ -31,6 +31,7 @@ pub fn wish() -> Wish {
         clock: Clock::Host,
         debug: false,
         images: true,
+        cmdline: String::new(),
     }
 }
 

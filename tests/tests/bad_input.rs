@@ -81,7 +81,7 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn help_names_every_exit_code() {
     let help = call(RELAYBED, &["--help"]).expect_code(0).stdout;
-    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "130 ", "141 "] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(code)),
             "{code}: {help}"
@@ -151,7 +151,7 @@ fn a_kernel_file_that_cannot_be_used_exits_with_3() {
     let with = |image: &str| call(RELAYBED, &["run", "--kernel", image, "--build-dir", &tree]);
     refused(with("no/such/bzImage"), 3, &["no/such/bzImage"]);
     let empty = write(folder.path(), "empty", "");
-    refused(with(&empty), 3, &["modules_prepare"]);
+    refused(with(&empty), 3, &["no kernel build tree", "utsrelease.h"]);
     prepared_tree(folder.path(), "CONFIG_RELAY=y\n");
     refused(with(&empty), 3, &[&empty]);
     let garbage = folder.path().join("garbage");
@@ -160,6 +160,52 @@ fn a_kernel_file_that_cannot_be_used_exits_with_3() {
     refused(with(garbage), 3, &[garbage]);
     prepared_tree(folder.path(), "");
     refused(with(garbage), 3, &["CONFIG_RELAY"]);
+}
+
+#[test]
+fn a_tree_is_looked_at_before_anything_boots() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().to_str().unwrap().to_owned();
+    // Alone: its image is looked for in it.
+    let alone = || call(RELAYBED, &["run", "--build-dir", &tree]);
+    refused(alone(), 3, &["arch/x86/boot/bzImage", "--kernel"]);
+    prepared_tree(folder.path(), "CONFIG_RELAY=y\n");
+    let image = write(folder.path(), "vmlinux", "no kernel");
+    refused(alone(), 3, &[&image]);
+    let check = || call(RELAYBED, &["kernel", "check", &tree]);
+    let said = check().expect_code(0).stdout;
+    assert!(said.contains("has all that is needed"), "{said}");
+    assert!(said.contains("CONFIG_HOTPLUG_CPU=y is missing: "), "{said}");
+    fs::remove_file(folder.path().join("Module.symvers")).unwrap();
+    let said = check().expect_code(3).stdout;
+    assert!(said.contains("make modules"), "{said}");
+    refused(alone(), 3, &["make modules"]);
+    let config = write(folder.path(), "config", "CONFIG_RELAY=y\n");
+    let said = call(RELAYBED, &["kernel", "check", &config])
+        .expect_code(3)
+        .stdout;
+    assert!(said.contains("CONFIG_PVH=y is missing"), "{said}");
+    prepared_tree(
+        folder.path(),
+        "CONFIG_RELAY=y\nCONFIG_CC_VERSION_TEXT=\"gcc-1 (None) 1.0\"\n",
+    );
+    refused(alone(), 3, &["built with", "gcc-1"]);
+}
+
+#[test]
+fn what_cannot_be_excluded_or_fit_is_refused_before_anything_boots() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| call(RELAYBED, &[&["run", "hello"], more].concat());
+    refused(run(&["--exclude", "hullo"]), 2, &["--exclude hullo"]);
+    refused(run(&["--exclude", "hello"]), 2, &["every chosen scenario"]);
+    let large = claiming(0).replace("4096", "8388608");
+    let large = write(folder.path(), "large.toml", &large);
+    let cpus = ["run", &large, "--vcpus", "8"];
+    refused(
+        call(RELAYBED, &cpus),
+        3,
+        &["256 MiB on 8 CPUs", "--memory 384"],
+    );
 }
 
 /// What a build tree that is ready for modules says of itself; `relay` is its line on relay.
@@ -179,6 +225,11 @@ fn prepared_tree(folder: &Path, relay: &str) {
         "MODULES",
         "DEVTMPFS",
         "BLK_DEV_INITRD",
+        "X86_64",
+        "BINFMT_ELF",
+        "PROC_FS",
+        "SYSFS",
+        "FUTEX",
     ];
     let rest: String = rest
         .iter()

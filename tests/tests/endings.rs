@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -326,4 +327,75 @@ fn the_machine_dies_with_a_command_that_is_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
     await_silence(folder.path());
+}
+
+/// A file system of 16 KiB, in a namespace of its own: anybody can have one.
+#[test]
+fn a_verdict_is_reported_though_the_disk_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = folder.path().join("full");
+    fs::create_dir(&full).unwrap();
+    let script = "mount -t tmpfs -o size=16k tmpfs \"$0\" && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.arg(&full).arg(RELAYBED);
+    command.args([
+        "run",
+        "ordering/all-cpus",
+        "hello/hello",
+        "--plant",
+        "torn",
+        "--format",
+        "json",
+    ]);
+    command
+        .arg("--out")
+        .arg(full.join("out"))
+        .current_dir(folder.path());
+    let ran = call_command(command).expect_code(3);
+    let rows = ran.rows();
+    let row = rows
+        .iter()
+        .find(|row| row["name"] == "ordering/all-cpus")
+        .unwrap();
+    assert_eq!(
+        (&row["outcome"], &row["code"]),
+        (&"failed".into(), &"R0301".into()),
+        "{row:#}"
+    );
+    assert!(row["evidence"].is_null(), "{row:#}");
+    assert_eq!(ran.summary()["failed"], 1);
+    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["list"][..],
+        &["explain"],
+        &["run", "hello"],
+        &["run", "hello", "--format", "ktap"],
+    ] {
+        let mut child = Command::new(RELAYBED)
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // As `head` does that has what it wants.
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert!(!line.is_empty());
+        assert_eq!(ended.status.code(), Some(141), "{arguments:?}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            !said.contains("relaybed:") && !said.contains("ipe"),
+            "{said}"
+        );
+    }
 }

@@ -180,6 +180,85 @@ fn a_relay_that_never_comes_back_or_crashes_ends_by_itself() {
     );
 }
 
+/// Where every read begins.
+const READ: &str = "\tif (!count)\n\t\treturn 0;\n\n\tinode_lock(file_inode(filp));\n\tdo {";
+
+/// A scenario that reads until there is nothing, free or under control.
+fn reads(tree: &Tree, name: &str, under_control: bool) -> String {
+    let mut text = "summary = \"Reads until it is empty.\"\nvcpus = 2\n\
+        [channel.cpu]\nsubbuf_size = 4096\nn_subbufs = 4\n\
+        [[actor]]\nname = \"writer\"\ncpu = 0\n\
+        script = [{ write = \"cpu\", len = 64, count = 5 }, { signal = \"go\" }]\n\
+        [[actor]]\nname = \"reader\"\ncontext = \"user\"\ncpu = 1\n\
+        script = [{ wait = \"go\" }, { open_file = \"cpu\", cpu = 0, as = \"p\" }, \
+        { read = \"p\", size = 50, until = \"empty\" }]\n"
+        .to_owned();
+    if under_control {
+        for actor in ["writer", "reader"] {
+            text += &format!("[[schedule]]\nrun = \"{actor}\"\nuntil = \"end\"\n");
+        }
+    }
+    let path = tree.dir.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The first row of a run, and how long the scenario took, in seconds.
+fn row(call: &Call) -> (serde_json::Value, f64) {
+    let row = call.rows().remove(0);
+    let seconds = row["duration_ms"].as_f64().unwrap() / 1000.0;
+    (row, seconds)
+}
+
+#[test]
+fn an_oops_is_reported_at_once_with_its_text() {
+    let tree = Tree::new();
+    tree.put(&tree.edited(READ, &format!("\tBUG_ON(count);\n{READ}")));
+    for under_control in [false, true] {
+        let file = reads(&tree, "oopses.toml", under_control);
+        let call = tree.run(&[&file, "--deadline", "30", "--format", "json"]);
+        let (row, seconds) = row(&call.expect_code(4));
+        assert_eq!(row["code"], "R0102", "{row:#}");
+        let seen = row["failures"][0]["seen"].as_str().unwrap();
+        assert!(
+            seen.contains("kernel BUG at") && seen.contains("relay.c"),
+            "{row:#}"
+        );
+        assert!(seconds < 20.0, "told by a deadline, after {seconds} s");
+        let call = tree.run(&[&file, "--deadline", "30"]).expect_code(4);
+        for part in ["[#1]", "relay_file_read+0x", "---[ end trace"] {
+            assert!(call.stdout.contains(part), "{part}\n{}", call.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_read_without_end_is_bounded_by_the_deadline() {
+    let tree = Tree::new();
+    // Each look at the buffer is a stop point under control.
+    let endless = "\tif (count)\n\t\treturn READ_ONCE(buf->subbufs_consumed) + 1;\n";
+    tree.put(&tree.edited(READ, &format!("{endless}{READ}")));
+    for (under_control, code) in [(false, "R0116"), (true, "R0122")] {
+        let file = reads(&tree, "endless.toml", under_control);
+        let call = tree.run(&[&file, "--deadline", "5", "--format", "json"]);
+        let (row, seconds) = row(&call.expect_code(5));
+        assert_eq!(row["code"], code, "{row:#}");
+        assert!(seconds < 120.0, "{seconds} s");
+    }
+}
+
+#[test]
+fn a_hang_says_where_each_vcpu_is() {
+    let tree = Tree::new();
+    let spin = "\twhile (READ_ONCE(count))\n\t\tcpu_relax();\n";
+    tree.put(&tree.edited(READ, &format!("{spin}{READ}")));
+    let file = reads(&tree, "hangs.toml", false);
+    let call = tree.run(&[&file, "--deadline", "2"]).expect_code(5);
+    for part in ["vCPU 0 is in ", "vCPU 1 is in relay_file_read+0x"] {
+        assert!(call.stdout.contains(part), "{part}\n{}", call.stdout);
+    }
+}
+
 /// The verdicts of every scenario, with the built-in relay and with the kernel's relay.c in a module.
 #[track_caller]
 fn is_the_same(kernel: &str) {

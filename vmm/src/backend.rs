@@ -171,6 +171,14 @@ impl Vm {
         }
     }
 
+    /// The same of a machine of which single vCPUs need not be controllable.
+    pub(crate) fn stands_at(&mut self, vcpu: u32) -> Result<u64, Error> {
+        match self {
+            Self::Qemu(vm) => Ok(vm.stands_at(vcpu)?),
+            Self::Kvm(vm) => Ok(vm.registers(vcpu)?.rip),
+        }
+    }
+
     /// Memory of the stopped machine at virtual addresses of a vCPU.
     pub(crate) fn read(&mut self, vcpu: u32, address: u64, len: usize) -> Result<Vec<u8>, Error> {
         match self {

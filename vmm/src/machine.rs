@@ -128,6 +128,23 @@ impl Machine {
     /// [`Error::Interrupted`] when a signal came (see [`crate::signals`]), [`Error::Failed`] after
     /// an earlier failure, [`Error::Qemu`] or [`Error::Kvm`] if the backend cannot be heard any more.
     pub fn next_event(&mut self, deadline: Deadline) -> Result<Event, Error> {
+        loop {
+            if let Some(event) = self.next_event_unless(deadline, &mut || false)? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The same, unless `over` says meanwhile that nobody waits for it any more: `None` then. It is asked every
+    /// tenth of a second while nothing happens.
+    ///
+    /// # Errors
+    /// As [`Self::next_event`].
+    pub fn next_event_unless(
+        &mut self,
+        deadline: Deadline,
+        over: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Event>, Error> {
         let mut meter = Meter::new(deadline);
         let mut at = Instant::now();
         let mut used = self.vm.cpu_time();
@@ -143,7 +160,10 @@ impl Machine {
                 self.record_end(exit)?;
             }
             if let Some(event) = self.take_event() {
-                return Ok(event);
+                return Ok(Some(event));
+            }
+            if over() {
+                return Ok(None);
             }
             let (now, used_now, printed_now) =
                 (Instant::now(), self.vm.cpu_time(), self.console_len());
@@ -160,7 +180,7 @@ impl Machine {
                 meter.sign_of_life();
             }
             if let Some(stall) = meter.stalled() {
-                return Ok(Event::Deadline(stall));
+                return Ok(Some(Event::Deadline(stall)));
             }
             (at, used, printed, limit) = (now, used_now, printed_now, TICK);
         }

@@ -113,6 +113,15 @@ impl<'m> Paused<'m> {
         self.machine.vm.inject_nmi(vcpu)
     }
 
+    /// Addresses of the instructions that the vCPUs will execute next.
+    ///
+    /// # Errors
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the backend does not say.
+    pub fn positions(&mut self) -> Result<Vec<u64>, Error> {
+        let all = 0..self.vcpus();
+        all.map(|vcpu| self.vm().stands_at(vcpu)).collect()
+    }
+
     /// Lets the guest go on.
     ///
     /// # Errors

@@ -54,7 +54,8 @@ fn a_changed_header_gives_another_module() {
     let recipe = Recipe::new(false);
     let key = key("tree", &recipe);
     let module = || {
-        let against = Against::Tree(&tree);
+        let compiler = Compiler::of(&tree, "").unwrap();
+        let against = Against::Tree(&tree, &compiler);
         let entry = build(&cache, &key, "6.1.0", &against, &recipe, &Silent).unwrap();
         let log = fs::metadata(entry.path(LOG)).unwrap().modified().unwrap();
         (fs::read_to_string(entry.path(MODULE)).unwrap(), log)

@@ -3,9 +3,11 @@
 //! Scenarios are held to them when they are read, and stored cases again before anything is made of them: model and
 //! judge work, and take memory, in proportion to what a case writes.
 
-use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS};
+use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS, RB_PAGE_SIZE};
 
-use crate::{ActorIndex, Case, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via};
+use crate::{
+    ActorIndex, Case, Channel, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
+};
 
 /// Room that one operation may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +57,19 @@ pub fn fits(case: &Case) -> bool {
         records,
     } = Cost::ROOM;
     total.events <= events && total.data <= data && total.records <= records
+}
+
+/// Memory in bytes of all channel buffers of the case that relay tries to allocate, on a machine of so many CPUs.
+#[must_use]
+pub fn buffer_bytes(case: &Case, cpus: u32) -> u64 {
+    let of = |channel: &Channel| {
+        let size = channel.subbuf_size.checked_mul(channel.n_subbufs);
+        // Larger ones relay refuses at once.
+        let size = size.filter(|size| *size <= u64::from(u32::MAX));
+        let pages = size.unwrap_or(0).div_ceil(RB_PAGE_SIZE as u64);
+        pages * RB_PAGE_SIZE as u64 * u64::from(channel.buffers(cpus))
+    };
+    case.channels.iter().map(of).sum()
 }
 
 /// Upper bound of what `op` of `actor` writes and leaves.
@@ -258,7 +273,7 @@ fn mapped(case: &Case, actor: ActorIndex, slot: FileSlot) -> u64 {
     let sizes = opened(case, actor, slot).into_iter().map(|(channel, _)| {
         let spec = &case.channels[channel];
         let size = spec.subbuf_size.saturating_mul(spec.n_subbufs);
-        size.checked_next_multiple_of(relaybed_abi::RB_PAGE_SIZE as u64)
+        size.checked_next_multiple_of(RB_PAGE_SIZE as u64)
             .unwrap_or(u64::MAX)
     });
     sizes.max().unwrap_or(0)

@@ -31,6 +31,7 @@ mod settle;
 mod streams;
 mod written;
 
+pub use checks::health::reported;
 pub use claims::{Claimed, Contradiction, claims};
 pub use close_up::{Area, Beside, CloseUp, Neighbour, close_up};
 pub use flow::{Flow, flow, flow_of};

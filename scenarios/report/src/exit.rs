@@ -17,6 +17,8 @@ pub enum Exit {
     GuestDied,
     /// The guest made no progress before the deadline.
     Deadline,
+    /// Whoever read the output has closed it.
+    NoReader,
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::SetUp => 3,
             Self::GuestDied => 4,
             Self::Deadline => 5,
+            Self::NoReader => 141,
             Self::Interrupted => 130,
         }
     }
@@ -59,7 +62,8 @@ Exit codes:
   3    set-up: a missing or unusable kernel, tool or evidence folder
   4    the guest died: panic, reset, or the end of its virtual machine
   5    no progress before the deadline
-  130  interrupted";
+  130  interrupted
+  141  the reader of the output closed it, as `head` does (128 + SIGPIPE)";
 
 #[cfg(test)]
 mod tests {

@@ -182,12 +182,13 @@ fn told_again(out: &mut impl Write, seen: &[CaseReport]) -> io::Result<()> {
     }
     for report in seen {
         if let Verdict::Failed { findings } = &report.verdict {
+            let what = match findings.first() {
+                // Whoever has the line to paste has it from the report above.
+                Some(first) if report.detail.rerun.is_empty() => first.to_string(),
+                _ => report.detail.rerun.clone(),
+            };
             let first = kind(findings);
-            writeln!(
-                out,
-                "{RED}failed{RED:#} {} ({first}): {}",
-                report.name, report.detail.rerun
-            )?;
+            writeln!(out, "{RED}failed{RED:#} {} ({first}): {what}", report.name)?;
         }
     }
     Ok(())

@@ -320,3 +320,23 @@ fn junit_has_what_its_readers_take_and_nothing_else() {
     }
     assert_eq!(seen.len(), JUNIT.len(), "{seen:?}");
 }
+
+#[test]
+fn a_failure_without_a_line_to_paste_ends_with_its_text() {
+    let mut failed = reports().remove(1);
+    let Verdict::Failed { findings } = &failed.verdict else {
+        panic!("it failed");
+    };
+    let said = findings[0].to_string();
+    failed.detail.rerun = String::new();
+    let mut out = Vec::new();
+    let mut reporter = Reporter::new(Format::Human, &mut out, 1).unwrap();
+    reporter.case(failed).unwrap();
+    reporter.end(&summary()).unwrap();
+    let text = human::plain(&String::from_utf8(out).unwrap());
+    let last = text
+        .lines()
+        .find(|line| line.starts_with("failed "))
+        .unwrap();
+    assert!(last.ends_with(&format!(": {said}")), "{last}");
+}

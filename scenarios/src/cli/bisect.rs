@@ -32,7 +32,7 @@ pub(super) fn for_git(ended: Result<SuiteEnd, Stop>) -> ExitCode {
 fn of_end(end: &SuiteEnd) -> u8 {
     let summary = &end.summary;
     match end.exit {
-        Exit::Interrupted | Exit::SetUp | Exit::Usage => ours(end.exit),
+        Exit::Interrupted | Exit::NoReader | Exit::SetUp | Exit::Usage => ours(end.exit),
         // A guest that dies or hangs does so in a scenario, which it did not pass.
         Exit::Failed | Exit::GuestDied | Exit::Deadline => 1,
         Exit::Passed if summary.passed + summary.known + summary.fixed == 0 => SKIP,
@@ -58,7 +58,7 @@ fn of_stop(stop: &Stop) -> u8 {
 /// Our own exit codes, out of the way of those that git knows.
 fn ours(exit: Exit) -> u8 {
     match exit {
-        Exit::Interrupted => exit.code(),
+        Exit::Interrupted | Exit::NoReader => exit.code(),
         exit => OURS.saturating_add(exit.code()),
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct CoverageArgs {
     /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
+    /// Leave these scenarios out: names, patterns or suites; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
     #[command(flatten)]
@@ -32,10 +35,11 @@ pub(crate) struct CoverageArgs {
 
 pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
     super::interruptible()?;
-    let mut cases = scenarios::load(&args.patterns)?;
+    let mut cases = scenarios::load_without(&args.patterns, &args.exclude)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    args.machine.check_room(&cases)?;
     let set_up = |error| Stop::new(Exit::SetUp, error);
     Cover::possible(&args.machine.wish()?).map_err(set_up)?;
     let mut plan = args.machine.plan()?;
@@ -46,7 +50,7 @@ pub(super) fn coverage(args: &CoverageArgs) -> Result<Exit, Stop> {
         out: PathBuf::from(folder.path()),
         keep_all: false,
         plant: None,
-        again: args.machine.again(),
+        again: args.machine.again().line(),
         seed: args.seed,
         repeat: 1,
         deterministic: false,

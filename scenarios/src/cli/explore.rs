@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::run::stop;
+use super::run::{say_unsaved, stop};
 use super::{MachineArgs, Stop, places, say, scenarios, within};
 use crate::run::{Explore, Options, Until, Wanted, explore};
 use relaybed_case::finding::explain;
@@ -142,6 +142,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    args.machine.check_room(&cases)?;
     let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.controlled_plan()?;
     if args.format == Format::Human {
@@ -162,7 +163,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
         out,
         keep_all: false,
         plant: None,
-        again: args.machine.again(),
+        again: args.machine.again().line(),
         seed: args.seed,
         repeat: 1,
         deterministic: false,
@@ -187,6 +188,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Stop> {
     let mut tell = |text: &str| say(&format!("{text}\n"));
     let end = explore(&plan, &options, &wish, &cases, &mut reporter, &mut tell).map_err(stop)?;
     reporter.end(&end.summary)?;
+    say_unsaved(&end);
     Ok(end.exit)
 }
 

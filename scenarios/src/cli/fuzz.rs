@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::run::{plant, stop};
+use super::run::{plant, say_unsaved, stop};
 use super::{MachineArgs, PlantKind, Stop, places, say};
 use crate::run::{Fuzz, Options, fuzz};
 use relaybed_report::exit::Exit;
@@ -124,6 +124,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
     let mut tell = |text: &str| say(&format!("{text}\n"));
     let end = fuzz(&plan, &options, &wish, &mut reporter, &mut tell).map_err(stop)?;
     reporter.end(&end.summary)?;
+    say_unsaved(&end);
     Ok(end.exit)
 }
 
@@ -136,10 +137,10 @@ fn family(arg: FamilyArg) -> Family {
 
 fn again(args: &FuzzArgs) -> String {
     let mut line = args.machine.again();
-    if let Some(name) = args.plant.and_then(|kind| kind.to_possible_value()) {
-        line.push_str(&format!(" --plant {}", name.get_name()));
+    if let Some(kind) = &args.plant {
+        line.word("--plant", kind);
     }
-    line
+    line.line()
 }
 
 /// A seed that nobody has seen, short enough to be typed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use relaybed_guest::{Cache, KernelRequest, RelayFrom, Terminal};
 
+use super::again::Again;
 use super::{Accel, Backend, MachineArgs, Stop};
 use crate::run::{BackendWish, NoControl, PATIENCE, Plan, Wish};
 use relaybed_report::exit::Exit;
@@ -13,6 +14,10 @@ use relaybed_vmm::probe::AccelRequest;
 
 /// The kernel where none is asked for.
 pub(super) const DEFAULT_KERNEL: &str = "bookworm:6.1";
+/// Guest memory where none is asked for.
+pub(super) const DEFAULT_MEMORY_MIB: u32 = 256;
+/// The deadline where none is asked for.
+pub(super) const DEFAULT_DEADLINE_S: u64 = 15;
 
 /// A kernel that the options do not name fully.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +27,12 @@ enum KernelError {
          (the kernel's build folder, or the headers of the same build)"
     )]
     NoTree { image: String },
-    #[error("--build-dir goes with a kernel given as a file; {kernel} is not a file here")]
+    #[error(
+        "--build-dir goes with a kernel given as a file, or alone; {kernel} is not a file here"
+    )]
     NoFile { kernel: String },
+    #[error(transparent)]
+    Tree(#[from] relaybed_guest::Error),
     #[error(transparent)]
     Name(#[from] relaybed_guest::RequestError),
 }
@@ -71,6 +80,7 @@ impl MachineArgs {
             clock: Clock::Host,
             debug: false,
             images: !self.no_image,
+            cmdline: self.cmdline.clone().unwrap_or_default(),
         })
     }
 
@@ -80,6 +90,11 @@ impl MachineArgs {
         match (&self.build_dir, is_file) {
             (Some(tree), true) => Ok(KernelRequest::Files {
                 image: kernel.into(),
+                build_dir: tree.clone(),
+            }),
+            // The default is no answer to which kernel of the tree.
+            (Some(tree), false) if kernel == DEFAULT_KERNEL => Ok(KernelRequest::Files {
+                image: relaybed_guest::image_in(tree)?,
                 build_dir: tree.clone(),
             }),
             (None, true) => Err(KernelError::NoTree {
@@ -152,27 +167,33 @@ impl MachineArgs {
     }
 
     /// The options that a line to paste must repeat: those that differ from the defaults.
-    pub(super) fn again(&self) -> String {
-        use std::fmt::Write as _;
-        let mut line = String::new();
-        // Writing to a string cannot fail.
-        let mut add = |text: std::fmt::Arguments<'_>| line.write_fmt(text).unwrap_or_default();
-        if self.kernel != DEFAULT_KERNEL {
-            add(format_args!(" --kernel {}", self.kernel));
+    pub(super) fn again(&self) -> Again {
+        let mut line = Again::default();
+        let unlike = |differs: bool, value: u64| differs.then_some(value);
+        let kernel = Some(&self.kernel).filter(|kernel| *kernel != DEFAULT_KERNEL);
+        line.given("--kernel", kernel);
+        line.given(
+            "--build-dir",
+            self.build_dir.as_ref().map(|tree| tree.display()),
+        );
+        self.relay.again(&mut line);
+        line.given("--vcpus", self.vcpus);
+        line.given(
+            "--memory",
+            unlike(self.memory != DEFAULT_MEMORY_MIB, self.memory.into()),
+        );
+        if self.backend != Backend::Auto {
+            line.word("--backend", &self.backend);
         }
-        if let Some(tree) = &self.build_dir {
-            add(format_args!(" --build-dir {}", tree.display()));
+        if self.accel != Accel::Auto {
+            line.word("--accel", &self.accel);
         }
-        add(format_args!("{}", self.relay.again()));
-        if let Some(vcpus) = self.vcpus {
-            add(format_args!(" --vcpus {vcpus}"));
-        }
-        if self.memory != 256 {
-            add(format_args!(" --memory {}", self.memory));
-        }
-        if self.accel == Accel::Tcg {
-            add(format_args!(" --accel tcg"));
-        }
+        line.given(
+            "--deadline",
+            unlike(self.deadline != DEFAULT_DEADLINE_S, self.deadline),
+        );
+        line.given("--cmdline", self.cmdline.as_ref());
+        line.flag("--no-image", self.no_image);
         line
     }
 }

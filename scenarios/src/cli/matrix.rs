@@ -25,6 +25,9 @@ pub(crate) struct MatrixArgs {
     /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
     /// [default: all suites].
     patterns: Vec<String>,
+    /// Leave these scenarios out: names, patterns or suites; may be given again.
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
     /// Kernels, separated by commas: names of the default list, or what `run --kernel` takes
     /// [default: 5.10,6.1,6.1-rt,6.12,7.2,7.3].
     #[arg(long, value_delimiter = ',', value_name = "KERNELS")]
@@ -51,6 +54,9 @@ pub(crate) struct MatrixArgs {
     /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
     #[arg(long)]
     no_image: bool,
+    /// Add this to the guests' kernel command line.
+    #[arg(long, value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    cmdline: Option<String>,
     #[command(flatten)]
     side: SideArgs,
     /// Draws record lengths; the same seed gives the same records.
@@ -133,20 +139,22 @@ impl MatrixArgs {
             deadline: self.deadline,
             console: false,
             no_image: self.no_image,
+            cmdline: self.cmdline.clone(),
         };
         let mut again = machine.again();
         if self.seed != 1 {
-            again.push_str(&format!(" --seed {}", self.seed));
+            again.option("--seed", self.seed);
         }
+        again.given("--known", self.known.as_ref());
         let (name, wish) = (listed.name, machine.wish()?);
-        Ok((KernelWish { name, wish }, again))
+        Ok((KernelWish { name, wish }, again.line()))
     }
 }
 
 pub(super) fn matrix(args: &MatrixArgs) -> Result<Exit, Stop> {
     super::interruptible()?;
     let kernels = args.kernels()?;
-    let mut cases = scenarios::load(&args.patterns)?;
+    let mut cases = scenarios::load_without(&args.patterns, &args.exclude)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }

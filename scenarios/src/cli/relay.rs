@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use relaybed_case::select::quoted;
 use relaybed_guest::{RelayFrom, RelayRequest, RelayVersion};
+
+use super::again::Again;
 
 /// Which relay to test.
 #[derive(Clone, Debug, Default, Args)]
@@ -32,18 +33,13 @@ impl RelayArgs {
         })
     }
 
-    /// The options again, each behind a space.
-    pub(super) fn again(&self) -> String {
-        let mut line = String::new();
-        if let Some(relay) = &self.relay {
-            line += &format!(" --relay {}", quoted(&relay.to_string()));
-        }
-        if let Some(header) = &self.relay_header {
-            line += &format!(" --relay-header {}", quoted(&header.display().to_string()));
-        }
-        if let Some(version) = &self.relay_as {
-            line += &format!(" --relay-as {version}");
-        }
-        line
+    /// Adds these options to a line to paste.
+    pub(super) fn again(&self, line: &mut Again) {
+        line.given("--relay", self.relay.as_ref());
+        line.given(
+            "--relay-header",
+            self.relay_header.as_ref().map(|file| file.display()),
+        );
+        line.given("--relay-as", self.relay_as.as_ref());
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::run::stop;
+use super::run::{say_unsaved, stop};
 use super::taken::saved;
 use super::{MachineArgs, Stop, places, say, scenarios};
 use crate::run::{Options, Recording, replay};
@@ -100,7 +100,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         out,
         keep_all: args.out.is_some(),
         plant: None,
-        again: machine.again(),
+        again: machine.again().line(),
         seed: loaded.case.seed,
         repeat: 1,
         deterministic: false,
@@ -117,6 +117,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     let (end, diverged) =
         replay(&plan, &options, &loaded, recording, &mut reporter).map_err(stop)?;
     reporter.end(&end.summary)?;
+    say_unsaved(&end);
     match diverged {
         None => Ok(end.exit),
         Some(divergence) => Err(Stop::new(Exit::SetUp, Diverged { divergence })),

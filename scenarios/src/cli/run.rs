@@ -1,20 +1,21 @@
 //! `relaybed run`.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use super::{PlantKind, RunArgs, Stop, places, say, scenarios};
 use crate::run::{Options, SessionError, SuiteEnd, run_all};
-use clap::ValueEnum as _;
 use relaybed_abi::Plant;
 use relaybed_report::exit::Exit;
 use relaybed_report::{Format, Reporter, vcpus_text};
 
 pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     super::interruptible()?;
-    let mut cases = scenarios::load(&args.patterns)?;
+    let mut cases = scenarios::load_without(&args.patterns, &args.exclude)?;
     for loaded in &mut cases {
         loaded.case.seed = args.seed;
     }
+    args.machine.check_room(&cases)?;
     let out = places::evidence(args.out.as_deref())?;
     let plan = args.machine.plan_as(args.deterministic)?;
     if args.format == Format::Human {
@@ -52,6 +53,7 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     let mut reporter = Reporter::new(args.format, anstream::stdout().lock(), cases.len())?;
     let end = run_all(&plan, &options, &cases, &mut reporter).map_err(stop)?;
     reporter.end(&end.summary)?;
+    say_unsaved(&end);
     if args.plant.is_some() && end.exit == Exit::Passed {
         return Err(Stop::new(Exit::Usage, NothingPlanted));
     }
@@ -63,26 +65,30 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
 #[error("the defect was planted nowhere: no chosen scenario would show it; choose more of them")]
 struct NothingPlanted;
 
+/// Says what could not be saved, once the report is out.
+pub(super) fn say_unsaved(end: &SuiteEnd) {
+    if let Some(unsaved) = &end.unsaved {
+        say(&format!("relaybed: {unsaved}\n"));
+    }
+}
+
 /// The exit code of a run that could not go on.
 pub(super) fn stop(error: SessionError) -> Stop {
-    Stop::new(error.exit(), error)
+    match error {
+        SessionError::Write(error) if error.kind() == ErrorKind::BrokenPipe => error.into(),
+        error => Stop::new(error.exit(), error),
+    }
 }
 
 fn again(args: &RunArgs) -> String {
     let mut line = args.machine.again();
-    if args.seed != 1 {
-        line.push_str(&format!(" --seed {}", args.seed));
+    line.given("--seed", Some(args.seed).filter(|seed| *seed != 1));
+    line.flag("--deterministic", args.deterministic);
+    line.given("--known", args.known.as_ref());
+    if let Some(kind) = &args.plant {
+        line.word("--plant", kind);
     }
-    if args.deterministic {
-        line.push_str(" --deterministic");
-    }
-    if let Some(known) = &args.known {
-        line.push_str(&format!(" --known {known}"));
-    }
-    if let Some(name) = args.plant.and_then(|kind| kind.to_possible_value()) {
-        line.push_str(&format!(" --plant {}", name.get_name()));
-    }
-    line
+    line.line()
 }
 
 pub(super) fn plant(kind: PlantKind) -> Plant {
@@ -95,5 +101,78 @@ pub(super) fn plant(kind: PlantKind) -> Plant {
         PlantKind::Padding => Plant::Padding,
         PlantKind::Stale => Plant::Stale,
         PlantKind::WrongCpu => Plant::WrongCpu,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command as Wanted};
+    use super::{RunArgs, again};
+
+    fn parsed(words: &[&str]) -> RunArgs {
+        let words = ["relaybed", "run"].iter().chain(words);
+        match Cli::try_parse_from(words).expect("a command line").command {
+            Wanted::Run(args) => args,
+            _ => panic!("it is run's"),
+        }
+    }
+
+    /// The words that a shell makes of a line.
+    fn words(line: &str) -> Vec<String> {
+        let print = format!("printf '%s\\0' {line}");
+        let out = Command::new("sh").args(["-c", &print]).output();
+        let out = String::from_utf8(out.expect("a shell").stdout).expect("text");
+        out.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_line_to_paste_asks_for_the_same_run() {
+        let nasty = "it's $HOME; `a` \"b\" *";
+        let asked = [
+            "--kernel",
+            nasty,
+            "--build-dir",
+            nasty,
+            "--relay",
+            nasty,
+            "--relay-header",
+            nasty,
+            "--relay-as",
+            "6.1",
+            "--vcpus",
+            "3",
+            "--memory",
+            "300",
+            "--backend",
+            "qemu",
+            "--accel",
+            "kvm",
+            "--deadline",
+            "7",
+            "--no-image",
+            "--seed",
+            "5",
+            "--known",
+            "K2,K5=fail",
+            "--plant",
+            "torn",
+        ];
+        let args = parsed(&asked);
+        let words = words(&again(&args));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(format!("{:?}", parsed(&words)), format!("{args:?}"));
+        assert_eq!(again(&parsed(&[])), "");
+        for option in [
+            ["--backend", "kvm"],
+            ["--backend", "qemu"],
+            ["--accel", "tcg"],
+            ["--accel", "kvm"],
+        ] {
+            assert_eq!(again(&parsed(&option)), format!(" {}", option.join(" ")));
+        }
     }
 }

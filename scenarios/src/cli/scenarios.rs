@@ -67,6 +67,33 @@ pub(super) fn load(patterns: &[String]) -> Result<Vec<Loaded>, Stop> {
     Ok(chosen)
 }
 
+/// The same without those that a pattern of `excluded` names.
+///
+/// # Errors
+/// As [`load`], and [`Exit::Usage`] for a pattern that leaves nothing out, or where nothing is left.
+pub(super) fn load_without(patterns: &[String], excluded: &[String]) -> Result<Vec<Loaded>, Stop> {
+    let mut chosen = load(patterns)?;
+    let names = |pattern: &str, loaded: &Loaded| matches(pattern, &loaded.case.name);
+    let names_none = |pattern: &&String| !chosen.iter().any(|loaded| names(pattern, loaded));
+    if let Some(pattern) = excluded.iter().find(names_none) {
+        return Err(Stop::new(Exit::Usage, NotExcluded::None(pattern.clone())));
+    }
+    chosen.retain(|loaded| !excluded.iter().any(|pattern| names(pattern, loaded)));
+    match chosen.is_empty() && !excluded.is_empty() {
+        true => Err(Stop::new(Exit::Usage, NotExcluded::All)),
+        false => Ok(chosen),
+    }
+}
+
+/// What `--exclude` cannot do.
+#[derive(Debug, thiserror::Error)]
+enum NotExcluded {
+    #[error("--exclude {0} leaves nothing out: no chosen scenario has that name, suite or pattern")]
+    None(String),
+    #[error("--exclude leaves every chosen scenario out")]
+    All,
+}
+
 fn no_match(pattern: &str) -> Stop {
     let pattern = pattern.to_owned();
     Stop::new(Exit::Usage, NoMatch { pattern })

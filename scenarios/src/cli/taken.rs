@@ -54,6 +54,7 @@ impl Taken {
         super::interruptible()?;
         let mut loaded = one(name)?;
         loaded.case.seed = seed;
+        machine.check_room(std::slice::from_ref(&loaded))?;
         let plan = machine.plan()?;
         let vcpus = plan.vcpus_for(&loaded.case);
         let mut session = Session::open(&plan, vcpus, &Terminal::new()).map_err(run::stop)?;

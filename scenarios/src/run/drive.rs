@@ -23,6 +23,7 @@ use super::logs::Logs;
 use super::plan::Plan;
 use super::ram::View;
 use super::stops::Stops;
+use super::suite::CONSOLE_LINES;
 use crate::symbols::Symbols;
 use course::Course;
 use relaybed_case::Case;
@@ -64,6 +65,14 @@ pub enum Stuck {
     Host {
         /// The vCPU.
         vcpu: u32,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Where all vCPUs stand.
+        stands: String,
+    },
+    /// vCPUs come to places, and no actor to its next operation.
+    #[error("no actor came to its next operation in {seconds} s of the host's time ({stands})")]
+    Endless {
         /// How long it was waited for.
         seconds: u64,
         /// Where all vCPUs stand.
@@ -160,6 +169,21 @@ impl<'a> Controlled<'a> {
         stops.lacking(&self.symbols)
     }
 
+    /// Why these places are no instructions of its kernel, if one is not: looked at in a fork.
+    ///
+    /// # Errors
+    /// When no machine can be had.
+    pub fn cuts(&self, stops: &Stops) -> Result<Option<String>, SessionError> {
+        if stops.code.iter().all(|stop| stop.offset == 0) {
+            return Ok(None);
+        }
+        let dir = Logs::make(None)?;
+        let mut machine = self.image.fork(self.plan, dir.path())?;
+        let mut debugger = machine.pause()?.debug()?;
+        let mut text = |address, len| debugger.read(0, address, len).ok();
+        Ok(stops.inside(&self.symbols, &mut text))
+    }
+
     /// Runs a case on a fork of its own. The strategy is asked from the first operation on; all actors are
     /// at theirs then, or about to come there.
     ///
@@ -226,12 +250,12 @@ impl<'a> Controlled<'a> {
                 debugger,
                 (&landmarks, &self.symbols, stops),
                 (&mailbox, case, &program),
-                (self.vcpus(), self.plan.deadline().idle),
+                (self.vcpus(), self.plan.deadline()),
             );
             while let Some(strategy) = series.strategy() {
                 console.mark();
                 trace = Trace::default();
-                let driven = course.drive(strategy, &mut trace);
+                let driven = course.drive(strategy, &mut trace, console.crash_watch());
                 console.show();
                 let taken = course.take(driven, (&setting, plant), &console, digest);
                 let (mut evidence, digest) = taken.map_err(|mut ended| {
@@ -260,7 +284,7 @@ impl<'a> Controlled<'a> {
         Ok(Some(Undriven {
             ended,
             trace,
-            console: machine.console_tail(20).unwrap_or_default(),
+            console: console.excerpt(CONSOLE_LINES),
         }))
     }
 }

@@ -108,6 +108,9 @@ impl Suite<'_> {
         if let Some(reason) = controlled.lacks(&stops) {
             return skipped(self, reason);
         }
+        if let Some(reason) = controlled.cuts(&stops)? {
+            return skipped(self, reason);
+        }
         if self.summary.kernel.is_empty() {
             self.summary.kernel.clone_from(&plan.guest().release);
         }
@@ -143,7 +146,7 @@ impl Suite<'_> {
             Err(undriven) => {
                 let Ended { cause, evidence } = undriven.ended;
                 let seen = Ended { cause, evidence };
-                self.ended_without(loaded, seen, undriven.console, begun)
+                Ok(self.ended_without(loaded, seen, undriven.console, begun))
             }
         }
     }
@@ -165,7 +168,7 @@ impl Suite<'_> {
         verdict = self.options.known.apply(verdict);
         self.fail(&mut verdict, vec![missed]);
         let mut report = self.report(loaded, verdict, amount, millis(begun));
-        self.keep(loaded, Some(evidence), true, &mut report)?;
+        self.keep(loaded, Some(evidence), true, &mut report);
         Ok(report)
     }
 }

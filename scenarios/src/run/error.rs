@@ -6,7 +6,7 @@ use relaybed_vmm::{Error as VmmError, Exit as GuestExit, Stall};
 
 use relaybed_case::errno::Errno;
 use relaybed_case::evidence::Evidence;
-use relaybed_case::finding::{Bytes, Finding, Health, Plain, Progress};
+use relaybed_case::finding::{Bytes, Finding, Health, Plain, Progress, Trouble};
 use relaybed_case::verdict::Location;
 use relaybed_report::exit::Exit;
 use relaybed_wire::observe::ObserveError;
@@ -88,6 +88,7 @@ impl SessionError {
         match self {
             Self::Died { .. } => Exit::GuestDied,
             Self::Stalled { .. } => Exit::Deadline,
+            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::NoReader,
             Self::Interrupted | Self::Machine(VmmError::Interrupted { .. }) => Exit::Interrupted,
             _ => Exit::SetUp,
         }
@@ -100,6 +101,9 @@ pub enum Cause {
     /// The machine ended.
     #[error("{0} in the middle of the scenario")]
     Died(GuestExit),
+    /// Its kernel oopsed, and goes on without what the scenario waits for.
+    #[error("the guest's kernel oopsed in the middle of the scenario: {0}")]
+    Crashed(String),
     /// No sign of life.
     #[error("no progress before the deadline: {0}")]
     Stalled(Stall),
@@ -156,6 +160,7 @@ impl Cause {
         let why = |error: &dyn std::fmt::Display| Plain::from(error.to_string());
         match self {
             Self::Died(exit) => died(exit, progress),
+            Self::Crashed(line) => Health::reported(Trouble::Oops, line),
             Self::Stalled(stall) => Health::NoProgress {
                 why: why(stall),
                 progress,
@@ -202,8 +207,10 @@ impl Cause {
         match self {
             Self::Interrupted => Exit::Interrupted,
             Self::Stalled(_) | Self::Stuck(_) => Exit::Deadline,
-            Self::Died(_) | Self::Agent(_) => Exit::GuestDied,
+            Self::Died(_) | Self::Crashed(_) | Self::Agent(_) => Exit::GuestDied,
             Self::Machine(_) | Self::Program(_) | Self::Unsaid(_) => Exit::SetUp,
+            // The guest that was asked for is too small.
+            Self::Refused { errno: ENOMEM, .. } => Exit::SetUp,
             Self::Refused { .. } | Self::Unreadable(_) => Exit::Failed,
         }
     }
@@ -229,6 +236,12 @@ fn died(exit: &GuestExit, progress: Progress) -> Health {
     }
 }
 
+/// `ENOMEM` of Linux.
+pub(super) const ENOMEM: i32 = 12;
+
+/// Reports of the kernel that become findings of a case that did not come to its end.
+const REPORTS_MAX: usize = 8;
+
 /// A case that did not come to its end, with the evidence so far.
 #[derive(Debug)]
 pub struct Ended {
@@ -239,10 +252,19 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The finding that this end is.
+    /// What is wrong with it: the end itself, and what the kernel reported before.
     #[must_use]
-    pub fn finding(&self) -> Finding {
-        let progress = Progress::of(self.evidence.as_deref());
-        Finding::new(Location::default(), self.cause.found(progress))
+    pub fn findings(&self) -> Vec<Finding> {
+        let evidence = self.evidence.as_deref();
+        let console = evidence.map_or("", |evidence| evidence.console.as_str());
+        let reported = relaybed_judge::reported(console).map(|(_, what)| what);
+        let own = self.cause.found(Progress::of(evidence));
+        let mut all: Vec<Health> = reported.take(REPORTS_MAX).collect();
+        // An oops that ended it is among what was reported.
+        if !matches!(self.cause, Cause::Crashed(_)) || all.is_empty() {
+            all.insert(0, own);
+        }
+        let finding = |what| Finding::new(Location::default(), what);
+        all.into_iter().map(finding).collect()
     }
 }

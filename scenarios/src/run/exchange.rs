@@ -137,12 +137,7 @@ pub(super) fn await_ready(
     console: &mut Console,
 ) -> Result<u64, SessionError> {
     let deadline = machine.spec().boot_deadline;
-    let tail = |machine: &Machine| {
-        machine
-            .console_tail(BOOT_TAIL)
-            .unwrap_or_default()
-            .join("\n")
-    };
+    let tail = |console: &Console| console.excerpt(BOOT_TAIL).join("\n");
     loop {
         let event = machine.next_event(deadline)?;
         console.show();
@@ -150,13 +145,13 @@ pub(super) fn await_ready(
             Event::Exit(exit) => {
                 return Err(SessionError::Died {
                     exit,
-                    console: tail(machine),
+                    console: tail(console),
                 });
             }
             Event::Deadline(stall) => {
                 return Err(SessionError::Stalled {
                     stall,
-                    console: tail(machine),
+                    console: tail(console),
                 });
             }
             Event::Doorbell(byte) => match decoder.push(byte) {
@@ -165,14 +160,14 @@ pub(super) fn await_ready(
                 Some(Ring::Failed(how)) => {
                     return Err(SessionError::Boot {
                         how,
-                        console: tail(machine),
+                        console: tail(console),
                     });
                 }
                 Some(ring) => {
                     let how = format!("it rang the doorbell with {ring:?}");
                     return Err(SessionError::Boot {
                         how,
-                        console: tail(machine),
+                        console: tail(console),
                     });
                 }
             },

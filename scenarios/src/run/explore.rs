@@ -163,11 +163,7 @@ impl Run<'_> {
         if matches!(finding.shown.verdict, Verdict::Failed { .. }) {
             self.suite.exit = self.suite.exit.worse(finding.shown.exit);
         }
-        let (verdict, amount) = (finding.shown.verdict.clone(), finding.shown.amount);
-        let detail = self.kept(loaded, guest, finding)?;
-        let mut report = self.suite.report(loaded, verdict, amount, 0.0);
-        report.detail = detail;
-        Ok(report)
+        self.kept(loaded, guest, finding)
     }
 
     fn end(mut self) -> SuiteEnd {

@@ -18,7 +18,7 @@ use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
 use relaybed_case::verdict::Verdict;
 use relaybed_lang as lang;
-use relaybed_report::{Blame, Detail};
+use relaybed_report::{Blame, CaseReport, Detail};
 use relaybed_search::schedule::{
     Alike, Answer, Checked, Marks, Pct, PctShape, Schedule, Strategy, Token, Tried, shrink, token,
     turns,
@@ -37,7 +37,7 @@ impl Run<'_> {
         loaded: &Loaded,
         guest: &Controlled<'_>,
         finding: Finding,
-    ) -> Result<Detail, SessionError> {
+    ) -> Result<CaseReport, SessionError> {
         let mut small = Small {
             guest,
             until: Instant::now() + self.wish.shrink_for,
@@ -95,12 +95,21 @@ impl Run<'_> {
         let failed = matches!(verdict, Verdict::Failed { .. });
         let evidence = small.shown.evidence.as_deref();
         detail.blames = Blame::all(&made, evidence, verdict.findings(), failed);
-        self.save(&folder, &small, &source, &token, &detail)?;
-        if let Some(scheduled) = pasted {
-            std::fs::write(folder.join(SCHEDULED), scheduled)?;
+        let saved = self.save(&folder, &small, &source, &token, &detail);
+        let saved = saved.and_then(|()| match pasted {
+            Some(scheduled) => Ok(std::fs::write(folder.join(SCHEDULED), scheduled)?),
+            None => Ok(()),
+        });
+        if self.suite.saved(saved, &mut detail) {
+            detail.evidence = Some(folder);
         }
-        detail.evidence = Some(folder);
-        Ok(detail)
+        // Text and bytes of one run: the small one, which the token says.
+        let Shown {
+            verdict, amount, ..
+        } = small.shown;
+        let mut report = self.suite.report(loaded, verdict, amount, 0.0);
+        report.detail = detail;
+        Ok(report)
     }
 
     fn save(

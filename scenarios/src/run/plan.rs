@@ -60,6 +60,8 @@ pub struct Wish {
     pub debug: bool,
     /// Fork machines off the image of an earlier boot where the backend can.
     pub images: bool,
+    /// What is added to the guest's command line.
+    pub cmdline: String,
 }
 
 /// A wish that cannot be had here.
@@ -173,6 +175,7 @@ impl Plan {
         spec.accel = self.choice.accel;
         spec.clock = self.wish.clock;
         spec.debug = self.wish.debug;
+        spec.cmdline_extra.clone_from(&self.wish.cmdline);
         if let Some(listing) = &self.listing {
             spec.listed.clone_from(&listing.ranges);
         }
@@ -281,6 +284,12 @@ impl Plan {
             "kernel {} initramfs {} {monitor}",
             guest.vmlinux_sha256, guest.initramfs_sha256
         )
+    }
+
+    /// Memory of every machine in MiB.
+    #[must_use]
+    pub fn memory_mib(&self) -> u32 {
+        self.wish.memory_mib
     }
 
     /// Number of vCPUs that every machine is to have, if they were asked for.

@@ -71,29 +71,8 @@ pub fn replay(
         None => format!("{} stops, as recorded", shown.trace.steps.len()),
         Some(divergence) => format!("it diverged: {divergence}"),
     });
-    detailed(&mut report, plan, options, loaded, &shown)?;
-    suite.count(&report);
-    listener.case(report)?;
-    Ok((suite.end(), diverged))
-}
-
-/// Adds what a failure's reader needs, and saves the evidence where it is wanted.
-fn detailed(
-    report: &mut CaseReport,
-    plan: &Plan,
-    options: &Options,
-    loaded: &Loaded,
-    shown: &Shown,
-) -> Result<(), SessionError> {
-    let detail = &mut report.detail;
-    detail.rerun = String::new();
-    detail.console_tail.clone_from(&shown.console);
-    let Some(evidence) = shown.evidence.as_deref() else {
-        return Ok(());
-    };
-    let failed = matches!(shown.verdict, Verdict::Failed { .. });
-    detail.blames = Blame::all(loaded, Some(evidence), shown.verdict.findings(), failed);
-    if options.keep_all {
+    detailed(&mut report, loaded, &shown);
+    if let Some(evidence) = shown.evidence.as_deref().filter(|_| options.keep_all) {
         let folder = options.out.join(folder_name(&loaded.case.name));
         let extra = Extra {
             relaybed: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,8 +81,23 @@ fn detailed(
             seed: loaded.case.seed,
             ..Extra::default()
         };
-        store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
-        detail.evidence = Some(folder);
+        let saved = store::save(&folder, &loaded.case, &loaded.source, evidence, &extra);
+        if suite.saved(saved.map_err(SessionError::from), &mut report.detail) {
+            report.detail.evidence = Some(folder);
+        }
     }
-    Ok(())
+    suite.count(&report);
+    listener.case(report)?;
+    Ok((suite.end(), diverged))
+}
+
+/// Adds what a failure's reader needs.
+fn detailed(report: &mut CaseReport, loaded: &Loaded, shown: &Shown) {
+    let detail = &mut report.detail;
+    detail.rerun = String::new();
+    detail.console_tail.clone_from(&shown.console);
+    let failed = matches!(shown.verdict, Verdict::Failed { .. });
+    if let Some(evidence) = shown.evidence.as_deref() {
+        detail.blames = Blame::all(loaded, Some(evidence), shown.verdict.findings(), failed);
+    }
 }

@@ -257,10 +257,19 @@ impl Session {
         Ok(parts)
     }
 
-    /// The last lines of the console.
+    /// What the guest printed since the last case began, as far as it is worth a look: reports of trouble, and so many
+    /// last lines.
     #[must_use]
-    pub fn console_tail(&self, lines: usize) -> Vec<String> {
-        self.machine.console_tail(lines).unwrap_or_default()
+    pub fn console_excerpt(&self, last: usize) -> Vec<String> {
+        self.console.excerpt(last)
+    }
+
+    /// The kernel addresses at which its vCPUs are: a look from outside, after which the guest goes on.
+    ///
+    /// # Errors
+    /// When the machine cannot be stopped or does not say.
+    pub fn positions(&mut self) -> Result<Vec<u64>, SessionError> {
+        Ok(self.machine.pause()?.positions()?)
     }
 
     /// Copies the machine's whole console and log into `folder`.
@@ -326,9 +335,18 @@ impl Session {
     }
 
     fn next_ring(&mut self) -> Result<Ring, Cause> {
+        let mut crash = self.console.crash_watch();
+        let mut line = None;
         loop {
-            let event = self.machine.next_event(self.deadline)?;
+            let event = self.machine.next_event_unless(self.deadline, &mut || {
+                line = crash.settled();
+                line.is_some()
+            })?;
             self.console.show();
+            let Some(event) = event else {
+                let line = line.unwrap_or_default();
+                return Err(Cause::Crashed(line));
+            };
             match event {
                 Event::Exit(exit) => return Err(Cause::Died(exit)),
                 Event::Deadline(stall) => return Err(Cause::Stalled(stall)),

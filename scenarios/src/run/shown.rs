@@ -82,7 +82,7 @@ impl Shown {
         } = undriven;
         Self {
             verdict: Verdict::Failed {
-                findings: vec![ended.finding()],
+                findings: ended.findings(),
             },
             amount: Amount::default(),
             trace,

@@ -15,6 +15,7 @@ use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
 use relaybed_case::select::quoted;
+use relaybed_case::verdict::Verdict;
 use relaybed_judge as judge;
 use relaybed_report::CaseReport;
 use relaybed_search::shrink::{Answer, shrink};
@@ -73,7 +74,9 @@ impl Run<'_> {
         let tries = if again == REPEATS { 1 } else { TRIES };
         let small = self.shrunk(&loaded.case, &kind, tries)?;
         let folder = self.options.out.join(folder_name(&loaded.case.name));
-        if self.write_minimal(&folder, &small, &kind, tries)? {
+        let evidence = self.again(&small, &kind, tries)?;
+        let written = write_minimal(&folder, &small, evidence.as_deref());
+        if self.suite.saved(written, &mut report.detail) {
             let path = folder.join(MINIMAL);
             report.detail.rerun = format!(
                 "relaybed run {} --seed {}{}",
@@ -125,38 +128,19 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the minimal scenario and the evidence of one run of it; whether it could be written.
-    fn write_minimal(
+    /// The evidence of one run of the minimal scenario, if one of so many fails.
+    fn again(
         &mut self,
-        folder: &Path,
         small: &Case,
         kind: &Label,
         tries: u32,
-    ) -> Result<bool, SessionError> {
-        let Ok(text) = relaybed_lang::write(small) else {
-            return Ok(false);
-        };
-        std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join(MINIMAL), &text)?;
+    ) -> Result<Option<Box<Evidence>>, SessionError> {
         for _ in 0..tries {
             if let Some(Some(evidence)) = self.fails_as(small, kind)? {
-                let extra = Extra {
-                    relaybed: env!("CARGO_PKG_VERSION").to_owned(),
-                    seed: small.seed,
-                    ..Extra::default()
-                };
-                let source: Arc<str> = text.into();
-                store::save(
-                    &folder.join(MINIMAL_EVIDENCE),
-                    small,
-                    &source,
-                    &evidence,
-                    &extra,
-                )?;
-                break;
+                return Ok(Some(evidence));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Runs a case by itself: its evidence, where there is any, if it fails in this way. Once interrupted it runs
@@ -197,7 +181,30 @@ impl Run<'_> {
             self.suite.interrupt();
             return None;
         }
-        let same = Label::Finding(ended.finding().identity()) == *kind;
+        let findings = ended.findings();
+        let same = Label::of(&Verdict::Failed { findings }).as_ref() == Some(kind);
         same.then_some(ended.evidence)
     }
+}
+
+/// Writes the minimal scenario and the evidence of a run of it.
+fn write_minimal(
+    folder: &Path,
+    small: &Case,
+    evidence: Option<&Evidence>,
+) -> Result<(), SessionError> {
+    // Every drawn case can be written, and so can what it is made smaller to: a test of the generator says so.
+    let source: Arc<str> = relaybed_lang::write(small).unwrap_or_default().into();
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(MINIMAL), &*source)?;
+    let Some(evidence) = evidence else {
+        return Ok(());
+    };
+    let extra = Extra {
+        relaybed: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: small.seed,
+        ..Extra::default()
+    };
+    let folder = folder.join(MINIMAL_EVIDENCE);
+    Ok(store::save(&folder, small, &source, evidence, &extra)?)
 }

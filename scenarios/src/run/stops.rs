@@ -1,5 +1,6 @@
 //! Where the vCPUs of a run under control stop besides the landmarks.
 
+use crate::instruction;
 use crate::symbols::Symbols;
 use relaybed_case::access::Access;
 use relaybed_case::field::Field;
@@ -132,6 +133,31 @@ impl Stops {
         })
     }
 
+    /// Why one of these places is no instruction of a kernel, if one is not. `text` gives so many bytes from an address
+    /// on; what cannot be read or decoded is taken for right.
+    pub(super) fn inside(
+        &self,
+        symbols: &Symbols,
+        text: &mut dyn FnMut(u64, usize) -> Option<Vec<u8>>,
+    ) -> Option<String> {
+        self.code.iter().find_map(|stop| {
+            let begin = *symbols.named(&stop.symbol).first()?;
+            let offset = usize::try_from(stop.offset).ok()?;
+            let text = text(begin, offset + instruction::LEN_MAX)?;
+            let mut at = 0;
+            while at < offset {
+                at += instruction::decode(text.get(at..)?)?.len;
+            }
+            (at > offset).then(|| {
+                format!(
+                    "{} of this kernel has no instruction at {offset:#x}, which is inside one: it is built in another \
+                     way, as without ftrace's hook",
+                    stop.symbol
+                )
+            })
+        })
+    }
+
     /// Whether an access is a stop. To an explorer each of relay's own is: which of them matter is for the search to
     /// find out, not for us to say. What the module's log reads changes nothing, and is none.
     pub(super) fn wants(&self, access: &Access) -> bool {
@@ -144,5 +170,42 @@ impl Stops {
             let store = access.kind.stores();
             same == (access.channel, access.cpu, access.field) && (store || !stop.writes)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_inside_an_instruction_is_none() {
+        let symbols = Symbols::parse("ffffffff81000000 f\nffffffff81000100 g\n").unwrap();
+        let stops = |offset| Stops {
+            code: vec![CodeStop {
+                symbol: "f".to_owned(),
+                offset,
+                instructions: 0,
+            }],
+            ..Stops::default()
+        };
+        // call of ftrace's hook; push %rbx. And without it: push %rbx; mov 0x18(%rdi),%rax; add %rsi,0x20(%rdi).
+        let hooked = b"\xe8\x00\x00\x00\x00\x53".to_vec();
+        let bare = b"\x53\x48\x8b\x47\x18\x48\x01\x77\x20".to_vec();
+        let inside = |offset, text: &[u8]| {
+            let mut read = |_, _| Some(text.to_vec());
+            stops(offset).inside(&symbols, &mut read)
+        };
+        assert_eq!(inside(5, &hooked), None);
+        assert_eq!(inside(0, &bare), None);
+        let why = inside(4, &bare).unwrap();
+        assert!(
+            why.starts_with("f of this kernel has no instruction at 0x4"),
+            "{why}"
+        );
+        assert_eq!(
+            stops(5).inside(&symbols, &mut |_, _| None),
+            None,
+            "not to be read"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Cases after one another: boots when there is no machine, judges, keeps evidence, reports.
 
+use std::path::Path;
 use std::time::Instant;
 
 use relaybed_guest::Terminal;
@@ -11,7 +12,7 @@ use super::hold::hold;
 use super::names::folder_name;
 use super::options::Options;
 use super::repeat::Tally;
-use super::{Cause, Ended, Plan, Session, SessionError};
+use super::{Plan, Session, SessionError, Unsaved};
 use relaybed_case::Case;
 use relaybed_case::evidence::{Evidence, Planted, Setting};
 use relaybed_case::finding::{Completeness, Finding};
@@ -23,6 +24,9 @@ use relaybed_report::exit::Exit;
 use relaybed_report::{Blame, CaseReport, Detail, Summary};
 use relaybed_wire::store::{self, Extra};
 
+/// Last lines of the console that are shown of a failure.
+pub(super) const CONSOLE_LINES: usize = 20;
+
 /// What a run came to.
 #[derive(Clone, Debug)]
 pub struct SuiteEnd {
@@ -30,6 +34,8 @@ pub struct SuiteEnd {
     pub exit: Exit,
     /// The figures.
     pub summary: Summary,
+    /// The evidence that could not be saved.
+    pub unsaved: Option<Unsaved>,
 }
 
 /// What one machine after the other came to.
@@ -44,7 +50,7 @@ pub(super) struct Suite<'a> {
     /// Reports of cases that passed say what became of the records, too.
     pub(super) flows: bool,
     /// The last guest died, hung, was interrupted, or is to be held.
-    lost: bool,
+    pub(super) lost: bool,
     /// One that is to be held once its failure has been told.
     failed: Option<Session>,
     begun: Instant,
@@ -52,6 +58,7 @@ pub(super) struct Suite<'a> {
     /// Why the remaining cases are not run.
     pub(super) stopped: Option<String>,
     pub(super) summary: Summary,
+    pub(super) unsaved: Option<Unsaved>,
 }
 
 impl<'a> Suite<'a> {
@@ -69,6 +76,7 @@ impl<'a> Suite<'a> {
             exit: Exit::Passed,
             stopped: None,
             summary: plan.blank_summary(options.seed),
+            unsaved: None,
         }
     }
 
@@ -180,7 +188,7 @@ impl<'a> Suite<'a> {
         self.take_session(self.plan.vcpus_at_large())
     }
 
-    fn keep_standing(&mut self, session: Session) {
+    pub(super) fn keep_standing(&mut self, session: Session) {
         self.lost = true;
         self.failed = Some(session);
     }
@@ -196,6 +204,7 @@ impl<'a> Suite<'a> {
     /// Takes the figures of a part of the run in.
     pub(super) fn add(&mut self, part: &SuiteEnd) {
         self.exit = self.exit.worse(part.exit);
+        self.unsaved_too(part.unsaved.clone());
         let (sum, part) = (&mut self.summary, &part.summary);
         if sum.boots == 0 {
             sum.boot_ms = part.boot_ms;
@@ -248,62 +257,18 @@ impl<'a> Suite<'a> {
         if failed {
             self.exit = self.exit.worse(Exit::Failed);
         }
-        self.keep(loaded, Some(evidence), failed, &mut report)?;
-        Ok(report)
-    }
-
-    /// A case in which the guest died, hung or talked nonsense; keeps the evidence so far.
-    pub(super) fn ended(
-        &mut self,
-        loaded: &Loaded,
-        session: Session,
-        ended: Ended,
-        begun: Instant,
-    ) -> Result<CaseReport, SessionError> {
-        self.lost = true;
-        let console = session.console_tail(20);
-        let stalled = matches!(ended.cause, Cause::Stalled(_));
-        let report = self.ended_without(loaded, ended, console, begun)?;
-        if let Some(folder) = &report.detail.evidence {
-            session.keep_logs(folder)?;
-        }
-        if self.options.hold && stalled {
-            self.keep_standing(session);
-        }
-        // Else the machine is of no more use; dropping the session ends it.
-        Ok(report)
-    }
-
-    /// The same of a machine that is gone already; `console` is the end of what it printed.
-    pub(super) fn ended_without(
-        &mut self,
-        loaded: &Loaded,
-        ended: Ended,
-        console: Vec<String>,
-        begun: Instant,
-    ) -> Result<CaseReport, SessionError> {
-        if matches!(ended.cause, Cause::Interrupted) {
-            return Ok(self.interrupted(loaded));
-        }
-        let exit = ended.cause.exit();
-        self.exit = self.exit.worse(exit);
-        let verdict = Verdict::Failed {
-            findings: vec![ended.finding()],
-        };
-        let mut report = self.report(loaded, verdict, Amount::default(), millis(begun));
-        report.detail.console_tail = console;
-        self.keep(loaded, ended.evidence.as_deref(), true, &mut report)?;
+        self.keep(loaded, Some(evidence), failed, &mut report);
         Ok(report)
     }
 
     /// Saves evidence where it is wanted and fills in what a failure's reader needs.
     pub(super) fn keep(
-        &self,
+        &mut self,
         loaded: &Loaded,
         evidence: Option<&Evidence>,
         failed: bool,
         report: &mut CaseReport,
-    ) -> Result<(), SessionError> {
+    ) {
         let findings = report.verdict.findings();
         report.detail.blames = Blame::all(loaded, evidence, findings, failed);
         if let Some(evidence) = evidence.filter(|_| failed || self.flows) {
@@ -311,12 +276,25 @@ impl<'a> Suite<'a> {
         }
         let tail = &mut report.detail.console_tail;
         if let Some(evidence) = evidence.filter(|_| failed && tail.is_empty()) {
-            *tail = super::console::tail(&evidence.console, 20);
+            *tail = super::console::excerpt(&evidence.console, CONSOLE_LINES);
         }
         if !failed && !self.options.keep_all {
-            return Ok(());
+            return;
         }
         let folder = self.options.out.join(folder_name(&loaded.case.name));
+        let saved = self.save(loaded, evidence, &folder, report);
+        if self.saved(saved, &mut report.detail) && failed {
+            report.detail.evidence = Some(folder);
+        }
+    }
+
+    fn save(
+        &self,
+        loaded: &Loaded,
+        evidence: Option<&Evidence>,
+        folder: &Path,
+        report: &CaseReport,
+    ) -> Result<(), SessionError> {
         if let Some(evidence) = evidence {
             let mut notes = self.last.notes();
             notes.insert(store::FILE_NOTE.to_owned(), loaded.path.to_string());
@@ -328,12 +306,9 @@ impl<'a> Suite<'a> {
                 duration_ms: whole_ms(report.duration_ms),
                 notes,
             };
-            store::save(&folder, &loaded.case, &loaded.source, evidence, &extra)?;
+            store::save(folder, &loaded.case, &loaded.source, evidence, &extra)?;
         } else {
-            std::fs::create_dir_all(&folder)?;
-        }
-        if failed {
-            report.detail.evidence = Some(folder);
+            std::fs::create_dir_all(folder)?;
         }
         Ok(())
     }
@@ -444,6 +419,7 @@ impl<'a> Suite<'a> {
         SuiteEnd {
             exit: self.exit,
             summary: self.summary,
+            unsaved: self.unsaved,
         }
     }
 }

@@ -14,6 +14,7 @@ mod gdb_port;
 mod landlock;
 mod lapic;
 mod message;
+mod stands;
 mod version;
 
 pub(crate) use backend::Qemu;

@@ -62,8 +62,8 @@ const HARMLESS: &[&str] = &[
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     let evidence = matter.evidence;
-    for (line, trouble) in splats(&evidence.console) {
-        report.fail(Location::default(), Health::reported(trouble, line));
+    for (_, what) in reported(&evidence.console) {
+        report.fail(Location::default(), what);
     }
     let new = evidence.taint_after & !evidence.taint_before;
     if new != 0 {
@@ -72,9 +72,15 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
     }
 }
 
+/// The lines of a console that report trouble, by their numbers from 0, and what each of them is.
+pub fn reported(console: &str) -> impl Iterator<Item = (usize, Health)> {
+    let splats = splats(console);
+    splats.map(|(number, line, trouble)| (number, Health::reported(trouble, line)))
+}
+
 /// Lines that begin with a splat, and what it is.
-pub(super) fn splats(console: &str) -> impl Iterator<Item = (&str, Trouble)> {
-    console.lines().filter_map(|line| {
+fn splats(console: &str) -> impl Iterator<Item = (usize, &str, Trouble)> {
+    console.lines().enumerate().filter_map(|(number, line)| {
         let text = message(line);
         if HARMLESS.iter().any(|harmless| text.starts_with(harmless)) {
             return None;
@@ -82,7 +88,7 @@ pub(super) fn splats(console: &str) -> impl Iterator<Item = (&str, Trouble)> {
         SPLATS
             .iter()
             .find(|(splat, _)| text.starts_with(splat) || is_memory_splat(text, splat))
-            .map(|(_, trouble)| (line.trim_end(), *trouble))
+            .map(|(_, trouble)| (number, line.trim_end(), *trouble))
     })
 }
 

@@ -7,9 +7,10 @@ mod taking;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use relaybed_vmm::{Access, Debugger, Halted, signals};
+use relaybed_vmm::{Access, Deadline, Debugger, Halted, signals};
 
 use super::Stuck;
+use crate::run::crash::CrashWatch;
 use crate::run::error::Cause;
 use crate::run::exchange::put;
 use crate::run::landmarks::{Landmark, Landmarks};
@@ -68,12 +69,17 @@ pub(super) struct Course<'a, 'm> {
     observations: Vec<Observation>,
     /// Longest time of the host's that a vCPU may run without coming anywhere.
     limit: Duration,
+    /// Longest time of the host's in which no actor comes to an operation.
+    patience: Duration,
     /// Timer interrupts since an actor came to an operation.
     ticks: u32,
     /// Timer interrupts of one vCPU without another stop between.
     in_a_row: (u32, u32),
     /// The vCPU that ran last.
     last: u32,
+    crash: CrashWatch,
+    /// When an actor came to an operation.
+    moved: Instant,
 }
 
 /// What a vCPU that went on has come to.
@@ -88,7 +94,7 @@ impl<'a, 'm> Course<'a, 'm> {
         mut debugger: Debugger<'m>,
         (landmarks, symbols, stops): (&'a Landmarks, &'a Symbols, &'a Stops),
         (mailbox, case, program): (&'a Mailbox, &'a Case, &'a Program),
-        (vcpus, limit): (u32, Duration),
+        (vcpus, deadline): (u32, Deadline),
     ) -> Self {
         debugger.ignore_doorbell();
         let address = |stop: &CodeStop| Some(symbols.named(&stop.symbol).first()? + stop.offset);
@@ -105,10 +111,13 @@ impl<'a, 'm> Course<'a, 'm> {
             case,
             program,
             observations: Vec::new(),
-            limit,
+            limit: deadline.idle,
+            patience: deadline.busy,
             ticks: 0,
             in_a_row: (0, 0),
             last: 0,
+            crash: CrashWatch::default(),
+            moved: Instant::now(),
         }
     }
 
@@ -118,11 +127,13 @@ impl<'a, 'm> Course<'a, 'm> {
         &mut self,
         strategy: &mut dyn Strategy,
         trace: &mut Trace,
+        crash: CrashWatch,
     ) -> Result<(), Cause> {
+        self.crash = crash;
         // The channels of the run before are about to be closed.
         self.watched.clear(&mut self.debugger)?;
         self.observations.clear();
-        (self.ticks, self.in_a_row) = (0, (0, 0));
+        (self.ticks, self.in_a_row, self.moved) = (0, (0, 0), Instant::now());
         self.vcpus.iter_mut().for_each(|vcpu| vcpu.inside = None);
         put(self.debugger.paused()?, self.mailbox, self.program)?;
         self.set_points()?;
@@ -134,6 +145,7 @@ impl<'a, 'm> Course<'a, 'm> {
             if signals::interrupted().is_some() {
                 return Err(Cause::Interrupted);
             }
+            self.check_alive()?;
             self.last = vcpu;
             let seen = self.go(vcpu);
             self.note_accesses(trace);
@@ -197,6 +209,25 @@ impl<'a, 'm> Course<'a, 'm> {
         Ok(())
     }
 
+    /// Whether there is anything to wait for.
+    fn check_alive(&mut self) -> Result<(), Cause> {
+        self.check_oops()?;
+        let waited = self.moved.elapsed();
+        if waited <= self.patience {
+            return Ok(());
+        }
+        Err(Cause::Stuck(Stuck::Endless {
+            seconds: waited.as_secs(),
+            stands: self.stands(),
+        }))
+    }
+
+    /// Whether the kernel has not oopsed.
+    fn check_oops(&mut self) -> Result<(), Cause> {
+        let oops = self.crash.oops();
+        oops.map_or(Ok(()), |line| Err(Cause::Crashed(line.to_owned())))
+    }
+
     /// Lets one vCPU go on until it comes to a place.
     fn go(&mut self, vcpu: u32) -> Result<Seen, Cause> {
         if let Some(place) = self.further_inside(vcpu)? {
@@ -219,6 +250,7 @@ impl<'a, 'm> Course<'a, 'm> {
                 Halted::Doorbell => None,
                 Halted::Ended => return Err(Cause::Stuck(Stuck::Ended)),
                 Halted::Budget => {
+                    self.check_oops()?;
                     let seconds = began.elapsed().as_secs();
                     let stands = self.stands();
                     return Err(Cause::Stuck(Stuck::Host {
@@ -228,7 +260,10 @@ impl<'a, 'm> Course<'a, 'm> {
                     }));
                 }
             };
-            let Some(seen) = seen else { continue };
+            let Some(seen) = seen else {
+                self.check_alive()?;
+                continue;
+            };
             if !self.state(vcpu).spins || matches!(seen, Seen::Place(Place::Tick)) {
                 break seen;
             }

@@ -1,5 +1,7 @@
 //! What a vCPU that has halted has come to.
 
+use std::time::Instant;
+
 use super::{Course, Inside, Seen, TICKS_IN_A_ROW};
 use crate::run::drive::{Stuck, TICKS_MAX};
 use crate::run::error::Cause;
@@ -35,7 +37,7 @@ impl Course<'_, '_> {
             None => None,
             Some(Told::Bell) => Some(Seen::Bell),
             Some(Told::Operation { actor, op }) => {
-                self.ticks = 0;
+                (self.ticks, self.moved) = (0, Instant::now());
                 Some(Seen::Place(Place::Operation { actor, op }))
             }
             Some(Told::Idle) => {
