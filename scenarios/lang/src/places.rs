@@ -34,6 +34,8 @@ pub struct Places {
     pub claims: Vec<ClaimPlaces>,
     /// Of each channel's name, as in the case.
     pub channels: Vec<Range<usize>>,
+    /// What the author calls each descriptor, by slot.
+    pub files: Vec<String>,
 }
 
 /// The places of the case `name` in the text of its file; `None`: it is not in there.

@@ -89,8 +89,7 @@ impl Blame {
         findings: &[Finding],
         are_failures: bool,
     ) -> Vec<Self> {
-        let places = places(&loaded.case.name, &loaded.source);
-        let places = places.filter(|places| fits(places, &loaded.case));
+        let places = places_of(loaded);
         let near = evidence.filter(|_| are_failures);
         let blame = |finding: &Finding| Self {
             place: place(finding, evidence),
@@ -103,6 +102,12 @@ impl Blame {
         };
         findings.iter().map(blame).collect()
     }
+}
+
+/// Where the case's operations and claims stand in its file, as far as that is still of this case.
+pub(crate) fn places_of(loaded: &Loaded) -> Option<Places> {
+    let places = places(&loaded.case.name, &loaded.source);
+    places.filter(|places| fits(places, &loaded.case))
 }
 
 /// Whether the places are of this case: a file may have changed since.

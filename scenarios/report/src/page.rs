@@ -54,7 +54,7 @@ pub fn page(shown: &Shown<'_>) -> String {
         ..
     } = *shown;
     let case = &loaded.case;
-    let timeline = Timeline::of(case, evidence, evidence.trace.as_ref(), verdict);
+    let timeline = Timeline::of(loaded, evidence, verdict, true);
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, timeline.cpus);
     let writers = Writers::of(case);

@@ -118,7 +118,7 @@ fn lanes_of(case: &Case, rows: &[Row]) -> Vec<Lane> {
 fn lane_of(row: &Row) -> Option<Lane> {
     match (row.kind, row.actor) {
         (Kind::Checkpoint, _) => None,
-        (Kind::Stop, _) => row.cpu.map(Lane::Stops),
+        (Kind::Stop | Kind::Switch { .. }, _) => row.cpu.map(Lane::Stops),
         (_, Some(actor)) => Some(Lane::Actor(actor)),
         (_, None) => Some(Lane::Kernel(row.cpu)),
     }
@@ -264,7 +264,7 @@ fn marks(text: &mut String, frame: &Frame<'_>) {
                     ),
                 );
             }
-            Kind::Stop => stop(text, frame, row, (x, middle), &title),
+            Kind::Stop | Kind::Switch { .. } => stop(text, frame, row, (x, middle), &title),
             _ => {}
         }
         if !row.findings.is_empty() {
@@ -283,18 +283,22 @@ fn marks(text: &mut String, frame: &Frame<'_>) {
 
 /// A stop, and a line to the vCPU that goes on where that is another one.
 fn stop(text: &mut String, frame: &Frame<'_>, row: &Row, (x, middle): (usize, usize), title: &str) {
+    let class = match row.kind {
+        Kind::Switch { decisive: true, .. } => "stop decisive",
+        _ => "stop",
+    };
     push(
         text,
         format_args!(
-            "<rect class=\"stop\" x=\"{}\" y=\"{}\" width=\"7\" height=\"7\"><title>{title}</title></rect>\n",
+            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"7\" height=\"7\"><title>{title}</title></rect>\n",
             x.saturating_sub(3),
             middle - 3
         ),
     );
-    let next = row.gave.strip_prefix("CPU ");
-    let next = next.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let lane = next.and_then(|cpu: u32| frame.lanes.iter().position(|of| *of == Lane::Stops(cpu)));
-    if let Some(number) = lane {
+    let Kind::Switch { to, .. } = row.kind else {
+        return;
+    };
+    if let Some(number) = frame.lanes.iter().position(|of| *of == Lane::Stops(to)) {
         let to = TOP + number * LANE + LANE / 2;
         push(
             text,

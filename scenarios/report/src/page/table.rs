@@ -73,6 +73,13 @@ fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns:
         Kind::Checkpoint => "point",
         Kind::Event => "event",
         Kind::Stop => "stop",
+        Kind::Switch { decisive, .. } => {
+            if decisive {
+                "switch decisive"
+            } else {
+                "switch"
+            }
+        }
         Kind::Operation | Kind::Begin | Kind::End => "",
     };
     let hit = if row.findings.is_empty() { "" } else { " hit" };
@@ -111,7 +118,7 @@ fn what(case: &Case, row: &Row) -> String {
     let who = who.map_or("", |actor| actor.name.as_str());
     let sign = match row.kind {
         Kind::Event => "· ".to_owned(),
-        Kind::Stop => "■ ".to_owned(),
+        Kind::Stop | Kind::Switch { .. } => "■ ".to_owned(),
         Kind::Begin => format!("<b>{}</b> begins: ", escape(who)),
         Kind::End => format!("<b>{}</b> ends: ", escape(who)),
         Kind::Operation => format!("<b>{}</b> ", escape(who)),
@@ -121,5 +128,16 @@ fn what(case: &Case, row: &Row) -> String {
         true => String::new(),
         false => format!(" → {}", escape(&row.gave)),
     };
-    format!("{}{sign}{}{gave}", marks(&row.findings), escape(&row.what))
+    let passes = match row.kind {
+        Kind::Switch { to, decisive } => {
+            let mark = if decisive { " ◀ decisive" } else { "" };
+            format!(" <b>⇒ CPU {to}{mark}</b>")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{}{sign}{}{gave}{passes}",
+        marks(&row.findings),
+        escape(&row.what)
+    )
 }
