@@ -66,7 +66,7 @@ pub(super) fn lanes(text: &mut String, case: &Case, timeline: &Timeline) {
     push(
         text,
         format_args!(
-            "<svg width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"operations in their order\">\n"
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" style=\"flex-grow:{width}\" role=\"img\" aria-label=\"operations in their order\">\n"
         ),
     );
     for number in 0..frame.lanes.len() {
@@ -141,7 +141,9 @@ fn names(text: &mut String, frame: &Frame<'_>) {
     let height = frame.height();
     push(
         text,
-        format_args!("<svg class=\"sticky\" width=\"{NAMES}\" height=\"{height}\">\n"),
+        format_args!(
+            "<svg class=\"sticky\" width=\"{NAMES}\" height=\"{height}\" viewBox=\"0 0 {NAMES} {height}\" style=\"flex-grow:{NAMES}\">\n"
+        ),
     );
     for (number, lane) in frame.lanes.iter().enumerate() {
         let y = TOP + number * LANE + 17;

@@ -2,13 +2,14 @@
 
 use super::html::{escape, marks};
 use super::push;
+use super::source::Source;
 use crate::timeline::{Kind, Row, Timeline};
 use relaybed_case::Case;
 
 /// Most rows shown; of a longer run its beginning, its end, and what failed.
 const ROWS_MAX: usize = 1500;
 
-pub(super) fn table(text: &mut String, case: &Case, timeline: &Timeline) {
+pub(super) fn table(text: &mut String, case: &Case, timeline: &Timeline, source: &Source<'_>) {
     text.push_str("<section><h2>In order</h2><p class=\"dim\">P sub-buffers produced, C consumed, O offset in the current one");
     if timeline.has_predictions() {
         text.push_str("; ~ marks what the model has: nobody looked there");
@@ -28,7 +29,7 @@ pub(super) fn table(text: &mut String, case: &Case, timeline: &Timeline) {
         let near_end = index >= timeline.rows.len().saturating_sub(ROWS_MAX / 2);
         if index < ROWS_MAX / 2 || near_end || !row.findings.is_empty() {
             skipped(text, columns, std::mem::take(&mut left_out));
-            line(text, case, timeline, row, columns);
+            line(text, (case, source), timeline, row, columns);
         } else {
             left_out += 1;
         }
@@ -68,7 +69,13 @@ fn skipped(text: &mut String, columns: usize, count: usize) {
     }
 }
 
-fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns: usize) {
+fn line(
+    text: &mut String,
+    (case, source): (&Case, &Source<'_>),
+    timeline: &Timeline,
+    row: &Row,
+    columns: usize,
+) {
     let class = match row.kind {
         Kind::Checkpoint => "point",
         Kind::Event => "event",
@@ -90,7 +97,7 @@ fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns:
         text,
         format_args!("<tr class=\"{class}{hit}\"><td class=\"num\">{time}</td>"),
     );
-    let what = what(case, row);
+    let what = what(case, source, row);
     if row.kind == Kind::Checkpoint {
         push(text, format_args!("<td colspan=\"{columns}\">{what}</td>"));
     } else {
@@ -99,8 +106,16 @@ fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns:
             false => row.cpu.unwrap_or(0) as usize,
         };
         for column in 0..columns {
-            let cell = if column == own { what.as_str() } else { "" };
-            push(text, format_args!("<td>{cell}</td>"));
+            match column == own {
+                true if column < timeline.cpus as usize => {
+                    push(
+                        text,
+                        format_args!("<td data-cpu=\"CPU {column}\">{what}</td>"),
+                    );
+                }
+                true => push(text, format_args!("<td>{what}</td>")),
+                false => text.push_str("<td></td>"),
+            }
         }
     }
     let counters: Vec<String> = row.counters.iter().map(|c| c.text(case)).collect();
@@ -113,7 +128,7 @@ fn line(text: &mut String, case: &Case, timeline: &Timeline, row: &Row, columns:
     );
 }
 
-fn what(case: &Case, row: &Row) -> String {
+fn what(case: &Case, source: &Source<'_>, row: &Row) -> String {
     let who = row.actor.and_then(|actor| case.actors.get(actor));
     let who = who.map_or("", |actor| actor.name.as_str());
     let sign = match row.kind {
@@ -135,9 +150,14 @@ fn what(case: &Case, row: &Row) -> String {
         }
         _ => String::new(),
     };
-    format!(
-        "{}{sign}{}{gave}{passes}",
-        marks(&row.findings),
-        escape(&row.what)
-    )
+    let what = escape(&row.what);
+    let line = match row.kind {
+        Kind::Operation | Kind::Begin => source.line_of(row.actor, row.op),
+        _ => None,
+    };
+    let what = match line {
+        Some(line) => format!("<a href=\"#L{line}\">{what}</a>"),
+        None => what.into_owned(),
+    };
+    format!("{}{sign}{what}{gave}{passes}", marks(&row.findings))
 }
