@@ -109,6 +109,32 @@ fn a_race_is_found_without_being_told_where() {
     runs_again(&row, Some(&scenario), "K2");
 }
 
+/// A finding gets smaller, and what is printed of it shows the race again: pasted into the scenario, run as any other.
+#[test]
+fn a_schedule_that_is_pasted_shows_the_race() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = fixture("explore/reader-beside-writer.toml");
+    let looked = [
+        &["explore", scenario.to_str().unwrap(), "--until", "K2"][..],
+        &["--shrink-for", "40", "--out", out.path().to_str().unwrap()],
+    ];
+    let call = call(RELAYBED, &looked.concat()).expect_code(0);
+    let said = call.stderr.lines().find(|line| line.contains(" became "));
+    let (before, after) = said.unwrap().split_once(" became ").unwrap();
+    let preemptions = |text: &str| text.split(' ').next().unwrap().parse::<u32>().unwrap();
+    assert!(preemptions(after) < preemptions(before), "{said:?}");
+    assert!(preemptions(after) <= 4, "{said:?}");
+    let (_, printed) = call.stdout.split_once("\n[[schedule]]\n").unwrap();
+    let (printed, _) = printed.split_once("\n\n        ").unwrap();
+    let folder = out.path().join("explore/reader-beside-writer");
+    let text = std::fs::read_to_string(folder.join("scenario.toml")).unwrap();
+    let pasted = out.path().join("pasted.toml");
+    std::fs::write(&pasted, format!("{text}\n[[schedule]]\n{printed}\n")).unwrap();
+    let again = ["run", pasted.to_str().unwrap(), "--format", "json"];
+    let again = self::call(RELAYBED, &again).expect_code(0).rows().remove(0);
+    assert_eq!(word(&again, "known"), "K2", "{again}");
+}
+
 /// One preemption behind the right access is enough for both; `dfs` comes by it, and says that it tried all.
 #[test]
 fn one_preemption_is_tried_at_every_access() {

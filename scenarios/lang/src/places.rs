@@ -108,6 +108,39 @@ produced = 1
     }
 
     #[test]
+    fn descriptors_and_flows_are_said_as_their_author_did() {
+        let text = TEXT.replace(
+            "[[expect]]",
+            r#"[[actor]]
+name = "r"
+context = "user"
+script = [{ open_file = "cpu", cpu = 0, as = "p" }, { read = "p", size = 8 }]
+[[expect]]
+flow = "cpu"
+cpu = 1
+written = "N"
+lost = 0
+[[expect]]"#,
+        );
+        let places = places("any/name[len=16]", &text).unwrap();
+        assert_eq!(places.files, ["p"]);
+        let cases = crate::load("any/name", &text).unwrap();
+        let case = cases.iter().find(|case| case.name.contains("16")).unwrap();
+        let said = |op: usize| {
+            crate::operation_text(case, &case.actors[2].ops[op], &places.files).unwrap()
+        };
+        assert_eq!(said(0), r#"open_file = "cpu", cpu = 0, as = "p""#);
+        assert_eq!(said(1), r#"read = "p", size = 8"#);
+        let claim = &places.claims[0];
+        let of = |at: usize| (claim[at].0, &text[claim[at].1.clone()]);
+        assert_eq!((of(1), of(2)), (("written", "\"N\""), ("lost", "0")));
+        // What is written of the case means the same.
+        let again = crate::write(case).unwrap();
+        let again = crate::load("any/name", &again).unwrap().remove(0);
+        assert_eq!(again.expect, case.expect);
+    }
+
+    #[test]
     fn a_case_that_is_not_in_the_file_has_no_places() {
         assert_eq!(places("any/name[len=17]", TEXT), None);
         assert_eq!(places("any/name", "not a scenario"), None);

@@ -387,6 +387,21 @@ fn expect(text: &mut String, case: &Case, claim: &Expect) -> Result<(), Unwritab
             line(text, format_args!("\n[[expect]]\nactor = {name}"));
             line(text, format_args!("text = {}", quoted(said)));
         }
+        Expect::Flow {
+            channel,
+            cpu,
+            parts,
+        } => {
+            let name = quoted(&case.channels[*channel].name);
+            line(
+                text,
+                format_args!("\n[[expect]]\nflow = {name}\ncpu = {cpu}"),
+            );
+            for (part, records) in parts {
+                let records = number(*records)?;
+                line(text, format_args!("{} = {records}", part.word()));
+            }
+        }
         Expect::OpenRefused { channel } => {
             let name = quoted(&case.channels[*channel].name);
             line(text, format_args!("\n[[expect]]\nopen_refused = {name}"));

@@ -7,7 +7,7 @@ use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Expectation, Finding, Plain, Record, What};
 use relaybed_case::hex;
 use relaybed_case::select::Loaded;
-use relaybed_case::{Case, Expect};
+use relaybed_case::{Case, Expect, FlowPart};
 use relaybed_judge::{Area, Beside, CloseUp, Neighbour, close_up};
 use relaybed_lang::{Places, line_and_column, places};
 
@@ -258,6 +258,10 @@ fn claim(
         Expectation::Text { .. } => "text",
         Expectation::NotRefused { .. } => "open_refused",
         Expectation::NoBuffer {} => "buffer",
+        Expectation::Flow { part, .. } => {
+            let mut words = FlowPart::ALL.iter().map(|(word, _)| *word);
+            words.find(|word| Plain::from(*word) == *part)?
+        }
         _ => return None,
     };
     let at = &finding.at;
@@ -275,6 +279,7 @@ fn claim(
             ..
         } => is_channel(*channel) && Some(*cpu) == at.cpu && moment.as_ref() == label,
         Expect::Refused { actor, .. } | Expect::Text { actor, .. } => is_actor(*actor),
+        Expect::Flow { channel, cpu, .. } => is_channel(*channel) && Some(*cpu) == at.cpu,
         Expect::OpenRefused { channel } => is_channel(*channel),
         Expect::Result { .. } => false,
     };

@@ -47,6 +47,12 @@ impl<'a> Source<'a> {
         (self.shown.0..self.shown.1).contains(&line).then_some(line)
     }
 
+    /// Whether a finding points at an operation.
+    pub(super) fn is_failing(&self, actor: Option<usize>, op: Option<usize>) -> bool {
+        let line = self.line_of(actor, op);
+        self.failing.iter().any(|(of, _)| Some(*of) == line)
+    }
+
     pub(super) fn write(&self, text: &mut String) {
         if self.text.is_empty() {
             return;

@@ -89,7 +89,13 @@ fn line(
         }
         Kind::Operation | Kind::Begin | Kind::End => "",
     };
-    let hit = if row.findings.is_empty() { "" } else { " hit" };
+    let is_step =
+        matches!(row.kind, Kind::Operation | Kind::Begin) && source.is_failing(row.actor, row.op);
+    let hit = match (row.findings.is_empty(), is_step) {
+        (false, _) => " hit",
+        (true, true) => " step",
+        (true, false) => "",
+    };
     let time = row.time_ns.map_or_else(String::new, |ns| {
         format!("{}.{}", ns / 1000, ns % 1000 / 100)
     });
