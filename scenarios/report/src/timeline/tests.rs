@@ -114,14 +114,27 @@ fn every_embedded_case_has_a_table() {
     }
 }
 
-fn saved(name: &str) -> (Loaded, Evidence) {
+/// Saved evidence and the text of its scenario.
+macro_rules! saved {
+    ($name:literal) => {
+        saved(
+            $name,
+            include_str!(concat!(
+                "../../../../fixtures/evidence/",
+                $name,
+                "/scenario.toml"
+            )),
+        )
+    };
+}
+
+fn saved(name: &str, source: &str) -> (Loaded, Evidence) {
     let folder = format!(
         "{}/../../fixtures/evidence/{name}",
         env!("CARGO_MANIFEST_DIR")
     );
     let folder = std::path::Path::new(&folder);
     let (case, evidence, _) = relaybed_wire::store::load(folder).unwrap();
-    let source = std::fs::read_to_string(folder.join("scenario.toml")).unwrap();
     let loaded = Loaded {
         source: source.into(),
         path: "scenario.toml".into(),
@@ -134,21 +147,20 @@ fn saved(name: &str) -> (Loaded, Evidence) {
 /// A race that was saved before stops said where they are in the order: what relay did stands before what came of it.
 #[test]
 fn a_race_reads_in_true_order() {
-    let (loaded, evidence) = saved("led-6.1");
+    let (loaded, evidence) = saved!("led-6.1");
     insta::assert_snapshot!("a race", wide(&loaded, &evidence, trace::WIDTH));
 }
 
 #[test]
 fn a_race_fits_sixty_columns() {
-    for name in ["led-6.1", "oldest-cut"] {
-        let (loaded, evidence) = saved(name);
+    for (loaded, evidence) in [saved!("led-6.1"), saved!("oldest-cut")] {
         let text = wide(&loaded, &evidence, 60);
         for line in text.lines() {
             assert!(line.chars().count() <= 60, "{line}");
         }
         assert!(text.contains("CPU 0") && text.contains("◀"), "{text}");
     }
-    let (loaded, evidence) = saved("two-empty-flushes");
+    let (loaded, evidence) = saved!("two-empty-flushes");
     assert!(
         wide(&loaded, &evidence, 60)
             .lines()
@@ -159,7 +171,7 @@ fn a_race_fits_sixty_columns() {
 /// What is recorded decides, whatever could be inferred.
 #[test]
 fn recorded_places_of_stops_are_believed() {
-    let (loaded, mut evidence) = saved("led-6.1");
+    let (loaded, mut evidence) = saved!("led-6.1");
     let trace = evidence.trace.as_mut().unwrap();
     for (at, step) in trace.steps.iter_mut().enumerate() {
         step.order = if at < 7 { 6 } else { 13 };
