@@ -75,6 +75,8 @@ fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
     // The same evidence with another place at one step is of a run that never was.
     let (case, mut seen, extra) = store::load(Path::new(word(&row, "evidence"))).unwrap();
     let trace = seen.trace.as_mut().unwrap();
+    // Where each stop stands among the guest's operations is read, and rises.
+    assert!(trace.steps[0].order > 0 && trace.steps.is_sorted_by_key(|step| step.order));
     let at = trace.steps.len() / 2;
     trace.steps[at].stop.place = Place::Waits;
     let folder = out.path().join("forged");
