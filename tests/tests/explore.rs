@@ -75,6 +75,8 @@ fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
     // The same evidence with another place at one step is of a run that never was.
     let (case, mut seen, extra) = store::load(Path::new(word(&row, "evidence"))).unwrap();
     let trace = seen.trace.as_mut().unwrap();
+    // Where each stop stands among the guest's operations is read, and rises.
+    assert!(trace.steps[0].order > 0 && trace.steps.is_sorted_by_key(|step| step.order));
     let at = trace.steps.len() / 2;
     trace.steps[at].stop.place = Place::Waits;
     let folder = out.path().join("forged");
@@ -107,6 +109,32 @@ fn a_race_is_found_without_being_told_where() {
     );
     assert_eq!(explored["findings"]["K2"]["times"], 1, "{explored}");
     runs_again(&row, Some(&scenario), "K2");
+}
+
+/// A finding gets smaller, and what is printed of it shows the race again: pasted into the scenario, run as any other.
+#[test]
+fn a_schedule_that_is_pasted_shows_the_race() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = fixture("explore/reader-beside-writer.toml");
+    let looked = [
+        &["explore", scenario.to_str().unwrap(), "--until", "K2"][..],
+        &["--shrink-for", "40", "--out", out.path().to_str().unwrap()],
+    ];
+    let call = call(RELAYBED, &looked.concat()).expect_code(0);
+    let said = call.stderr.lines().find(|line| line.contains(" became "));
+    let (before, after) = said.unwrap().split_once(" became ").unwrap();
+    let preemptions = |text: &str| text.split(' ').next().unwrap().parse::<u32>().unwrap();
+    assert!(preemptions(after) < preemptions(before), "{said:?}");
+    assert!(preemptions(after) <= 4, "{said:?}");
+    let (_, printed) = call.stdout.split_once("\n[[schedule]]\n").unwrap();
+    let (printed, _) = printed.split_once("\n\n        ").unwrap();
+    let folder = out.path().join("explore/reader-beside-writer");
+    let text = std::fs::read_to_string(folder.join("scenario.toml")).unwrap();
+    let pasted = out.path().join("pasted.toml");
+    std::fs::write(&pasted, format!("{text}\n[[schedule]]\n{printed}\n")).unwrap();
+    let again = ["run", pasted.to_str().unwrap(), "--format", "json"];
+    let again = self::call(RELAYBED, &again).expect_code(0).rows().remove(0);
+    assert_eq!(word(&again, "known"), "K2", "{again}");
 }
 
 /// One preemption behind the right access is enough for both; `dfs` comes by it, and says that it tried all.

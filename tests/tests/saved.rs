@@ -110,6 +110,43 @@ fn saved_evidence_is_shown_as_a_table_and_as_a_page() {
     }
 }
 
+/// A folder of several runs gets an index, and each of them its page; what cannot be read is named there.
+#[test]
+fn a_run_is_shown_as_an_index_and_pages() {
+    let run = tempfile::tempdir().expect("a folder");
+    for name in ["torn-record", "oldest-cut"] {
+        let from = format!("{}/../fixtures/evidence/{name}", env!("CARGO_MANIFEST_DIR"));
+        let to = run.path().join("suite").join(name);
+        std::fs::create_dir_all(&to).expect("a folder");
+        for file in std::fs::read_dir(from).expect("evidence") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+        }
+    }
+    let broken = run.path().join("broken");
+    std::fs::create_dir(&broken).expect("a folder");
+    std::fs::write(broken.join("evidence.json"), "{").expect("a file");
+    let folder = run.path().display().to_string();
+    call(RELAYBED, &["report", &folder]).expect_code(0);
+    let index = std::fs::read_to_string(run.path().join("index.html")).expect("an index");
+    for part in [
+        "2 scenarios",
+        "1 failed",
+        "known",
+        "suite/torn-record/report.html",
+        "broken: ",
+    ] {
+        assert!(index.contains(part), "{part}: {index}");
+    }
+    let page = run.path().join("suite/oldest-cut/report.html");
+    assert!(
+        std::fs::read_to_string(page)
+            .expect("a page")
+            .contains("known issue K2")
+    );
+    call(RELAYBED, &["report", &folder, "-o", "-"]).expect_code(2);
+}
+
 #[test]
 fn a_page_of_no_evidence_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");

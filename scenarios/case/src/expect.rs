@@ -4,6 +4,43 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActorIndex, ChannelIndex, Cpu};
 
+/// Where records went: written = kept + refused + overwritten + lost; of those kept, some were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlowPart {
+    /// Offered by producers.
+    Written,
+    /// In the buffer at the end, or read before.
+    Kept,
+    /// Not accepted.
+    Refused,
+    /// Gone as relay documents it.
+    Overwritten,
+    /// Gone otherwise.
+    Lost,
+    /// Of those kept, read by somebody.
+    Read,
+}
+
+impl FlowPart {
+    /// All of them, each with its name in scenario files.
+    pub const ALL: [(&str, Self); 6] = [
+        ("written", Self::Written),
+        ("kept", Self::Kept),
+        ("refused", Self::Refused),
+        ("overwritten", Self::Overwritten),
+        ("lost", Self::Lost),
+        ("read", Self::Read),
+    ];
+
+    /// Its name in scenario files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, part)| *part == self);
+        named.map_or("", |(word, _)| word)
+    }
+}
+
 /// A claim of the scenario's author. `None` members claim nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,6 +86,15 @@ pub enum Expect {
         actor: ActorIndex,
         /// The text.
         text: String,
+    },
+    /// Where the records of one channel buffer went, at the end.
+    Flow {
+        /// The channel.
+        channel: ChannelIndex,
+        /// The CPU.
+        cpu: Cpu,
+        /// How many, of each part that is claimed.
+        parts: Vec<(FlowPart, u64)>,
     },
     /// relay_open() of the channel is refused.
     OpenRefused {

@@ -38,7 +38,7 @@ pub use actor::{Actor, Context, NestPoint, Place, Source};
 pub use calls::{Access, FileCall, Map, Whence};
 pub use channel::{Channel, Files, Mode};
 pub use client::{Answer, Callbacks, Client, Denied, Need, NoMemory, Refuse, Stall, Wanted};
-pub use expect::Expect;
+pub use expect::{Expect, FlowPart};
 pub use op::{Hold, NullCall, Op, Payload, Via, formatted};
 pub use schedule::{Turn, Until};
 pub use turns::take_turns;

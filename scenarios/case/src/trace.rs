@@ -27,6 +27,14 @@ pub struct Step {
     pub enabled: Vec<u32>,
     /// Which of them went on.
     pub next: u32,
+    /// The last number of the guest's order that was given out by then; 0 where nobody looked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(order: &u32) -> bool {
+    *order == 0
 }
 
 impl Step {
@@ -37,6 +45,7 @@ impl Step {
             stop: choice.stop.clone(),
             enabled: choice.enabled.to_vec(),
             next,
+            order: 0,
         }
     }
 
@@ -67,6 +76,9 @@ pub struct Accessed {
     pub vcpu: u32,
     /// The access.
     pub access: Access,
+    /// The last number of the guest's order that was given out by then; 0 where nobody looked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order: u32,
 }
 
 /// All steps of one run, in order, and the accesses between them.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use relaybed_case::evidence::Evidence;
-use relaybed_case::{Case, Mode, Op};
+use relaybed_case::{Case, FlowPart, Mode, Op};
 use relaybed_contract::{Behaviour, Buffer, Fate, Geometry, Piece, Source, predict};
 
 use super::checks::model::result;
@@ -36,6 +36,21 @@ pub struct Flow {
     pub lost: Option<u64>,
     /// Of those kept, read by somebody.
     pub read: Option<u64>,
+}
+
+impl Flow {
+    /// One part; `None`: it cannot be told.
+    #[must_use]
+    pub const fn part(&self, part: FlowPart) -> Option<u64> {
+        match part {
+            FlowPart::Written => Some(self.written),
+            FlowPart::Kept => self.kept,
+            FlowPart::Refused => self.refused,
+            FlowPart::Overwritten => self.overwritten,
+            FlowPart::Lost => self.lost,
+            FlowPart::Read => self.read,
+        }
+    }
 }
 
 impl fmt::Display for Flow {

@@ -259,7 +259,12 @@ impl Resolver<'_> {
                 actor(file.actors.len().saturating_sub(1)),
             ),
             ("gates", case.gates.len(), RB_MAX_GATES, None),
-            ("files opened by name", self.file_slots, RB_MAX_FILES, None),
+            (
+                "files opened by name",
+                self.file_names.len(),
+                RB_MAX_FILES,
+                None,
+            ),
             (
                 "operations",
                 self.places.iter().map(Vec::len).sum(),

@@ -4,25 +4,27 @@ use super::diagnostic::{Problem, suggestion};
 use super::form::{BufferForm, CpuForm, ExpectForm, Num, Sp};
 use super::places::ClaimPlaces;
 use super::resolve::{Resolver, Scope};
-use relaybed_case::{ActorIndex, Cpu, Expect, Op};
+use relaybed_case::{ActorIndex, Cpu, Expect, FlowPart, Op};
 
 impl Resolver<'_> {
     pub(super) fn expectations(&mut self) {
         let file = self.file;
         for form in &file.expects {
             match form {
-                ExpectForm::Buffer(form) => match &form.cpu {
-                    CpuForm::Each => {
-                        for cpu in 0..self.case.vcpus {
-                            self.buffer(form, cpu);
-                        }
+                ExpectForm::Buffer(form) => {
+                    for cpu in self.cpus(&form.cpu) {
+                        self.buffer(form, cpu);
                     }
-                    CpuForm::One(num) => {
-                        if let Some(cpu) = self.cpu(num, Scope::default()) {
-                            self.buffer(form, cpu);
-                        }
+                }
+                ExpectForm::Flow {
+                    channel,
+                    cpu,
+                    parts,
+                } => {
+                    for cpu in self.cpus(cpu) {
+                        self.flow(channel, cpu, parts);
                     }
-                },
+                }
                 ExpectForm::Actor {
                     actor,
                     refused,
@@ -36,6 +38,41 @@ impl Resolver<'_> {
                 }
             }
         }
+    }
+
+    /// The CPUs of a claim.
+    fn cpus(&mut self, cpu: &CpuForm) -> std::ops::Range<Cpu> {
+        match cpu {
+            CpuForm::Each => 0..self.case.vcpus,
+            CpuForm::One(num) => match self.cpu(num, Scope::default()) {
+                Some(cpu) => cpu..cpu + 1,
+                None => 0..0,
+            },
+        }
+    }
+
+    fn flow(&mut self, name: &Sp<String>, cpu: Cpu, parts: &[(FlowPart, Num)]) {
+        let Some(channel) = self.channel_index(name) else {
+            return;
+        };
+        let scope = self.scope(channel, Some(cpu));
+        let mut places = vec![("buffer", name.span.clone())];
+        let mut claimed = Vec::new();
+        for (part, num) in parts {
+            places.push((part.word(), num.span.clone()));
+            if let Some(records) = self.number(num, scope, "the number of records", 0..=u64::MAX) {
+                claimed.push((*part, records));
+            }
+        }
+        let parts = claimed;
+        self.claim(
+            Expect::Flow {
+                channel,
+                cpu,
+                parts,
+            },
+            places,
+        );
     }
 
     fn buffer(&mut self, form: &BufferForm, cpu: Cpu) {

@@ -62,9 +62,9 @@ impl Resolver<'_> {
         open: bool,
     ) -> FileSlot {
         let file = stage.files.entry(alias.value.clone()).or_insert_with(|| {
-            self.file_slots += 1;
+            self.file_names.push(alias.value.clone());
             FileName {
-                slot: self.file_slots - 1,
+                slot: self.file_names.len() - 1,
                 channel,
                 open: false,
                 mapping: Mapping::None,

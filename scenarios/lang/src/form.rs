@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::expr::Expr;
 use super::ops::OpForm;
 use super::schedule::TurnForm;
+use relaybed_case::FlowPart;
 
 /// Byte range in the file.
 pub(super) type Span = Range<usize>;
@@ -193,6 +194,11 @@ pub(super) enum ExpectForm {
         actor: Sp<String>,
         refused: Option<Num>,
         text: Option<Sp<String>>,
+    },
+    Flow {
+        channel: Sp<String>,
+        cpu: CpuForm,
+        parts: Vec<(FlowPart, Num)>,
     },
     OpenRefused {
         channel: Sp<String>,

@@ -133,6 +133,7 @@
 //! | claim | keys |
 //! |---|---|
 //! | of a channel buffer | `buffer` = channel, `cpu` (or `"each"`), `at` = checkpoint (the end if left out), `produced`, `consumed`, `offset` (`S + 1` marks a full buffer), `padding` = one number a sub-buffer |
+//! | of a flow | `flow` = channel, `cpu` (or `"each"`), and how many records at the end: `written` = `kept` + `refused` + `overwritten` + `lost`; `read` of those kept |
 //! | of an actor | `actor`, `refused` = records not accepted, `text` = all bytes it read |
 //! | of an open | `open_refused` = channel |
 //!

@@ -8,7 +8,7 @@ use super::form::{
     ActorForm, BufferForm, ChannelForm, CpuForm, ExpectForm, File, Num, Param, ParamValue, Sp,
 };
 use super::walk::{Fields, Walker};
-use relaybed_case::pollbits;
+use relaybed_case::{FlowPart, pollbits};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -37,6 +37,16 @@ pub(super) const BUFFER_KEYS: [&str; 7] = [
     "buffer", "cpu", "at", "produced", "consumed", "offset", "padding",
 ];
 pub(super) const CLAIM_KEYS: [&str; 3] = ["actor", "refused", "text"];
+pub(super) const FLOW_KEYS: [&str; 8] = [
+    "flow",
+    "cpu",
+    "written",
+    "kept",
+    "refused",
+    "overwritten",
+    "lost",
+    "read",
+];
 pub(super) const OPEN_REFUSED_KEYS: [&str; 1] = ["open_refused"];
 
 /// Longest summary in bytes: it is printed on one line.
@@ -326,6 +336,11 @@ impl<'t> Walker<'t> {
             let fields = self.fields(table, span, "an expectation of a buffer", &BUFFER_KEYS);
             return self.expect_buffer(&fields);
         }
+        if has("flow") {
+            let what = "an expectation of a flow";
+            let fields = self.fields(table, span.clone(), what, &FLOW_KEYS);
+            return self.expect_flow(&fields, span);
+        }
         if has("open_refused") {
             let what = "an expectation of a refused open";
             let fields = self.fields(table, span, what, &OPEN_REFUSED_KEYS);
@@ -356,11 +371,36 @@ impl<'t> Walker<'t> {
             });
         }
         self.report(Problem::new(
-            "an expectation is about a buffer, an actor or a refused open",
+            "an expectation is about a buffer, a flow, an actor or a refused open",
             span,
-            "none of `buffer`, `actor`, `open_refused` is here",
+            "none of `buffer`, `flow`, `actor`, `open_refused` is here",
         ));
         None
+    }
+
+    fn expect_flow(
+        &mut self,
+        fields: &Fields<'_, 't>,
+        span: std::ops::Range<usize>,
+    ) -> Option<ExpectForm> {
+        let channel = self.optional_string(fields, "flow");
+        let cpu = self.required(fields, "cpu").and_then(|v| self.cpu(v));
+        let parts: Vec<(FlowPart, Num)> = FlowPart::ALL
+            .into_iter()
+            .filter_map(|(word, part)| Some((part, self.optional_num(fields, word)?)))
+            .collect();
+        if parts.is_empty() {
+            self.report(Problem::new(
+                "this expectation claims nothing",
+                span,
+                "`written`, `kept`, `refused`, `overwritten`, `lost` or `read` is missing",
+            ));
+        }
+        Some(ExpectForm::Flow {
+            channel: channel?,
+            cpu: cpu?,
+            parts,
+        })
     }
 
     fn expect_buffer(&mut self, fields: &Fields<'_, 't>) -> Option<ExpectForm> {

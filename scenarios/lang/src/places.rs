@@ -34,6 +34,8 @@ pub struct Places {
     pub claims: Vec<ClaimPlaces>,
     /// Of each channel's name, as in the case.
     pub channels: Vec<Range<usize>>,
+    /// What the author calls each descriptor, by slot.
+    pub files: Vec<String>,
 }
 
 /// The places of the case `name` in the text of its file; `None`: it is not in there.
@@ -103,6 +105,39 @@ produced = 1
         assert_eq!((*key, &TEXT[span.clone()]), ("produced", "1"));
         assert_eq!(line_and_column(TEXT, span.start), (20, 12));
         assert_eq!(&TEXT[places.channels[0].clone()], "cpu");
+    }
+
+    #[test]
+    fn descriptors_and_flows_are_said_as_their_author_did() {
+        let text = TEXT.replace(
+            "[[expect]]",
+            r#"[[actor]]
+name = "r"
+context = "user"
+script = [{ open_file = "cpu", cpu = 0, as = "p" }, { read = "p", size = 8 }]
+[[expect]]
+flow = "cpu"
+cpu = 1
+written = "N"
+lost = 0
+[[expect]]"#,
+        );
+        let places = places("any/name[len=16]", &text).unwrap();
+        assert_eq!(places.files, ["p"]);
+        let cases = crate::load("any/name", &text).unwrap();
+        let case = cases.iter().find(|case| case.name.contains("16")).unwrap();
+        let said = |op: usize| {
+            crate::operation_text(case, &case.actors[2].ops[op], &places.files).unwrap()
+        };
+        assert_eq!(said(0), r#"open_file = "cpu", cpu = 0, as = "p""#);
+        assert_eq!(said(1), r#"read = "p", size = 8"#);
+        let claim = &places.claims[0];
+        let of = |at: usize| (claim[at].0, &text[claim[at].1.clone()]);
+        assert_eq!((of(1), of(2)), (("written", "\"N\""), ("lost", "0")));
+        // What is written of the case means the same.
+        let again = crate::write(case).unwrap();
+        let again = crate::load("any/name", &again).unwrap().remove(0);
+        assert_eq!(again.expect, case.expect);
     }
 
     #[test]

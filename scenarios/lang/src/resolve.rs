@@ -43,7 +43,8 @@ pub(super) struct Resolver<'f> {
     pub(super) claims: Vec<ClaimPlaces>,
     /// Name in the file of every actor, without `@cpu`.
     pub(super) families: Vec<&'f str>,
-    pub(super) file_slots: usize,
+    /// What each descriptor is called, by slot.
+    pub(super) file_names: Vec<String>,
     pub(super) nests: Vec<NestWish>,
     pub(super) problems: Vec<Problem>,
 }
@@ -76,7 +77,7 @@ pub(super) fn resolve<'f>(
         rounds: Vec::new(),
         claims: Vec::new(),
         families: Vec::new(),
-        file_slots: 0,
+        file_names: Vec::new(),
         nests: Vec::new(),
         problems: Vec::new(),
     };
@@ -395,6 +396,7 @@ impl Resolver<'_> {
             ops: actors.map(of_actor).collect(),
             claims: self.claims,
             channels: channels.map(|form| form.name.span.clone()).collect(),
+            files: self.file_names,
         };
         (self.case, places)
     }

@@ -71,10 +71,11 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
     Ok(text)
 }
 
-/// One operation of a case as a scenario file says it, without braces; `None`: no file can.
+/// One operation of a case as a scenario file says it, without braces; `None`: no file can. `files` are the author's
+/// names of descriptors, by slot.
 #[must_use]
-pub fn operation_text(case: &Case, op: &Op) -> Option<String> {
-    step(case, op).ok()
+pub fn operation_text(case: &Case, op: &Op, files: &[String]) -> Option<String> {
+    step(case, op, files).ok()
 }
 
 pub(super) fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
@@ -185,7 +186,7 @@ fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable>
     line(text, format_args!("script = ["));
     for (at, op) in ops.iter().enumerate() {
         let claims = claims(case, index, at)?;
-        let step = step(case, op)?;
+        let step = step(case, op, &[])?;
         let nest = nest(case, index, at);
         line(text, format_args!("    {{ {step}{nest}{claims} }},"));
     }
@@ -237,7 +238,8 @@ fn claims(case: &Case, of_actor: usize, of_op: usize) -> Result<String, Unwritab
 }
 
 /// An operation as the inside of its table.
-fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
+fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
+    let alias = |file: &FileSlot| alias(files, *file);
     let channel = |index: &usize| quoted(&case.channels[*index].name);
     let gate = |index: &usize| quoted(&case.gates[*index]);
     Ok(match op {
@@ -287,7 +289,7 @@ fn step(case: &Case, op: &Op) -> Result<String, Unwritable> {
         },
         Op::FileMunmap { file } => format!("munmap = {}", alias(file)),
         Op::FileCopy { file } => format!("copy = {}", alias(file)),
-        Op::File { file, call } => calls::call(*file, call, |index| channel(&index))?,
+        Op::File { file, call } => calls::call(*file, call, &alias, |index| channel(&index))?,
         Op::Stat { channel: c, cpu } => format!("stat = {}, cpu = {cpu}", channel(c)),
         Op::List { channel: c } => format!("list = {}", channel(c)),
         Op::KlogRegister { channel: c } => format!("klog_register = {}", channel(c)),
@@ -332,9 +334,12 @@ fn logged(payload: &Payload, count: u32) -> Result<String, Unwritable> {
     })
 }
 
-/// Name of a slot in every script.
-fn alias(file: &FileSlot) -> String {
-    format!("\"f{file}\"")
+/// Name of a slot in every script: the author's, where it is known.
+fn alias(files: &[String], file: FileSlot) -> String {
+    match files.get(file) {
+        Some(name) => quoted(name),
+        None => format!("\"f{file}\""),
+    }
 }
 
 fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<String, Unwritable> {
@@ -381,6 +386,21 @@ fn expect(text: &mut String, case: &Case, claim: &Expect) -> Result<(), Unwritab
             let name = actor_name(&case.actors[*actor].name);
             line(text, format_args!("\n[[expect]]\nactor = {name}"));
             line(text, format_args!("text = {}", quoted(said)));
+        }
+        Expect::Flow {
+            channel,
+            cpu,
+            parts,
+        } => {
+            let name = quoted(&case.channels[*channel].name);
+            line(
+                text,
+                format_args!("\n[[expect]]\nflow = {name}\ncpu = {cpu}"),
+            );
+            for (part, records) in parts {
+                let records = number(*records)?;
+                line(text, format_args!("{} = {records}", part.word()));
+            }
         }
         Expect::OpenRefused { channel } => {
             let name = quoted(&case.channels[*channel].name);

@@ -7,7 +7,7 @@ use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Expectation, Finding, Plain, Record, What};
 use relaybed_case::hex;
 use relaybed_case::select::Loaded;
-use relaybed_case::{Case, Expect};
+use relaybed_case::{Case, Expect, FlowPart};
 use relaybed_judge::{Area, Beside, CloseUp, Neighbour, close_up};
 use relaybed_lang::{Places, line_and_column, places};
 
@@ -89,8 +89,7 @@ impl Blame {
         findings: &[Finding],
         are_failures: bool,
     ) -> Vec<Self> {
-        let places = places(&loaded.case.name, &loaded.source);
-        let places = places.filter(|places| fits(places, &loaded.case));
+        let places = places_of(loaded);
         let near = evidence.filter(|_| are_failures);
         let blame = |finding: &Finding| Self {
             place: place(finding, evidence),
@@ -103,6 +102,12 @@ impl Blame {
         };
         findings.iter().map(blame).collect()
     }
+}
+
+/// Where the case's operations and claims stand in its file, as far as that is still of this case.
+pub(crate) fn places_of(loaded: &Loaded) -> Option<Places> {
+    let places = places(&loaded.case.name, &loaded.source);
+    places.filter(|places| fits(places, &loaded.case))
 }
 
 /// Whether the places are of this case: a file may have changed since.
@@ -253,6 +258,10 @@ fn claim(
         Expectation::Text { .. } => "text",
         Expectation::NotRefused { .. } => "open_refused",
         Expectation::NoBuffer {} => "buffer",
+        Expectation::Flow { part, .. } => {
+            let mut words = FlowPart::ALL.iter().map(|(word, _)| *word);
+            words.find(|word| Plain::from(*word) == *part)?
+        }
         _ => return None,
     };
     let at = &finding.at;
@@ -270,6 +279,7 @@ fn claim(
             ..
         } => is_channel(*channel) && Some(*cpu) == at.cpu && moment.as_ref() == label,
         Expect::Refused { actor, .. } | Expect::Text { actor, .. } => is_actor(*actor),
+        Expect::Flow { channel, cpu, .. } => is_channel(*channel) && Some(*cpu) == at.cpu,
         Expect::OpenRefused { channel } => is_channel(*channel),
         Expect::Result { .. } => false,
     };

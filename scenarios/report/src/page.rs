@@ -1,13 +1,16 @@
 //! `relaybed report`: one run as one page of HTML.
 //!
-//! The page holds everything it needs: styles and pictures are in it, there is no script, and a policy in its head
-//! forbids whatever it might be made to load. Every text of the evidence is hostile and written through
+//! The page holds everything it needs: styles and pictures are in it, and a policy in its head forbids whatever it might be
+//! made to load. One script is in it, which copies a line; without it the page says the same. Every text of the evidence is hostile and written through
 //! [`html::escape`]. What is too much for a page is left out, and the page says so.
 
 mod buffers;
+mod copy;
 mod html;
+mod index;
 mod lanes;
 mod readers;
+mod source;
 mod table;
 
 use std::fmt::Write as _;
@@ -25,6 +28,8 @@ use relaybed_judge::{Flow, Writers, flow_of};
 use relaybed_wire::store::Extra;
 
 use html::escape;
+pub use index::{Entry, index};
+use source::Source;
 
 /// Console lines shown.
 const CONSOLE_LINES: usize = 200;
@@ -54,22 +59,30 @@ pub fn page(shown: &Shown<'_>) -> String {
         ..
     } = *shown;
     let case = &loaded.case;
-    let timeline = Timeline::of(case, evidence, evidence.trace.as_ref(), verdict);
+    let timeline = Timeline::of(loaded, evidence, verdict, true);
     let behaviour = Behaviour::of(evidence.setting.linux_version);
     let prediction = predict(case, &behaviour, timeline.cpus);
     let writers = Writers::of(case);
     let matter = Matter::new(case, &prediction, evidence, &writers);
     let findings = verdict.findings();
     let mut text = String::new();
-    head(&mut text, shown);
-    verdict_part(&mut text, shown, &flow_of(&matter));
+    let blames = Blame::all(loaded, Some(evidence), findings, true);
+    let source = Source::of(loaded, &blames);
+    head(
+        &mut text,
+        &format!("{}: {}", case.name, super::outcome(verdict)),
+    );
+    verdict_part(&mut text, shown, &flow_of(&matter), &blames);
     actors(&mut text, case);
     lanes::lanes(&mut text, case, &timeline);
+    text.push_str("<div class=\"beside\">\n");
+    source.write(&mut text);
+    table::table(&mut text, case, &timeline, &source);
+    text.push_str("</div>\n");
     buffers::buffers(&mut text, &matter, findings);
     readers::readers(&mut text, case, evidence, &writers);
-    table::table(&mut text, case, &timeline);
     console(&mut text, evidence);
-    text.push_str("</main>\n</body>\n</html>\n");
+    foot(&mut text);
     text
 }
 
@@ -78,22 +91,29 @@ fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
     text.write_fmt(what).unwrap_or_default();
 }
 
-fn head(text: &mut String, shown: &Shown<'_>) {
-    let name = escape(&shown.loaded.case.name);
+fn head(text: &mut String, title: &str) {
     push(
         text,
         format_args!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+             script-src '{}'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{name}: {}</title>\n<style>\n{}</style>\n</head>\n<body>\n",
-            escape(super::outcome(shown.verdict)),
+             <title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n",
+            copy::HASH,
+            escape(title),
             include_str!("page/style.css"),
         ),
     );
 }
 
-fn verdict_part(text: &mut String, shown: &Shown<'_>, flows: &[Flow]) {
+fn foot(text: &mut String) {
+    let script = copy::SCRIPT;
+    let end = format_args!("</main>\n<script>{script}</script>\n</body>\n</html>\n");
+    push(text, end);
+}
+
+fn verdict_part(text: &mut String, shown: &Shown<'_>, flows: &[Flow], blames: &[Blame]) {
     let (class, word) = match shown.verdict {
         Verdict::Passed => ("good", "passed".to_owned()),
         Verdict::Failed { .. } => ("bad", "failed".to_owned()),
@@ -149,14 +169,12 @@ fn verdict_part(text: &mut String, shown: &Shown<'_>, flows: &[Flow]) {
         );
     }
     if !shown.extra.repeat.is_empty() {
-        let line = escape(&shown.extra.repeat);
-        push(text, format_args!("<p>again: <code>{line}</code></p>"));
+        copy::line(text, "again", &shown.extra.repeat);
     }
     text.push_str("</header>\n<main>\n");
     let mut excerpts = Vec::new();
     let findings = shown.verdict.findings();
-    let blames = Blame::all(shown.loaded, Some(shown.evidence), findings, true);
-    for (number, (finding, blame)) in (1..).zip(findings.iter().zip(&blames)) {
+    for (number, (finding, blame)) in (1..).zip(findings.iter().zip(blames)) {
         failed(text, number, finding, blame, &mut excerpts);
     }
 }

@@ -4,6 +4,8 @@
 
 mod counters;
 mod ops;
+mod order;
+mod stops;
 mod words;
 
 use relaybed_abi::EventKind;
@@ -11,8 +13,7 @@ use relaybed_abi::EventKind;
 use relaybed_case::Case;
 use relaybed_case::evidence::{Evidence, Observation};
 use relaybed_case::finding::Finding;
-use relaybed_case::place::Place;
-use relaybed_case::trace::Trace;
+use relaybed_case::select::Loaded;
 use relaybed_case::verdict::Verdict;
 
 use counters::Predicted;
@@ -37,8 +38,15 @@ pub enum Kind {
     Event,
     /// The machine stood still and all buffers were observed.
     Checkpoint,
-    /// A vCPU was stopped by the schedule.
+    /// What a vCPU did at one or more stops of a run under control, up to which nobody else ran.
     Stop,
+    /// A stop behind which another vCPU runs.
+    Switch {
+        /// That one.
+        to: u32,
+        /// The last preemption before what failed.
+        decisive: bool,
+    },
 }
 
 /// One thing that happened.
@@ -75,28 +83,44 @@ pub struct Timeline {
     pub cpus: u32,
     /// Stops that found no place.
     pub steps_left_out: usize,
+    /// The evidence does not say how stops and operations were ordered: where they stand is inferred.
+    pub is_inferred: bool,
     /// Operations that were never begun, by actor and operation.
     pub never_begun: Vec<(usize, usize)>,
 }
 
 impl Timeline {
-    /// The run that left this evidence.
+    /// The run that left this evidence. Stops of one vCPU in a row are folded, or each has its row.
     #[must_use]
-    pub fn of(
-        case: &Case,
-        evidence: &Evidence,
-        schedule: Option<&Trace>,
-        verdict: &Verdict,
-    ) -> Self {
+    pub fn of(loaded: &Loaded, evidence: &Evidence, verdict: &Verdict, fold: bool) -> Self {
+        let case = &loaded.case;
+        let files = crate::blame::places_of(loaded).map_or_else(Vec::new, |places| places.files);
         let cpus = evidence.setting.vcpus.clamp(1, CPUS_MAX);
         let predicted = Predicted::of(case, evidence.setting.linux_version, cpus);
         let findings = verdict.findings();
+        let trace = evidence.trace.as_ref();
+        let placed = trace.map(|trace| order::placed(case, evidence, trace, STEPS_MAX));
+        let passed = placed.iter().flat_map(|placed| &placed.all);
+        let behind: Vec<u32> = passed
+            .filter(|(_, did)| did.is_shown())
+            .map(|(order, _)| *order)
+            .collect();
         let mut rows = Vec::new();
-        let never_begun = ops::rows(case, evidence, &predicted, findings, &mut rows);
+        let told = (evidence, behind.as_slice());
+        let never_begun = ops::rows((case, &files), told, &predicted, findings, &mut rows);
         events(case, evidence, &mut rows);
         checkpoints(case, evidence, findings, &mut rows);
-        let left_out = schedule.map_or(0, |trace| stops(case, evidence, trace, &mut rows));
-        // Stable: what has one place in the order stays as it was put in.
+        if let Some((trace, placed)) = trace.zip(placed.as_ref()) {
+            let of = stops::Stops {
+                case,
+                files: &files,
+                trace,
+                decisive: decisive(placed, &rows),
+                fold,
+            };
+            stops::rows(&of, placed, &mut rows);
+        }
+        // Stable: stops come behind what has the same place in the order.
         rows.sort_by_key(|row| row.order);
         let first = rows.iter().filter_map(|row| row.time_ns).min().unwrap_or(0);
         for row in &mut rows {
@@ -105,7 +129,8 @@ impl Timeline {
         Self {
             rows,
             cpus,
-            steps_left_out: left_out,
+            steps_left_out: trace.map_or(0, |trace| trace.steps.len().saturating_sub(STEPS_MAX)),
+            is_inferred: placed.is_some_and(|placed| placed.is_inferred),
             never_begun,
         }
     }
@@ -196,37 +221,17 @@ fn seen_at(case: &Case, observation: &Observation) -> Vec<Counters> {
         .collect()
 }
 
-/// Rows of the stops, each behind the operation that was last begun before it. Gives how many were left out.
-fn stops(case: &Case, evidence: &Evidence, trace: &Trace, rows: &mut Vec<Row>) -> usize {
-    let mut order = 0;
-    for (index, step) in trace.steps.iter().take(STEPS_MAX).enumerate() {
-        if let Place::Operation { actor, op } = &step.stop.place {
-            let result = evidence.results.get(*actor as usize);
-            let result = result.and_then(|ops| ops.get(*op as usize));
-            // The stop comes before the operation begins.
-            let begun = result.filter(|result| result.state != 0);
-            order = begun.map_or(order, |result| {
-                order.max(result.order_start.saturating_sub(1))
-            });
-        }
-        let passes = step.next != step.stop.vcpu;
-        rows.push(Row {
-            order,
-            time_ns: None,
-            kind: Kind::Stop,
-            cpu: Some(step.stop.vcpu).filter(|cpu| *cpu < CPUS_MAX),
-            actor: None,
-            op: None,
-            what: format!("stop {index}: {}", words::place(case, &step.stop.place)),
-            gave: match passes {
-                true => format!("CPU {} goes on", step.next),
-                false => String::new(),
-            },
-            counters: Vec::new(),
-            findings: Vec::new(),
-        });
-    }
-    trace.steps.len().saturating_sub(STEPS_MAX)
+/// The switch that decides: the last preemption before the first thing that failed, else the last of all.
+fn decisive(placed: &order::Placed<'_>, rows: &[Row]) -> Option<usize> {
+    let failed = rows.iter().filter(|row| !row.findings.is_empty());
+    let failed = failed.map(|row| row.order).min().unwrap_or(u32::MAX);
+    let preempting = |before: u32| {
+        placed.all.iter().rev().find_map(|(order, did)| match did {
+            order::Did::Stopped(index, step) if step.preempts() && *order < before => Some(*index),
+            _ => None,
+        })
+    };
+    preempting(failed).or_else(|| preempting(u32::MAX))
 }
 
 #[cfg(test)]

@@ -20,21 +20,33 @@ pub(crate) struct TraceArgs {
     /// Draws record lengths of a scenario that is run.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
+    /// Most characters in a line [default: the terminal's, 140 elsewhere].
+    #[arg(long, value_name = "COLUMNS", value_parser = super::within(40, 1000))]
+    width: Option<u32>,
+    /// Give each stop of a run under control a row of its own.
+    #[arg(long)]
+    unfold: bool,
+}
+
+/// How wide the table may be.
+fn width(args: &TraceArgs) -> usize {
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let asked = args.width.and_then(|width| usize::try_from(width).ok());
+    asked.or_else(terminal).unwrap_or(trace::WIDTH)
 }
 
 pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
     let taken = Taken::of(&args.what, &args.machine, args.seed)?;
     let (verdict, _) = relaybed_judge::judge(&taken.loaded.case, &taken.evidence);
-    let schedule = taken.evidence.trace.as_ref();
-    let timeline = Timeline::of(&taken.loaded.case, &taken.evidence, schedule, &verdict);
+    let timeline = Timeline::of(&taken.loaded, &taken.evidence, &verdict, !args.unfold);
     let mut out = anstream::stdout().lock();
-    trace::write(
-        &mut out,
-        &taken.loaded.case,
-        &taken.evidence,
-        &timeline,
-        &verdict,
-    )?;
+    let told = trace::Told {
+        loaded: &taken.loaded,
+        evidence: &taken.evidence,
+        timeline: &timeline,
+        verdict: &verdict,
+    };
+    trace::write(&mut out, &told, width(args))?;
     if let Some(cause) = taken.ended {
         say(&format!("it did not come to its end: {cause}\n"));
         return Ok(cause.exit());

@@ -300,7 +300,10 @@ impl<'a> Suite<'a> {
             notes.insert(store::FILE_NOTE.to_owned(), loaded.path.to_string());
             let extra = Extra {
                 relaybed: env!("CARGO_PKG_VERSION").to_owned(),
-                repeat: report.detail.rerun.clone(),
+                repeat: match report.detail.rerun.is_empty() {
+                    true => self.rerun(loaded),
+                    false => report.detail.rerun.clone(),
+                },
                 kernel: self.plan.kernel_origin(),
                 seed: self.options.seed,
                 duration_ms: whole_ms(report.duration_ms),

@@ -13,6 +13,7 @@ use crate::instruction::{self, Instruction, Memory};
 use crate::symbols::Symbols;
 use relaybed_case::Case;
 use relaybed_case::access::{Access, AccessKind, Code};
+use relaybed_case::trace::Accessed;
 use relaybed_wire::observe::{FieldPlace, Mailbox, field_places, field_value};
 
 /// What all functions of our module are called.
@@ -51,19 +52,21 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Watched<'a> {
     symbols: &'a Symbols,
+    mailbox: &'a Mailbox,
     /// By kernel address.
     members: BTreeMap<u64, Member>,
     /// By the address behind the instruction.
     known: BTreeMap<u64, Known>,
-    /// Accesses since they were taken, each with its vCPU.
-    log: Vec<(u32, Access)>,
+    /// Accesses since they were taken.
+    log: Vec<Accessed>,
 }
 
 impl<'a> Watched<'a> {
-    /// Nothing yet, of a machine with these symbols.
-    pub(super) fn new(symbols: &'a Symbols) -> Self {
+    /// Nothing yet, of a machine with these symbols and this mailbox.
+    pub(super) fn new(symbols: &'a Symbols, mailbox: &'a Mailbox) -> Self {
         Self {
             symbols,
+            mailbox,
             members: BTreeMap::new(),
             known: BTreeMap::new(),
             log: Vec::new(),
@@ -72,11 +75,8 @@ impl<'a> Watched<'a> {
 
     /// Watches the channels that are open now, and goes on watching those that were: whoever holds a descriptor
     /// uses their buffers still.
-    pub(super) fn update(
-        &mut self,
-        debugger: &mut Debugger<'_>,
-        (mailbox, case): (&Mailbox, &Case),
-    ) -> Result<(), Cause> {
+    pub(super) fn update(&mut self, debugger: &mut Debugger<'_>, case: &Case) -> Result<(), Cause> {
+        let mailbox = self.mailbox;
         let view = View(debugger.paused()?.ram());
         let mut fresh = Vec::new();
         for member in self.members.values_mut() {
@@ -113,9 +113,10 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 
-    /// The accesses since this was asked last, in order, each with its vCPU.
-    pub(super) fn take(&mut self) -> Vec<(u32, Access)> {
-        std::mem::take(&mut self.log)
+    /// The accesses since this was asked last, in order, all of them before the stop of this number.
+    pub(super) fn take(&mut self, before: usize) -> impl Iterator<Item = Accessed> {
+        let log = std::mem::take(&mut self.log).into_iter();
+        log.map(move |accessed| Accessed { before, ..accessed })
     }
 
     /// Logs what a vCPU did that has halted at the watchpoint of this address. `None` where no member is any more, and
@@ -132,7 +133,9 @@ impl<'a> Watched<'a> {
         };
         let place = member.place;
         let before = member.value;
-        let after = field_value(&View(debugger.paused()?.ram()), &place)?;
+        let view = View(debugger.paused()?.ram());
+        let after = field_value(&view, &place)?;
+        let order = self.mailbox.order(&view)?;
         member.value = after;
         let open = member.open;
         let known = self.instruction(debugger, vcpu, behind)?;
@@ -183,24 +186,35 @@ impl<'a> Watched<'a> {
             by: known.by,
         };
         let repeats = known.instruction.is_some_and(|one| one.repeats);
-        Ok(self.log(vcpu, access, repeats))
+        let accessed = Accessed {
+            before: 0,
+            vcpu,
+            access,
+            order,
+        };
+        Ok(self.log(accessed, repeats))
     }
 
     /// What an instruction that repeats itself does to one member, a few bytes at a time, is one access.
-    fn log(&mut self, vcpu: u32, access: Access, repeats: bool) -> Option<&Access> {
-        if repeats && let Some((of, last)) = self.log.last_mut() {
+    fn log(&mut self, accessed: Accessed, repeats: bool) -> Option<&Access> {
+        let access = &accessed.access;
+        if repeats
+            && let Some(Accessed {
+                vcpu, access: last, ..
+            }) = self.log.last_mut()
+        {
             let so_far = Access {
                 before: access.before,
                 after: access.after,
                 ..last.clone()
             };
-            if *of == vcpu && last.after == access.before && so_far == access {
+            if *vcpu == accessed.vcpu && last.after == access.before && so_far == *access {
                 last.after = access.after;
                 return None;
             }
         }
-        self.log.push((vcpu, access));
-        self.log.last().map(|(_, access)| access)
+        self.log.push(accessed);
+        self.log.last().map(|accessed| &accessed.access)
     }
 
     /// The instruction that a vCPU has just executed which stands at `behind` now.

@@ -107,10 +107,6 @@ fn judge(folder: &Path) -> &'static str {
         return "refused";
     };
     let (verdict, amount) = relaybed_judge::judge(&case, &evidence);
-    let trace = evidence.trace.as_ref();
-    let timeline = relaybed_report::timeline::Timeline::of(&case, &evidence, trace, &verdict);
-    relaybed_report::trace::write(&mut std::io::sink(), &case, &evidence, &timeline, &verdict)
-        .unwrap();
     let loaded = Loaded {
         source: fs::read_to_string(folder.join("scenario.toml"))
             .unwrap_or_default()
@@ -119,6 +115,16 @@ fn judge(folder: &Path) -> &'static str {
         origin: case.name.clone(),
         case,
     };
+    for fold in [true, false] {
+        let timeline = relaybed_report::timeline::Timeline::of(&loaded, &evidence, &verdict, fold);
+        let told = relaybed_report::trace::Told {
+            loaded: &loaded,
+            evidence: &evidence,
+            timeline: &timeline,
+            verdict: &verdict,
+        };
+        relaybed_report::trace::write(&mut std::io::sink(), &told, 60).unwrap();
+    }
     let page = relaybed_report::page::page(&relaybed_report::page::Shown {
         loaded: &loaded,
         evidence: &evidence,

@@ -293,5 +293,14 @@ findings! {
             cause "Its sizes are ones that relay refuses. Claim it where it is meant: `[[expect]]` with `open_refused`, or `failures = \"any\"` at the top of the file.";
             source "relay_open";
         }
+        /// Another number of a buffer's records went one way than claimed.
+        Flow { part: Plain, expected: u64, seen: u64 } = 1614 {
+            "the number of records {part} is not as claimed";
+            expected "{expected}";
+            seen "{seen}";
+            correct "As the scenario's author claims: written = kept + refused + overwritten + lost.";
+            cause "The kernel lost records, overwrote or refused other ones, or the author is wrong.";
+            source "";
+        }
     }
 }

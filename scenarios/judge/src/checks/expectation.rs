@@ -4,10 +4,11 @@ use relaybed_abi::ChanState;
 
 use crate::matter::{Matter, Report, buffer_of};
 use relaybed_case::errno::Errno;
-use relaybed_case::finding::{Expectation, List, Offset, Outcome};
+use relaybed_case::finding::{Expectation, List, Offset, Outcome, Plain};
 use relaybed_case::pollbits::PollBits;
+use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
-use relaybed_case::{Expect, Mode, Op, Via};
+use relaybed_case::{Expect, FlowPart, Mode, Op, Via};
 use relaybed_contract::Fate;
 
 /// Checks it.
@@ -42,6 +43,11 @@ pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
                     },
                 );
             }
+            Expect::Flow {
+                channel,
+                cpu,
+                parts,
+            } => flow(matter, report, (*channel, *cpu), parts),
             Expect::OpenRefused { channel } => open_refused(matter, report, *channel),
         }
     }
@@ -159,6 +165,43 @@ fn buffer(matter: &Matter<'_>, report: &mut Report, expect: &Expect) {
         compare(report, at, values, |expected, seen| Expectation::Padding {
             expected,
             seen,
+        });
+    }
+}
+
+/// Where the records of a buffer went. One that nobody wrote to has none.
+fn flow(
+    matter: &Matter<'_>,
+    report: &mut Report,
+    (channel, cpu): (usize, u32),
+    parts: &[(FlowPart, u64)],
+) {
+    let at = Location {
+        channel: matter.channel_name(channel),
+        cpu: Some(cpu),
+        ..Location::default()
+    };
+    let end = matter.end().and_then(|end| end.channels.get(channel));
+    if end.is_none_or(|seen| buffer_of(seen, cpu).is_none()) {
+        report.fail(at, Expectation::NoBuffer {});
+        return;
+    }
+    let flows = crate::flow_of(matter);
+    let is_it = |flow: &&crate::Flow| Some(&flow.channel) == at.channel.as_ref() && flow.cpu == cpu;
+    let flow = flows.iter().find(is_it);
+    for (part, expected) in parts {
+        let Some(seen) = flow.map_or(Some(0), |flow| flow.part(*part)) else {
+            let is_untold = flow.is_some_and(|flow| flow.refused.is_none());
+            report.leave(if is_untold { Why::Untold } else { Why::Alike }, 1);
+            continue;
+        };
+        let part = Plain::from(part.word());
+        compare(report, at.clone(), (*expected, seen), |expected, seen| {
+            Expectation::Flow {
+                part,
+                expected,
+                seen,
+            }
         });
     }
 }

@@ -28,6 +28,7 @@ fn trace(text: &str) -> Trace {
                 stop: Stop { vcpu: 0, place },
                 enabled: vec![0],
                 next: 0,
+                order: 0,
             });
             continue;
         }
@@ -44,6 +45,7 @@ fn trace(text: &str) -> Trace {
         trace.accesses.push(Accessed {
             before: trace.steps.len(),
             vcpu: 0,
+            order: 0,
             access: Access {
                 channel: 0,
                 cpu: 0,

@@ -8,7 +8,7 @@ use crate::{Area, close_up, flow, judge, pick_plant};
 use relaybed_case::errno::{EBADF, EBUSY, ENOENT};
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Conservation, Finding, Record, What};
-use relaybed_case::{Actor, Case, Mode, Op, Place};
+use relaybed_case::{Actor, Case, Expect, FlowPart, Mode, Op, Place};
 
 fn planted(case: &Case, kind: Plant) -> (Evidence, (u16, u32)) {
     let (actor, seq) = pick_plant(case, kind, OLD, 2).unwrap();
@@ -146,4 +146,29 @@ fn a_record_that_was_lost_is_counted_as_lost() {
     let flows = flow(&case, &evidence);
     let of = flows.iter().find(|flow| Some(flow.cpu) == cpu).unwrap();
     assert_eq!(of.lost, Some(1), "{of:?}");
+}
+
+/// Each part of the flow may be claimed; what is claimed wrongly fails, and nothing else does.
+#[test]
+fn where_records_go_can_be_claimed() {
+    let plain = laps(Mode::NoOverwrite);
+    let of = flow(&plain, &synthesize(&plain, OLD, 2)).remove(0);
+    let all = FlowPart::ALL.map(|(_, part)| (part, of.part(part).unwrap()));
+    let claiming = |parts: &[(FlowPart, u64)]| {
+        let mut case = plain.clone();
+        case.expect.push(Expect::Flow {
+            channel: 0,
+            cpu: of.cpu,
+            parts: parts.to_vec(),
+        });
+        let (verdict, _) = judge(&case, &synthesize(&case, OLD, 2));
+        let findings = verdict.findings().iter();
+        findings.map(|f| f.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(claiming(&all), [""; 0]);
+    for (word, part) in FlowPart::ALL {
+        let wrong = all.map(|(of, records)| (of, records + u64::from(of == part)));
+        let text = format!("the number of records {word} is not as claimed");
+        assert_eq!(claiming(&wrong), [text]);
+    }
 }

@@ -14,6 +14,8 @@ pub(super) enum Expectation {
     Buffer(BufferClaim),
     /// About what an actor got.
     Actor(ActorClaim),
+    /// About where the records of one channel buffer went.
+    Flow(FlowClaim),
     /// relay_open() is refused.
     OpenRefused(OpenRefused),
 }
@@ -50,6 +52,29 @@ pub(super) struct ActorClaim {
     refused: Option<Number>,
     /// All bytes that it read, in order, as text.
     text: Option<String>,
+}
+
+/// Where the records of one channel buffer went, at the end: written = kept + refused + overwritten + lost.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+pub(super) struct FlowClaim {
+    /// The channel.
+    flow: String,
+    /// The CPU, or "each".
+    cpu: Number,
+    /// Records offered by producers.
+    written: Option<Number>,
+    /// Records in the buffer at the end, or read before.
+    kept: Option<Number>,
+    /// Records not accepted.
+    refused: Option<Number>,
+    /// Records gone as relay documents it.
+    overwritten: Option<Number>,
+    /// Records gone otherwise.
+    lost: Option<Number>,
+    /// Of the records kept, those that were read.
+    read: Option<Number>,
 }
 
 /// relay_open() of the channel is refused.

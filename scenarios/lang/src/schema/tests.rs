@@ -34,6 +34,7 @@ fn tables_have_the_keys_that_the_parser_knows() {
     assert_eq!(keys(&schema, "ActorClaim"), set(&parse::CLAIM_KEYS));
     assert_eq!(keys(&schema, "Turn"), set(&schedule::TURN_KEYS));
     assert_eq!(keys(&schema, "UntilPlace"), set(&schedule::UNTIL_KEYS));
+    assert_eq!(keys(&schema, "FlowClaim"), set(&parse::FLOW_KEYS));
     assert_eq!(keys(&schema, "OpenRefused"), set(&parse::OPEN_REFUSED_KEYS));
 }
 

@@ -1,12 +1,13 @@
 //! System calls on descriptors as the inside of their tables.
 
-use super::{Unwritable, alias, number, quoted, unwritable};
+use super::{Unwritable, number, quoted, unwritable};
 use relaybed_case::{Access, FileCall, FileSlot, Map, Whence};
 
-/// A call; `channel` says a channel's name.
+/// A call; `alias` says a descriptor's name, `channel` a channel's.
 pub(super) fn call(
     file: FileSlot,
     call: &FileCall,
+    alias: &dyn Fn(&FileSlot) -> String,
     channel: impl Fn(usize) -> String,
 ) -> Result<String, Unwritable> {
     let f = alias(&file);

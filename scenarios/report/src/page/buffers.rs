@@ -1,5 +1,7 @@
 //! Channel buffers as pictures: every sub-buffer with what it holds, its padding, its lap and who has read it.
 
+use std::cmp::Ordering;
+
 use super::html::{escape, hue, marks};
 use super::push;
 use relaybed_case::evidence::{BufferSeen, Observation};
@@ -14,11 +16,11 @@ const OBSERVATIONS_MAX: usize = 8;
 const BUFFERS_MAX: usize = 96;
 /// Sub-buffers shown of one buffer.
 const CELLS_MAX: usize = 64;
-/// Sub-buffers in a row.
-const ROW: usize = 8;
-const WIDTH: u64 = 1180;
+/// A box in its own units; how many pixels they are is the page's matter.
+const WIDTH: u64 = 1000;
 const BAR: u64 = 30;
-const CELL: u64 = 78;
+/// About a pixel.
+const THIN: u64 = 5;
 
 /// One buffer to draw.
 struct Drawn<'a, 'm> {
@@ -37,7 +39,7 @@ pub(super) fn buffers<'a>(text: &mut String, matter: &Matter<'a>, findings: &'a 
     }
     text.push_str(
         "<section><h2>Channel buffers</h2><p class=\"dim\">Each box is a sub-buffer, as long as it is; colours are \
-         the actors' records, hatching is padding (+ in numbers), faded is what was read. A strong frame is the current one.</p>\
+         the actors' records, hatching is padding (+ in numbers), faded is what was read, up to the byte. A strong frame is the current one.</p>\
          <svg width=\"0\" height=\"0\" style=\"position:absolute\"><defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
          patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line y2=\"6\" style=\"stroke:var(--dim)\" \
          stroke-width=\"2\"/></pattern></defs></svg>\n",
@@ -154,24 +156,13 @@ fn figure(text: &mut String, name: &str, drawn: &Drawn<'_, '_>) {
 fn cells(text: &mut String, drawn: &Drawn<'_, '_>) {
     let n = usize::try_from(drawn.geometry.n_subbufs).unwrap_or(usize::MAX);
     let shown = n.min(CELLS_MAX);
-    let in_row = shown.clamp(1, ROW) as u64;
-    let rows = (shown as u64).div_ceil(in_row);
-    let height = rows * CELL;
-    push(
-        text,
-        format_args!(
-            "<svg width=\"100%\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"sub-buffers\">\n"
-        ),
-    );
     let filled = retained(&drawn.geometry, drawn.seen);
-    let width = WIDTH / in_row - 8;
+    text.push_str("<div class=\"cells\">");
     for slot in 0..shown {
-        let at = slot as u64;
-        let place = (at % in_row * (WIDTH / in_row) + 2, at / in_row * CELL + 15);
         let held = filled.iter().find(|(_, of, _, _)| *of == slot);
-        cell(text, drawn, slot, held.copied(), (place, width));
+        cell(text, drawn, slot, held.copied());
     }
-    text.push_str("</svg>");
+    text.push_str("</div>");
     if shown < n {
         push(
             text,
@@ -186,18 +177,12 @@ fn cells(text: &mut String, drawn: &Drawn<'_, '_>) {
 /// A sub-buffer: its number since the opening, its slot, bytes in it, and whether it is complete.
 type Held = (u64, usize, u64, bool);
 
-fn cell(
-    text: &mut String,
-    drawn: &Drawn<'_, '_>,
-    slot: usize,
-    held: Option<Held>,
-    ((x, y), width): ((u64, u64), u64),
-) {
+fn cell(text: &mut String, drawn: &Drawn<'_, '_>, slot: usize, held: Option<Held>) {
     let size = drawn.geometry.subbuf_size.max(1);
     // Products of sizes from the evidence need more than 64 bits.
     let scale = |bytes: u64| {
-        let pixels = u128::from(bytes.min(size)) * u128::from(width) / u128::from(size);
-        u64::try_from(pixels).unwrap_or(width)
+        let pixels = u128::from(bytes.min(size)) * u128::from(WIDTH) / u128::from(size);
+        u64::try_from(pixels).unwrap_or(WIDTH)
     };
     let of_slot = |finding: &Finding| {
         let by_offset = finding.at.offset.map(|offset| offset / size);
@@ -215,42 +200,47 @@ fn cell(
         (true, true) => "cell current",
         (true, false) => "cell",
     };
-    let read = held.is_some_and(|(number, ..)| number < drawn.seen.consumed);
     let (label, state) = label(drawn, slot, held, size);
-    let signs: String = wrong.iter().map(|at| format!("✗{} ", at + 1)).collect();
     push(
         text,
         format_args!(
-            "<g><title>{label} {state}</title><rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{BAR}\"/>"
+            "<div class=\"{class}\"><svg viewBox=\"0 0 {WIDTH} {BAR}\" preserveAspectRatio=\"none\" role=\"img\" \
+             aria-label=\"{label}: {state}\">"
         ),
     );
     if let Some((number, _, fill, complete)) = held {
+        let seen = drawn.seen;
         let section = drawn
             .parsed
             .and_then(|parsed| parsed.sections.iter().find(|s| s.number == number));
-        let group = if read { " class=\"old\"" } else { "" };
-        push(text, format_args!("<g{group}>"));
         match (drawn.parsed, section) {
-            (Some(parsed), Some(section)) => {
-                records(text, drawn, (parsed, section), &scale, (x, y));
-            }
-            _ => bar(text, "unknown", (x, y), scale(fill)),
+            (Some(parsed), Some(section)) => records(text, drawn, (parsed, section), &scale),
+            _ => bar(text, "unknown", 0, scale(fill)),
         }
         if complete && fill < size {
             let from = scale(fill);
-            bar(text, "padding", (x + from, y), width - from);
+            bar(text, "padding", from, WIDTH - from);
         }
-        text.push_str("</g>");
+        bar(
+            text,
+            "read",
+            0,
+            scale(read_of((seen.consumed, seen.bytes_consumed), number, size)),
+        );
     }
     push(
         text,
-        format_args!(
-            "<text class=\"small\" x=\"{x}\" y=\"{}\"><tspan class=\"warn\">{signs}</tspan>{label}</text>\
-             <text class=\"small\" x=\"{x}\" y=\"{}\">{state}</text></g>\n",
-            y + BAR + 13,
-            y + BAR + 27,
-        ),
+        format_args!("</svg><p>{}{label}<br>{state}</p></div>\n", marks(&wrong)),
     );
+}
+
+/// How many bytes of a sub-buffer readers are through with.
+fn read_of((consumed, bytes_consumed): (u64, u64), number: u64, size: u64) -> u64 {
+    match number.cmp(&consumed) {
+        Ordering::Less => size,
+        Ordering::Equal => bytes_consumed.min(size),
+        Ordering::Greater => 0,
+    }
 }
 
 /// A sub-buffer in words: which it is, and what is in it.
@@ -280,47 +270,59 @@ fn records(
     drawn: &Drawn<'_, '_>,
     (parsed, section): (&Parsed<'_>, &Section),
     scale: &dyn Fn(u64) -> u64,
-    (x, y): (u64, u64),
 ) {
     let header = drawn.geometry.header_bytes.min(u64::from(section.fill));
-    bar(text, "header", (x, y), scale(header));
+    bar(text, "header", 0, scale(header));
     let found = parsed.records.get(section.records.clone());
     let mut open: Option<(u16, u64, u64)> = None;
     for record in found.unwrap_or_default() {
         let from = scale(u64::from(record.start));
         let to = scale(u64::from(record.start).saturating_add(u64::from(record.len)));
         match &mut open {
-            Some((actor, _, end)) if *actor == record.actor && to < *end + 2 => *end = to.max(*end),
-            _ => {
-                close(text, open.replace((record.actor, from, to)), (x, y));
+            Some((actor, _, end)) if *actor == record.actor && to < *end + THIN => {
+                *end = to.max(*end);
             }
+            _ => close(text, open.replace((record.actor, from, to))),
         }
     }
-    close(text, open, (x, y));
+    close(text, open);
     let faults = parsed.faults.get(section.faults.clone());
     for fault in faults.unwrap_or_default() {
         let from = scale(u64::from(fault.start));
         let to = scale(u64::from(fault.start).saturating_add(u64::from(fault.len)));
-        bar(text, "fault", (x + from, y + BAR - 7), (to - from).max(3));
+        bar(text, "fault", from, (to - from).max(THIN));
     }
 }
 
-fn close(text: &mut String, run: Option<(u16, u64, u64)>, (x, y): (u64, u64)) {
+fn close(text: &mut String, run: Option<(u16, u64, u64)>) {
     let Some((actor, from, to)) = run else { return };
     // A line's width between records, where there is room for it.
-    let width = (to - from).saturating_sub(u64::from(to - from > 3));
-    bar(text, &hue(usize::from(actor)), (x + from, y), width.max(2));
+    let width = (to - from).saturating_sub(if to - from > 3 * THIN { THIN } else { 0 });
+    bar(text, &hue(usize::from(actor)), from, width.max(THIN));
 }
 
-fn bar(text: &mut String, class: &str, (x, y): (u64, u64), width: u64) {
-    let height = if class == "fault" { 6 } else { BAR - 2 };
+fn bar(text: &mut String, class: &str, x: u64, width: u64) {
+    let (y, height) = match class {
+        "fault" => (BAR - 7, 7),
+        _ => (0, BAR),
+    };
     if width > 0 {
         push(
             text,
             format_args!(
-                "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{height}\"/>",
-                y + 1
+                "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
             ),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_ends_at_the_byte() {
+        let read = |number| read_of((3, 10), number, 64);
+        assert_eq!((read(2), read(3), read(4)), (64, 10, 0));
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn lanes(text: &mut String, case: &Case, timeline: &Timeline) {
     push(
         text,
         format_args!(
-            "<svg width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"operations in their order\">\n"
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" style=\"flex-grow:{width}\" role=\"img\" aria-label=\"operations in their order\">\n"
         ),
     );
     for number in 0..frame.lanes.len() {
@@ -118,7 +118,7 @@ fn lanes_of(case: &Case, rows: &[Row]) -> Vec<Lane> {
 fn lane_of(row: &Row) -> Option<Lane> {
     match (row.kind, row.actor) {
         (Kind::Checkpoint, _) => None,
-        (Kind::Stop, _) => row.cpu.map(Lane::Stops),
+        (Kind::Stop | Kind::Switch { .. }, _) => row.cpu.map(Lane::Stops),
         (_, Some(actor)) => Some(Lane::Actor(actor)),
         (_, None) => Some(Lane::Kernel(row.cpu)),
     }
@@ -141,7 +141,9 @@ fn names(text: &mut String, frame: &Frame<'_>) {
     let height = frame.height();
     push(
         text,
-        format_args!("<svg class=\"sticky\" width=\"{NAMES}\" height=\"{height}\">\n"),
+        format_args!(
+            "<svg class=\"sticky\" width=\"{NAMES}\" height=\"{height}\" viewBox=\"0 0 {NAMES} {height}\" style=\"flex-grow:{NAMES}\">\n"
+        ),
     );
     for (number, lane) in frame.lanes.iter().enumerate() {
         let y = TOP + number * LANE + 17;
@@ -264,7 +266,7 @@ fn marks(text: &mut String, frame: &Frame<'_>) {
                     ),
                 );
             }
-            Kind::Stop => stop(text, frame, row, (x, middle), &title),
+            Kind::Stop | Kind::Switch { .. } => stop(text, frame, row, (x, middle), &title),
             _ => {}
         }
         if !row.findings.is_empty() {
@@ -283,18 +285,22 @@ fn marks(text: &mut String, frame: &Frame<'_>) {
 
 /// A stop, and a line to the vCPU that goes on where that is another one.
 fn stop(text: &mut String, frame: &Frame<'_>, row: &Row, (x, middle): (usize, usize), title: &str) {
+    let class = match row.kind {
+        Kind::Switch { decisive: true, .. } => "stop decisive",
+        _ => "stop",
+    };
     push(
         text,
         format_args!(
-            "<rect class=\"stop\" x=\"{}\" y=\"{}\" width=\"7\" height=\"7\"><title>{title}</title></rect>\n",
+            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"7\" height=\"7\"><title>{title}</title></rect>\n",
             x.saturating_sub(3),
             middle - 3
         ),
     );
-    let next = row.gave.strip_prefix("CPU ");
-    let next = next.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let lane = next.and_then(|cpu: u32| frame.lanes.iter().position(|of| *of == Lane::Stops(cpu)));
-    if let Some(number) = lane {
+    let Kind::Switch { to, .. } = row.kind else {
+        return;
+    };
+    if let Some(number) = frame.lanes.iter().position(|of| *of == Lane::Stops(to)) {
         let to = TOP + number * LANE + LANE / 2;
         push(
             text,

@@ -10,14 +10,14 @@ use relaybed_case::finding::Finding;
 
 /// Adds the rows of all operations; gives those that were never begun.
 pub(super) fn rows(
-    case: &Case,
-    evidence: &Evidence,
+    (case, files): (&Case, &[String]),
+    (evidence, stops): (&Evidence, &[u32]),
     predicted: &Predicted<'_>,
     findings: &[Finding],
     rows: &mut Vec<Row>,
 ) -> Vec<(usize, usize)> {
     let mut never = Vec::new();
-    let foreign = Foreign::of(evidence);
+    let foreign = Foreign::of(evidence, stops);
     for (actor, script) in case.actors.iter().enumerate() {
         for (op, what) in script.ops.iter().enumerate() {
             let result = evidence.results.get(actor).and_then(|ops| ops.get(op));
@@ -35,7 +35,7 @@ pub(super) fn rows(
                 cpu: cpu_of(case, actor),
                 actor: Some(actor),
                 op: Some(op),
-                what: words::operation(case, what),
+                what: words::operation(case, files, what),
                 gave: words::result(what, result),
                 counters: predicted.behind(actor, op),
                 findings: (0..findings.len())
@@ -78,10 +78,12 @@ pub(super) fn rows(
 struct Foreign {
     /// Ascending; with the actor.
     places: Vec<(u32, Option<usize>)>,
+    /// Places behind which rows of stops stand, ascending.
+    stops: Vec<u32>,
 }
 
 impl Foreign {
-    fn of(evidence: &Evidence) -> Self {
+    fn of(evidence: &Evidence, stops: &[u32]) -> Self {
         let results = evidence.results.iter().enumerate();
         let ops = results.flat_map(|(actor, ops)| {
             let begun = ops.iter().filter(|op| op.state != State::Idle.code());
@@ -91,10 +93,19 @@ impl Foreign {
         let events = evidence.events.iter().map(|event| (event.order, None));
         let mut places: Vec<_> = ops.chain(events).collect();
         places.sort_unstable();
-        Self { places }
+        let stops = stops.to_vec();
+        Self { places, stops }
     }
 
     fn are_within(&self, actor: usize, result: &OpResult) -> bool {
+        let first = self.stops.partition_point(|at| *at < result.order_start);
+        if self
+            .stops
+            .get(first)
+            .is_some_and(|at| *at < result.order_end)
+        {
+            return true;
+        }
         let behind = |place: u32| self.places.partition_point(|(at, _)| *at <= place);
         let from = behind(result.order_start);
         let inner = self.places.get(from..).unwrap_or_default();

@@ -2,20 +2,22 @@
 
 use relaybed_abi::{Event, EventKind, OpResult, RB_NONE32};
 
+use relaybed_case::access::{Access, AccessKind};
 use relaybed_case::errno::Errno;
 use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::Outcome;
 use relaybed_case::place::Place;
 use relaybed_case::pollbits::PollBits;
+use relaybed_case::trace::{Accessed, Trace};
 use relaybed_case::{Case, Op};
 use relaybed_lang as lang;
 
 /// Longest text of an operation.
 const TEXT_MAX: usize = 96;
 
-/// An operation in the words of the scenario language.
-pub(super) fn operation(case: &Case, op: &Op) -> String {
-    let text = lang::operation_text(case, op).unwrap_or_else(|| "an operation".to_owned());
+/// An operation in the words of the scenario language; `files` are the author's names of descriptors.
+pub(super) fn operation(case: &Case, files: &[String], op: &Op) -> String {
+    let text = lang::operation_text(case, op, files).unwrap_or_else(|| "an operation".to_owned());
     cut(&text, TEXT_MAX)
 }
 
@@ -108,7 +110,7 @@ pub(super) fn event(
         EventKind::OpenFailed => ("relay_open".to_owned(), "NULL".to_owned()),
         EventKind::Stall => (
             format!("subbuf_start {} waits at a gate", buffer()),
-            yes("goes on", "gave up"),
+            yes("resumes", "gave up"),
         ),
         EventKind::Mapped => (format!("buf_mapped {}", buffer()), String::new()),
         EventKind::Unmapped => (format!("buf_unmapped {}", buffer()), String::new()),
@@ -156,15 +158,113 @@ fn glimpse(bytes: &[u8]) -> String {
     format!(": {text:?}{more}")
 }
 
+/// A member of a channel buffer; the buffer is named where the run accessed several.
+fn member(case: &Case, trace: &Trace, access: &Access) -> String {
+    let slot = access
+        .slot
+        .map_or(String::new(), |slot| format!("[{slot}]"));
+    let field = access.field.word();
+    let first = trace.accesses.first().map(|one| &one.access);
+    let is_other = |one: &Accessed| {
+        first
+            .is_some_and(|first| (one.access.channel, one.access.cpu) != (first.channel, first.cpu))
+    };
+    match trace.accesses.iter().any(is_other) {
+        true => format!("{}.{field}{slot}", buffer(case, access.channel, access.cpu)),
+        false => format!("{field}{slot}"),
+    }
+}
+
+fn buffer(case: &Case, channel: u32, cpu: u32) -> String {
+    let channel = case.channels.get(channel as usize);
+    format!(
+        "{}{cpu}",
+        channel.map_or("?", |channel| channel.name.as_str())
+    )
+}
+
+/// `produced 0→1`; of a load, and of a store that changes nothing, `produced 1` and `produced =1`.
+fn change(case: &Case, trace: &Trace, access: &Access) -> String {
+    let member = member(case, trace, access);
+    match access.kind {
+        AccessKind::Load => format!("{member} {}", access.before),
+        _ if access.before == access.after => format!("{member} ={}", access.after),
+        _ => format!("{member} {}→{}", access.before, access.after),
+    }
+}
+
+/// `relay_switch_subbuf+0x52 produced 0→1`.
+pub(super) fn access(case: &Case, trace: &Trace, access: &Access) -> String {
+    let verb = match access.kind {
+        AccessKind::Load => "reads ",
+        _ => "",
+    };
+    format!("{} {verb}{}", access.by, change(case, trace, access))
+}
+
+/// Accesses of one vCPU: all of them in order, or, folded, each function's stores and the number of its loads.
+pub(super) fn accesses(case: &Case, trace: &Trace, all: &[&Accessed], fold: bool) -> Vec<String> {
+    if !fold {
+        return all
+            .iter()
+            .map(|one| access(case, trace, &one.access))
+            .collect();
+    }
+    let mut of_function: Vec<(&str, Vec<String>, usize)> = Vec::new();
+    for Accessed { access, .. } in all {
+        let name = access.by.symbol.as_str();
+        let known = of_function.iter().position(|(of, ..)| *of == name);
+        let at = known.unwrap_or(of_function.len());
+        if known.is_none() {
+            of_function.push((name, Vec::new(), 0));
+        }
+        let (_, stores, loads) = &mut of_function[at];
+        match access.kind {
+            AccessKind::Load => *loads += 1,
+            _ => stores.push(format!(
+                "+{:#x} {}",
+                access.by.offset,
+                change(case, trace, access)
+            )),
+        }
+    }
+    let said = of_function.into_iter().map(|(name, mut said, loads)| {
+        match loads {
+            0 => {}
+            1 => said.push("1 load".to_owned()),
+            loads => said.push(format!("{loads} loads")),
+        }
+        format!("{name} {}", said.join(", "))
+    });
+    said.collect()
+}
+
+/// Places in a row, those that read alike counted.
+pub(super) fn places(case: &Case, files: &[String], all: &[&Place]) -> Vec<String> {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for one in all {
+        let text = place(case, files, one);
+        match counted.iter_mut().find(|(of, _)| *of == text) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((text, 1)),
+        }
+    }
+    let said = counted.into_iter().map(|(text, times)| match times {
+        1 => text,
+        times => format!("{text} ×{times}"),
+    });
+    said.collect()
+}
+
 /// A place, with names instead of numbers where the case has them.
-pub(super) fn place(case: &Case, place: &Place) -> String {
+pub(super) fn place(case: &Case, files: &[String], place: &Place) -> String {
     match place {
         Place::Operation { actor, op } => {
             let Some(script) = case.actors.get(*actor as usize) else {
                 return place.to_string();
             };
             match script.ops.get(*op as usize) {
-                Some(next) => format!("{} before {}", script.name, operation(case, next)),
+                Some(next) => format!("{} before {}", script.name, operation(case, files, next)),
                 None => format!("{} at its end", script.name),
             }
         }
@@ -174,12 +274,12 @@ pub(super) fn place(case: &Case, place: &Place) -> String {
             field,
             write,
         } => {
-            let name = case
-                .channels
-                .get(*channel as usize)
-                .map_or("?", |channel| channel.name.as_str());
             let verb = if *write { "wrote" } else { "read" };
-            format!("{verb} {} of {name}{cpu}", field.word())
+            format!(
+                "{verb} {} of {}",
+                field.word(),
+                buffer(case, *channel, *cpu)
+            )
         }
         place => place.to_string(),
     }

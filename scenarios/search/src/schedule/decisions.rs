@@ -125,6 +125,7 @@ mod tests {
             },
             enabled: enabled.to_vec(),
             next,
+            order: 0,
         };
         let trace = Trace {
             steps: vec![

@@ -37,7 +37,7 @@ pub use replay::{Checked, Divergence, Marks, Replay};
 pub use script::{NotReached, Script};
 pub use search::{Candidate, Search};
 pub use segments::Alike;
-pub use shrink::{Answer, Tried, shrink};
+pub use shrink::{Asked, Tried, shrink};
 pub use strategy::Strategy;
 pub use token::{Token, TokenError};
 pub use turns::turns;

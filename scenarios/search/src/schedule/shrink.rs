@@ -2,61 +2,102 @@
 
 use super::decisions::Schedule;
 use super::segments::{self, Alike, Segment};
-use super::strategy::Strategy;
-pub use crate::shrink::Answer;
 use relaybed_case::trace::Trace;
 
-/// What the caller saw of one candidate.
+/// What the caller saw of candidates.
 #[derive(Clone, Debug)]
-pub struct Tried {
-    /// Whether it fails as the schedule did.
-    pub answer: Answer,
-    /// What happened.
-    pub trace: Trace,
+pub enum Tried {
+    /// None of them fails as the schedule did, or none is plainer.
+    Hold,
+    /// The first that fails as the schedule did and is plainer.
+    Fails {
+        /// Its number among the candidates.
+        candidate: usize,
+        /// What happened.
+        trace: Trace,
+    },
+    /// No more of this: time is up.
+    Stop,
 }
 
-impl Tried {
-    /// Nothing was run: it is to end.
+/// Candidates, and which runs of them are plain enough.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// To be run one after the other.
+    pub candidates: &'a [Alike],
+    best: (usize, usize, u64),
+}
+
+impl Asked<'_> {
+    /// Whether a run is plainer than the plainest so far.
     #[must_use]
-    pub fn stopped() -> Self {
-        Self {
-            answer: Answer::Stop,
-            trace: Trace::default(),
-        }
+    pub fn is_plainer(&self, trace: &Trace) -> bool {
+        plainness(trace) < self.best
     }
 }
 
 /// The plainest failing run that was found, `failing` itself if there is none plainer.
 ///
-/// `asks` runs a candidate. The runs that it reports as failing get plainer each time, so this ends by itself.
-pub fn shrink(failing: &Trace, asks: &mut dyn FnMut(&mut dyn Strategy) -> Tried) -> Trace {
+/// `asks` runs candidates until one fails. The runs that it reports get plainer each time, so this ends by itself.
+pub fn shrink(failing: &Trace, asks: &mut dyn FnMut(&Asked<'_>) -> Tried) -> Trace {
     let mut best = failing.clone();
     loop {
         let before = plainness(&best);
-        for pass in [tails, heads, swaps, earlier] {
-            let mut at = 0;
-            loop {
-                let candidates = pass(&segments::of(&best));
-                let Some(candidate) = candidates.get(at) else {
-                    break;
-                };
-                at += 1;
-                let tried = asks(&mut Alike::of(candidate.clone()));
-                match tried.answer {
-                    Answer::Stop => return best,
-                    Answer::Fails if plainness(&tried.trace) < plainness(&best) => {
-                        best = tried.trace;
-                        // Those before it were tried and held; a later round tries them again.
-                        at = at.saturating_sub(1);
-                    }
-                    Answer::Fails | Answer::Holds => {}
-                }
+        // As few switches as there can be, and only then as early as they can be.
+        while let Some(plainer) = passed(&best, &FEWER, asks) {
+            match plainer {
+                Ok(trace) => best = trace,
+                Err(last) => return last,
             }
+        }
+        match passed(&best, &[earlier], asks) {
+            Some(Err(last)) => return last,
+            Some(Ok(trace)) => best = trace,
+            None => {}
         }
         if plainness(&best) == before {
             return best;
         }
     }
+}
+
+/// Makes candidates that might be plainer, the boldest first.
+type Pass = fn(&[Segment]) -> Vec<Vec<Segment>>;
+
+/// Those that leave switches out.
+const FEWER: [Pass; 3] = [tails, heads, swaps];
+
+/// Each pass once; `None`: nothing plainer was found, `Err`: the last that was, since time is up.
+fn passed(
+    failing: &Trace,
+    passes: &[Pass],
+    asks: &mut dyn FnMut(&Asked<'_>) -> Tried,
+) -> Option<Result<Trace, Trace>> {
+    let mut best = failing.clone();
+    for pass in passes {
+        let mut from = 0;
+        loop {
+            let all = pass(&segments::of(&best)).into_iter().skip(from);
+            let candidates: Vec<Alike> = all.map(Alike::of).collect();
+            if candidates.is_empty() {
+                break;
+            }
+            let asked = Asked {
+                candidates: &candidates,
+                best: plainness(&best),
+            };
+            match asks(&asked) {
+                Tried::Stop => return Some(Err(best)),
+                Tried::Fails { candidate, trace } if asked.is_plainer(&trace) => {
+                    best = trace;
+                    // Those before it were tried and held; a later round tries them again.
+                    from += candidate;
+                }
+                Tried::Fails { .. } | Tried::Hold => break,
+            }
+        }
+    }
+    (plainness(&best) < plainness(failing)).then_some(Ok(best))
 }
 
 /// What gets smaller: decisions, then switches, then how late the decisions are.

@@ -91,6 +91,7 @@ mod tests {
             },
             enabled: enabled.to_vec(),
             next: *next,
+            order: 0,
         };
         Trace {
             steps: stops.iter().map(step).collect(),

@@ -14,6 +14,7 @@ use crate::run::crash::CrashWatch;
 use crate::run::error::Cause;
 use crate::run::exchange::put;
 use crate::run::landmarks::{Landmark, Landmarks};
+use crate::run::ram::View;
 use crate::run::stops::{CodeStop, Stops};
 use crate::run::watched::Watched;
 use crate::symbols::Symbols;
@@ -21,7 +22,7 @@ use relaybed_case::Case;
 use relaybed_case::evidence::Observation;
 use relaybed_case::place::{Place, Stop};
 use relaybed_case::trace::Choice;
-use relaybed_case::trace::{Accessed, Step, Trace};
+use relaybed_case::trace::{Step, Trace};
 use relaybed_search::schedule::{InTurn, Strategy, default_next};
 use relaybed_wire::observe::Mailbox;
 use relaybed_wire::program::Program;
@@ -106,7 +107,7 @@ impl<'a, 'm> Course<'a, 'm> {
             symbols,
             stops,
             code: stops.code.iter().filter_map(at).collect(),
-            watched: Watched::new(symbols),
+            watched: Watched::new(symbols, mailbox),
             mailbox,
             case,
             program,
@@ -148,7 +149,7 @@ impl<'a, 'm> Course<'a, 'm> {
             self.check_alive()?;
             self.last = vcpu;
             let seen = self.go(vcpu);
-            self.note_accesses(trace);
+            trace.accesses.extend(self.watched.take(trace.steps.len()));
             let place = match seen? {
                 Seen::Place(place) => place,
                 Seen::Bell if self.answer()? => return Ok(()),
@@ -157,8 +158,7 @@ impl<'a, 'm> Course<'a, 'm> {
             if matches!(place, Place::Operation { .. }) {
                 begun = true;
                 if self.stops.recorded {
-                    let of = (self.mailbox, self.case);
-                    self.watched.update(&mut self.debugger, of)?;
+                    self.watched.update(&mut self.debugger, self.case)?;
                 }
             }
             let stop = Stop { vcpu, place };
@@ -176,22 +176,13 @@ impl<'a, 'm> Course<'a, 'm> {
                 } else {
                     default_next(&choice)
                 };
-                trace.steps.push(Step::of(&choice, vcpu));
+                let order = self.mailbox.order(&View(self.debugger.paused()?.ram()))?;
+                let step = Step::of(&choice, vcpu);
+                trace.steps.push(Step { order, ..step });
             } else {
                 vcpu = before.choose(&choice);
             }
         }
-    }
-
-    /// Adds the accesses since the last stop.
-    fn note_accesses(&mut self, trace: &mut Trace) {
-        let before = trace.steps.len();
-        let noted = self.watched.take().into_iter();
-        trace.accesses.extend(noted.map(|(vcpu, access)| Accessed {
-            before,
-            vcpu,
-            access,
-        }));
     }
 
     /// Those that are set already stay.

@@ -41,6 +41,15 @@ impl Mailbox {
         let at = self.address() + offset_of!(Header, stop) as u64;
         Ok(parse(get(ram, at, "the stop word", Where::Mailbox)?))
     }
+
+    /// The last number of the guest's order that was given out; an allegation of the guest's.
+    ///
+    /// # Errors
+    /// [`ObserveError::OutOfRam`].
+    pub fn order(&self, ram: &dyn Ram) -> Result<u32, ObserveError> {
+        let at = self.address() + offset_of!(Header, order) as u64;
+        get(ram, at, "the order", Where::Mailbox)
+    }
 }
 
 fn parse(word: u64) -> Option<Told> {

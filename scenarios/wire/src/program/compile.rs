@@ -340,9 +340,9 @@ fn check_expect(case: &Case, index: usize, expect: &Expect) -> Result<(), Progra
         })
     };
     match expect {
-        Expect::Buffer { channel, .. } | Expect::OpenRefused { channel } => {
-            check("channel", *channel, case.channels.len())
-        }
+        Expect::Buffer { channel, .. }
+        | Expect::Flow { channel, .. }
+        | Expect::OpenRefused { channel } => check("channel", *channel, case.channels.len()),
         Expect::Refused { actor, .. } | Expect::Text { actor, .. } => {
             check("actor", *actor, case.actors.len())
         }

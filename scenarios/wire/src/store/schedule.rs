@@ -102,6 +102,7 @@ fn check_access(accessed: &Accessed, trace: &Trace, case: &Case) -> Result<(), S
         before,
         vcpu,
         access,
+        ..
     } = accessed;
     let last = trace.accesses.last().map_or(0, |last| last.before);
     if *before < last || *before > trace.steps.len() {

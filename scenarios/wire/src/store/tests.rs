@@ -179,6 +179,7 @@ fn trace() -> Trace {
         stop: Stop { vcpu: 1, place },
         enabled: vec![0, 1],
         next: 0,
+        order: 9,
     };
     Trace {
         steps: places.into_iter().map(step).collect(),
@@ -190,6 +191,7 @@ fn access(before: usize, slot: Option<u32>) -> Accessed {
     Accessed {
         before,
         vcpu: 1,
+        order: 11,
         access: Access {
             channel: 0,
             cpu: 1,

@@ -72,6 +72,7 @@ fn run(programs: &[Vec<Op>], recorded: bool, strategy: &mut dyn Schedules) -> (E
                 before,
                 vcpu,
                 access,
+                order: 0,
             });
         }
         stop = Stop {

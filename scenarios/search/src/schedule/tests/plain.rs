@@ -3,21 +3,21 @@
 use proptest::prelude::*;
 
 use super::machine::{End, Op, is_lost, is_seen_twice, lost_update, run, two_glances};
-use crate::schedule::{Answer, Lot, Schedule, Strategy, Tried, shrink};
+use crate::schedule::{Lot, Schedule, Tried, shrink};
 use relaybed_case::trace::Trace;
 
 /// The plainest run and how many it took.
 fn plain(programs: &[Vec<Op>], failing: &Trace, fails: fn(&End) -> bool) -> (Trace, usize) {
     let mut runs = 0;
-    let trace = shrink(failing, &mut |strategy: &mut dyn Strategy| {
-        runs += 1;
-        let (end, trace) = run(programs, strategy);
-        let answer = if fails(&end) {
-            Answer::Fails
-        } else {
-            Answer::Holds
-        };
-        Tried { answer, trace }
+    let trace = shrink(failing, &mut |asked| {
+        for (candidate, strategy) in asked.candidates.iter().enumerate() {
+            runs += 1;
+            let (end, trace) = run(programs, &mut strategy.clone());
+            if fails(&end) && asked.is_plainer(&trace) {
+                return Tried::Fails { candidate, trace };
+            }
+        }
+        Tried::Hold
     });
     (trace, runs)
 }
@@ -58,15 +58,9 @@ fn it_stops_when_told() {
     let programs = lost_update();
     let found = failing(&programs, is_lost).next().unwrap();
     let mut left = 3;
-    let trace = shrink(&found, &mut |strategy: &mut dyn Strategy| {
+    let trace = shrink(&found, &mut |_| {
         left -= 1;
-        let (_, trace) = run(&programs, strategy);
-        let answer = if left == 0 {
-            Answer::Stop
-        } else {
-            Answer::Holds
-        };
-        Tried { answer, trace }
+        if left == 0 { Tried::Stop } else { Tried::Hold }
     });
     assert_eq!((trace, left), (found, 0));
 }
@@ -78,11 +72,15 @@ proptest! {
         let programs = two_glances();
         let (_, found) = run(&programs, &mut Lot::new(seed));
         let mut runs = 0_u64;
-        let trace = shrink(&found, &mut |strategy: &mut dyn Strategy| {
-            runs += 1;
-            let (_, trace) = run(&programs, strategy);
-            let says = (lies >> (runs % 64)) & 1 == 1;
-            Tried { answer: if says { Answer::Fails } else { Answer::Holds }, trace }
+        let trace = shrink(&found, &mut |asked| {
+            for (candidate, strategy) in asked.candidates.iter().enumerate() {
+                runs += 1;
+                let (_, trace) = run(&programs, &mut strategy.clone());
+                if (lies >> (runs % 64)) & 1 == 1 {
+                    return Tried::Fails { candidate, trace };
+                }
+            }
+            Tried::Hold
         });
         prop_assert!(Schedule::of(&trace).decisions.len() <= Schedule::of(&found).decisions.len());
         prop_assert!(runs < 5_000, "{}", runs);
