@@ -280,7 +280,7 @@ static u16 bed_user_flags(u16 code)
 	case RB_OP_FILE_READ:
 		return RB_OP_NOWHERE;
 	case RB_OP_FILE_MMAP:
-		return RB_OP_WRITABLE | RB_OP_PRIVATE;
+		return RB_OP_WRITABLE | RB_OP_PRIVATE | RB_OP_HIDDEN;
 	case RB_OP_FILE_STORE:
 		return RB_OP_BLOB;
 	case RB_OP_FILE_SPLICE:
@@ -345,6 +345,7 @@ static int bed_check_user_op(const struct rb_request *request,
 	case RB_OP_FILE_POLL:
 	case RB_OP_FILE_MMAP:
 	case RB_OP_FILE_MUNMAP:
+	case RB_OP_FILE_MREMAP:
 	case RB_OP_FILE_COPY:
 	case RB_OP_FILE_LSEEK:
 	case RB_OP_FILE_TRUNCATE:

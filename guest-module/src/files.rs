@@ -15,7 +15,7 @@ use crate::kconfig::{self, Lacks};
 use crate::module::{self, Against, Recipe};
 use crate::packaged::VMLINUX;
 use crate::progress::Progress;
-use crate::relay::{self, Relay};
+use crate::relay::{self, RelayFiles};
 
 /// The user's kernel with its module.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(crate) struct Own {
     pub(crate) vmlinux_sha256: String,
     /// The entry that holds the module.
     pub(crate) module: Entry,
-    /// The relay that the module has instead of the kernel's, and the text of its relay.c.
-    pub(crate) relay: Option<(Relay, Vec<u8>)>,
+    /// The relay that the module has instead of the kernel's.
+    pub(crate) relay: Option<RelayFiles>,
 }
 
 /// Makes kernel and module from the user's files.
@@ -65,7 +65,7 @@ pub(crate) fn prepare(
         vmlinux,
         vmlinux_sha256,
         module,
-        relay: recipe.own.map(relay::Own::split),
+        relay: recipe.own.map(relay::Own::into_files),
     })
 }
 

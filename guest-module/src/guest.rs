@@ -16,7 +16,7 @@ use crate::module::{LOG, MODULE};
 use crate::packaged::{self, VMLINUX, Wanted};
 use crate::packages::PackageId;
 use crate::progress::Progress;
-use crate::relay::{self, Relay, RelayRequest};
+use crate::relay::{self, Relay, RelayFiles, RelayRequest};
 use crate::request::KernelRequest;
 
 /// The initramfs's file name in its cache entry.
@@ -47,9 +47,9 @@ pub struct Guest {
     pub package: Option<PackageId>,
     /// The relay that the module drives; none: the kernel's own.
     pub relay: Option<Relay>,
-    /// The text of that relay's relay.c, as it was built.
+    /// The same with the texts of its files, as they were built.
     #[serde(skip)]
-    pub relay_source: Option<Vec<u8>>,
+    pub relay_files: Option<RelayFiles>,
 }
 
 /// How a guest shall be made.
@@ -163,7 +163,7 @@ struct Unpacked {
     vmlinux_sha256: String,
     module: Entry,
     package: Option<PackageId>,
-    relay: Option<(Relay, Vec<u8>)>,
+    relay: Option<RelayFiles>,
 }
 
 impl Unpacked {
@@ -186,7 +186,6 @@ impl Unpacked {
             fs::write(&path, archive).map_err(io_error("write", &path))?;
             Ok::<_, Error>(Value::Null)
         })?;
-        let (relay, relay_source) = self.relay.unzip();
         Ok(Guest {
             request: request.clone(),
             release: self.release,
@@ -198,8 +197,8 @@ impl Unpacked {
             module_sha256,
             module_log: self.module.path(LOG),
             package: self.package,
-            relay,
-            relay_source,
+            relay: self.relay.as_ref().map(|files| files.relay.clone()),
+            relay_files: self.relay,
         })
     }
 }

@@ -56,8 +56,8 @@ pub use packages::{ChooseError, PackageId};
 pub use progress::{Progress, Silent, Step, Terminal};
 pub use qemu::{Qemu, QemuError, qemu};
 pub use relay::{
-    Relay, RelayError, RelayFiles, RelayFrom, RelayRequest, RelayRequestError, RelayVersion,
-    RelayVersionError, relay_files,
+    ChangedFile, Relay, RelayError, RelayFiles, RelayFrom, RelayRequest, RelayRequestError,
+    RelayVersion, RelayVersionError, relay_files,
 };
 pub use request::{KernelRequest, RequestError};
 pub use root::check as check_root;

@@ -20,7 +20,7 @@ use crate::kconfig;
 use crate::module::{self, Against, Recipe};
 use crate::packages::{self, Choice, PackageId};
 use crate::progress::{Progress, Silent};
-use crate::relay::{self, Relay};
+use crate::relay::{self, RelayFiles};
 use crate::request::KernelRequest;
 use crate::root;
 
@@ -67,8 +67,8 @@ pub(crate) struct Packaged {
     pub(crate) kernel: Entry,
     /// The entry that holds the module.
     pub(crate) module: Entry,
-    /// The relay that the module has instead of the kernel's, and the text of its relay.c.
-    pub(crate) relay: Option<(Relay, Vec<u8>)>,
+    /// The relay that the module has instead of the kernel's.
+    pub(crate) relay: Option<RelayFiles>,
 }
 
 /// What is looked for in a suite.
@@ -127,7 +127,7 @@ pub(crate) fn prepare(
         package: image,
         kernel,
         module,
-        relay: session.recipe.own.map(relay::Own::split),
+        relay: session.recipe.own.map(relay::Own::into_files),
     })
 }
 

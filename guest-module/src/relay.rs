@@ -18,7 +18,9 @@ use crate::error::Error;
 use crate::hash;
 use crate::progress::Progress;
 
-pub use request::{RelayFrom, RelayRequest, RelayRequestError, RelayVersion, RelayVersionError};
+pub use request::{
+    ChangedFile, RelayFrom, RelayRequest, RelayRequestError, RelayVersion, RelayVersionError,
+};
 
 /// Longest file that is taken for a relay.c or relay.h: some hundred times the kernel's.
 const SOURCE_MAX_BYTES: u64 = 4 << 20;
@@ -88,6 +90,11 @@ pub enum RelayError {
          name the relay.c of its tree"
     )]
     NoPackage,
+    /// The relay.h was to be changed, and it is the kernel's.
+    #[error(
+        "the relay.c comes without a relay.h of its own, so there is none to be changed; name one with --relay-header"
+    )]
+    NoHeader,
     /// There is no such source package.
     #[error(
         "Debian {suite} has no package {package}; it has: {offered}; name another as source:SUITE:VERSION"
@@ -138,9 +145,13 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// What it is, and the text of its relay.c.
-    pub(crate) fn split(self) -> (Relay, Vec<u8>) {
-        (self.relay, self.source.content)
+    /// What it is, and the texts of its files.
+    pub(crate) fn into_files(self) -> RelayFiles {
+        RelayFiles {
+            relay: self.relay,
+            source: self.source.content,
+            header: self.header.map(|header| header.content),
+        }
     }
 
     /// Adds everything that the module's build reads of it to a key.
@@ -255,8 +266,11 @@ pub(crate) fn obtain(
     if let Some(path) = &request.header {
         found.header = Some(tree::read(path, HEADER_HINT)?);
     }
-    if let Some(changed) = &request.changed {
-        found.source.content.clone_from(changed);
+    match (&request.changed, &mut found.header) {
+        (Some(ChangedFile::Source(text)), _) => found.source.content.clone_from(text),
+        (Some(ChangedFile::Header(text)), Some(header)) => header.content.clone_from(text),
+        (Some(ChangedFile::Header(_)), None) => return Err(RelayError::NoHeader.into()),
+        (None, _) => {}
     }
     let header = found.header;
     Ok(Own {
@@ -292,12 +306,7 @@ pub fn relay_files(
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<RelayFiles, Error> {
-    let own = obtain(request, None, cache, progress)?;
-    Ok(RelayFiles {
-        relay: own.relay,
-        source: own.source.content,
-        header: own.header.map(|header| header.content),
-    })
+    Ok(obtain(request, None, cache, progress)?.into_files())
 }
 
 /// Source, header and version as far as a place has them.

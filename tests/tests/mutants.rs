@@ -135,6 +135,47 @@ fn wrong_changes_are_noticed_and_harmless_ones_are_not() {
 }
 
 #[test]
+fn what_relay_h_inlines_is_mutated_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_header = ["--relay", "source:6.1", "--inlined"];
+    let list = mutate(
+        dir.path(),
+        &[&of_header[..], &["--list", "--json"]].concat(),
+    );
+    let list = list.expect_code(0).rows();
+    for function in [
+        "relay_write",
+        "__relay_write",
+        "relay_reserve",
+        "subbuf_start_reserve",
+    ] {
+        assert!(
+            list.iter().any(|row| row["function"] == function),
+            "{function}"
+        );
+    }
+    // What is written is not counted.
+    let id = name_of(&list, ("relay_write", "drop", "-buf->offset += length;"));
+    let arguments = [&of_header[..], &["--id", &id, "--json", "hello"]].concat();
+    let told = mutate(dir.path(), &arguments)
+        .expect_code(0)
+        .rows()
+        .pop()
+        .unwrap();
+    let row = &told["mutation"]["rows"][0];
+    assert_eq!(row["outcome"], "killed", "{row:#}");
+    // The kernel's own relay.h is no file that a module could have changed.
+    fs::write(
+        dir.path().join("relay.c"),
+        "int relay_open(void)\n{\n\treturn 0;\n}\n",
+    )
+    .unwrap();
+    let arguments = ["--relay", "relay.c", "--inlined", "--list"];
+    let call = mutate(dir.path(), &arguments).expect_code(3);
+    assert!(call.stderr.contains("--relay-header"), "{}", call.stderr);
+}
+
+#[test]
 fn what_is_no_relay_c_is_refused_in_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let prose = "Once upon a time there was (a file); it had no C in it!\n".repeat(40);

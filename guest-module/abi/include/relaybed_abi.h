@@ -23,7 +23,7 @@
 #include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		5
+#define RB_ABI_VERSION		6
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -229,6 +229,7 @@ enum rb_op_code {
 	RB_OP_FILE_STAT = 47,	/* fstat(): struct rb_stat; value: size */
 	RB_OP_CPU_OFF = 48,	/* CPU arg0, not 0, goes offline; no file */
 	RB_OP_CPU_ON = 49,	/* CPU arg0 comes online; no file */
+	RB_OP_FILE_MREMAP = 50,	/* the mapping to len64 bytes */
 	RB_OP_STAT = 56,	/* the same of the file of CPU arg0, by its path */
 	RB_OP_LIST = 57,	/* names in the channel's directory, a line each; value: how many */
 	RB_OP_FILE_SPLICE = 58,	/* to a pipe that is drained; as FILE_READ; value: sum of results */
@@ -250,6 +251,7 @@ enum rb_op_code {
 #define RB_OP_PRIVATE	0x400	/* FILE_MMAP: MAP_PRIVATE */
 #define RB_OP_NONBLOCK	0x800	/* FILE_SPLICE: SPLICE_F_NONBLOCK */
 #define RB_OP_LATE	0x1000	/* FILE_SPLICE: the pipe is drained after the last call */
+#define RB_OP_HIDDEN	0x2000	/* FILE_MMAP: PROT_NONE */
 
 /* How a file is opened. */
 enum rb_access {

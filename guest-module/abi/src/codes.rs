@@ -237,6 +237,8 @@ coded! {
         CpuOff = 48,
         /// CPU `arg0` comes online; see `RB_OP_HOLD`.
         CpuOn = 49,
+        /// `mremap()` of the mapping of slot `file` to `len64` bytes.
+        FileMremap = 50,
         /// The same of the file of CPU `arg0`, by its path.
         Stat = 56,
         /// Names in the channel's directory, a line each; value: how many.

@@ -3,7 +3,7 @@
 /// First word of the mailbox: "RLAYBED1".
 pub const RB_MAGIC: u64 = 0x3144_4542_5941_4c52;
 /// Version of this contract; a guest of another version is refused.
-pub const RB_ABI_VERSION: u32 = 5;
+pub const RB_ABI_VERSION: u32 = 6;
 /// Size in bytes of a page of the guest.
 pub const RB_PAGE_SIZE: usize = 4096;
 /// Size in bytes of the whole mailbox.
@@ -90,6 +90,8 @@ pub const RB_OP_PRIVATE: u16 = 0x400;
 pub const RB_OP_NONBLOCK: u16 = 0x800;
 /// Operation flag: the pipe is drained after the last `splice()`.
 pub const RB_OP_LATE: u16 = 0x1000;
+/// `FileMmap`: `PROT_NONE`.
+pub const RB_OP_HIDDEN: u16 = 0x2000;
 /// Operation flag: actor `nest` runs on top of this write at the first `subbuf_start` that it brings about.
 pub const RB_OP_NEST_CALLBACK: u16 = 0x2;
 /// Operation flag: actor `nest` runs on top of this write with its first slot reserved and half filled.

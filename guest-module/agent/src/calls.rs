@@ -1,6 +1,8 @@
 //! System calls on channel buffer files that take no bytes out of them.
 
-use relaybed_abi::{Access, Op, RB_CHAN_ROOT, RB_OP_PRIVATE, RB_OP_WRITABLE, Stat as AbiStat};
+use relaybed_abi::{
+    Access, Op, RB_CHAN_ROOT, RB_OP_HIDDEN, RB_OP_PRIVATE, RB_OP_WRITABLE, Stat as AbiStat,
+};
 use rustix::fs::{Dir, Mode, OFlags, SeekFrom, Stat, fstat, ftruncate, open, seek, stat};
 use rustix::io::{Errno, write};
 use zerocopy::IntoBytes;
@@ -52,6 +54,7 @@ impl UserActor {
             offset: u64::from(op.arg1) << 32 | u64::from(op.arg0),
             writable: op.flags & RB_OP_WRITABLE != 0,
             private: op.flags & RB_OP_PRIVATE != 0,
+            hidden: op.flags & RB_OP_HIDDEN != 0,
         };
         self.files.map(op.file, wish).map(|()| Outcome::value(1))
     }
@@ -63,6 +66,12 @@ impl UserActor {
             kept => self.files.keep(op.file, kept),
         };
         gone.map(|()| Outcome::default())
+    }
+
+    /// Gives the mapping another length.
+    pub(crate) fn remap(&self, op: &Op) -> Result<Outcome, Errno> {
+        let remapped = self.files.remap(op.file, op.len64);
+        remapped.map(|()| Outcome::default())
     }
 
     /// Copies the mapping to the data area.

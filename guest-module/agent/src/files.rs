@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use relaybed_abi::{RB_MAX_FILES, RB_PAGE_SIZE};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, dup, pread};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap, mremap, munmap};
+
+use crate::nowhere::copy_politely;
 
 /// The process's own memory as a file: reading it fails where touching it would kill.
 const OWN_MEMORY: &str = "/proc/self/mem";
@@ -24,6 +26,8 @@ pub(crate) struct Wish {
     pub(crate) writable: bool,
     /// `MAP_PRIVATE`.
     pub(crate) private: bool,
+    /// `PROT_NONE`.
+    pub(crate) hidden: bool,
 }
 
 /// A mapping of a file, taken away on drop.
@@ -40,7 +44,8 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     fn new(file: &OwnedFd, wish: Wish) -> Result<Self, Errno> {
-        let mut prot = ProtFlags::READ;
+        let mut prot = ProtFlags::empty();
+        prot.set(ProtFlags::READ, !wish.hidden);
         prot.set(ProtFlags::WRITE, wish.writable);
         let flags = if wish.private {
             MapFlags::PRIVATE
@@ -57,8 +62,12 @@ impl Mapping {
     /// itself, and the copy is a mixture of moments.
     ///
     /// # Errors
-    /// When a mapping that does not begin at the file's first byte has nothing behind a page of it.
+    /// When a mapping that does not begin at the file's first byte has nothing behind a page of it; `EFAULT` when it
+    /// must not be touched.
     pub(crate) fn copy(&self) -> Result<Vec<u8>, Errno> {
+        if self.wish.hidden {
+            return copy_politely(self.base.as_ptr(), self.wish.bytes);
+        }
         if self.wish.offset != 0 {
             return self.copy_guarded();
         }
@@ -108,6 +117,27 @@ impl Mapping {
             // inside it, it was mapped for writing, and nobody holds a reference into it.
             unsafe { base.add(at + i).write_volatile(*byte) };
         }
+        Ok(())
+    }
+
+    /// Gives it another length.
+    ///
+    /// # Errors
+    /// What mremap says.
+    fn remap(&mut self, bytes: u64) -> Result<(), Errno> {
+        let bytes = usize::try_from(bytes).map_err(|_| Errno::INVAL)?;
+        // SAFETY: why: mremap has no safe form. Sound: `self`, the only owner, goes by the new place from the next
+        // line on.
+        let base = unsafe {
+            mremap(
+                self.base.as_ptr(),
+                self.wish.bytes,
+                bytes,
+                MremapFlags::MAYMOVE,
+            )
+        }?;
+        self.base = NonNull::new(base).ok_or(Errno::NOMEM)?;
+        self.wish.bytes = bytes;
         Ok(())
     }
 
@@ -235,6 +265,17 @@ impl Files {
         let slot = slots.get_mut(usize::from(slot)).ok_or(Errno::BADF)?;
         let mapping = slot.mapping.as_mut().ok_or(Errno::BADF)?;
         Arc::get_mut(mapping).ok_or(Errno::BUSY)?.keep(bytes)
+    }
+
+    /// Gives the slot's mapping another length.
+    ///
+    /// # Errors
+    /// `EBADF` when there is none, `EBUSY` while another actor copies it, else as mremap.
+    pub(crate) fn remap(&self, slot: u16, bytes: u64) -> Result<(), Errno> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(usize::from(slot)).ok_or(Errno::BADF)?;
+        let mapping = slot.mapping.as_mut().ok_or(Errno::BADF)?;
+        Arc::get_mut(mapping).ok_or(Errno::BUSY)?.remap(bytes)
     }
 
     /// The slot's mapping.

@@ -1,5 +1,6 @@
-//! Reading into memory that must not be touched: what a program with a wild pointer does.
+//! Memory that must not be touched: reading into it as a program with a wild pointer does, and asking for it.
 
+use std::ffi::c_void;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
@@ -22,4 +23,30 @@ pub(crate) fn read_nowhere(file: &OwnedFd, bytes: usize) -> Result<usize, Errno>
     // SAFETY: why: munmap has no safe form. Sound: exactly what mmap gave.
     unsafe { munmap(base, room) }?;
     usize::try_from(got).map_err(|_| Errno::from_io_error(&errno).unwrap_or(Errno::IO))
+}
+
+/// Copies memory of our own that a plain load may not be allowed to touch, as far as its permissions let us.
+///
+/// # Errors
+/// `EFAULT` where they do not.
+pub(crate) fn copy_politely(base: *mut c_void, bytes: usize) -> Result<Vec<u8>, Errno> {
+    let mut copy = vec![0u8; bytes];
+    let into = libc::iovec {
+        iov_base: copy.as_mut_ptr().cast(),
+        iov_len: bytes,
+    };
+    let from = libc::iovec {
+        iov_base: base,
+        iov_len: bytes,
+    };
+    // SAFETY: why: no slice may lie in memory that cannot be touched, so the call takes pointers. Sound: it writes
+    // to `bytes` bytes of `copy` alone, and says so where `base` cannot be read.
+    let got = unsafe {
+        libc::process_vm_readv(libc::getpid(), &raw const into, 1, &raw const from, 1, 0)
+    };
+    let errno = std::io::Error::last_os_error();
+    let got =
+        usize::try_from(got).map_err(|_| Errno::from_io_error(&errno).unwrap_or(Errno::IO))?;
+    copy.truncate(got);
+    Ok(copy)
 }

@@ -100,6 +100,7 @@ impl UserActor {
             OpCode::FileMmap => self.map(op),
             OpCode::FileMunmap => self.unmap(op),
             OpCode::FileCopy => self.copy(op),
+            OpCode::FileMremap => self.remap(op),
             OpCode::FileLseek => self.seek(op),
             OpCode::FileDup => {
                 let to = u16::try_from(op.arg0).map_err(|_| Errno::BADF)?;

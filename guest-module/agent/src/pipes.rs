@@ -11,7 +11,7 @@ use crate::actor::UserActor;
 use crate::ops::Outcome;
 use crate::reads::Take;
 
-/// Room asked for in the pipe: as much as the kernel allows without privileges' questions.
+/// Room asked for in a pipe that is drained late: as much as the kernel allows without privileges' questions.
 const PIPE_BYTES: usize = 1 << 20;
 /// Bytes taken out of the pipe at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -57,10 +57,12 @@ impl UserActor {
         // What splice() says is there may not be; the other end is left alone, since it decides too
         // whether splice() may block.
         fcntl_setfl(&out, OFlags::NONBLOCK)?;
-        let _ = fcntl_setpipe_size(&into, PIPE_BYTES);
         let mut flags = SpliceFlags::empty();
         flags.set(SpliceFlags::NONBLOCK, op.flags & RB_OP_NONBLOCK != 0);
         let late = op.flags & RB_OP_LATE != 0;
+        if late {
+            let _ = fcntl_setpipe_size(&into, PIPE_BYTES);
+        }
         let mut done = 0;
         while op.arg1 == 0 || done < op.arg1 {
             let result = splice(&*file, None, &into, None, op.arg0 as usize, flags);

@@ -15,10 +15,19 @@ pub struct RelayRequest {
     pub header: Option<PathBuf>,
     /// The release whose behaviour is expected, where that is not the one of its tree.
     pub version: Option<RelayVersion>,
-    /// A text to build in place of the file's: a changed copy. Header, release and the name in the compiler's
-    /// messages stay those of the file.
+    /// A text to build in place of a file's. The other file, the release and the name in the compiler's messages
+    /// stay as they are.
     #[serde(skip)]
-    pub changed: Option<Vec<u8>>,
+    pub changed: Option<ChangedFile>,
+}
+
+/// A changed copy of one of relay's two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedFile {
+    /// Of relay.c.
+    Source(Vec<u8>),
+    /// Of its relay.h.
+    Header(Vec<u8>),
 }
 
 /// Where a relay.c comes from.

@@ -89,7 +89,7 @@ fn a_changed_copy_is_built_under_the_file_s_name() {
     let cache = cache(dir.path());
     let original = obtain(&request(&source), None, &cache, &Silent).unwrap();
     let changed = RelayRequest {
-        changed: Some(b"int other;\n".to_vec()),
+        changed: Some(ChangedFile::Source(b"int other;\n".to_vec())),
         ..request(&source)
     };
     let own = obtain(&changed, None, &cache, &Silent).unwrap();
@@ -104,6 +104,27 @@ fn a_changed_copy_is_built_under_the_file_s_name() {
         built.ends_with("/linux/kernel/relay.c\"\nint other;\n"),
         "{built}"
     );
+}
+
+#[test]
+fn a_changed_header_is_built_in_place_of_the_tree_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = tree(&dir.path().join("linux"));
+    let cache = cache(dir.path());
+    let original = obtain(&request(&source), None, &cache, &Silent).unwrap();
+    let changed = RelayRequest {
+        changed: Some(ChangedFile::Header(b"int inlined;\n".to_vec())),
+        ..request(&source)
+    };
+    let own = obtain(&changed, None, &cache, &Silent).unwrap();
+    assert_eq!(own.relay.sha256, original.relay.sha256);
+    let sha256 = hash::of_bytes(b"int inlined;\n");
+    assert_eq!(own.relay.header_sha256, Some(sha256));
+    let key = |own: &Own| own.add_all_but_source_to(Key::new("objects")).hash();
+    assert_ne!(key(&own), key(&original));
+    own.write(dir.path()).unwrap();
+    let built = fs::read_to_string(dir.path().join("own/include/linux/relay.h")).unwrap();
+    assert!(built.ends_with("int inlined;\n"), "{built}");
 }
 
 #[test]

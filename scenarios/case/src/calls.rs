@@ -43,6 +43,9 @@ pub struct Map {
     pub writable: bool,
     /// `MAP_PRIVATE`.
     pub private: bool,
+    /// `PROT_NONE`: nothing of it may be touched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// One system call on a descriptor.
@@ -77,6 +80,8 @@ pub enum FileCall {
     Map(Map),
     /// `munmap()` of all of the slot's mapping but its first bytes.
     Keep { len: u64 },
+    /// `mremap()` of the slot's mapping to another length.
+    Mremap { len: u64 },
     /// Writes these bytes through the slot's mapping.
     Store { at: u64, bytes: Vec<u8> },
     /// `fstat()`.

@@ -130,7 +130,7 @@ fn follow(state: &mut SlotState, op: &Op) -> bool {
             before.open && !before.mapped
         }
         Op::File {
-            call: FileCall::Keep { .. },
+            call: FileCall::Keep { .. } | FileCall::Mremap { .. },
             ..
         } => before.mapped,
         Op::File {

@@ -93,7 +93,7 @@ impl Resolver<'_> {
             return None;
         };
         let (slot, channel) = (file.slot, file.channel);
-        let of_mapping = matches!(step.form.name, "munmap" | "copy" | "store");
+        let of_mapping = matches!(step.form.name, "munmap" | "mremap" | "copy" | "store");
         let wrong = match (of_mapping, file.open, file.mapping) {
             (true, _, Mapping::None) => Some("has no mapping here"),
             (true, _, Mapping::ReadOnly) if step.form.name == "store" => {
@@ -111,7 +111,7 @@ impl Resolver<'_> {
             "mmap" if step.text("fails").is_none() => {
                 let writable = step
                     .text("access")
-                    .is_some_and(|access| access.value != ACCESS[0].0);
+                    .is_some_and(|access| !["read", "none"].contains(&access.value.as_str()));
                 file.mapping = if writable {
                     Mapping::Writable
                 } else {
@@ -211,6 +211,9 @@ impl Resolver<'_> {
                 },
             },
             "mmap" => FileCall::Map(self.map(step, scope)?),
+            "mremap" => FileCall::Mremap {
+                len: self.number(step.num("len")?, scope, "the length", 1..=u64::MAX)?,
+            },
             "store" => self.store(step, scope)?,
             "fstat" => FileCall::Stat,
             "sendfile" => FileCall::Sendfile {
@@ -280,16 +283,22 @@ impl Resolver<'_> {
     }
 
     fn map(&mut self, step: &Step, scope: Scope) -> Option<Map> {
+        let (writable, hidden) = self.word(
+            step.text("access"),
+            &[
+                ("read", (false, false)),
+                ("read-write", (true, false)),
+                ("none", (false, true)),
+            ],
+        );
         Some(Map {
             len: self.number(step.num("len")?, scope, "the length", 0..=u64::MAX)?,
             offset: match step.num("offset") {
                 Some(num) => self.number(num, scope, "the offset", 0..=MAX_OFFSET)?,
                 None => 0,
             },
-            writable: self.word(
-                step.text("access"),
-                &[("read", false), ("read-write", true)],
-            ),
+            writable,
+            hidden,
             private: self.word(
                 step.text("sharing"),
                 &[("shared", false), ("private", true)],

@@ -113,6 +113,7 @@
 //! | `poll` = file | user | `poll()` for POLLIN, at most `timeout_ms`; gives `revents` |
 //! | `mmap` = file, `len` | user | maps read-only and shared; gives 1 |
 //! | `copy`, `munmap` = file | user | takes the bytes of the mapping; ends it |
+//! | `mremap` = file, `len` | user | gives the mapping another length, which relay does not allow |
 //! | `lseek`, `close_file` = file | user | `lseek()` to the start; `close()` |
 //! | `cpu_off`, `cpu_on` = CPU | user | the CPU, not 0, goes offline or comes online; `cpu_on` may stand half way: it raises the gate `reached` and waits for the gate `until` |
 //! | `sysrq` = key | user | the key to `/proc/sysrq-trigger`: `"c"` panics, `"b"` resets the machine |

@@ -128,7 +128,7 @@ const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
 ];
 
 /// All operations.
-pub(super) static OPS: [OpForm; 43] = [
+pub(super) static OPS: [OpForm; 44] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
     op(
         "raw_write",
@@ -236,6 +236,7 @@ pub(super) static OPS: [OpForm; 43] = [
         ],
     ),
     file("munmap", &[], &[("keep", ArgKind::Num)]),
+    file("mremap", &[("len", ArgKind::Num)], &[]),
     file("copy", &[], &[]),
     file(
         "store",

@@ -346,7 +346,7 @@ operations! {
         mmap: String, len: Number,
         /// From which byte of the file on; the first if left out.
         offset: Option<Number>,
-        /// `read` (the default) or `read-write`.
+        /// `read` (the default), `read-write`, or `none`: nothing of it may be touched.
         access: Option<String>,
         /// `shared` (the default) or `private`.
         sharing: Option<String>,
@@ -359,6 +359,11 @@ operations! {
         /// So many bytes stay mapped, in whole pages; none if left out.
         keep: Option<Number>,
         gives: Option<Number>, fails: Option<String>,
+    }
+    /// mremap() of the descriptor's mapping to `len` bytes.
+    Mremap {
+        /// The name given by `as`.
+        mremap: String, len: Number, gives: Option<Number>, fails: Option<String>,
     }
     /// Writes `text` to byte `at` of the mapping.
     Store {

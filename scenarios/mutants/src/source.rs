@@ -29,7 +29,7 @@ pub enum NoSource {
         line: usize,
     },
     /// It is C of something else.
-    #[error("the file defines no {function}(): it is no relay.c")]
+    #[error("the file defines no {function}(): it is not relay's")]
     NoRelay {
         /// A function that must be there.
         function: String,

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use relaybed_guest::{Cache, RelayFrom, RelayRequest, Silent, Terminal, relay_files};
+use relaybed_guest::{
+    Cache, RelayError, RelayFiles, RelayFrom, RelayRequest, Silent, Terminal, relay_files,
+};
 use relaybed_mutants::{Mutant, NoSource, Operator, Shard, Source, spread};
 use relaybed_report::exit::Exit;
 use relaybed_report::mutation::{MutantOutcome, MutantRow, Mutation};
@@ -22,6 +24,9 @@ use kept::Kept;
 
 /// A function that every relay.c defines.
 const RELAY_OPEN: &str = "relay_open";
+
+/// A function that every relay.h defines.
+const RELAY_WRITE: &str = "relay_write";
 
 /// Where results are kept when no folder is named.
 const DEFAULT_OUT: &str = "relaybed-mutants";
@@ -46,6 +51,9 @@ pub(crate) struct MutateArgs {
     /// Keep results in this folder, and do not try again what is there.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     out: PathBuf,
+    /// Mutants of the functions that relay.h inlines into its clients, in place of those of relay.c.
+    #[arg(long)]
+    inlined: bool,
     /// Only mutants of these kinds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "OPERATOR")]
     operator: Vec<Operator>,
@@ -105,25 +113,24 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
     let wish = wish(args)?;
     let mut plan = None;
     // What is no relay.c is refused before a compiler is asked.
-    let (text, origin) = match &wish.relay {
+    let files = match &wish.relay {
         Some(request) if request.from != RelayFrom::Kernel => {
             let files = relay_files(request, &cache, &Terminal::new());
-            let files = files.map_err(|error| Stop::new(Exit::SetUp, error))?;
-            (files.source, files.relay.origin)
+            Some(files.map_err(|error| Stop::new(Exit::SetUp, error))?)
         }
-        _ => {
-            let built = plan.insert(make(&wish, &cache)?);
-            let text = built.guest().relay_source.clone().unwrap_or_default();
-            (text, relay_of(built).0)
-        }
+        _ => plan
+            .insert(make(&wish, &cache)?)
+            .guest()
+            .relay_files
+            .clone(),
     };
-    let source = Source::parse(text, RELAY_OPEN)
-        .map_err(|why| Stop::new(Exit::SetUp, NoMutants { origin, why }))?;
+    let mutated = Mutated::of(files, args.inlined)?;
+    let source = &mutated.source;
     let all = source.mutants();
     let made = all.len();
     let mutants = chosen::of(args, changed.as_ref(), all)?;
     let Some(kept) = kept else {
-        return list(&source, &mutants, args.json);
+        return list(source, &mutants, args.json);
     };
     let plan = match plan {
         Some(plan) => plan,
@@ -131,6 +138,7 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
     };
     let trials = Trials {
         wish,
+        inlined: args.inlined,
         cases,
         bound: Duration::from_secs(args.bound),
         fuzz: args.fuzz,
@@ -138,15 +146,14 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
     };
     let mut work = Work {
         args,
-        source: &source,
+        mutated: &mutated,
         trials: &trials,
         plan: &plan,
         kept,
     };
     let rows = work.all(&mutants)?;
-    let (origin, _) = relay_of(&plan);
     let mutation = Mutation {
-        origin,
+        origin: mutated.origin.clone(),
         kernel: plan.guest().release.clone(),
         made,
         chosen: mutants.len(),
@@ -193,10 +200,37 @@ fn make(wish: &Wish, cache: &Cache) -> Result<Plan, Stop> {
     Plan::make(wish.clone(), cache, &Terminal::new()).map_err(|error| Stop::new(Exit::SetUp, error))
 }
 
-/// Origin and hash of the relay of a plan.
-fn relay_of(plan: &Plan) -> (String, String) {
-    let relay = plan.own_relay();
-    relay.map_or_else(Default::default, |relay| (relay.origin, relay.sha256))
+/// The file that mutants are made of.
+struct Mutated {
+    source: Source,
+    origin: String,
+    sha256: String,
+}
+
+impl Mutated {
+    fn of(files: Option<RelayFiles>, inlined: bool) -> Result<Self, Stop> {
+        let set_up = |error: RelayError| Stop::new(Exit::SetUp, error);
+        let RelayFiles {
+            relay,
+            source,
+            header,
+        } = files.ok_or_else(|| set_up(RelayError::NoPackage))?;
+        let (text, origin, sha256, function) = if inlined {
+            let header = header.zip(relay.header).zip(relay.header_sha256);
+            let ((text, origin), sha256) = header.ok_or_else(|| set_up(RelayError::NoHeader))?;
+            (text, origin, sha256, RELAY_WRITE)
+        } else {
+            (source, relay.origin, relay.sha256, RELAY_OPEN)
+        };
+        match Source::parse(text, function) {
+            Ok(source) => Ok(Self {
+                source,
+                origin,
+                sha256,
+            }),
+            Err(why) => Err(Stop::new(Exit::SetUp, NoMutants { origin, why })),
+        }
+    }
 }
 
 fn list(source: &Source, mutants: &[Mutant], json: bool) -> Result<Exit, Stop> {
@@ -233,7 +267,7 @@ fn list(source: &Source, mutants: &[Mutant], json: bool) -> Result<Exit, Stop> {
 
 struct Work<'a> {
     args: &'a MutateArgs,
-    source: &'a Source,
+    mutated: &'a Mutated,
     trials: &'a Trials,
     plan: &'a Plan,
     kept: Kept,
@@ -243,7 +277,7 @@ impl Work<'_> {
     /// Tries all mutants that have no result yet, and gives the results of all in their order.
     fn all(&mut self, mutants: &[Mutant]) -> Result<Vec<MutantRow>, Stop> {
         let set_up = |error| Stop::new(Exit::SetUp, error);
-        let (_, relay) = relay_of(self.plan);
+        let relay = self.mutated.sha256.clone();
         let mut rows: BTreeMap<String, MutantRow> = self.kept.rows(&relay).map_err(set_up)?;
         let again = |row: &MutantRow| {
             self.args
@@ -276,7 +310,7 @@ impl Work<'_> {
             for mutant in left {
                 let tried = match reasons.get(&mutant.id) {
                     Some(why) => Ok(self.equivalent(mutant, why)),
-                    None => campaign.try_one(self.source.text(), mutant, &history, &Silent),
+                    None => campaign.try_one(self.mutated.source.text(), mutant, &history, &Silent),
                 };
                 let row = match tried {
                     // Those that have a result are reported.
@@ -334,7 +368,7 @@ impl Work<'_> {
         let why = why.to_owned();
         row(
             mutant,
-            self.source.text(),
+            self.mutated.source.text(),
             MutantOutcome::Equivalent { why },
         )
     }

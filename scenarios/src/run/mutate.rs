@@ -11,7 +11,7 @@ mod trial;
 use std::time::Duration;
 
 use relaybed_case::select::Loaded;
-use relaybed_guest::{Aside, Progress, RelayRequest};
+use relaybed_guest::{Aside, ChangedFile, Progress, RelayRequest};
 use relaybed_mutants::Mutant;
 use relaybed_report::mutation::{MutantOutcome, MutantRow};
 
@@ -43,6 +43,8 @@ pub fn row(mutant: &Mutant, source: &str, outcome: MutantOutcome) -> MutantRow {
 pub struct Trials {
     /// The machine, and the relay that is mutated.
     pub wish: Wish,
+    /// It is its relay.h that is mutated, and not its relay.c.
+    pub inlined: bool,
     /// The scenarios.
     pub cases: Vec<Loaded>,
     /// Longest time that the scenarios of one mutant may take.
@@ -97,7 +99,12 @@ impl<'a> Campaign<'a> {
     /// The request for a changed relay.
     fn changed(&self, text: String) -> Option<RelayRequest> {
         let mut relay = self.trials.wish.relay.clone()?;
-        relay.changed = Some(text.into_bytes());
+        let text = text.into_bytes();
+        relay.changed = Some(if self.trials.inlined {
+            ChangedFile::Header(text)
+        } else {
+            ChangedFile::Source(text)
+        });
         Some(relay)
     }
 }

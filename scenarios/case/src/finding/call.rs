@@ -85,6 +85,10 @@ calls! {
     Map = "mmap() of the file",
     /// `munmap()`.
     Unmap = "munmap() of the file",
+    /// `mremap()`.
+    Remap = "mremap() of the mapping",
+    /// Reading a mapping.
+    Copy = "reading the mapping",
     /// Storing through a mapping.
     Store = "storing through a mapping",
     /// `fstat()` or `stat()`.

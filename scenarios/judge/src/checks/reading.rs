@@ -59,6 +59,7 @@ fn call_of(matter: &Matter<'_>, report: &mut Report, at: (usize, usize), call: &
         FileCall::Truncate { .. } => Call::Truncate,
         FileCall::Seek { .. } => Call::Seek,
         FileCall::Map(_) => Call::Map,
+        FileCall::Mremap { .. } => Call::Remap,
         FileCall::Store { .. } => Call::Store,
         // Descriptors and mappings that come and go are another property's.
         _ => return,
@@ -265,6 +266,10 @@ fn copied(matter: &Matter<'_>, report: &mut Report, at: (usize, usize)) {
         return;
     };
     let predicted = matter.prediction.op(at.0, at.1);
+    if predicted.is_some_and(|predicted| predicted.error.is_some_and(|error| error != 0)) {
+        compare_result(matter, report, at, Call::Copy, Of::Reading);
+        return;
+    }
     let Some(copied) = predicted.and_then(|predicted| predicted.copied.as_ref()) else {
         report.leave(Why::Order, 1);
         return;

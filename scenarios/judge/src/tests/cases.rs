@@ -92,6 +92,7 @@ pub(crate) fn map(len: u64) -> Op {
             offset: 0,
             writable: false,
             private: false,
+            hidden: false,
         }),
     }
 }

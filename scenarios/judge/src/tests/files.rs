@@ -44,6 +44,7 @@ fn map(offset: u64) -> FileCall {
         offset,
         writable: false,
         private: false,
+        hidden: false,
     })
 }
 

@@ -34,6 +34,7 @@ pub(super) fn call(
         }
         FileCall::Map(map) => format!("mmap = {f}{}", mapping(*map)?),
         FileCall::Keep { len } => format!("munmap = {f}, keep = {}", number(*len)?),
+        FileCall::Mremap { len } => format!("mremap = {f}, len = {}", number(*len)?),
         FileCall::Store { at, bytes } => match std::str::from_utf8(bytes) {
             Ok(text) => format!(
                 "store = {f}, at = {}, text = {}",
@@ -87,6 +88,9 @@ fn mapping(map: Map) -> Result<String, Unwritable> {
     }
     if map.writable {
         text += ", access = \"read-write\"";
+    }
+    if map.hidden {
+        text += ", access = \"none\"";
     }
     if map.private {
         text += ", sharing = \"private\"";

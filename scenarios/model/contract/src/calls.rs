@@ -28,6 +28,7 @@ impl Simulation<'_> {
         }
         match call {
             FileCall::Keep { len } => return self.op_keep(file, *len),
+            FileCall::Mremap { len } => return self.op_mremap(file, *len),
             FileCall::Store { at: place, bytes } => {
                 return self.op_store(at, file, *place, bytes.len());
             }
@@ -59,9 +60,10 @@ impl Simulation<'_> {
                 late,
             } => self.op_splice(descriptor, (*size, *times), *nonblock, *late),
             FileCall::Sendfile { size } => self.op_sendfile(descriptor, *size),
-            FileCall::Open { .. } | FileCall::Keep { .. } | FileCall::Store { .. } => {
-                OpPrediction::default()
-            }
+            FileCall::Open { .. }
+            | FileCall::Keep { .. }
+            | FileCall::Mremap { .. }
+            | FileCall::Store { .. } => OpPrediction::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Simulating mappings of channel buffer files.
 
-use relaybed_case::errno::{EACCES, EINVAL, ENODEV};
+use relaybed_case::errno::{EACCES, EFAULT, EINVAL, ENODEV};
 use relaybed_case::{Access, Map};
 
 use super::buffer::Source;
@@ -65,6 +65,19 @@ impl Simulation<'_> {
         OpPrediction::ok(None)
     }
 
+    /// `mremap()`: a mapping never grows, since it is the whole channel buffer.
+    pub(super) fn op_mremap(&mut self, file: usize, len: u64) -> OpPrediction {
+        match self.mappings.get(&file) {
+            Some(mapped)
+                if len <= CERTAIN
+                    && len.next_multiple_of(PAGE) > mapped.map.len.next_multiple_of(PAGE) =>
+            {
+                OpPrediction::failed(EFAULT)
+            }
+            _ => OpPrediction::default(),
+        }
+    }
+
     /// Bytes written through a mapping: a shared one writes to the channel buffer itself.
     pub(super) fn op_store(&mut self, at: At, file: usize, place: u64, len: usize) -> OpPrediction {
         let Some(mapped) = self.mappings.get_mut(&file) else {
@@ -98,6 +111,9 @@ impl Simulation<'_> {
         let Some(mapped) = self.mappings.get(&file).copied() else {
             return OpPrediction::default();
         };
+        if mapped.map.hidden {
+            return OpPrediction::failed(EFAULT);
+        }
         let certain = bound(self.case, at).is_some()
             && !mapped.is_own
             && mapped.map.offset == 0

@@ -2,6 +2,9 @@
 
 use super::buffer::{Buffer, Piece};
 
+/// A piece in a pipe does not leave its page.
+const PAGE: u64 = relaybed_abi::RB_PAGE_SIZE as u64;
+
 impl Buffer {
     /// One `read()` of up to `size` bytes: what it gives, places counted from its first byte.
     ///
@@ -25,9 +28,9 @@ impl Buffer {
         got
     }
 
-    /// One `splice()` of up to `size` bytes into a pipe that is emptied at once: it takes from complete
-    /// sub-buffers only, and from one at most.
-    pub fn splice(&mut self, size: u32) -> Vec<Piece> {
+    /// One `splice()` of up to `size` bytes into a pipe that has room for pieces of so many pages: it takes
+    /// from complete sub-buffers only, and from one at most.
+    pub fn splice(&mut self, size: u32, pages: u32) -> Vec<Piece> {
         let mut got = Vec::new();
         if size == 0 {
             return got;
@@ -35,7 +38,12 @@ impl Buffer {
         self.skip_lapped();
         self.count_consumed();
         if self.is_readable() {
-            self.take(size, 0, &mut got);
+            let slot = self.consumed.slot(self.geometry.n_subbufs).0 as u64;
+            let start = slot * self.geometry.subbuf_size + self.bytes_consumed;
+            // A piece ends with its page.
+            let room = u64::from(pages) * PAGE - start % PAGE;
+            let room = u32::try_from(room).unwrap_or(u32::MAX);
+            self.take(size.min(room), 0, &mut got);
         }
         got
     }

@@ -29,6 +29,23 @@ pub struct Splicing {
     pub late: bool,
 }
 
+/// Pieces that a pipe has room for as it comes.
+const PIPE_PIECES: u32 = 16;
+/// Pieces that the agent's has, which is drained late.
+const LATE_PIPE_PIECES: u32 = 256;
+
+impl Splicing {
+    /// Pieces of pages that the pipe has room for.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        if self.late {
+            LATE_PIPE_PIECES
+        } else {
+            PIPE_PIECES
+        }
+    }
+}
+
 /// What calls of `splice()` or `sendfile()` gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spliced {
@@ -131,7 +148,7 @@ pub trait Relay: std::fmt::Debug {
         let mut reads = Vec::new();
         let mut error = 0;
         for _ in 0..calls {
-            let read = ReadPrediction::of(buffer.splice(how.size));
+            let read = ReadPrediction::of(buffer.splice(how.size, how.room()));
             let dry = read.bytes == 0;
             reads.push(read);
             // Where there is nothing, a call that must not block says so, and that is the last.

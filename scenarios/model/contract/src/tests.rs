@@ -269,3 +269,17 @@ fn switching_for_a_record_says_whether_it_then_fits() {
     buffer.subbufs_consumed(1);
     assert_eq!(buffer.switch_for(12, &mut log), (12, Fate::Accepted));
 }
+
+#[test]
+fn a_pipe_has_room_for_pieces_that_end_with_their_pages() {
+    let mut log = Vec::new();
+    let mut buffer = Buffer::open(geometry(81920, 2, false, 0), &mut log);
+    for seq in 0..3 {
+        buffer.write(record(seq), 40000, false, &mut log);
+    }
+    let len = |pieces: Vec<Piece>| pieces.last().map_or(0, Piece::end);
+    assert_eq!(len(buffer.splice(100, 16)), 100);
+    assert_eq!(len(buffer.splice(200_000, 16)), 16 * 4096 - 100);
+    assert_eq!(len(buffer.splice(200_000, 16)), 80_000 - 16 * 4096);
+    assert_eq!(len(buffer.splice(200_000, 16)), 0);
+}

@@ -8,10 +8,6 @@ use crate::defects::{Defect, Defects};
 use crate::reading::bytes_at;
 
 const PAGE: u64 = relaybed_abi::RB_PAGE_SIZE as u64;
-/// Pieces that fit the agent's pipe: its size in pages.
-const PIPE_PIECES: u64 = 256;
-/// Pieces that fit the pipe inside `sendfile()`.
-const OWN_PIPE_PIECES: u64 = 16;
 /// Calls of one operation that are simulated.
 const CALLS_MAX: u32 = 1 << 16;
 
@@ -33,7 +29,7 @@ pub(crate) fn splice(
         defects,
         buffer,
         position,
-        room: PIPE_PIECES,
+        room: how.room().into(),
     };
     run.splice(how)
 }
@@ -59,7 +55,7 @@ pub(crate) fn sendfile(
             defects,
             buffer: &mut *buffer,
             position: &mut *position,
-            room: OWN_PIPE_PIECES,
+            room: once.room().into(),
         };
         let spliced = run.splice(once);
         let got = joined(&spliced.reads);

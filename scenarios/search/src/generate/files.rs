@@ -214,6 +214,7 @@ impl Desk {
                 offset: 0,
                 writable,
                 private,
+                hidden: false,
             }),
         }
     }

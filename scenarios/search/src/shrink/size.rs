@@ -86,6 +86,10 @@ fn op_size(op: &Op) -> u64 {
             call: FileCall::Map(map),
             ..
         } => number(map.len) + number(map.offset),
+        Op::File {
+            call: FileCall::Mremap { len },
+            ..
+        } => number(*len),
         Op::File { call, .. } => call.takes(),
         Op::Switch { len, .. } => number(*len),
         _ => 0,

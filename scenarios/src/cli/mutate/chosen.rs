@@ -12,8 +12,9 @@ use super::{MutateArgs, Stop};
 /// Mutants that do what the unchanged relay does, each with the reason.
 const EQUIVALENT: &str = include_str!("../../../../fixtures/mutants/equivalent.toml");
 
-/// Names in a diff are of this file.
+/// The files that a diff may be of.
 const RELAY_C: &str = "relay.c";
+const RELAY_H: &str = "relay.h";
 
 #[derive(Deserialize)]
 struct Reasons {
@@ -72,7 +73,8 @@ pub(super) fn changed(args: &MutateArgs) -> Result<Option<Changed>, Stop> {
         let path = path.display().to_string();
         Stop::new(Exit::Usage, Unreadable { path, source })
     })?;
-    let changed = Changed::read(&diff, RELAY_C);
+    let file = if args.inlined { RELAY_H } else { RELAY_C };
+    let changed = Changed::read(&diff, file);
     Ok(Some(
         changed.map_err(|error| Stop::new(Exit::Usage, error))?,
     ))

@@ -2,7 +2,8 @@
 
 use relaybed_abi::{
     Access as AbiAccess, Op as AbiOp, OpCode, RB_DATA_SIZE, RB_MAX_FILES, RB_MAX_RECORD,
-    RB_OP_BLOB, RB_OP_LATE, RB_OP_NONBLOCK, RB_OP_NOWHERE, RB_OP_PRIVATE, RB_OP_WRITABLE,
+    RB_OP_BLOB, RB_OP_HIDDEN, RB_OP_LATE, RB_OP_NONBLOCK, RB_OP_NOWHERE, RB_OP_PRIVATE,
+    RB_OP_WRITABLE,
 };
 
 use super::ProgramError;
@@ -22,6 +23,7 @@ pub(super) fn code(call: &FileCall) -> (OpCode, &'static str) {
         FileCall::Seek { .. } => (OpCode::FileLseek, "file-lseek"),
         FileCall::Map(_) => (OpCode::FileMmap, "file-mmap"),
         FileCall::Keep { .. } => (OpCode::FileMunmap, "file-munmap"),
+        FileCall::Mremap { .. } => (OpCode::FileMremap, "file-mremap"),
         FileCall::Store { .. } => (OpCode::FileStore, "file-store"),
         FileCall::Stat => (OpCode::FileStat, "file-stat"),
         FileCall::Splice { .. } => (OpCode::FileSplice, "file-splice"),
@@ -51,7 +53,9 @@ impl<'case> Encoder<'case> {
             FileCall::Pread { size, offset } => (raw.arg0, raw.len64) = (*size, *offset),
             FileCall::Readv { size, parts } => (raw.arg0, raw.arg1) = (*size, *parts),
             FileCall::Write { size } | FileCall::Sendfile { size } => raw.arg0 = *size,
-            FileCall::Truncate { len } | FileCall::Keep { len } => raw.len64 = *len,
+            FileCall::Truncate { len } | FileCall::Keep { len } | FileCall::Mremap { len } => {
+                raw.len64 = *len;
+            }
             FileCall::Seek { whence, offset } => {
                 (raw.arg0, raw.len64) = (whence_code(*whence), offset.cast_unsigned());
             }
@@ -60,12 +64,15 @@ impl<'case> Encoder<'case> {
                 offset,
                 writable,
                 private,
+                hidden,
             }) => {
                 raw.len64 = *len;
                 // Both halves of the offset, by intent.
                 raw.arg0 = u32::try_from(offset & u64::from(u32::MAX)).unwrap_or(0);
                 raw.arg1 = u32::try_from(offset >> 32).unwrap_or(0);
-                raw.flags = flag(*writable, RB_OP_WRITABLE) | flag(*private, RB_OP_PRIVATE);
+                raw.flags = flag(*writable, RB_OP_WRITABLE)
+                    | flag(*private, RB_OP_PRIVATE)
+                    | flag(*hidden, RB_OP_HIDDEN);
             }
             FileCall::Store { at, bytes } => {
                 let len = bytes.len() as u64;

@@ -143,6 +143,7 @@ fn writer_and_reader() -> Case {
                     offset: 1 << 33,
                     writable: true,
                     private: false,
+                    hidden: false,
                 }),
             },
             Op::Checkpoint {

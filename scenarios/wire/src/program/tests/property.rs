@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use relaybed_abi::{
-    Op as AbiOp, OpCode, RB_OFF_BLOB, RB_OFF_OPS, RB_OP_BLOB, RB_OP_PRIVATE, RB_OP_WRITABLE,
-    Request,
+    Op as AbiOp, OpCode, RB_OFF_BLOB, RB_OFF_OPS, RB_OP_BLOB, RB_OP_HIDDEN, RB_OP_PRIVATE,
+    RB_OP_WRITABLE, Request,
 };
 use zerocopy::IntoBytes;
 
@@ -30,14 +30,16 @@ fn any_payload() -> impl Strategy<Value = Payload> {
 
 fn any_call() -> impl Strategy<Value = FileCall> {
     prop_oneof![
-        (any::<u64>(), any::<u64>(), any::<bool>(), any::<bool>()).prop_map(
-            |(len, offset, writable, private)| FileCall::Map(Map {
+        (any::<u64>(), any::<u64>(), any::<[bool; 3]>()).prop_map(
+            |(len, offset, [writable, private, hidden])| FileCall::Map(Map {
                 len,
                 offset,
                 writable,
-                private
+                private,
+                hidden,
             })
         ),
+        any::<u64>().prop_map(|len| FileCall::Mremap { len }),
         any::<i64>().prop_map(|offset| FileCall::Seek {
             whence: Whence::Current,
             offset
@@ -192,7 +194,9 @@ fn assert_call(call: &FileCall, raw: &AbiOp, blob: &[u8]) {
             assert_eq!((raw.len64, offset), (map.len, map.offset));
             assert_eq!(raw.flags & RB_OP_WRITABLE != 0, map.writable);
             assert_eq!(raw.flags & RB_OP_PRIVATE != 0, map.private);
+            assert_eq!(raw.flags & RB_OP_HIDDEN != 0, map.hidden);
         }
+        FileCall::Mremap { len } => assert_eq!(raw.len64, *len),
         FileCall::Seek { offset, .. } => assert_eq!(raw.len64.cast_signed(), *offset),
         FileCall::Dup { to } => assert_eq!(raw.arg0 as usize, *to),
         FileCall::Readv { size, parts } => assert_eq!((raw.arg0, raw.arg1), (*size, *parts)),
