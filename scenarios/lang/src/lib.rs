@@ -52,13 +52,13 @@
 //! | `summary` | one sentence, needed: what the scenario shows |
 //! | `vcpus` | CPUs of the machine it runs on, 1 to 64; 2 if left out |
 //! | `seed` | draws record lengths; 1 if left out |
-//! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; where the kernel lacks it the scenario is skipped, with the reason |
+//! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; on a kernel without it the scenario is skipped, with the reason |
 //! | `failures` | `claimed` (if left out): an operation that fails, or a channel that is refused, fails the scenario unless `fails`, `gives` or an `[[expect]]` claims it; `any`: only the model judges |
 //! | `[params]` | lists of integers or strings; the file becomes one case for each choice, named `suite/file[len=30,mode=overwrite]` |
 //! | `[channel.NAME]` | a channel; NAME is the base filename, its files are NAME + CPU |
 //! | `[[actor]]` | an actor with its script |
 //! | `[[expect]]` | a claim of the author |
-//! | `[[schedule]]` | a turn: whose CPU goes on, and until where |
+//! | `[[schedule]]` | a turn: whose CPU runs, and up to where |
 //!
 //! ## Numbers and words
 //!
@@ -139,7 +139,7 @@
 //! ## Schedules
 //!
 //! Without `[[schedule]]` all actors run at once. With it, one CPU runs at a time: every actor that has a turn
-//! comes to its first operation, then the turns are taken one after the other, and when all are over CPUs take
+//! reaches its first operation, then the turns are taken one after the other, and when all are over CPUs take
 //! turns by themselves. A turn that does not end, because its actor waits for somebody who stands, fails the
 //! scenario. Such a scenario runs on QEMU's translator only, with clocks that count instructions; elsewhere it
 //! is skipped.
@@ -148,7 +148,7 @@
 //! |---|---|
 //! | `run` | the actor, which has a `cpu` to itself |
 //! | `until` | `"end"`: behind its last operation; `{ before = 2 }`: before its operation 2, from 0; `{ symbol, offset, instruction }`: before that instruction of the kernel, or so many executed instructions later; `{ writes, channel, cpu }` or `{ reads, channel, cpu }`: behind an instruction that accesses `data`, `offset`, `produced`, `consumed`, `padding`, `bytes_consumed` or `finalized` of that channel buffer |
-//! | `hit` | at the how manieth time it comes there in this turn; 1 if left out |
+//! | `hit` | stop at the Nth hit in this turn; 1 if left out |
 //!
 //! # What is checked
 //!

@@ -12,7 +12,7 @@ pub(super) fn known() -> Result<Exit, Stop> {
         writeln!(out, "{}  {}", issue.id, issue.title)?;
         writeln!(out, "    kernels    {}", issue.kernels)?;
         let shown = match issue.shown_by.as_slice() {
-            [] => "no scenario in every run".to_owned(),
+            [] => "no scenario reliably".to_owned(),
             names => names.join(", "),
         };
         writeln!(out, "    shown by   {shown}")?;
