@@ -144,7 +144,7 @@ fn what_was_judged_before_an_interruption_is_reported() {
         "explore", &scenario, "--until", "K2", "--seeds", "0..3000", "--format", "json",
     ];
     let mut run = place.start(RELAYBED, &explore).unwrap();
-    assert!(run.says("making schedule and scenario small"));
+    assert!(run.says("shrinking schedule and scenario"));
     let ended = interrupted(&place, run, Signal::INT, false);
     assert!(ended.stdout.contains("\"K2\""), "{}", ended.stdout);
 }

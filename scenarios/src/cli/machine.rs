@@ -11,7 +11,7 @@ use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
-/// The kernel where none is asked for.
+/// The default kernel.
 pub(super) const DEFAULT_KERNEL: &str = "bookworm:6.1";
 
 /// A kernel that the options do not name fully.
@@ -22,13 +22,13 @@ enum KernelError {
          (the kernel's build folder, or the headers of the same build)"
     )]
     NoTree { image: String },
-    #[error("--build-dir goes with a kernel given as a file; {kernel} is not a file here")]
+    #[error("--build-dir needs a kernel given as a file; {kernel} is not a file here")]
     NoFile { kernel: String },
     #[error(transparent)]
     Name(#[from] relaybed_guest::RequestError),
 }
 
-/// A deterministic run was asked of what has none.
+/// A deterministic run was asked of a machine that has none.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no run is deterministic on KVM: its vCPUs run at once and by the host's clock. The same seed gives the same \

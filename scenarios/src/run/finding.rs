@@ -48,14 +48,14 @@ impl Run<'_> {
         };
         if !self.wish.shrink_for.is_zero() && self.suite.stopped.is_none() {
             let before = preemptions(&small.shown);
-            (self.tell)("found; making schedule and scenario small");
+            (self.tell)("found; shrinking schedule and scenario");
             // The schedule first: a plain one fits more of the smaller scenarios, and shows why.
             small.schedule()?;
             if small.scenario()? {
                 small.schedule()?;
             }
             let after = preemptions(&small.shown);
-            (self.tell)(&format!("{before} preemptions made {after}"));
+            (self.tell)(&format!("shrunk from {before} to {after} preemptions"));
         }
         let shrunk = small.case != loaded.case;
         let source: Arc<str> = match lang::write(&small.case) {
@@ -132,7 +132,7 @@ impl Run<'_> {
 struct Small<'a> {
     guest: &'a Controlled<'a>,
     until: Instant,
-    /// What it must go on to show.
+    /// What it must keep showing.
     wanted: Option<Label>,
     case: Case,
     shown: Shown,
@@ -216,20 +216,20 @@ impl Small<'_> {
         }
     }
 
-    /// Runs it as its token says, and tells what came of that. What is saved is that run.
+    /// Runs it as its token says, and reports the result. What is saved is that run.
     fn again(&mut self, token: &Token) -> Result<String, SessionError> {
         let mut checked = Checked::new(token.schedule.clone(), &token.marks);
         let Some(shown) = Shown::of(self.guest, &self.case, &mut checked)? else {
-            return Ok("interrupted before it was run again".to_owned());
+            return Ok("interrupted before it was repeated".to_owned());
         };
         let same = Label::of(&shown.verdict) == self.wanted;
         Ok(match (checked.end(), same) {
             (None, true) => {
                 self.shown = shown;
-                "run again by its token: the same".to_owned()
+                "replayed by its token: the same".to_owned()
             }
-            (None, false) => "run again by its token: the same stops, another verdict".to_owned(),
-            (Some(divergence), _) => format!("run again by its token it diverged: {divergence}"),
+            (None, false) => "replayed by its token: the same stops, another verdict".to_owned(),
+            (Some(divergence), _) => format!("replayed by its token, it diverged: {divergence}"),
         })
     }
 }
@@ -249,7 +249,7 @@ fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
     }
 }
 
-/// Where turns begin in a scenario's text.
+/// Where turns start in a scenario's text.
 const SCHEDULE: &str = "[[schedule]]";
 /// The scenario with the schedule spelled out, in the evidence's folder.
 const SCHEDULED: &str = "scheduled.toml";
@@ -284,7 +284,7 @@ fn switches(shown: &Shown) -> Vec<String> {
             let made = shown.trace.accesses_before(index);
             let made = made.iter().rfind(|one| one.vcpu == step.stop.vcpu);
             let place = match (&step.stop.place, made) {
-                (Place::Data { .. }, Some(made)) => format!("behind {}", made.access),
+                (Place::Data { .. }, Some(made)) => format!("after {}", made.access),
                 (place, _) => place.to_string(),
             };
             format!(
@@ -299,7 +299,7 @@ fn switches(shown: &Shown) -> Vec<String> {
         told.push(format!("and {more} more"));
     }
     if told.is_empty() {
-        told.push("control passes only where a vCPU cannot go on".to_owned());
+        told.push("control passes only when a vCPU cannot run".to_owned());
     }
     told
 }

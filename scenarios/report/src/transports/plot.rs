@@ -34,7 +34,7 @@ struct Panel {
 
 const PANELS: [Panel; 2] = [
     Panel {
-        title: "Cost of a record, both sides",
+        title: "Cost per record, both sides",
         what: "instructions (QEMU's instruction clock)",
         figure: Measured::instructions,
         legend: SeriesLabelPosition::UpperLeft,
@@ -85,7 +85,7 @@ fn draw(
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc("bytes of a record")
+        .x_desc("bytes per record")
         .y_desc(panel.what)
         .x_label_formatter(&|len| format!("{len:.0}"))
         .y_label_formatter(&|figure| label(*figure))
