@@ -30,7 +30,7 @@
 //! Nearly all of it is the kernel's own work under translation, and differences below a tenth are
 //! noise: so the console keeps its warnings, and nothing is set for speed alone. To repeat it,
 //! boot a machine whose PID 1 writes to `/dev/ttyS1` and look at [`Stats::first_doorbell`]. A pause
-//! takes under 1 ms to be confirmed, so does going on.
+//! takes under 1 ms to be confirmed, and so does resuming.
 //!
 //! # The KVM backend
 //!
@@ -57,7 +57,7 @@
 //! that is not there 40,000 times.
 //!
 //! A fork of an image there, medians of seven in a calm nest whose CPUs had a thread each, and in which a guest booted in 2.3 s
-//! (`relaybed doctor --stats`): a machine stands after 37 ms, a 63rd of the boot; the first operation of a short scenario begins
+//! (`relaybed doctor --stats`): a machine is ready after 37 ms, a 63rd of the boot; the first operation of a short scenario begins
 //! after 115 ms, a 20th; the scenario is over after 133 ms. Where the nest's CPUs take turns, as now, 39 ms, an 85th, then 275 ms,
 //! a 12th, and 306 ms. Between the first two some 700 pages are touched for the first time, each an exit that an emulated
 //! CPU takes some 0.1 ms for; they are small pages since files in memory have no large ones by default. Copied whole into
