@@ -67,7 +67,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// The build tree is not one that modules can be built against.
-    #[error("{} is no kernel build tree that is ready for modules: {problem}; run `make modules_prepare` and build the kernel there, or give its installed headers", path.display())]
+    #[error("{} is not a kernel build tree that is ready for modules: {problem}; run `make modules_prepare` and build the kernel there, or give its installed headers", path.display())]
     Tree {
         /// The tree.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// The kernel does not come from a package.
-    #[error("a kernel of your own files has no package to take modules from: name one of Debian's")]
+    #[error("a kernel of your own has no package to take modules from: name one of Debian's")]
     NoPackage,
     /// The initramfs cannot be written.
     #[error("cannot write the initramfs: {0}")]

@@ -138,7 +138,7 @@ fn what_was_judged_before_an_interruption_is_reported() {
     let ended = interrupted(&place, run, Signal::TERM, false);
     let said = &ended.stdout;
     assert!(said.contains("14 passed"), "{said}");
-    assert!(said.contains("0 of them different"), "{said}");
+    assert!(said.contains("0 of them differ"), "{said}");
 
     let explore = [
         "explore", &scenario, "--until", "K2", "--seeds", "0..3000", "--format", "json",
