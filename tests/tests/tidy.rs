@@ -354,3 +354,49 @@ fn links_of_the_pages_lead_somewhere() {
         }
     }
 }
+
+/// Phrases that were translated, not written; the contributors' guide says what to write instead.
+const NOT_ENGLISH: &[&str] = &[
+    " told",
+    "mended",
+    "manieth",
+    "for want of",
+    "came to no",
+    "come to its end",
+    "wished for",
+];
+
+/// What users read of a source file: text in quotes, and in the command line's files what becomes `--help`.
+fn user_visible(path: &Path) -> Vec<String> {
+    let is_help = path.to_string_lossy().contains("/src/cli");
+    let mut seen = Vec::new();
+    for line in fs::read_to_string(path).unwrap().lines() {
+        match line.trim_start().strip_prefix("//") {
+            Some(comment) if is_help && comment.starts_with("/ ") => seen.push(comment.to_owned()),
+            Some(_) => {}
+            None => seen.extend(line.split('"').skip(1).step_by(2).map(str::to_owned)),
+        }
+    }
+    seen
+}
+
+#[test]
+fn what_users_read_is_plain_english() {
+    for room in [
+        "vmm/src",
+        "guest-module/src",
+        "scenarios/src",
+        "scenarios/case/src",
+        "scenarios/lang/src",
+        "scenarios/report/src",
+        "scenarios/wire/src",
+    ] {
+        for path in files(&root().join(room), &[".rs"]) {
+            for text in user_visible(&path) {
+                let found = NOT_ENGLISH.iter().find(|phrase| text.contains(**phrase));
+                assert_eq!(found, None, "{}: {text}", path.display());
+            }
+        }
+    }
+    assert!(user_visible(&root().join("scenarios/src/cli.rs")).len() > 50);
+}
