@@ -239,7 +239,7 @@ fn what_cannot_be_replayed_or_explored_is_told_before_anything_runs() {
     told(&dfs, "--seeds must start at 0");
     told(
         &["explore", "hello/hello", "--seeds", "9..5"],
-        "no seed from 9",
+        "9..5 has no seeds",
     );
     told(&["explore"], "SCENARIO");
 }

@@ -105,7 +105,7 @@ fn a_failure_whose_confirmation_is_interrupted_is_still_a_failure() {
         "torn",
     ];
     for (words, note) in [
-        (" failed: ", "interrupted before it was run again"),
+        (" failed: ", "interrupted before it was repeated"),
         (
             "it failed again in 3 of 3 runs",
             "it failed again in 3 of 3 runs",
