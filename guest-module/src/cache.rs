@@ -116,7 +116,7 @@ pub struct Cache {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
-    /// Tells it from another in the same place.
+    /// Distinguishes it from another in the same place.
     made: Made,
 }
 

@@ -22,10 +22,10 @@ pub enum Exit {
     PowerOff,
     /// The guest reset the machine, and not for a panic.
     Reset,
-    /// The guest's kernel panicked. Told by the warm-boot word in RAM, not by text; the text is
+    /// The guest's kernel panicked. Recognised by the warm-boot word in RAM, not by text; the text is
     /// on the console.
     Panic,
-    /// A vCPU had a fault while delivering a double fault, so the machine reset. Told by QEMU's
+    /// A vCPU had a fault while delivering a double fault, so the machine reset. Recognised by QEMU's
     /// own log or by KVM; the machine's log has the registers. QEMU on KVM does not distinguish it from
     /// [`Exit::Reset`].
     TripleFault,

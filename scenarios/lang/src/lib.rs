@@ -156,6 +156,25 @@
 //! do not exist, sizes beyond the limits of the ABI, operations of the wrong kind of actor, files used
 //! before they are opened, gates that can never be reached, parameters without use, and more evidence
 //! than the guest has room for.
+//!
+//! # Example
+//!
+//! ```
+//! let text = r#"
+//! summary = "One record."
+//! channel.cpu = { subbuf_size = 64, n_subbufs = 4 }
+//! [[actor]]
+//! name = "writer"
+//! cpu = 0
+//! script = [{ write = "cpu", len = 48 }]
+//! "#;
+//! let cases = relaybed_lang::load("my/case.toml", text)?;
+//! assert_eq!(cases[0].actors[0].name, "writer");
+//!
+//! let wrong = relaybed_lang::load("my/case.toml", &text.replace("len", "lem"));
+//! assert!(wrong.is_err_and(|errors| format!("{errors:?}").contains("did you mean `len`?")));
+//! # Ok::<(), relaybed_lang::Diagnostics>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,13 @@
 //! Reports: what a run says while it goes and at its end, in four formats.
 //!
 //! Values come in (`CaseReport`, `Summary`), text goes out; nothing here looks at a machine or a file.
+//!
+//! ```
+//! use relaybed_report::exit::Exit;
+//!
+//! let ended = Exit::Failed.worse(Exit::GuestDied);
+//! assert_eq!(ended.code(), 4);
+//! ```
 
 #![forbid(unsafe_code)]
 

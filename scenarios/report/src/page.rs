@@ -2,7 +2,7 @@
 //!
 //! The page holds everything it needs: styles and pictures are in it, there is no script, and a policy in its head
 //! forbids whatever it might be made to load. Every text of the evidence is hostile and written through
-//! [`html::escape`]. What is too much for a page is left out, and the page says so.
+//! `html::escape`. What is too much for a page is left out, and the page says so.
 
 mod buffers;
 mod html;

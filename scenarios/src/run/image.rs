@@ -28,7 +28,7 @@ struct Note {
     boot_ms: f64,
 }
 
-/// An image of a guest that is ready, idle and [warm](super::warm).
+/// An image of a guest that is ready, idle and warm (see `super::warm`).
 #[derive(Debug)]
 pub struct ReadyImage {
     image: Image,

@@ -247,7 +247,7 @@ impl Vcpu {
     }
 }
 
-/// Tells the gate that the thread has left, however it left.
+/// Reports to the gate that the thread has left, however it left.
 struct Gone<'a>(&'a Gate);
 
 impl Drop for Gone<'_> {

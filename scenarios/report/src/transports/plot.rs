@@ -13,7 +13,7 @@ pub struct PlotError(String);
 
 const SIZE: (u32, u32) = (1280, 560);
 
-/// Told apart by hue and by lightness.
+/// Distinguished by hue and by lightness.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0xcc, 0x79, 0xa7),

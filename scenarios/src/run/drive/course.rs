@@ -235,7 +235,7 @@ impl<'a, 'm> Course<'a, 'm> {
             if self.stops.answering && self.have_answered(vcpu)? {
                 continue;
             }
-            // Nobody else can end its wait: then something that comes by itself will, in time.
+            // No other vCPU can end its wait: then something else will, in time.
             if self.enabled()? != [vcpu] {
                 break seen;
             }

@@ -166,10 +166,10 @@ impl<'w> Block<'w> {
         }
     }
 
-    /// Tells what the running one came to.
+    /// Reports the result of the running one.
     fn tell(&mut self, what: impl FnOnce(Drawn) -> Told) {
         if let Some((number, before, _)) = self.running.take() {
-            // Nobody listens any more when enough was seen.
+            // The receiver is gone once enough was seen.
             let _ = self.tell.send((number, what(before)));
         }
     }
