@@ -1,5 +1,5 @@
 //! Boots a kernel, waits for its first doorbell byte, reads and writes its memory, and ends it:
-//! `cargo run -p relaybed-vmm --example boot -- VMLINUX INITRAMFS` (`relaybed doctor` prints a pair to try).
+//! `cargo run -p relaybed-vmm --example boot -- VMLINUX INITRAMFS [QEMU…]` (`relaybed doctor` prints files to try).
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
 use relaybed_vmm::{Event, GuestAddress, Machine, MachineSpec, QemuProgram, probe};
@@ -9,15 +9,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(kernel), Some(initramfs)) = (arguments.next(), arguments.next()) else {
         return Err("give a vmlinux and an initramfs".into());
     };
-    let logs = std::env::temp_dir().join(format!("boot-{}", std::process::id()));
-    std::fs::create_dir(&logs)?;
+    let logs = tempfile::tempdir()?;
 
     // /dev/kvm may exist and be useless: a tiny guest decides.
     let spec = if probe::kvm().usable {
-        MachineSpec::on_kvm(kernel.into(), initramfs.into(), logs.clone())
+        MachineSpec::on_kvm(kernel.into(), initramfs.into(), logs.path().into())
     } else {
-        let qemu = QemuProgram::from_path();
-        MachineSpec::new(kernel.into(), initramfs.into(), qemu, logs.clone())
+        let mut qemu = QemuProgram::from_path();
+        let named: Vec<_> = arguments.collect();
+        if !named.is_empty() {
+            qemu.argv0 = named;
+        }
+        MachineSpec::new(kernel.into(), initramfs.into(), qemu, logs.path().into())
     };
 
     let mut machine = Machine::boot(spec)?;
@@ -34,6 +37,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         paused.resume()?;
     }
     println!("end: {}", machine.power_off()?);
-    std::fs::remove_dir_all(logs)?;
     Ok(())
 }
