@@ -154,7 +154,7 @@ impl AptRoot {
     }
 
     fn update_from(&self, mirrors: &Mirrors, progress: &dyn Progress) -> Result<(), AptError> {
-        let what = format!("the package lists, wanted for {}", self.purpose);
+        let what = format!("the package lists, needed for {}", self.purpose);
         for sub in ["state/lists/partial", "cache/archives/partial"] {
             let sub = self.dir.join(sub);
             fs::create_dir_all(&sub).map_err(io_error("make", &sub))?;

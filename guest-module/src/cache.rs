@@ -40,7 +40,7 @@ const FORMAT: &str = "4";
 /// The cache directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// There is no telling where the cache belongs.
+    /// It is unknown where the cache belongs.
     #[error(
         "no place for the cache: set RELAYBED_CACHE, XDG_CACHE_HOME or HOME to an absolute path"
     )]
@@ -82,7 +82,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// A whole entry records something this version does not understand.
-    #[error("cache entry {} records nonsense ({problem}); remove that folder and run again", path.display())]
+    #[error("cache entry {} is malformed ({problem}); remove that folder and run again", path.display())]
     Facts {
         /// The entry.
         path: PathBuf,
@@ -116,7 +116,7 @@ pub struct Cache {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
-    /// Tells it from another in the same place.
+    /// Distinguishes it from another in the same place.
     made: Made,
 }
 
@@ -250,7 +250,7 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Whether "the newest of this series" shall be asked anew instead of taken from the cache.
+    /// Whether "the newest of this series" shall be resolved again instead of taken from the cache.
     #[must_use]
     pub fn refreshing(mut self, refresh: bool) -> Self {
         self.refresh = refresh;
@@ -326,7 +326,7 @@ impl Cache {
         self.make(key, make)
     }
 
-    /// As [`Cache::entry`], but an entry that is there is made anew.
+    /// As [`Cache::entry`], but an existing entry is made again.
     ///
     /// # Errors
     /// As [`Cache::entry`].
@@ -454,7 +454,7 @@ fn key_of(kind: &'static str, inputs: &[(&str, &str)]) -> Key {
         .fold(key, |key, (name, value)| key.with(name, *value))
 }
 
-/// Which entry lies in `dir`.
+/// Which entry is in `dir`.
 fn made(dir: &Path) -> io::Result<Made> {
     let metadata = fs::symlink_metadata(dir.join(manifest::NAME))?;
     Ok((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))

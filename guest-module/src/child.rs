@@ -220,7 +220,7 @@ impl Running {
         interrupt::check()?;
         let tool = tool(command);
         let output = output_error(&tool);
-        // Files, not pipes: nobody has to drain them, and a killed parent leaves nothing.
+        // Files, not pipes: they need no draining, and a killed parent leaves nothing.
         let stdout = tempfile::tempfile().map_err(&output)?;
         let stderr = tempfile::tempfile().map_err(&output)?;
         command
@@ -282,7 +282,7 @@ fn output_error(tool: &str) -> impl Fn(io::Error) -> ChildError + use<> {
     }
 }
 
-/// CPU time of a process and of all that it has started, had or waited for, as far as the host tells: on a busy host
+/// CPU time of a process and of all that it has started, had or waited for, as far as the host reports it: on a busy host
 /// a tool that waits for a CPU does not hang.
 fn cpu_time(pid: Pid) -> Duration {
     let pid = pid.as_raw_nonzero();

@@ -40,7 +40,7 @@ pub enum DebError {
         source: io::Error,
     },
     /// A link leads out of the folder that the packages were unpacked into.
-    #[error("{} leads out of the folder that its package was unpacked into; such packages are not used", path.display())]
+    #[error("{} leads out of the folder that its package was unpacked into; such packages are refused", path.display())]
     Outside {
         /// The link.
         path: PathBuf,
@@ -259,7 +259,7 @@ fn data(deb: &Path) -> io::Result<Box<dyn Read>> {
         other => {
             let name = String::from_utf8_lossy(other);
             Err(invalid(format!(
-                "{name} is compressed in a way not read here"
+                "{name} is compressed in an unsupported way"
             )))
         }
     }

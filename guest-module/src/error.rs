@@ -67,7 +67,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// The build tree is not one that modules can be built against.
-    #[error("{} is no kernel build tree that is ready for modules: {problem}; build the kernel there (`make`), or give its installed headers", path.display())]
+    #[error("{} is not a kernel build tree that is ready for modules: {problem}; build the kernel there (`make`), or give its installed headers", path.display())]
     Tree {
         /// The tree.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum Error {
         wanted: String,
     },
     /// The kernel does not come from a package.
-    #[error("a kernel of your own files has no package to take modules from: name one of Debian's")]
+    #[error("a kernel of your own has no package to take modules from: name one of Debian's")]
     NoPackage,
     /// The initramfs cannot be written.
     #[error("cannot write the initramfs: {0}")]

@@ -135,7 +135,7 @@ pub(crate) fn check(image: &Path, tree: &Path) -> Result<(), Error> {
 
 fn found(image: &Path, tree: &Path) -> Result<(PathBuf, PathBuf), Error> {
     Ok((
-        absolute(image, "--kernel wants a bzImage or vmlinux")?,
+        absolute(image, "--kernel needs a bzImage or vmlinux")?,
         absolute(tree, TREE_WANTED)?,
     ))
 }
@@ -156,13 +156,13 @@ fn absolute(path: &Path, hint: &'static str) -> Result<PathBuf, Error> {
     })
 }
 
-/// The bootable kernel and its hash. A `vmlinux` is used where it lies.
+/// The bootable kernel and its hash. A `vmlinux` is used where it is.
 fn kernel(
     image: &Path,
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, String), Error> {
-    let hint = "--kernel wants a bzImage or vmlinux";
+    let hint = "--kernel needs a bzImage or vmlinux";
     let input = |source| Error::Input {
         path: image.to_owned(),
         source,
@@ -201,7 +201,7 @@ fn inspect(tree: &Path) -> Result<(String, String), Error> {
     let read = |name: &str| fs::read(tree.join(name)).ok();
     let release = read("include/generated/utsrelease.h")
         .and_then(|text| parse_release(&String::from_utf8_lossy(&text)))
-        .ok_or_else(|| broken("include/generated/utsrelease.h names no release"))?;
+        .ok_or_else(|| broken("include/generated/utsrelease.h does not name a release"))?;
     let config = read(".config").ok_or_else(|| broken(".config is missing"))?;
     kconfig::check(&String::from_utf8_lossy(&config), &release)?;
     let symbols = read("Module.symvers").ok_or_else(|| {

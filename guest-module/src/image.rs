@@ -51,13 +51,15 @@ pub enum ImageError {
     )]
     TooLarge,
     /// The ELF is damaged or of another machine.
-    #[error("the kernel is no executable ELF for x86-64: {problem}")]
+    #[error("the kernel is not an executable ELF for x86-64: {problem}")]
     Elf {
         /// What is wrong.
         problem: String,
     },
     /// It cannot be booted directly.
-    #[error("the kernel has no PVH entry point, by which it is booted; build it with CONFIG_PVH=y")]
+    #[error(
+        "the kernel has no PVH entry point, which is needed to boot it; build it with CONFIG_PVH=y"
+    )]
     NoPvh,
 }
 
@@ -106,7 +108,7 @@ fn payload(image: &[u8]) -> Result<&[u8], ImageError> {
         image.get(start..start.checked_add(long(0x24c)?)?)
     };
     range().ok_or(ImageError::Setup {
-        problem: "the payload lies outside the file",
+        problem: "the payload is outside the file",
     })
 }
 
@@ -125,7 +127,7 @@ fn decompress(payload: &[u8]) -> Result<Vec<u8>, ImageError> {
         [0x89, b'L', b'Z', b'O', ..] => unsupported("lzo"),
         [0x5d, 0, 0, ..] => unsupported("lzma"),
         [0x7f, b'E', b'L', b'F', ..] => Ok(payload.to_vec()),
-        _ => unsupported("a method unknown here"),
+        _ => unsupported("an unknown method"),
     }
 }
 
@@ -165,7 +167,7 @@ fn check(vmlinux: &[u8]) -> Result<(), ImageError> {
         if segment.p_type(endian) == PT_LOAD {
             loadable = true;
             if segment.data(endian, vmlinux).is_err() {
-                return wrong("a segment lies outside the file; is it complete?");
+                return wrong("a segment is outside the file; is it complete?");
             }
         }
         let Some(mut notes) = segment.notes(endian, vmlinux).map_err(broken)? else {

@@ -1,10 +1,10 @@
-//! Can a kernel with this configuration be tested at all? Asked before it is booted.
+//! Can a kernel with this configuration be tested? Decided before it is booted.
 
 /// What the guest cannot do without, and why.
 const REQUIRED: [(&str, &str); 12] = [
     ("CONFIG_X86_64", "guests are 64-bit x86 machines"),
-    ("CONFIG_RELAY", "it is what is tested"),
-    ("CONFIG_DEBUG_FS", "relay's files live there"),
+    ("CONFIG_RELAY", "it is what we test"),
+    ("CONFIG_DEBUG_FS", "relay's files are there"),
     ("CONFIG_MODULES", "our module is loaded"),
     ("CONFIG_BLK_DEV_INITRD", "the guest runs from its initramfs"),
     ("CONFIG_DEVTMPFS", "the agent finds its devices there"),
@@ -70,12 +70,12 @@ const UARTS: (&str, u32) = ("CONFIG_SERIAL_8250_NR_UARTS", 2);
 /// What must not be on, and why.
 const FORBIDDEN: [(&str, &str); 2] = [
     ("CONFIG_MODULE_SIG_FORCE", "our module is not signed"),
-    ("CONFIG_DEBUG_FS_ALLOW_NONE", "debugfs must be there"),
+    ("CONFIG_DEBUG_FS_ALLOW_NONE", "debugfs is needed"),
 ];
 
 /// The kernel lacks something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the kernel {release} cannot be tested: {}; build it with the options named, or take another", .problems.join("; "))]
+#[error("the kernel {release} cannot be tested: {}; change these options, or use another kernel", .problems.join("; "))]
 pub struct ConfigError {
     release: String,
     problems: Vec<String>,

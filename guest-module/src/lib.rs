@@ -10,6 +10,19 @@
 //! `RELAYBED_SECURITY_MIRROR`, `RELAYBED_REFRESH`, `RELAYBED_QEMU`.
 //!
 //! This room knows nothing of machines or scenarios.
+//!
+//! # Example
+//!
+//! Kernels have names, and a wrong one is refused before anything is fetched:
+//!
+//! ```
+//! use relaybed_guest::KernelRequest;
+//!
+//! let kernel: KernelRequest = "trixie-backports:7.3".parse()?;
+//! assert_eq!(kernel.to_string(), "trixie-backports:7.3");
+//! assert!("trixie".parse::<KernelRequest>().is_err());
+//! # Ok::<(), relaybed_guest::RequestError>(())
+//! ```
 
 mod apt;
 mod cache;

@@ -43,7 +43,7 @@ pub enum MirrorError {
     },
     /// A mirror's address cannot be written into a list of sources.
     #[error(
-        "`{uri}` is no address for a list of sources; set RELAYBED_MIRROR to one without spaces"
+        "`{uri}` cannot be used in a list of sources; set RELAYBED_MIRROR to an address without spaces"
     )]
     Uri {
         /// The address.

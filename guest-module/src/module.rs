@@ -245,7 +245,7 @@ fn run(
     }
 }
 
-/// Repeats the tree `from` at `to`: folders and links anew, files as second names of the same.
+/// Repeats the tree `from` at `to`: folders and links are made again, files are hard links.
 fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
     let there_is_fine = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -1,6 +1,6 @@
 //! A kernel out of Debian's packages: resolved, fetched, unpacked, its module built.
 //!
-//! "The newest of a series" is resolved once and then stands until a refresh is asked for, so that two runs
+//! "The newest of a series" is resolved once and then kept until a refresh is requested, so that two runs
 //! test the same kernel and the second needs no network. Locks are taken in one order everywhere: the
 //! resolution, the apt root, then entries.
 
@@ -41,7 +41,7 @@ const TOOLS: [&str; 10] = [
 /// The kernel's file name in its cache entry.
 pub(crate) const VMLINUX: &str = "vmlinux";
 
-/// Exactly which packages a request stands for.
+/// Exactly which packages a request means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Resolution {
     /// The suite they come from.
@@ -212,7 +212,7 @@ impl Resolution {
 }
 
 impl Session<'_> {
-    /// The packages the request stands for, from the cache unless asked `anew`; with the apt root if it was
+    /// The packages that the request means, from the cache unless asked `anew`; with the apt root if it was
     /// needed.
     fn resolve(&self, anew: bool) -> Result<(Resolution, Option<AptRoot>), Error> {
         let key = Key::new("resolved").with("request", self.request.to_string());
@@ -240,7 +240,7 @@ impl Session<'_> {
         )
     }
 
-    /// Asks apt what the request stands for today.
+    /// Asks apt what the request means today.
     fn ask(&self, apt: &AptRoot) -> Result<Resolution, Error> {
         let kernels = |name: &str| {
             let prefixes = ["linux-image-", "linux-binary-", "linux-headers-"];
@@ -300,7 +300,7 @@ impl Session<'_> {
 
     /// Kernel and module as far as that takes no network: the module is built if its parts are there.
     fn find(&self, resolution: &Resolution) -> Result<Option<(Entry, Entry)>, Error> {
-        // Damage is told where the entry is made again.
+        // Damage is reported where the entry is made again.
         let cached = |key: &Key| self.cache.find(key, &Silent);
         let Some(kernel) = cached(&resolution.kernel_key()) else {
             return Ok(None);
@@ -334,7 +334,7 @@ impl Session<'_> {
             return Ok(apt);
         };
         self.progress.say(&format!(
-            "{} {} is no longer in the archive; {} is resolved anew",
+            "{} {} is no longer in the archive; {} is resolved again",
             gone.name, gone.version, self.request
         ));
         // Given up first: resolutions are locked before apt roots.

@@ -122,7 +122,7 @@ pub(crate) struct Choice {
     pub(crate) release: String,
 }
 
-/// Why there is no [`Choice`].
+/// Why there is no choice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChooseError {
     /// No image matches.

@@ -1,4 +1,4 @@
-//! Telling the person at the terminal what takes so long.
+//! Shows the person at the terminal what takes so long.
 //!
 //! Every step that may last over a second is announced through [`Progress`]. [`Terminal`] draws bars on a
 //! terminal and prints one line per start and end elsewhere, so that an unattended log never looks hung.
@@ -14,7 +14,7 @@ pub trait Progress: Send + Sync {
     /// A step begins; `total` is its length in bytes where that is known.
     fn begin(&self, name: &str, total: Option<u64>) -> Box<dyn Step>;
 
-    /// Something worth knowing that is no step: a version chosen, a damaged entry rebuilt.
+    /// Something worth knowing that is not a step: a version chosen, a damaged entry rebuilt.
     fn say(&self, text: &str);
 }
 

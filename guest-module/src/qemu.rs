@@ -36,7 +36,7 @@ const PACKAGE: &str = "qemu-system-x86";
 #[derive(Debug, thiserror::Error)]
 pub enum QemuError {
     /// The one that was asked for will not do.
-    #[error("RELAYBED_QEMU names {}, which cannot be used: {problem}; unset it or name a QEMU of 8.2 or newer", path.display())]
+    #[error("RELAYBED_QEMU names {}, which cannot be used: {problem}; unset it, or name a QEMU of version 8.2 or newer", path.display())]
     Asked {
         /// The program.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum QemuError {
     },
     /// The fetched one does not run.
     #[error(
-        "QEMU {version} from Debian {SUITE} does not run here: {source}; install QEMU 8.2 or newer, or name one by RELAYBED_QEMU"
+        "QEMU {version} from Debian {SUITE} does not run here: {source}; install QEMU 8.2 or newer, or name one in RELAYBED_QEMU"
     )]
     Unusable {
         /// Its package version.
@@ -54,7 +54,7 @@ pub enum QemuError {
         source: ChildError,
     },
     /// One that was found does not run.
-    #[error("QEMU ({origin}) does not run here: {source}; name another by RELAYBED_QEMU")]
+    #[error("QEMU ({origin}) does not run here: {source}; name another in RELAYBED_QEMU")]
     Broken {
         /// Where it comes from.
         origin: String,
@@ -74,7 +74,7 @@ pub enum QemuError {
     /// The fetched one would run with libraries of the host.
     #[error(
         "QEMU {version} from Debian {SUITE} would run with the host's {}, which it was not built for; \
-         install QEMU 8.2 or newer, or name one by RELAYBED_QEMU", library.display()
+         install QEMU 8.2 or newer, or name one in RELAYBED_QEMU", library.display()
     )]
     Mixed {
         /// Its package version.
@@ -83,7 +83,7 @@ pub enum QemuError {
         library: PathBuf,
     },
     /// It could not be fetched.
-    #[error("{0}\nOr install QEMU 8.2 or newer, or name one by RELAYBED_QEMU")]
+    #[error("{0}\nOr install QEMU 8.2 or newer, or name one in RELAYBED_QEMU")]
     Apt(#[from] AptError),
     /// It could not be unpacked.
     #[error(transparent)]
@@ -169,7 +169,7 @@ pub fn qemu(cache: &Cache, progress: &dyn Progress) -> Result<Qemu, QemuError> {
     }
 }
 
-/// The file that a bare name stands for.
+/// The file that a bare name means.
 fn in_path(name: &Path) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let executable = |path: &PathBuf| {
@@ -295,7 +295,7 @@ fn try_out(root: &Path, package: &str) -> Result<String, QemuError> {
     Ok(run(&["--version"])?.stdout)
 }
 
-/// The first library in a loader's list that does not lie below `root`.
+/// The first library in a loader's list that is not below `root`.
 fn outside(list: &str, root: &Path) -> Option<PathBuf> {
     let paths = list.lines().filter_map(|line| {
         let path = line.split_once("=> ").map_or(line, |(_, path)| path).trim();

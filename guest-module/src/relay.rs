@@ -76,7 +76,7 @@ pub enum RelayError {
         /// What it should be.
         hint: &'static str,
     },
-    /// A file is no C source that the compiler can be pointed at.
+    /// A file is not a C source that the compiler can be given.
     #[error("{} cannot be used: {problem}", path.display())]
     Unusable {
         /// The file.
@@ -216,7 +216,7 @@ fn with_line(file: &SourceFile) -> Vec<u8> {
 }
 
 /// What is wrong with `--relay-header` where it cannot be read.
-const HEADER_HINT: &str = "--relay-header wants the relay.h that belongs to the relay.c";
+const HEADER_HINT: &str = "--relay-header needs the relay.h that belongs to the relay.c";
 
 /// Whether the files that a request names can be read, and whether there is a source package to be asked for.
 ///

@@ -100,7 +100,7 @@ fn parse(text: &str) -> Result<KernelRequest, &'static str> {
                     build_dir: tree.into(),
                 })
             }
-            _ => Err("files: wants an image and a build tree"),
+            _ => Err("files: needs an image and a build tree"),
         };
     }
     let (suite, kernel) = match text.split_once(':') {
@@ -120,7 +120,7 @@ fn parse(text: &str) -> Result<KernelRequest, &'static str> {
     }
     if kernel.starts_with(IMAGE_PREFIX) {
         if !is_word(kernel, "+.-~") || !kernel.ends_with("-amd64") {
-            return Err("the package is no kernel image for amd64");
+            return Err("the package is not a kernel image for amd64");
         }
         return Ok(KernelRequest::Package {
             suite,
@@ -152,7 +152,7 @@ fn suite_of_package(name: &str) -> Result<&'static str, &'static str> {
     ];
     let mark = marks.iter().find(|(mark, _)| release.contains(mark));
     mark.map(|(_, suite)| *suite)
-        .ok_or("its suite cannot be told from the package's name")
+        .ok_or("the package's name does not show its suite")
 }
 
 #[cfg(test)]

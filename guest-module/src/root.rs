@@ -15,7 +15,7 @@ const LINKS_MAX: usize = 40;
 /// How a link that leads out of the root is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outside {
-    /// As if the root were `/`: absolute targets begin at the root, and `..` stays there.
+    /// As if the root were `/`: absolute targets start at the root, and `..` stays there.
     Clamp,
     /// As the host's kernel would see it: it is an error.
     Refuse,
@@ -51,7 +51,7 @@ fn check_below(root: &Path, under: &Path) -> io::Result<Option<PathBuf>> {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     return Ok(Some(path));
                 }
-                // A link in a circle leads nowhere, and one on which nothing stands neither.
+                // A link in a circle leads nowhere, nor does one without a target.
                 _ => {}
             }
         }
@@ -90,7 +90,7 @@ pub(crate) fn inward(dir: &Path, target: &Path) -> PathBuf {
     path
 }
 
-/// Where `path`, seen from the folder `dir`, lies: relative to `root`, free of links.
+/// Where `path`, seen from the folder `dir`, is: relative to `root`, free of links.
 fn walk(root: &Path, dir: &Path, path: &Path, outside: Outside) -> io::Result<PathBuf> {
     let mut at = dir.to_owned();
     let mut links = 0;

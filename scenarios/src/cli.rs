@@ -63,56 +63,56 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run scenarios on a kernel and say what it kept and broke.
+    /// Run scenarios on a kernel and report what passed and what failed.
     #[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{}", exit::HELP))]
     Run(RunArgs),
-    /// Draw scenarios from a seed, run them, and make small what fails.
+    /// Draw scenarios from a seed, run them, and shrink what fails.
     ///
-    /// Everything is drawn: sizes, counts, modes, contexts, operations, gates. Passed scenarios leave
+    /// Everything is drawn: sizes, counts, modes, contexts, operations, gates. Scenarios that pass leave
     /// nothing behind; a failure is saved, run again and shrunk to a minimal scenario file.
     #[command(after_long_help = exit::HELP)]
     Fuzz(fuzz::FuzzArgs),
-    /// Look for races: run a scenario again and again, each time with another schedule of its vCPUs.
+    /// Look for races: run a scenario many times, each time with another schedule of its vCPUs.
     ///
-    /// One vCPU runs at a time; at each place where one comes by what vCPUs share, a strategy says which goes
-    /// on. A finding is made small, saved, and named by a token that `replay` takes. Known issues
+    /// One vCPU runs at a time; each time one reaches data that vCPUs share, a strategy decides which runs
+    /// next. A finding is shrunk, saved, and named by a token that `replay` takes. Known issues
     /// count as findings.
     #[command(after_help = EXPLORE_EXAMPLES, after_long_help = format!("{EXPLORE_EXAMPLES}\n\n{}", exit::HELP))]
     Explore(explore::ExploreArgs),
     /// Run exactly one schedule again, given by its token or by saved evidence.
     ///
-    /// Ends with 3 where the run is not the recorded one, and names the first step that differs.
+    /// Exits with 3 if the run differs from the recorded one, and names the first step that differs.
     #[command(after_long_help = exit::HELP)]
     Replay(replay::ReplayArgs),
     /// Run scenarios on several kernels and show them side by side, differences first.
     #[command(after_long_help = exit::HELP)]
     Matrix(matrix::MatrixArgs),
-    /// Show which instructions of the kernel's relay scenarios execute, and which they do not.
+    /// Show which of relay's instructions in the kernel the scenarios execute.
     ///
     /// QEMU's translator lists what it translates; the kernel is not changed and runs no slower. Translated code
-    /// is taken for executed: at most the end of a block that a fault left early is none.
+    /// counts as executed, which is wrong only for the rest of a block that a fault left early.
     #[command(after_long_help = exit::HELP)]
     Coverage(coverage::CoverageArgs),
-    /// Ask what the scenarios would miss: make small wrong changes to relay.c, one at a time, and see which of them
-    /// no scenario notices.
+    /// Find out what the scenarios would miss: make small wrong changes to relay.c, one at a time, and see which of
+    /// them no scenario notices.
     ///
-    /// Each mutant is built into our module and run against the scenarios until one fails. Results are kept, and a
-    /// call that was interrupted goes on where it was. Ends with 1 where a mutant survived.
+    /// Each mutant is built into our module and run against the scenarios until one fails. Results are kept, and an
+    /// interrupted call resumes where it stopped. Exits with 1 if a mutant survived.
     #[command(after_long_help = exit::HELP)]
     Mutate(mutate::MutateArgs),
     /// Measure instead of judging.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
-    /// List scenarios with what each shows.
+    /// List scenarios, with one sentence on what each shows.
     List {
-        /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
+        /// Names, patterns (`*` and `?`) or suites of built-in scenarios, .toml files, or folders of them.
         patterns: Vec<String>,
     },
-    /// List the known issues of relay: what they are, which kernels have them, what shows them.
+    /// List the known issues of relay, which kernels have them, and which scenarios show them.
     Known,
-    /// Say what the code of a finding means, what a correct kernel does, and what usually causes it.
+    /// Explain a finding's code: what it means, what a correct kernel does, what usually causes it.
     Explain {
-        /// A code, such as R0301; all codes are listed if none is given.
+        /// A code, such as R0301; without one, all codes are listed.
         code: Option<String>,
     },
     /// Check scenario files without running them.
@@ -121,18 +121,18 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Show a run as a table: operations, callbacks and checkpoints in their order, a column for each CPU, with
-    /// relay's counters behind each.
+    /// Show a run as a table: operations, callbacks and checkpoints in order, one column per CPU, with
+    /// relay's counters after each.
     #[command(after_long_help = exit::HELP)]
     Trace(trace::TraceArgs),
-    /// Write saved evidence as one page of HTML: what each CPU did, the sub-buffers, what readers got, and what
-    /// failed. The page needs nothing else to be read.
+    /// Write saved evidence as one self-contained HTML page: what each CPU did, the sub-buffers, what readers got,
+    /// and what failed.
     Report(report::ReportArgs),
     /// Judge saved evidence again, without a machine.
     Judge {
         /// Folder that `run --out` or a failure wrote.
         evidence: PathBuf,
-        /// How to report.
+        /// Format of the report.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
@@ -146,10 +146,10 @@ enum Command {
         /// The machine to run it on.
         #[command(flatten)]
         machine: MachineArgs,
-        /// Folder for the streams; made if it is not there.
+        /// Folder for the streams; created if missing.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Draws record lengths.
+        /// Seed of the record lengths.
         #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
         seed: u64,
     },
@@ -159,24 +159,24 @@ enum Command {
     /// Show what the cache holds, or make room in it.
     #[command(subcommand)]
     Cache(cache::CacheCommand),
-    /// Say what was found on this host, what would be used, and why.
+    /// Report what was found on this host, what relaybed would use, and why.
     Doctor {
         /// The kernel to ask about.
         #[command(flatten)]
         machine: MachineArgs,
-        /// Boot a guest, too: boot time, memory, and what makes vCPUs leave the guest in each phase.
+        /// Also boot a guest and measure: boot time, memory, and why vCPUs leave the guest in each phase.
         #[arg(long)]
         stats: bool,
     },
-    /// Print a JSON Schema: of scenario files, for editors, or of the lines of `--format json`.
+    /// Print a JSON Schema: of scenario files (for editors), or of the lines of `--format json`.
     Schema {
-        /// Of what.
+        /// What to describe.
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
     /// Print a completion script.
     Completions {
-        /// For this shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
 }
@@ -197,8 +197,8 @@ pub(crate) struct MachineArgs {
     pub build_dir: Option<PathBuf>,
     #[command(flatten)]
     pub relay: RelayArgs,
-    /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
-    /// as many as it wants].
+    /// Number of vCPUs of every machine; scenarios that need more are skipped [default: as many as each
+    /// scenario needs].
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
     pub vcpus: Option<u32>,
     /// Guest memory in MiB.
@@ -216,7 +216,7 @@ pub(crate) struct MachineArgs {
     /// Show the guest's console on standard error.
     #[arg(long)]
     pub console: bool,
-    /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
+    /// Boot every machine from reset instead of forking the cached image of a ready guest.
     #[arg(long)]
     pub no_image: bool,
     /// Add this to the guest's kernel command line, such as `slub_debug=FZPU`.
@@ -224,7 +224,7 @@ pub(crate) struct MachineArgs {
     pub cmdline: Option<String>,
 }
 
-/// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, told
+/// Takes numbers from `least` to `most`, both included: what no machine has is a usage error, reported
 /// before anything is fetched.
 fn within(least: u32, most: u32) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(least)..=i64::from(most))
@@ -252,14 +252,14 @@ pub(crate) enum Accel {
     Kvm,
 }
 
-/// Which scenarios share a machine, and how many machines there are at a time.
+/// Which scenarios share a machine, and how many machines run at a time.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SideArgs {
-    /// What shares a machine [default: per-suite where machines are forked off an image, else none].
+    /// What gets a machine of its own [default: per-suite if machines are forked from an image, else none].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub isolate: Option<Isolate>,
-    /// Machines that run side by side; reports are the same for every number [default: half of the host's
-    /// cores where machines are forked off an image, else 1].
+    /// Machines that run side by side; the report is the same for every number [default: half of the host's
+    /// cores if machines are forked from an image, else 1].
     #[arg(long, value_name = "N", value_parser = within(1, 256))]
     pub jobs: Option<u32>,
 }
@@ -267,7 +267,7 @@ pub(crate) struct SideArgs {
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
+    /// Names, patterns (`*` and `?`) or suites of built-in scenarios, .toml files, or folders of them
     /// [default: all suites].
     patterns: Vec<String>,
     /// Leave these scenarios out: names, patterns or suites; may be given again.
@@ -277,31 +277,31 @@ pub(crate) struct RunArgs {
     machine: MachineArgs,
     #[command(flatten)]
     side: SideArgs,
-    /// Draws record lengths; the same seed gives the same records.
+    /// Seed of the record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
-    /// Keep the evidence of every scenario below this folder (otherwise of failures only, in
-    /// ./relaybed-evidence).
+    /// Keep the evidence of every scenario in this folder [default: of failures only, in
+    /// ./relaybed-evidence].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// What a known issue that shows comes to: `pass`, `fail`, or `K2,K5=fail` for some: then "K2 must not show" is
-    /// a test, and the commit that fixes it can be bisected [default: pass].
+    /// Whether known issues pass or fail: `pass`, `fail`, or `K2,K5=fail` for some. The last makes "K2 must not show"
+    /// a test, so that the commit that fixes it can be bisected [default: pass].
     #[arg(long, value_name = "pass|fail|K2,…=fail")]
     known: Option<Known>,
-    /// Go on after a failure (the default).
+    /// Continue after a failure (the default).
     #[arg(long, overrides_with = "fail_fast")]
     keep_going: bool,
     /// Stop at the first failure; the rest is reported as not run.
     #[arg(long)]
     fail_fast: bool,
-    /// Run each scenario so often; verdicts that differ are a failure.
+    /// Run each scenario N times; verdicts that differ are a failure.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1, 1_000_000))]
     repeat: u32,
     /// The same machine every time, to the bit: one vCPU runs at a time, clocks count instructions, and the
-    /// seed says who goes on. Prints a hash of RAM and registers at the end; QEMU's translator only.
+    /// seed decides which vCPU runs next. Prints a digest of RAM and registers at the end. QEMU's translator only.
     #[arg(long)]
     deterministic: bool,
     /// Spoil the output on purpose, to see that the judge notices.
@@ -312,12 +312,11 @@ pub(crate) struct RunArgs {
         conflicts_with = "deterministic"
     )]
     plant: Option<PlantKind>,
-    /// Hold the machine at a failure with a port for gdb, and print the line to paste. Not for guests that died:
-    /// of them nothing is left to hold.
+    /// Hold the machine at a failure, and print the command that connects gdb. A guest that died cannot be held.
     #[arg(long, conflicts_with = "jobs")]
     gdb: bool,
-    /// For `git bisect run`: ends with 0 where no scenario failed, 1 where one did or the guest died in it, 125
-    /// where nothing can be said of this commit (it does not build or boot, or every scenario is skipped), and
+    /// For `git bisect run`: exits with 0 if no scenario failed, 1 if one did or the guest died in it, 125
+    /// if this commit cannot be tested (it does not build or boot, or every scenario is skipped), and
     /// 128 or more on trouble of our own, which stops git.
     #[arg(long)]
     bisect: bool,
@@ -335,7 +334,7 @@ pub fn main() -> ExitCode {
             } else {
                 Exit::Passed
             };
-            // Nothing is left to tell if even this cannot be written.
+            // If even this cannot be written, there is nowhere left to report it.
             let _ = error.print();
             return code.into();
         }
@@ -359,7 +358,7 @@ pub fn main() -> ExitCode {
         }
         Ok(exit) => exit.into(),
         Err(stop) => {
-            stop.tell();
+            stop.print();
             stop.exit.into()
         }
     }
@@ -428,20 +427,20 @@ impl Stop {
         }
     }
 
-    /// Ends with `exit`; everything was said already.
+    /// Ends with `exit`; everything has been printed already.
     pub(crate) const fn said(exit: Exit) -> Self {
         Self { exit, why: None }
     }
 
     /// Prints the chain of causes once, each on a line of its own.
-    fn tell(&self) {
+    fn print(&self) {
         let Some(why) = &self.why else { return };
         let mut last = why.to_string();
         let mut text = format!("relaybed: {last}\n");
         let mut source = why.source();
         while let Some(cause) = source {
             let next = cause.to_string();
-            // Errors of other crates sometimes carry their source's text; nobody wants it twice.
+            // Errors of other crates sometimes contain their source's text; print it once.
             if !last.contains(&next) {
                 text.push_str(&format!("  because: {next}\n"));
             }

@@ -8,7 +8,7 @@ use relaybed_report::coverage::{FunctionCovered, Gap};
 
 use crate::symbols::Symbols;
 
-/// Longest distance of a function of relay's from `relay_open()`: they are one file, so they lie together.
+/// Longest distance of a function of relay's from `relay_open()`: they are one file, so they are together.
 const NEAR: u64 = 64 << 10;
 
 /// A function's place in a kernel.

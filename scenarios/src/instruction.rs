@@ -10,7 +10,7 @@ pub struct Instruction {
     pub len: usize,
     /// What it does to its memory operand, if it has one.
     pub memory: Option<Memory>,
-    /// It repeats itself: where it is interrupted it stands at itself, not behind itself.
+    /// It repeats itself: if interrupted, the vCPU is at it, not after it.
     pub repeats: bool,
 }
 

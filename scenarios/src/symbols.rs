@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Longest function that an address is taken to be inside of, where no later symbol ends it.
 const FUNCTION_MAX: u64 = 1 << 20;
 
-/// Modules lie from here on, on x86-64 and without KASLR.
+/// Modules are above this address, on x86-64 and without KASLR.
 const MODULES: u64 = 0xffff_ffff_a000_0000;
 
 /// What the module puts before the names of a relay.c of its own (own_names.h).
 const OWN: &str = "own_";
 
-/// The text is no symbol table.
+/// The text is not a symbol table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the guest's symbol table is none: {problem}")]
+#[error("malformed symbol table from the guest, line {line}: {problem}")]
 pub struct SymbolError {
     /// From 1.
     pub line: usize,
@@ -37,7 +37,7 @@ impl Symbols {
     /// Takes lines of "address name", the address in hexadecimal digits.
     ///
     /// # Errors
-    /// [`SymbolError`] for the first line that is none.
+    /// [`SymbolError`] for the first malformed line.
     pub fn parse(text: &str) -> Result<Self, SymbolError> {
         let mut table = Self::default();
         for (number, line) in (1..).zip(text.lines()) {
@@ -45,8 +45,10 @@ impl Symbols {
                 line: number,
                 problem,
             };
-            let (address, name) = line.split_once(' ').ok_or(bad("it has no two words"))?;
-            let address = u64::from_str_radix(address, 16).map_err(|_| bad("no address"))?;
+            let (address, name) = line
+                .split_once(' ')
+                .ok_or(bad("not an address and a name"))?;
+            let address = u64::from_str_radix(address, 16).map_err(|_| bad("not an address"))?;
             let is_name = |c: char| c.is_ascii_graphic();
             if name.is_empty() || !name.chars().all(is_name) {
                 return Err(bad("a name with strange characters"));
@@ -88,26 +90,26 @@ impl Symbols {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The function that an address is in, and the bytes from its begin to there.
+    /// The function that an address is in, and the bytes from its start to there.
     #[must_use]
     pub fn at(&self, address: u64) -> Option<(&str, u64)> {
         let after = self
             .by_address
-            .partition_point(|(begin, _)| *begin <= address);
-        let (begin, _) = self.by_address.get(after.checked_sub(1)?)?;
+            .partition_point(|(start, _)| *start <= address);
+        let (start, _) = self.by_address.get(after.checked_sub(1)?)?;
         // Of aliases the first by name.
-        let first = self.by_address.partition_point(|(at, _)| at < begin);
-        let (begin, name) = self.by_address.get(first)?;
-        let offset = address - begin;
+        let first = self.by_address.partition_point(|(at, _)| at < start);
+        let (start, name) = self.by_address.get(first)?;
+        let offset = address - start;
         (offset < FUNCTION_MAX).then_some((name, offset))
     }
 
-    /// The first address behind the function that begins at `address`, as far as the table tells.
+    /// The first address after the function that starts at `address`, as far as the table shows.
     #[must_use]
     pub fn end(&self, address: u64) -> u64 {
         let after = self
             .by_address
-            .partition_point(|(begin, _)| *begin <= address);
+            .partition_point(|(start, _)| *start <= address);
         let limit = address.saturating_add(FUNCTION_MAX);
         self.by_address
             .get(after)

@@ -354,7 +354,12 @@ fn what_can_be_refused_at_once_is() {
         ("mutate", &["--out", &below_a_file], 3, &below_a_file),
         ("mutate", &["--in-diff", "no/such.diff"], 2, "no/such.diff"),
         ("mutate", &["--in-diff", &no_diff], 2, "no unified diff"),
-        ("mutate", &["--in-diff", "/dev/zero"], 2, "no regular file"),
+        (
+            "mutate",
+            &["--in-diff", "/dev/zero"],
+            2,
+            "not a regular file",
+        ),
         ("mutate", &["--again", "surived"], 2, "survived"),
         ("run", &["hello", "--relay", "no/relay.c"], 3, "no/relay.c"),
         (

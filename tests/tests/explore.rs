@@ -82,7 +82,7 @@ fn a_finding_is_kept_and_run_again_and_another_run_is_noticed() {
     let folder = out.path().join("forged");
     store::save(&folder, &case, "", &seen, &extra).unwrap();
     let call = replay(folder.to_str().unwrap(), None).expect_code(3);
-    let named = format!("not the recorded run: stop {at}: ");
+    let named = format!("differs from the recorded one: stop {at}: ");
     assert!(call.stderr.contains(&named), "{named}: {}", call.stderr);
 
     let token = word(&row, "rerun").split(' ').nth(2).unwrap();
@@ -250,9 +250,12 @@ fn what_cannot_be_replayed_or_explored_is_told_before_anything_runs() {
     told(&["replay", "rbs1nonsense"], "copy the token again");
     told(&["replay", "rbs10000"], "copy");
     told(&["replay", "rbs9abc"], "version \"9\"");
-    told(&["replay", "hello/hello"], "is no folder and no token");
+    told(
+        &["replay", "hello/hello"],
+        "is neither a folder nor a token",
+    );
     let folder = fixture("evidence/torn-record");
-    told(&["replay", folder.to_str().unwrap()], "holds no schedule");
+    told(&["replay", folder.to_str().unwrap()], "has no schedule");
     let dfs = [
         "explore",
         "hello/hello",
@@ -261,10 +264,10 @@ fn what_cannot_be_replayed_or_explored_is_told_before_anything_runs() {
         "--seeds",
         "5..9",
     ];
-    told(&dfs, "--seeds must begin with 0");
+    told(&dfs, "--seeds must start at 0");
     told(
         &["explore", "hello/hello", "--seeds", "9..5"],
-        "no seed from 9",
+        "9..5 has no seeds",
     );
     told(&["explore"], "SCENARIO");
 }

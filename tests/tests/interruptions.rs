@@ -105,7 +105,7 @@ fn a_failure_whose_confirmation_is_interrupted_is_still_a_failure() {
         "torn",
     ];
     for (words, note) in [
-        (" failed: ", "interrupted before it was run again"),
+        (" failed: ", "interrupted before it was repeated"),
         (
             "it failed again in 3 of 3 runs",
             "it failed again in 3 of 3 runs",
@@ -138,13 +138,13 @@ fn what_was_judged_before_an_interruption_is_reported() {
     let ended = interrupted(&place, run, Signal::TERM, false);
     let said = &ended.stdout;
     assert!(said.contains("14 passed"), "{said}");
-    assert!(said.contains("0 of them different"), "{said}");
+    assert!(said.contains("0 of them differ"), "{said}");
 
     let explore = [
         "explore", &scenario, "--until", "K2", "--seeds", "0..3000", "--format", "json",
     ];
     let mut run = place.start(RELAYBED, &explore).unwrap();
-    assert!(run.says("making schedule and scenario small"));
+    assert!(run.says("shrinking schedule and scenario"));
     let ended = interrupted(&place, run, Signal::INT, false);
     assert!(ended.stdout.contains("\"K2\""), "{}", ended.stdout);
 }

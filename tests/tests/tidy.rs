@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use relaybed_tests::call;
+
+const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -286,4 +290,114 @@ fn nothing_names_the_machine_it_was_written_on() {
             }
         }
     }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+#[test]
+fn the_readme_counts_the_issues_that_known_lists() {
+    let issues = relaybed_twin::issues();
+    let unfixed = issues
+        .iter()
+        .filter(|issue| issue.kernels.fixed_in.is_empty());
+    let (all, unfixed) = (issues.len(), unfixed.count());
+    let readme = read("README.md");
+    let claim = format!("catalogued {all} issues in it, and {unfixed} of them");
+    assert!(readme.contains(&claim), "README.md: no '{claim}'");
+    let known = call(RELAYBED, &["known"]).expect_code(0).stdout;
+    let count = format!("{all} known issues, {unfixed} of them");
+    assert!(known.contains(&count), "known: no '{count}'");
+}
+
+#[test]
+fn scenarios_of_readme_and_manual_are_good() {
+    for page in ["README.md", "scenarios/README.md"] {
+        let text = read(page);
+        let blocks: Vec<&str> = text.split("```toml\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page}");
+        for block in blocks {
+            let (scenario, _) = block.split_once("```").unwrap();
+            let loaded = relaybed_lang::load(page, scenario);
+            assert!(loaded.is_ok(), "{page}: {loaded:?}\n{scenario}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_every_command() {
+    let help = call(RELAYBED, &["--help"]).expect_code(0).stdout;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let manual = read("scenarios/README.md");
+    let (_, table) = manual.split_once("| command |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    for line in lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        let is_there = table.contains(&format!("`{name}")) || name == "help";
+        assert!(is_there, "the manual's table lacks '{name}'");
+    }
+}
+
+#[test]
+fn links_of_the_pages_lead_somewhere() {
+    for page in [
+        "README.md",
+        "scenarios/README.md",
+        ".github/CONTRIBUTING.md",
+    ] {
+        let path = root().join(page);
+        for link in read(page).split("](").skip(1) {
+            let (link, _) = link.split_once(')').unwrap();
+            let is_there = link.contains("://") || path.parent().unwrap().join(link).exists();
+            assert!(is_there, "{page}: {link}");
+        }
+    }
+}
+
+/// Phrases that were translated, not written; the contributors' guide says what to write instead.
+const NOT_ENGLISH: &[&str] = &[
+    " told",
+    "mended",
+    "manieth",
+    "for want of",
+    "came to no",
+    "come to its end",
+    "wished for",
+];
+
+/// What users read of a source file: text in quotes, and in the command line's files what becomes `--help`.
+fn user_visible(path: &Path) -> Vec<String> {
+    let is_help = path.to_string_lossy().contains("/src/cli");
+    let mut seen = Vec::new();
+    for line in fs::read_to_string(path).unwrap().lines() {
+        match line.trim_start().strip_prefix("//") {
+            Some(comment) if is_help && comment.starts_with("/ ") => seen.push(comment.to_owned()),
+            Some(_) => {}
+            None => seen.extend(line.split('"').skip(1).step_by(2).map(str::to_owned)),
+        }
+    }
+    seen
+}
+
+#[test]
+fn what_users_read_is_plain_english() {
+    for room in [
+        "vmm/src",
+        "guest-module/src",
+        "scenarios/src",
+        "scenarios/case/src",
+        "scenarios/lang/src",
+        "scenarios/report/src",
+        "scenarios/wire/src",
+    ] {
+        for path in files(&root().join(room), &[".rs"]) {
+            for text in user_visible(&path) {
+                let found = NOT_ENGLISH.iter().find(|phrase| text.contains(**phrase));
+                assert_eq!(found, None, "{}: {text}", path.display());
+            }
+        }
+    }
+    assert!(user_visible(&root().join("scenarios/src/cli.rs")).len() > 50);
 }

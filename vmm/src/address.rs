@@ -38,7 +38,7 @@ const _: () = assert!(LEGACY_HOLE_START < LEGACY_HOLE_END);
 const _: () = assert!(LEGACY_HOLE_END < SPLIT_LOW_SIZE);
 const _: () = assert!(SPLIT_LOW_SIZE <= SPLIT_THRESHOLD && SPLIT_THRESHOLD < HIGH_RAM_START);
 
-/// One piece of guest RAM: where the guest sees it and where it lies in the RAM file.
+/// One piece of guest RAM: where the guest sees it and where it is in the RAM file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// Guest-physical address of the first byte.

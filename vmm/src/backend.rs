@@ -42,7 +42,7 @@ impl Vm {
     }
 
     /// Makes the machine whose RAM `ram` holds already and whose other state is in `saved`; the guest
-    /// stands still when this returns.
+    /// is stopped when this returns.
     pub(crate) fn restore(
         spec: &MachineSpec,
         ram: &RamStore,
@@ -134,8 +134,8 @@ impl Vm {
         }
     }
 
-    /// Lets one vCPU of the stopped machine go on until it halts, the doorbell rings, the machine ends
-    /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    /// Lets one vCPU of the stopped machine run until it halts, the doorbell rings, the machine ends
+    /// or `limit` is over; `None` says that the limit was reached. It is stopped again in any case.
     /// When a ring is heard is chance: a `deaf` call leaves them for later.
     pub(crate) fn run_one(
         &mut self,
@@ -149,7 +149,7 @@ impl Vm {
         }
     }
 
-    /// Makes one vCPU of the stopped machine execute one instruction; the watchpoint that it met, if that is told.
+    /// Makes one vCPU of the stopped machine execute one instruction; the watchpoint that it hit, if that is known.
     pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<Option<u64>, Error> {
         match self {
             Self::Qemu(vm) => Ok(match vm.step_one(vcpu)? {
@@ -190,12 +190,12 @@ impl Vm {
         }
     }
 
-    /// The same, but an interrupt that waits is taken: the vCPU stands at its handler's begin then.
+    /// The same, but an interrupt that waits is taken: the vCPU is at the start of its handler then.
     pub(crate) fn step_into_interrupt(&mut self, vcpu: u32) -> Result<(), Error> {
         match self {
             Self::Qemu(vm) => Ok(vm.step_into_interrupt(vcpu).map(drop)?),
             Self::Kvm(_) => Err(Error::Unsupported {
-                what: "a standing vCPU that takes interrupts",
+                what: "interrupts in a stopped vCPU",
                 backend: Backend::Kvm,
             }),
         }

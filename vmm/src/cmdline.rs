@@ -7,12 +7,12 @@ use crate::spec::{Backend, MachineSpec};
 /// - `console=ttyS0 8250.nr_uarts=2`: evidence on the first serial port, the doorbell is the second.
 /// - `loglevel=5`: warnings and worse reach the console, so `WARN`, oops, lockdep and stall texts
 ///   are evidence; the chatter of boot does not (a twentieth of the boot time).
-/// - `panic=-1 reboot=panic_warm`: a panic resets at once, and the kernel tells it from every other
+/// - `panic=-1 reboot=panic_warm`: a panic resets at once, and the kernel distinguishes it from every other
 ///   reset by the warm-boot word in RAM, which the host reads. An oops does *not* panic: the
-///   guest goes on as production would, the judge sees the taint, and the kernel's buffers after
+///   guest continues as production would, the judge sees the taint, and the kernel's buffers after
 ///   the oops are worth more than a sooner end. A user can add `oops=panic` or `panic_on_warn`.
 /// - `nokaslr random.trust_cpu=off`: one boot is like the next, at no cost.
-/// - `watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120`: the guest's clock goes on while a busy
+/// - `watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120`: the guest's clock runs on while a busy
 ///   host does not run its vCPUs, and a soft lock-up or stall text that the host caused would be a
 ///   false accusation. Hangs are found sooner by the host's deadlines.
 /// - `tsc=reliable`: under emulation the clock-source watchdog only ever accuses the host.
@@ -27,7 +27,7 @@ pub const DEFAULT: &str = "console=ttyS0 8250.nr_uarts=2 loglevel=5 panic=-1 reb
 /// - `initcall_blacklist=cmos_init`: there is no CMOS clock, and its driver asks 20,000 times.
 pub const KVM: &str = "reboot=pci acpi=off pci=off initcall_blacklist=cmos_init";
 
-/// Arguments that a spec may not set: they decide how the guest's end is told.
+/// Arguments that a spec may not set: they decide how the guest's end is reported.
 pub(crate) const RESERVED: &[&str] = &["panic=", "reboot="];
 
 /// The whole command line of a spec.

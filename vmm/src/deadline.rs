@@ -8,10 +8,10 @@
 //! - *starved*: they wanted to run and the host gave them no CPU;
 //! - *idle*: they slept, so every vCPU was halted.
 //!
-//! Starved time is charged to nobody. Idle and busy time without a sign of life (a byte on the
+//! Starved time is not charged. Idle and busy time without a sign of life (a byte on the
 //! console or the doorbell) are limited each on their own: a guest that waits for what never
 //! comes is idle, a guest that spins silently is busy, and both end in bounded time. Signs of life
-//! start these two anew, so a guest that talks for ever needs the third limit, on the whole wait.
+//! restart these two, so a guest that talks for ever needs the third limit, on the whole wait.
 
 use std::time::Duration;
 
@@ -79,9 +79,9 @@ pub struct Stall {
 impl std::fmt::Display for Stall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self.kind {
-            StallKind::Idle => "the guest is idle and gives no sign of life",
-            StallKind::Busy => "the guest runs and gives no sign of life",
-            StallKind::Total => "the guest is alive but what was waited for did not come",
+            StallKind::Idle => "the guest is idle and shows no sign of life",
+            StallKind::Busy => "the guest runs and shows no sign of life",
+            StallKind::Total => "the guest is alive, but what we waited for did not happen",
         };
         let Self {
             idle,

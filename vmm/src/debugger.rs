@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::paused::Paused;
 
-/// Why the vCPU that was let go stands still again.
+/// Why the vCPU that was resumed is stopped again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Halted {
     /// It is about to execute the instruction at this address, where a breakpoint is.
@@ -21,7 +21,7 @@ pub enum Halted {
         /// The watchpoint's address.
         address: u64,
     },
-    /// It was still running when its budget was spent: it works, sleeps, or waits for a vCPU that stands.
+    /// It was still running when its budget was spent: it works, sleeps, or waits for a stopped vCPU.
     Budget,
     /// The doorbell rang; [`Machine::next_event`](crate::Machine::next_event) has the bytes.
     Doorbell,
@@ -34,9 +34,9 @@ pub enum Halted {
 pub enum Answer {
     /// None waits, it takes none, or it has not come back.
     None,
-    /// It took them and stands where it stood.
+    /// It took them and is back where it was.
     Took,
-    /// They led it to a place from which it does not come back, and there it stands.
+    /// They led it to a place from which it does not return, and it is stopped there.
     Left,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Point {
     },
 }
 
-/// Why the one vCPU that ran stands still again, as a backend says it.
+/// Why the one vCPU that ran is stopped again, as a backend says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
     /// It met a breakpoint, or made its one step.
@@ -89,14 +89,14 @@ pub(crate) enum Halt {
 /// What a standing vCPU's interrupt controller has in store for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interrupts {
-    /// An interrupt waits to be taken: a vCPU that has halted goes on when it is let go.
+    /// An interrupt waits to be taken: a halted vCPU continues when it is resumed.
     pub pending: bool,
     /// Guest time until its timer interrupts it, in the controller's own unit, which all vCPUs share;
     /// `None` while the timer is off.
     pub timer: Option<u64>,
 }
 
-/// A vCPU's registers, as far as they tell where it is and what a function was called with.
+/// A vCPU's registers, as far as they show where it is and what a function was called with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
     /// rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, in this order.
@@ -127,12 +127,12 @@ const INTERRUPTS_ENABLED: u32 = 1 << 9;
 /// Control of a stopped machine, one vCPU at a time.
 ///
 /// Holding it proves that no vCPU runs, except inside [`Self::run`] and [`Self::step`] the one that was
-/// named. Dropping it clears all breakpoints and watchpoints and lets the guest go on, as dropping [`Paused`] does.
+/// named. Dropping it clears all breakpoints and watchpoints and lets the guest resume, as dropping [`Paused`] does.
 #[derive(Debug)]
 pub struct Debugger<'m> {
     paused: Option<Paused<'m>>,
     points: BTreeSet<Point>,
-    /// Where vCPUs stand, as far as it is known.
+    /// Where vCPUs are, as far as it is known.
     at: BTreeMap<u32, u64>,
     deaf: bool,
     /// vCPUs that halted last at a watchpoint.
@@ -150,7 +150,7 @@ impl<'m> Debugger<'m> {
         }
     }
 
-    /// From now on a ring of the doorbell halts nobody: when it is heard is chance, so whoever wants the
+    /// From now on a ring of the doorbell halts no vCPU: when it is heard is chance, so whoever wants the
     /// same run again must not act on it. The bytes are kept for [`Machine::next_event`](crate::Machine::next_event).
     pub fn ignore_doorbell(&mut self) {
         self.deaf = true;
@@ -206,7 +206,7 @@ impl<'m> Debugger<'m> {
         Ok(())
     }
 
-    /// Lets one vCPU run while all others stand. A breakpoint that it stands at does not stop it again.
+    /// Lets one vCPU run while all others are stopped. A breakpoint that it is at does not stop it again.
     ///
     /// `budget` is the host's time: how far a vCPU that halts nowhere comes in it is chance.
     ///
@@ -255,8 +255,8 @@ impl<'m> Debugger<'m> {
         Ok(self.points.contains(&Point::Code(at)))
     }
 
-    /// Lets a standing vCPU take the interrupts that wait for it and come back to where it stands, while
-    /// all others stand. One that has interrupts disabled takes none; one that does not come back within so
+    /// Lets a stopped vCPU take the interrupts that wait for it and return to where it is, while
+    /// all others are stopped. One that has interrupts disabled takes none; one that does not come back within so
     /// many halts has gone on. From a breakpoint that `leaves` says it does not come back. Watchpoints that it
     /// meets on its way are handed to `accesses`, by their addresses.
     ///
@@ -300,7 +300,7 @@ impl<'m> Debugger<'m> {
         Ok(answer)
     }
 
-    /// Makes one vCPU execute one instruction while all others stand. Tells the address of a watchpoint that it
+    /// Makes one vCPU execute one instruction while all others are stopped. Returns the address of a watchpoint that it
     /// met by that; on KVM it does not.
     ///
     /// # Errors
@@ -339,7 +339,7 @@ impl<'m> Debugger<'m> {
         Ok(registers)
     }
 
-    /// All registers that the backend tells of a vCPU, in its own form: to be compared, not read.
+    /// All registers of a vCPU that the backend knows, in its own form: to be compared, not read.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -348,7 +348,7 @@ impl<'m> Debugger<'m> {
     }
 
     /// One word for all of RAM and all registers of all vCPUs: equal exactly when they are equal, as far
-    /// as a hash of 256 bits can tell.
+    /// as a hash of 256 bits can show.
     ///
     /// # Errors
     /// As [`Self::run`], and [`Error::Image`] if RAM cannot be read.
@@ -377,7 +377,7 @@ impl<'m> Debugger<'m> {
     /// Clears all breakpoints and watchpoints and gives the stopped machine back.
     ///
     /// # Errors
-    /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey; it goes on then, as when the debugger is dropped.
+    /// [`Error::Qemu`] or [`Error::Kvm`] if the machine does not obey; it resumes then, as when the debugger is dropped.
     pub fn release(mut self) -> Result<Paused<'m>, Error> {
         self.clear_all()?;
         self.paused.take().ok_or_else(given_up)
@@ -397,7 +397,7 @@ impl<'m> Debugger<'m> {
 
 impl Drop for Debugger<'_> {
     fn drop(&mut self) {
-        // If this fails the backend is gone or deaf, which the machine's next use will tell.
+        // If this fails the backend is gone or deaf, which the machine's next use will report.
         let _ = self.clear_all();
     }
 }
@@ -405,7 +405,7 @@ impl Drop for Debugger<'_> {
 /// Only [`Debugger::release`] takes the guard out, and it consumes the debugger.
 fn given_up() -> Error {
     Error::Failed {
-        reason: "the debugger was given up".to_owned(),
+        reason: "the debugger was dropped".to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::spec::{Backend, SpecError};
 #[non_exhaustive]
 pub enum Error {
     /// The spec is not one of a machine.
-    #[error("the machine cannot be made as asked for")]
+    #[error("the machine cannot be made as specified")]
     Spec(#[from] SpecError),
     /// Guest memory.
     #[error(transparent)]

@@ -18,15 +18,15 @@ pub enum Event {
 pub enum Exit {
     /// The guest switched the power off. On the KVM backend, which has no ACPI, also: every vCPU
     /// halted with interrupts off, which is what Linux makes of power-off there and of a plain halt
-    /// too; either way nothing can run again. Under QEMU a plain halt is no end but silence.
+    /// too; either way nothing can run again. Under QEMU a plain halt is not an end but silence.
     PowerOff,
     /// The guest reset the machine, and not for a panic.
     Reset,
-    /// The guest's kernel panicked. Told by the warm-boot word in RAM, not by text; the text is
+    /// The guest's kernel panicked. Recognised by the warm-boot word in RAM, not by text; the text is
     /// on the console.
     Panic,
-    /// A vCPU had a fault while delivering a double fault, so the machine reset. Told by QEMU's
-    /// own log or by KVM; the machine's log has the registers. QEMU on KVM does not tell it from
+    /// A vCPU had a fault while delivering a double fault, so the machine reset. Recognised by QEMU's
+    /// own log or by KVM; the machine's log has the registers. QEMU on KVM does not distinguish it from
     /// [`Exit::Reset`].
     TripleFault,
     /// The backend stopped the machine by itself: an internal error such as an instruction that the

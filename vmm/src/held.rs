@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::machine::Machine;
 
-/// A machine that stands still with a socket for gdb, which may look at it, change it and let it run.
+/// A machine that is stopped with a socket for gdb, which may look at it, change it and let it run.
 ///
 /// What gdb does is not known, so the machine is of no use to anybody else any more: it can only be ended.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Machine {
     /// # Errors
     /// As [`Self::pause`]; [`Error::Unsupported`] from the KVM backend.
     pub fn hold(&mut self) -> Result<Held<'_>, Error> {
-        // Given up at once, but not before the socket is open: it must not go on in between.
+        // Given up at once, but not before the socket is open: it must not resume in between.
         let paused = self.pause()?;
         let socket = paused.give_to_gdb()?;
         Ok(Held {
@@ -46,7 +46,7 @@ impl Held<'_> {
     /// [`Error::Qemu`] if the machine is gone.
     pub fn is_left(&mut self) -> Result<bool, Error> {
         let connected = self.machine.vm.is_gdb_attached()?;
-        // One that comes and goes between two looks leaves the machine running: nobody else lets it run.
+        // One that comes and goes between two looks leaves the machine running: no one else lets it run.
         let left = !connected && (self.seen || self.machine.vm.is_running()?);
         self.seen |= connected;
         Ok(left)

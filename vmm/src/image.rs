@@ -2,7 +2,7 @@
 //!
 //! A folder with three files. `ram` is guest RAM as a sparse file: pages of zeros are holes. `state` is
 //! everything else, in the backend's own form. `image.json` says what both are, with their hashes, and
-//! is written last, so that an interrupted image is no image.
+//! is written last, so that an interrupted image is not an image.
 //!
 //! [`Image::open`] reads every byte once and compares, and so does every fork that reads the files again: a damaged
 //! image is never run. An image belongs
@@ -58,7 +58,7 @@ pub enum ImageError {
         problem: String,
     },
     /// It was made of something else.
-    #[error("the image in {} was made of another machine ({what}): make it again", path.display())]
+    #[error("the image in {} is of another machine ({what}): make it again", path.display())]
     Other {
         /// The image's folder.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum ImageError {
         problem: String,
     },
     /// KVM cannot be asked what its machines are like.
-    #[error("whether the image fits this host cannot be found out")]
+    #[error("cannot find out whether the image fits this host")]
     Host(#[source] KvmError),
     /// Its RAM cannot be held.
     #[error(transparent)]
@@ -172,14 +172,14 @@ impl Image {
         &self.manifest.note
     }
 
-    /// The hash of its RAM, which tells two images of one machine apart.
+    /// The hash of its RAM, which distinguishes two images of one machine.
     #[must_use]
     pub fn ram_sha256(&self) -> &str {
         &self.manifest.ram_sha256
     }
 
-    /// A new machine in the image's state, with its logs in `spec.dir`. It stands still: what is written
-    /// through the first [`Machine::pause`] is there when the guest goes on, which it does when that
+    /// A new machine in the image's state, with its logs in `spec.dir`. It is stopped: what is written
+    /// through the first [`Machine::pause`] is there when the guest resumes, which it does when that
     /// guard is given up.
     ///
     /// # Errors

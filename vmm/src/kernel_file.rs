@@ -85,9 +85,9 @@ fn check_data<'data, R: ReadRef<'data>>(data: R) -> Result<BootableKernel, Kerne
         let (offset, size) = segment.file_range(endian);
         if segment.p_type(endian) == PT_LOAD {
             let end = segment.p_paddr(endian).checked_add(segment.p_memsz(endian));
-            load_end = load_end.max(end.ok_or(damaged("a segment ends behind all memory"))?);
+            load_end = load_end.max(end.ok_or(damaged("a segment ends beyond all memory"))?);
             if offset.checked_add(size).is_none_or(|end| end > len) {
-                return Err(damaged("a segment ends behind the end of the file"));
+                return Err(damaged("a segment ends beyond the end of the file"));
             }
         }
         if segment.p_type(endian) == PT_NOTE {

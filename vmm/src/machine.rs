@@ -83,8 +83,8 @@ impl Machine {
         Ok(Self::new(vm, (ram, ram_store), spec, console, spawned_at))
     }
 
-    /// A machine in the state that `image` holds. It stands still until the first [`Paused`] is given
-    /// up, so what is written before is there when the guest goes on.
+    /// A machine in the state that `image` holds. It is stopped until the first [`Paused`] is given
+    /// up, so what is written before is there when the guest resumes.
     pub(crate) fn restore(image: &Image, spec: MachineSpec) -> Result<Self, Error> {
         let console = claim_console(&spec)?;
         let spawned_at = Instant::now();
@@ -209,7 +209,7 @@ impl Machine {
 
     /// Guest memory as an ended machine left it; `None` while the machine lives.
     pub fn remains(&self) -> Option<StillRam<'_>> {
-        // The backend was killed and reaped before `ended` was set, so nobody else has this memory.
+        // The backend was killed and reaped before `ended` was set, so no one else has this memory.
         self.ended.as_ref().map(|_| StillRam::new(&self.ram))
     }
 

@@ -180,6 +180,6 @@ fn kvm_and_a_console_flood() {
         panic!("{event:?}");
     };
     assert!(bytes > CONSOLE_MAX_BYTES);
-    // What was going on meanwhile is not without bound either.
+    // What happened meanwhile is not without bound either.
     assert!(machine.console_len() < 64 * CONSOLE_MAX_BYTES);
 }

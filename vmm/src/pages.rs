@@ -54,7 +54,7 @@ pub(crate) fn each_run(
     let size = file.metadata()?.len();
     let mut at = 0;
     while at < size {
-        // Reading does not move this position, so sharing the file is no matter.
+        // Reading does not move this position, so sharing the file does no harm.
         let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
             Ok(start) => start,
             Err(Errno::NXIO) => break,

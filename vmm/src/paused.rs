@@ -12,10 +12,10 @@ use crate::machine::Machine;
 use crate::qemu::QemuError;
 use crate::ram::{GuestRam, RamError, StillRam};
 
-/// A machine that stands still.
+/// A machine that is stopped.
 ///
 /// Holding it proves that the backend confirmed all vCPUs stopped, and that nothing lets them run
-/// again before it is given up: it borrows the machine mutably. Dropping it lets the guest go on;
+/// again before it is given up: it borrows the machine mutably. Dropping it lets the guest resume;
 /// if that fails the machine is marked failed and says so at its next use.
 #[derive(Debug)]
 pub struct Paused<'m> {
@@ -32,7 +32,7 @@ impl<'m> Paused<'m> {
         }
     }
 
-    /// Writes into guest memory. The guest sees all of it when it goes on.
+    /// Writes into guest memory. The guest sees all of it when it resumes.
     ///
     /// # Errors
     /// [`RamError::OutOfRange`] with nothing written, or [`RamError::Write`].
@@ -47,7 +47,7 @@ impl<'m> Paused<'m> {
         self.machine.ram()
     }
 
-    /// Guest memory as it stands, which can be lent as plain slices.
+    /// Guest memory as it is, which can be lent as plain slices.
     pub fn still(&self) -> StillRam<'_> {
         StillRam::new(self.machine.ram())
     }
@@ -60,7 +60,7 @@ impl<'m> Paused<'m> {
         self.still().slice(address, len)
     }
 
-    /// Saves the machine as it stands into the empty folder `dir`: an image, of which any number of
+    /// Saves the machine as it is into the empty folder `dir`: an image, of which any number of
     /// machines can be forked. `identity` names everything that the image depends on and this crate
     /// does not know (kernel and initramfs by their hashes, say); `note` is kept for the caller.
     ///
@@ -71,7 +71,7 @@ impl<'m> Paused<'m> {
         image::save(self.machine, dir, identity, note)
     }
 
-    /// Takes control of single vCPUs. The guest stands still until the debugger is told otherwise.
+    /// Takes control of single vCPUs. The guest is stopped until the debugger resumes it.
     ///
     /// # Errors
     /// [`Error::Qemu`] from a machine of QEMU's whose spec did not ask for it.
@@ -102,7 +102,7 @@ impl<'m> Paused<'m> {
         &mut self.machine.vm
     }
 
-    /// Interrupts one vCPU by an NMI as soon as the guest goes on.
+    /// Interrupts one vCPU by an NMI as soon as the guest resumes.
     ///
     /// QEMU pulls the line LINT1 of all vCPUs at once, which Linux takes NMIs from on the first one only.
     ///
@@ -122,7 +122,7 @@ impl<'m> Paused<'m> {
         all.map(|vcpu| self.vm().stands_at(vcpu)).collect()
     }
 
-    /// Lets the guest go on.
+    /// Lets the guest resume.
     ///
     /// # Errors
     /// [`Error::Qemu`] if the backend does not obey. If it has died, the next event says how;
@@ -148,7 +148,7 @@ impl Drop for Paused<'_> {
         if !self.resumed
             && let Err(error) = self.let_go()
         {
-            tracing::debug!("a paused machine cannot go on: {error}");
+            tracing::debug!("a paused machine cannot resume: {error}");
         }
     }
 }

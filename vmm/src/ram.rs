@@ -3,10 +3,10 @@
 //! Where a machine's RAM is a file (QEMU's), the host maps it with `PROT_READ`, so that not even a bug of ours
 //! can store through the mapping. The only way to write is a `pwrite` into the file. Where the virtual machine is
 //! in this process, RAM is one mapping that guest and host share, and types keep the host from
-//! writing. In both cases nobody but [`Paused`](crate::Paused) can; see [`crate::ram_store`].
+//! writing. In both cases only [`Paused`](crate::Paused) can; see [`crate::ram_store`].
 //!
 //! While the guest runs, its memory changes under the reader's eyes: accesses are volatile, and
-//! what comes out is a copy. Plain `&[u8]` exist only for memory that provably stands still,
+//! what comes out is a copy. Plain `&[u8]` exist only for memory that provably does not change,
 //! see [`StillRam`].
 
 use std::sync::atomic::Ordering;
@@ -208,7 +208,7 @@ impl RamWindow<'_> {
     }
 }
 
-/// The RAM of a guest that stands still: stopped and confirmed to be, or ended and gone.
+/// The RAM of a guest that is stopped: stopped and confirmed to be, or ended and gone.
 ///
 /// Holding a value proves that no vCPU runs and that this process cannot write either, for as
 /// long as the borrow lives. That is what makes plain slices of guest memory sound.
@@ -238,7 +238,7 @@ impl<'a> StillRam<'a> {
             return Ok(&[]);
         }
         let start = window.ptr_guard().as_ptr();
-        // SAFETY: a slice is needed so that callers judge sub-buffers where they lie, without
+        // SAFETY: a slice is needed so that callers judge sub-buffers where they are, without
         // copying them. `start` is valid for `len` bytes: `volatile` checked the range against one
         // mapped region, the mapping is owned by `self.ram`, borrowed for `'a`, and the file is
         // sealed against shrinking. The bytes do not change during `'a`: the creator of

@@ -37,7 +37,7 @@ const MAP_NORESERVE: i32 = 0x4000;
 /// A large page. Guest and host must see its start alike.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// RAM that forks begin with. Nobody can change it any more, not even we.
+/// RAM that forks start from. It cannot be changed any more, not even by us.
 #[derive(Clone, Debug)]
 pub(crate) struct RamBase {
     file: Arc<File>,
@@ -297,7 +297,7 @@ fn map_large(len: usize) -> Result<MmapRegion, mmap::MmapRegionError> {
     };
     let mut region: MmapRegion = new(len)?;
     // Older kernels put a mapping right below the last one, wherever that began. One that
-    // takes up the odd bytes in between makes the next one begin at a large page.
+    // takes up the odd bytes in between makes the next one start at a large page.
     let odd = region.as_ptr() as usize % LARGE_PAGE;
     if odd != 0 {
         drop(region);

@@ -163,7 +163,7 @@ fn what_a_fork_holds_can_be_saved_as_what_a_file_holds_is() {
 }
 
 #[test]
-fn nobody_changes_what_forks_begin_with() {
+fn what_forks_start_from_cannot_be_changed() {
     let base = base();
     assert!(base.file.write_all_at(&[2], 0).is_err());
     assert!(base.file.set_len(0).is_err());

@@ -160,12 +160,12 @@ pub enum SpecError {
         len: usize,
     },
     /// The kernel command line has a character that cannot be passed on.
-    #[error("the extra kernel arguments hold the control character {character:?}: remove it")]
+    #[error("the extra kernel arguments contain the control character {character:?}: remove it")]
     CmdlineCharacter {
         /// The character.
         character: char,
     },
-    /// An argument that this crate sets itself since it decides how the guest's end is told.
+    /// An argument that this crate sets itself since it decides how the guest's end is reported.
     #[error(
         "the extra kernel argument {argument:?} would change how the guest's end is recognised: \
          remove it"

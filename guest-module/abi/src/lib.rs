@@ -6,6 +6,14 @@
 //!
 //! Nothing read from the mailbox is more than an allegation: sizes, counts and addresses are checked
 //! by whoever follows them.
+//!
+//! ```
+//! use relaybed_abi::{Decoder, Ring};
+//!
+//! let mut bell = Decoder::default();
+//! let rings: Vec<Ring> = b"R0000000000100000\nD\n".iter().filter_map(|byte| bell.push(*byte)).collect();
+//! assert_eq!(rings, [Ring::Ready(0x10_0000), Ring::Done]);
+//! ```
 
 mod codes;
 mod consts;

@@ -16,7 +16,7 @@ const SYMBOLS: &str = "/proc/kallsyms";
 /// The answer, for the requests that ask for its later parts: the kernel takes seconds to make it.
 static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Lines "address name" of the functions among the lines "address type name [module]".
+/// Lines "address name" of the functions among the lines "address type name \[module\]".
 fn functions(lines: impl BufRead) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     for line in lines.split(b'\n') {

@@ -30,7 +30,7 @@ type Dates = BTreeMap<String, String>;
 /// # Errors
 /// A file cannot be read or written.
 pub(super) fn compare(lists: &Path, record: &Path) -> io::Result<Option<Older>> {
-    // A record that cannot be read is none: it is a memory, not a key.
+    // A record that cannot be read is ignored: it is a memory, not a key.
     let read = fs::read(record).ok();
     let mut seen: Dates = read
         .and_then(|text| serde_json::from_slice(&text).ok())
@@ -101,7 +101,7 @@ fn day(date: &str) -> Option<i64> {
     if !(0..10_000).contains(&year) || !(1..32).contains(&day) {
         return None;
     }
-    // Years that begin in March end with the leap day.
+    // Years that start in March end with the leap day.
     let (year, month) = if month < 3 {
         (year - 1, month + 9)
     } else {

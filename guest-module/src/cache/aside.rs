@@ -1,7 +1,7 @@
 //! A cache beside the cache, for hundreds of guests that are each used once: they would push out what others come
 //! back for.
 //!
-//! It lies in a work folder of the cache and goes with its maker. What is dear and the same for all of those guests
+//! It is in a work folder of the cache and goes with its maker. What is dear and the same for all of those guests
 //! (compiler, headers, kernel, QEMU) is the cache's, by links; what is made of a module is of its own.
 
 use std::fs;
@@ -110,10 +110,10 @@ mod tests {
         let aside = cache.aside().unwrap();
         let root = aside.cache().root().to_owned();
         assert!(!make(aside.cache(), "kernel"), "found in the cache");
-        assert!(make(aside.cache(), "module"), "made anew");
+        assert!(make(aside.cache(), "module"), "made again");
         assert!(!make(aside.cache(), "module"));
         aside.clear();
-        assert!(make(aside.cache(), "module"), "made anew once cleared");
+        assert!(make(aside.cache(), "module"), "made again once cleared");
         drop(aside);
         assert!(!root.exists());
         assert!(

@@ -11,7 +11,7 @@ use crate::manifest::Manifest;
 /// Something in the cache that can be taken out by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// `qemu`, `kernel`, `image` …, or the name of what is no entry.
+    /// `qemu`, `kernel`, `image` …, or the name of what is not an entry.
     pub kind: String,
     /// What it is, in one line.
     pub what: String,
@@ -25,15 +25,15 @@ pub struct Item {
     lock: Option<String>,
 }
 
-/// An entry that was not used for so long is removed when another is made.
+/// An entry that has not been used for this long is removed when another is made.
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// What is no entry, and what it is.
+/// What is not an entry, and what it is.
 const OTHERS: [(&str, &str); 6] = [
-    ("apt", "package lists of a fetch under way"),
+    ("apt", "package lists of a fetch in progress"),
     (
         "archive-dates",
-        "how new archives have been seen, against replays",
+        "newest dates seen of archives, against replays",
     ),
     (
         "kvm-refused.json",
@@ -41,10 +41,10 @@ const OTHERS: [(&str, &str); 6] = [
     ),
     (
         "locks",
-        "empty files by which processes wait for one another",
+        "empty files that processes lock to wait for each other",
     ),
-    ("logs", "what module builds said"),
-    ("tmp", "work under way"),
+    ("logs", "logs of module builds"),
+    ("tmp", "work in progress"),
 ];
 
 /// What must outlive a clearing: locks that are held mean nothing once their files are gone, and a replayed archive
@@ -206,10 +206,7 @@ fn describe(kind: &str, manifest: &Manifest) -> String {
             }
         }
         "symbols" => "addresses of a guest's functions".to_owned(),
-        "resolved" => format!(
-            "which packages {} stands for",
-            input("request").unwrap_or("?")
-        ),
+        "resolved" => format!("which packages {} means", input("request").unwrap_or("?")),
         _ => manifest.inputs.values().next().cloned().unwrap_or_default(),
     }
 }
@@ -258,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_used_for_months_goes_when_something_is_made() {
+    fn what_was_not_used_for_months_goes_when_something_is_made() {
         let (_dir, cache) = cache();
         let old = SystemTime::now() - FORGOTTEN - Duration::from_secs(3600);
         let entry = cache.items().unwrap().remove(0);

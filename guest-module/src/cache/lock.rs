@@ -33,7 +33,7 @@ impl Cache {
                 file = wait_for(file).map_err(io_error("lock", &path))?;
                 step.finish();
             }
-            // One that was removed in the meantime locks nobody else out.
+            // One that was removed in the meantime locks no one else out.
             if is_at(&file, &path) {
                 break file;
             }
@@ -93,7 +93,7 @@ impl Cache {
                 let name = format!("{prefix}{}", leftover.file_name().to_string_lossy());
                 let lock = (name != held).then(|| self.lock_if_free(&name));
                 if !matches!(lock, Some(None)) {
-                    // Whoever comes to need the place will report if it cannot be had.
+                    // Whoever needs the place will report if it cannot be had.
                     drop(remove(&leftover.path()));
                 }
             }

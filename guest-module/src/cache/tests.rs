@@ -151,7 +151,7 @@ fn a_lock_dies_with_its_process() {
 }
 
 #[test]
-fn a_lock_whose_file_was_removed_is_taken_anew() {
+fn a_lock_whose_file_was_removed_is_taken_again() {
     let (dir, cache) = cache();
     let path = dir.path().join("locks/thing");
     let held = cache.lock("thing", &Silent).unwrap();

@@ -87,7 +87,7 @@ fn what_is_wrong_is_named() {
     assert!(text(bzimage(b"\x02\x21\x4c\x18....")).contains("lz4"));
     assert!(text(bzimage(b"BZh9....")).contains("bzip2"));
     assert!(text(bzimage(b"\x89LZO....")).contains("lzo"));
-    assert!(text(bzimage(&xz(b"no kernel"))).contains("no executable ELF"));
+    assert!(text(bzimage(&xz(b"no kernel"))).contains("not an executable ELF"));
     let mut other = elf(PVH);
     other[18] = 183;
     assert!(text(other).contains("another machine"));

@@ -18,7 +18,7 @@ pub enum ModuleError {
         release: String,
         /// The whole output.
         log: PathBuf,
-        /// Its telling lines.
+        /// The lines that matter.
         excerpt: String,
     },
     /// The relay.c that was given does not compile.
@@ -61,8 +61,8 @@ pub enum ModuleError {
         /// The whole output.
         log: PathBuf,
     },
-    /// make was content, but there is no module.
-    #[error("the build for {release} ended well without a {MODULE}; the whole log is in {}", log.display())]
+    /// make succeeded, but there is no module.
+    #[error("the build for {release} succeeded but made no {MODULE}; the whole log is in {}", log.display())]
     Nothing {
         /// The kernel.
         release: String,

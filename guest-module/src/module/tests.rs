@@ -68,7 +68,7 @@ fn a_changed_header_gives_another_module() {
         "nothing changed, nothing is built"
     );
 
-    // The same length and an old time: only the content tells.
+    // The same length and an old time: only the content differs.
     let header = tree.join("include/linux/relay.h");
     fs::write(&header, "other").unwrap();
     age(&header);

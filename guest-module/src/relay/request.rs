@@ -189,7 +189,7 @@ impl FromStr for RelayVersion {
     }
 }
 
-/// The text is no version.
+/// The text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kernel version; write two or three numbers, as in 6.1 or 6.12.40")]
+#[error("`{0}` is not a kernel version; write two or three numbers, as in 6.1 or 6.12.40")]
 pub struct RelayVersionError(String);

@@ -159,7 +159,7 @@ fn keep(package: &mut dyn Read, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The same for the archive of a kernel tree, whose files all lie below one folder.
+/// The same for the archive of a kernel tree, whose files are all in one folder.
 fn keep_of_tree(archive: impl Read, dir: &Path) -> io::Result<()> {
     let mut missing = KEPT.len();
     for entry in tar::Archive::new(archive).entries()? {

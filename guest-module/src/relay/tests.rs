@@ -165,7 +165,7 @@ fn what_cannot_be_read_is_named() {
         text.contains("absent.c") && text.contains("--relay"),
         "{text}"
     );
-    assert!(error(&request(dir.path())).contains("no file"));
+    assert!(error(&request(dir.path())).contains("not a file"));
     let large = dir.path().join("large.c");
     let file = fs::File::create(&large).unwrap();
     file.set_len(SOURCE_MAX_BYTES + 1).unwrap();

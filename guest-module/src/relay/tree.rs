@@ -6,12 +6,12 @@ use std::path::Path;
 
 use super::{Found, RelayError, RelayVersion, SOURCE_MAX_BYTES, SourceFile};
 
-/// Where the header lies in a kernel tree.
+/// Where the header is in a kernel tree.
 pub(super) const HEADER: &str = "include/linux/relay.h";
 
-/// Reads the file; header and version come from the kernel tree that it lies in, if it lies in one.
+/// Reads the file; header and version come from the kernel tree that it is in, if any.
 pub(super) fn find(path: &Path) -> Result<Found, RelayError> {
-    let source = read(path, "--relay wants a relay.c, or source:VERSION")?;
+    let source = read(path, "--relay needs a relay.c, or source:VERSION")?;
     let tree = Path::new(&source.name).ancestors().skip(1).find_map(|dir| {
         Some((
             dir,
@@ -19,10 +19,9 @@ pub(super) fn find(path: &Path) -> Result<Found, RelayError> {
         ))
     });
     let header = match tree {
-        Some((dir, _)) if dir.join(HEADER).is_file() => Some(read(
-            &dir.join(HEADER),
-            "it lies in the tree of the relay.c",
-        )?),
+        Some((dir, _)) if dir.join(HEADER).is_file() => {
+            Some(read(&dir.join(HEADER), "it is in the tree of the relay.c")?)
+        }
         _ => None,
     };
     let version = tree.map(|(_, version)| version);
@@ -49,17 +48,17 @@ pub(super) fn read(path: &Path, hint: &'static str) -> Result<SourceFile, RelayE
     let name = full
         .to_str()
         .filter(|name| !name.contains(char::is_control))
-        .ok_or_else(|| unusable("its path has characters that the compiler cannot be given"))?
+        .ok_or_else(|| unusable("its path has characters that cannot be passed to the compiler"))?
         .to_owned();
     if !full.is_file() {
-        return Err(unusable("it is no file"));
+        return Err(unusable("it is not a file"));
     }
     let mut content = Vec::new();
     let file = fs::File::open(&full).map_err(failed)?;
     let mut limited = file.take(SOURCE_MAX_BYTES + 1);
     limited.read_to_end(&mut content).map_err(failed)?;
     if content.len() as u64 > SOURCE_MAX_BYTES {
-        return Err(unusable("it is larger than 4 MiB, which no relay.c is"));
+        return Err(unusable("it is larger than 4 MiB: not a relay.c"));
     }
     Ok(SourceFile { name, content })
 }

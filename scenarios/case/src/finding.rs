@@ -138,7 +138,7 @@ rooms! {
     Padding(Padding): "Padding is wrong.",
     Overwrite(Overwrite): "A lap replaced, or kept, what it should not.",
     Notification(Notification): "poll, wake-ups or callbacks are wrong.",
-    Safety(Safety): "Something lies outside its place.",
+    Safety(Safety): "Something is outside its place.",
     Lifetime(Lifetime): "Channels or files are not as documented.",
     Accounting(Accounting): "Counters contradict each other.",
     Model(Model): "Something is not as the exact model predicts.",

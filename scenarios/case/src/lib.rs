@@ -4,6 +4,17 @@
 //! predicts what a correct kernel does with it and `judge` compares that with the evidence. A case is
 //! a plain value: indices are valid, names are resolved, sizes are checked against the limits of the
 //! ABI. What relay itself must refuse (a sub-buffer size of 0, say) is kept, since refusal is a result.
+//!
+//! Findings have codes that never change their meaning:
+//!
+//! ```
+//! use relaybed_case::finding::Code;
+//! use relaybed_case::verdict::Property;
+//!
+//! let code: Code = "R0301".parse()?;
+//! assert_eq!(code.property(), Some(Property::Integrity));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

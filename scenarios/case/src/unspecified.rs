@@ -55,11 +55,11 @@ impl Why {
         match self {
             Self::Order => "no gate fixes the order of operations",
             Self::Met => "operations met that relay wants kept apart, or one was under way",
-            Self::Alike => "bytes of several records cannot be told apart",
+            Self::Alike => "bytes of several records are indistinguishable",
             Self::Untold => "without a subbuf_start callback relay does not say what it drops",
             Self::Stream => "what readers got is not the whole stream",
             Self::Position => "relay keeps the readers' position to itself",
-            Self::Uncounted => "the guest's kernel does not tell what memory relay holds",
+            Self::Uncounted => "the guest's kernel does not show what memory relay holds",
         }
     }
 }

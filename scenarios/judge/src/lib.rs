@@ -7,6 +7,35 @@
 //!
 //! Whole verdicts over buffers of 256-byte records are to be made at 1 GB/s or more on one core;
 //! `cargo bench -p relaybed-judge --bench judge` measures that and prints the figure.
+//!
+//! # Example
+//!
+//! Evidence as a correct kernel leaves it passes; with a record torn, it fails with that finding first:
+//!
+//! ```
+//! use relaybed_abi::Plant;
+//! use relaybed_case::verdict::Verdict;
+//! use relaybed_judge::{forge, judge};
+//!
+//! let text = r#"
+//! summary = "One record."
+//! channel.cpu = { subbuf_size = 64, n_subbufs = 4 }
+//! [[actor]]
+//! name = "writer"
+//! cpu = 0
+//! script = [{ write = "cpu", len = 48 }]
+//! "#;
+//! let case = &relaybed_lang::load("my/case.toml", text)?[0];
+//! let linux_6_1 = relaybed_contract::behaviour::version(6, 1);
+//! let (verdict, _) = judge(case, &forge::synthesize(case, linux_6_1, 2));
+//! assert_eq!(verdict, Verdict::Passed);
+//!
+//! let torn = forge::Spoil { kind: Plant::Torn, actor: 0, seq: 0 };
+//! let (verdict, _) = judge(case, &forge::plant(case, linux_6_1, 2, torn));
+//! let Verdict::Failed { findings } = verdict else { panic!("{verdict:?}") };
+//! assert_eq!(findings[0].code().to_string(), "R0301");
+//! # Ok::<(), relaybed_lang::Diagnostics>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -29,7 +29,7 @@ pub struct Matter<'a> {
     pub writers: &'a Writers<'a>,
     /// Every channel buffer of every observation about which something is specified, parsed.
     pub buffers: Vec<Parsed<'a>>,
-    /// Channel buffers observed about which nothing is specified: see [`is_specified`].
+    /// Channel buffers observed about which nothing is specified.
     pub unspecified: u64,
     /// The streams of buffers that readers emptied and whose order is not determined.
     pub streams: Vec<ParsedStream>,

@@ -157,12 +157,12 @@ impl<'f> Resolver<'f> {
         };
         let name = step.form.name;
         let problem = Problem::new(
-            format!("`{name}` cannot be done in {context} context: it {why}"),
+            format!("`{name}` cannot run in {context} context: it {why}"),
             step.span.clone(),
             "only records are written there",
         );
         self.problems.push(problem.help(format!(
-            "let an actor with context = \"task\" do it, in order by a gate: {{ signal = \"written\" }} here, \
+            "let an actor with context = \"task\" do it, ordered by a gate: {{ signal = \"written\" }} here, \
              {{ wait = \"written\" }} before its `{name}`"
         )));
     }
@@ -288,7 +288,7 @@ impl<'f> Resolver<'f> {
             (Some(key), None) if key.is_ascii_alphanumeric() => Some(Op::Sysrq { key }),
             _ => {
                 self.problems.push(Problem::new(
-                    format!("`{}` is no key of sysrq", name.value),
+                    format!("`{}` is not a sysrq key", name.value),
                     name.span.clone(),
                     "one letter or digit",
                 ));
@@ -312,9 +312,9 @@ impl<'f> Resolver<'f> {
         } = stage.place
         {
             let problem = Problem::new(
-                "klog is not for NMIs",
+                "klog cannot run in an NMI",
                 step.span.clone(),
-                "the handler may have to take a lock",
+                "its handler may need a lock",
             );
             self.problems.push(problem);
         }
@@ -421,7 +421,7 @@ impl<'f> Resolver<'f> {
         let (len_min, len_max) = (narrow(len_min?), narrow(len_max?));
         if len_min > len_max {
             self.problems.push(Problem::new(
-                format!("no length lies between {len_min} and {len_max}"),
+                format!("`min` is {len_min} and `max` only {len_max}"),
                 max.span.clone(),
                 "less than `min`",
             ));

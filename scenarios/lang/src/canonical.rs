@@ -1,4 +1,4 @@
-//! The form of a case that a file can say: what no file could mean is left out or mended.
+//! The form of a case that a file can say: what no file could mean is left out or corrected.
 
 use relaybed_case::{Case, FileCall, FileSlot, Op, Stall, take_turns};
 
@@ -200,14 +200,14 @@ fn waits(case: &mut Case) {
     }
 }
 
-/// The first wait at which an actor stands for ever.
+/// The first wait that never ends.
 fn first_stuck(case: &Case) -> Option<(usize, usize)> {
     let at = take_turns(case, |_, _| {});
     let stands = |(actor, at): (usize, usize)| at < case.actors[actor].ops.len();
     at.into_iter().enumerate().find(|place| stands(*place))
 }
 
-/// Gates in order of appearance; those that nobody names are gone.
+/// Gates in order of appearance, without those that are never named.
 fn gates(case: &mut Case) {
     let mut order: Vec<usize> = Vec::new();
     let mut renumber = |gate: &mut usize| {

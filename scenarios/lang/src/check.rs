@@ -73,7 +73,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// An operation on a channel that nobody ever opens, and an open of one that is open.
+    /// An operation on a channel that is never opened, and an open of one that is open.
     fn check_opens(&mut self) {
         let ops = |wanted: fn(&Op) -> Option<ChannelIndex>, index| {
             self.all_ops()
@@ -98,13 +98,13 @@ impl Resolver<'_> {
                     format!("channel `{name}` is never opened"),
                     used.unwrap_or_else(|| self.file.channels[index].name.span.clone()),
                     "needs an open channel",
-                    "an actor must do { open = CHANNEL }, or leave `open` of the channel at \"start\"",
+                    "let an actor do { open = CHANNEL }, or leave `open` of the channel at \"start\"",
                 )),
                 (true, Some(place), _) if ops(closes, index).is_none() => wrong.push((
-                    format!("channel `{name}` is open already"),
+                    format!("channel `{name}` is already open"),
                     place,
                     "a second open",
-                    "say open = \"scripted\" in the channel, or close it before",
+                    "set open = \"scripted\" in the channel, or close it first",
                 )),
                 _ => {}
             }
@@ -114,7 +114,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Waits at which actors stand for ever.
+    /// Waits that never end.
     fn check_gates(&mut self) {
         let actors = &self.case.actors;
         let at = take_turns(&self.case, |_, _| {});
@@ -130,7 +130,7 @@ impl Resolver<'_> {
             let signals = signals.count() + by_calls.count();
             let name = &self.case.gates[gate];
             let message = if signals < count as usize {
-                format!("gate `{name}` is signalled {signals} times, never {count}")
+                format!("gate `{name}` is signalled {signals} times, not {count}")
             } else {
                 format!("this wait for gate `{name}` never ends: actors wait for each other")
             };
@@ -169,13 +169,13 @@ impl Resolver<'_> {
             self.report(
                 "an NMI cannot write to this channel".to_owned(),
                 place,
-                "may find a lock taken",
+                "may find a lock held",
                 "its client locks, since all CPUs share a buffer or a callback waits: write in another context",
             );
         }
     }
 
-    /// A callback that waits for a gate that nobody signals.
+    /// A callback that waits for a gate that is never signalled.
     fn check_stalls(&mut self) {
         let signalled = |gate| {
             self.all_ops()
@@ -194,7 +194,7 @@ impl Resolver<'_> {
                 format!("gate `{name}` is never signalled"),
                 place,
                 "a callback waits for it",
-                "an actor must do { signal = GATE } while the callback waits",
+                "let an actor do { signal = GATE } while the callback waits",
             );
         }
         let forms = self.file.channels.iter().zip(&self.case.channels);
@@ -206,7 +206,7 @@ impl Resolver<'_> {
             .collect();
         for place in headless {
             self.report(
-                "a callback without a header cannot wait behind it".to_owned(),
+                "a callback without a header cannot wait after it".to_owned(),
                 place,
                 "needs a header",
                 "say how long it is: header_bytes = 8",
@@ -302,7 +302,7 @@ impl Resolver<'_> {
                     format!("the channel buffers take more than {most} MiB on {cpus} CPUs"),
                     self.file.channels[i].subbuf_size.span.clone(),
                     format!("{bytes} bytes for each CPU"),
-                    "only sizes that relay itself refuses (0, or S * N of 2^32 and more) may be larger",
+                    "only sizes that relay itself refuses may be larger (0, or S * N of 2^32 and more)",
                 );
                 return;
             }

@@ -36,7 +36,7 @@ impl<'t> Walker<'t> {
             let known: Vec<&str> = Need::ALL.iter().map(|(known, _)| *known).collect();
             if !known.contains(&name.value.as_str()) {
                 let problem = Problem::new(
-                    format!("`{}` is nothing that a kernel can lack", name.value),
+                    format!("`{}` is not a feature that kernels differ in", name.value),
                     name.span.clone(),
                     "unknown need",
                 );
@@ -137,7 +137,7 @@ impl<'t> Walker<'t> {
 }
 
 impl Resolver<'_> {
-    /// Names that are none were reported when the file was parsed.
+    /// Bad names were reported when the file was parsed.
     pub(super) fn needs(&mut self) {
         let named = |name: &Sp<String>| {
             Need::ALL
@@ -275,8 +275,8 @@ impl Resolver<'_> {
             && cpu > 0
             && (global || !wanted.is_of_buffer())
         {
-            let message = "there is only one of these in the channel";
-            report(message, "leave `cpu` out", &num.span);
+            let message = "a channel has only one of these";
+            report(message, "omit `cpu`", &num.span);
         }
         let has_no_files = form
             .files

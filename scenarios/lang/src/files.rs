@@ -72,7 +72,7 @@ impl Resolver<'_> {
         });
         if file.open {
             self.problems.push(Problem::new(
-                format!("`{}` is open already", alias.value),
+                format!("`{}` is already open", alias.value),
                 alias.span.clone(),
                 "close it first, or choose another name",
             ));
@@ -95,13 +95,13 @@ impl Resolver<'_> {
         let (slot, channel) = (file.slot, file.channel);
         let of_mapping = matches!(step.form.name, "munmap" | "mremap" | "copy" | "store");
         let wrong = match (of_mapping, file.open, file.mapping) {
-            (true, _, Mapping::None) => Some("has no mapping here"),
+            (true, _, Mapping::None) => Some("is not mapped here"),
             (true, _, Mapping::ReadOnly) if step.form.name == "store" => {
                 Some("is not mapped for writing")
             }
-            (false, false, _) => Some("is not open any more"),
+            (false, false, _) => Some("is no longer open"),
             (false, true, mapping) if step.form.name == "mmap" && mapping != Mapping::None => {
-                Some("has a mapping already")
+                Some("is already mapped")
             }
             _ => None,
         };
@@ -159,7 +159,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The operations that have a variant of their own; `None`: it is none of them, or wrong.
+    /// The operations that have a variant of their own; `None`: another operation, or an error.
     fn simple_call(&mut self, step: &Step, scope: Scope, file: FileSlot) -> Option<Op> {
         Some(match step.form.name {
             "close_file" => Op::FileClose { file },
@@ -249,7 +249,7 @@ impl Resolver<'_> {
         let parts = self.number(num, scope, "the number of parts", 1..=MAX_PARTS)?;
         if u64::from(size) * parts > RB_DATA_SIZE as u64 {
             let message = format!("all parts together have at most {RB_DATA_SIZE} bytes");
-            let problem = Problem::new(message, num.span.clone(), "too many for their size");
+            let problem = Problem::new(message, num.span.clone(), "too many of this size");
             self.problems.push(problem);
         }
         Some(FileCall::Readv {
@@ -313,7 +313,7 @@ impl Resolver<'_> {
         let len = text.value.len() as u64;
         if len == 0 || len > RB_MAX_RECORD as u64 || len > whole {
             self.problems.push(Problem::new(
-                "a store has at least one byte and at most as many as fit",
+                "a store has at least one byte, and must fit",
                 text.span.clone(),
                 format!("{len} bytes"),
             ));

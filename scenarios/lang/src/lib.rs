@@ -52,13 +52,13 @@
 //! | `summary` | one sentence, needed: what the scenario shows |
 //! | `vcpus` | CPUs of the machine it runs on, 1 to 64; 2 if left out |
 //! | `seed` | draws record lengths; 1 if left out |
-//! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; where the kernel lacks it the scenario is skipped, with the reason |
+//! | `needs` | what not every release of relay has: `late-setup`, `splice`, `prev-padding`, `statistics`, `buf-mapped`; on a kernel without it the scenario is skipped, with the reason |
 //! | `failures` | `claimed` (if left out): an operation that fails, or a channel that is refused, fails the scenario unless `fails`, `gives` or an `[[expect]]` claims it; `any`: only the model judges |
 //! | `[params]` | lists of integers or strings; the file becomes one case for each choice, named `suite/file[len=30,mode=overwrite]` |
 //! | `[channel.NAME]` | a channel; NAME is the base filename, its files are NAME + CPU |
 //! | `[[actor]]` | an actor with its script |
 //! | `[[expect]]` | a claim of the author |
-//! | `[[schedule]]` | a turn: whose CPU goes on, and until where |
+//! | `[[schedule]]` | a turn: whose CPU runs, and up to where |
 //!
 //! ## Numbers and words
 //!
@@ -141,7 +141,7 @@
 //! ## Schedules
 //!
 //! Without `[[schedule]]` all actors run at once. With it, one CPU runs at a time: every actor that has a turn
-//! comes to its first operation, then the turns are taken one after the other, and when all are over CPUs take
+//! reaches its first operation, then the turns are taken one after the other, and when all are over CPUs take
 //! turns by themselves. A turn that does not end, because its actor waits for somebody who stands, fails the
 //! scenario. Such a scenario runs on QEMU's translator only, with clocks that count instructions; elsewhere it
 //! is skipped.
@@ -150,7 +150,7 @@
 //! |---|---|
 //! | `run` | the actor, which has a `cpu` to itself |
 //! | `until` | `"end"`: behind its last operation; `{ before = 2 }`: before its operation 2, from 0; `{ symbol, offset, instruction }`: before that instruction of the kernel, or so many executed instructions later; `{ writes, channel, cpu }` or `{ reads, channel, cpu }`: behind an instruction that accesses `data`, `offset`, `produced`, `consumed`, `padding`, `bytes_consumed` or `finalized` of that channel buffer |
-//! | `hit` | at the how manieth time it comes there in this turn; 1 if left out |
+//! | `hit` | stop at the Nth hit in this turn; 1 if left out |
 //!
 //! # What is checked
 //!
@@ -158,6 +158,25 @@
 //! do not exist, sizes beyond the limits of the ABI, operations of the wrong kind of actor, files used
 //! before they are opened, gates that can never be reached, parameters without use, and more evidence
 //! than the guest has room for.
+//!
+//! # Example
+//!
+//! ```
+//! let text = r#"
+//! summary = "One record."
+//! channel.cpu = { subbuf_size = 64, n_subbufs = 4 }
+//! [[actor]]
+//! name = "writer"
+//! cpu = 0
+//! script = [{ write = "cpu", len = 48 }]
+//! "#;
+//! let cases = relaybed_lang::load("my/case.toml", text)?;
+//! assert_eq!(cases[0].actors[0].name, "writer");
+//!
+//! let wrong = relaybed_lang::load("my/case.toml", &text.replace("len", "lem"));
+//! assert!(wrong.is_err_and(|errors| format!("{errors:?}").contains("did you mean `len`?")));
+//! # Ok::<(), relaybed_lang::Diagnostics>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -84,7 +84,7 @@ impl Resolver<'_> {
         };
         let script = &self.case.actors[guest];
         let Place::Kernel { context, .. } = script.place else {
-            let message = format!("`{name}` is nested already, or is no actor in the kernel");
+            let message = format!("`{name}` is nested already, or is not an actor in the kernel");
             return Err((
                 message,
                 "each nesting takes an actor of its own, of a context above the write's",

@@ -59,11 +59,13 @@ impl OpForm {
                 Some("allocates or frees, under a mutex, and may sleep")
             }
             "flush" | "reset" => Some("takes a mutex and may sleep"),
-            "klog_register" | "klog_unregister" => Some("waits for whoever logs and may sleep"),
+            "klog_register" | "klog_unregister" => {
+                Some("waits for whatever is logging, and may sleep")
+            }
             // Records only, and what has nothing to do with relay, until the module can do more there.
             "write" | "raw_write" | "reserve" | "klog" | "klog_raw" => None,
             _ if self.who != Who::Kernel => None,
-            _ => Some("is called by the actor's thread here"),
+            _ => Some("is always called by the actor's thread"),
         }
     }
 

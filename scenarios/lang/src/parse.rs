@@ -224,7 +224,7 @@ impl<'t> Walker<'t> {
         let odd = |c: char| c.is_whitespace() || c.is_control() || "[],=/".contains(c);
         if shown.is_empty() || shown.contains(odd) {
             self.report(Problem::new(
-                "the value becomes part of the case's name and needs a plain form",
+                "the value becomes part of the case's name, so some characters are not allowed",
                 item.span(),
                 "no blanks and none of [ ] , = /",
             ));
@@ -234,7 +234,7 @@ impl<'t> Walker<'t> {
             self.report(Problem::new(
                 format!("`{shown}` is listed twice"),
                 item.span(),
-                "makes two cases of one name",
+                "gives two cases the same name",
             ));
             return None;
         }
@@ -373,7 +373,7 @@ impl<'t> Walker<'t> {
         self.report(Problem::new(
             "an expectation is about a buffer, a flow, an actor or a refused open",
             span,
-            "none of `buffer`, `flow`, `actor`, `open_refused` is here",
+            "`buffer`, `flow`, `actor` or `open_refused` is missing",
         ));
         None
     }

@@ -119,7 +119,7 @@ impl Resolver<'_> {
         self.case.may_fail = self.word(failures, &[("claimed", false), ("any", true)]);
     }
 
-    /// A channel; what is wrong with it is reported and a harmless value stands for it.
+    /// A channel; errors in it are reported and replaced by harmless values.
     fn channel(&mut self, form: &ChannelForm) -> Channel {
         let mut scope = Scope::default();
         let most = 0..=u64::MAX;
@@ -177,7 +177,7 @@ impl Resolver<'_> {
                 "too long",
             );
             self.problems.push(problem.help(
-                "a header must be shorter than the sub-buffer by two bytes; relay stops the kernel otherwise",
+                "a header must be at least two bytes shorter than the sub-buffer; otherwise relay stops the kernel",
             ));
         }
         if mode == Mode::Default {
@@ -214,7 +214,7 @@ impl Resolver<'_> {
             };
         }
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let no_channel = || format!("`{name}` has no meaning here: no channel is concerned");
+        let no_channel = || format!("`{name}` has no meaning here: this is not about a channel");
         match name {
             "S" => scope
                 .sizes
@@ -225,10 +225,9 @@ impl Resolver<'_> {
                 .map(|(_, count)| signed(count))
                 .ok_or_else(no_channel),
             "cpus" => Ok(i64::from(self.case.vcpus)),
-            "own" => scope
-                .own
-                .map(i64::from)
-                .ok_or_else(|| "`own` has no meaning here: no CPU is the actor's own".to_owned()),
+            "own" => scope.own.map(i64::from).ok_or_else(|| {
+                "`own` has no meaning here: the actor has no CPU of its own".to_owned()
+            }),
             _ => {
                 if let Some(event) = pollbits::named(name) {
                     return Ok(signed(event));
@@ -236,14 +235,14 @@ impl Resolver<'_> {
                 let mut known: Vec<&str> = self.params.iter().map(|(name, _)| *name).collect();
                 known.extend(["S", "N", "cpus", "own"]);
                 Err(format!(
-                    "`{name}` is no parameter; {}",
+                    "`{name}` is not a parameter; {}",
                     suggestion(name, &known)
                 ))
             }
         }
     }
 
-    /// The value of a number that must lie in `range`.
+    /// The value of a number that must be in `range`.
     pub(super) fn number(
         &mut self,
         num: &Num,

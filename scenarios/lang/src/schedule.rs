@@ -80,7 +80,7 @@ impl<'t> Walker<'t> {
                 return Some(UntilForm::End);
             }
             let problem = Problem::new(
-                format!("`{word}` is no place where a turn ends"),
+                format!("a turn cannot end at `{word}`"),
                 span,
                 "unknown word",
             );
@@ -108,7 +108,7 @@ impl<'t> Walker<'t> {
             let problem = Problem::new(
                 "a turn ends at one place",
                 fields.span.clone(),
-                "names none, or several",
+                "names no place, or several",
             );
             self.report(problem.help("give one of `before`, `symbol`, `writes`, `reads`"));
             return None;
@@ -186,14 +186,14 @@ impl Resolver<'_> {
         };
         if actor.is_nested() {
             return wrong(
-                format!("`{}` runs on top of another actor's write", name.value),
-                "give the turn to the actor whose write it is nested on",
+                format!("`{}` is nested in another actor's write", name.value),
+                "give the turn to the outer actor, whose write it interrupts",
             );
         }
         let Some(cpu) = actor.cpu() else {
             return wrong(
-                format!("`{}` is bound to no CPU", name.value),
-                "a schedule says which CPU goes on: give the actor a `cpu`",
+                format!("`{}` is not bound to a CPU", name.value),
+                "a schedule says which CPU runs: give the actor a `cpu`",
             );
         };
         let shares = |(at, other): (usize, &Actor)| {
@@ -204,7 +204,7 @@ impl Resolver<'_> {
             let message = format!("`{}` may share CPU {cpu} with `{}`", name.value, other.name);
             return wrong(
                 message,
-                "a schedule says which CPU goes on: give both actors CPUs of their own",
+                "a schedule says which CPU runs: give both actors CPUs of their own",
             );
         }
         Some(index)
@@ -271,7 +271,7 @@ impl Resolver<'_> {
         if !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic()) {
             return Some(name.clone());
         }
-        let message = "this is no name of a function".to_owned();
+        let message = "this is not the name of a function".to_owned();
         let problem = Problem::new(message, symbol.span.clone(), "letters, digits, _ and .");
         self.problems.push(problem);
         None

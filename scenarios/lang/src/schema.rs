@@ -53,7 +53,7 @@ struct Scenario {
     /// Draws record lengths; 1 if left out. `--seed` overrides it.
     seed: Option<Number>,
     /// What not every release of relay has and this needs: `late-setup`, `splice`, `prev-padding`,
-    /// `statistics`, `buf-mapped`. Where the kernel lacks it, the scenario is skipped.
+    /// `statistics`, `buf-mapped`. On a kernel without it, the scenario is skipped.
     #[schemars(example = serde_json::json!(["late-setup"]))]
     #[serde(default)]
     needs: Vec<String>,
@@ -72,7 +72,7 @@ struct Scenario {
     /// What the author claims beyond the model.
     #[serde(default)]
     expect: Vec<Expectation>,
-    /// Whose CPU goes on, and until where; without it all run at once.
+    /// Whose CPU runs, and up to where; without a schedule all run at once.
     #[serde(default)]
     schedule: Vec<schedule::Turn>,
 }

@@ -39,7 +39,7 @@ impl Resolver<'_> {
             let problem = Problem::new(
                 "the host's NMI is CPU 0's",
                 word.span.clone(),
-                "does not come to another CPU",
+                "never arrives on another CPU",
             );
             let help = "the line that the host pulls is open on the CPU that booted only";
             self.problems.push(problem.help(help));

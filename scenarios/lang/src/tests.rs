@@ -55,11 +55,11 @@ bad_files! {
     nestings_and_cpus_that_cannot_be: "contexts",
     operations_that_may_sleep_in_an_interrupt: "sleeping",
     contexts_that_nothing_brings_about: "sources",
-    interrupts_that_nobody_sends: "senders",
+    interrupts_without_a_sender: "senders",
     nmis_that_may_find_a_lock: "nmi-and-locks",
     nestings_that_lack_something: "nesting",
     a_cpu_that_never_comes_up: "held-cpu",
-    schedules_that_nobody_can_keep: "schedule",
+    schedules_that_cannot_be_kept: "schedule",
 }
 
 fn one(text: &str) -> Case {

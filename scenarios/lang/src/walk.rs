@@ -105,7 +105,7 @@ impl<'t> Walker<'t> {
     ) -> Option<&'v Spanned<DeValue<'t>>> {
         let value = fields.get(key);
         if value.is_none() {
-            let message = format!("{} lacks `{key}`", fields.what);
+            let message = format!("{} needs `{key}`", fields.what);
             let start = fields.span.start;
             let end = self.text[start..]
                 .find('\n')

@@ -38,7 +38,7 @@ pub struct Step {
     pub line: usize,
     /// Its column, from 1.
     pub column: usize,
-    /// What stands there, as its author wrote it.
+    /// The text there, as its author wrote it.
     pub text: String,
     /// The actor whose operation it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,9 +162,9 @@ fn in_words(before: Option<&Neighbour>, behind: Option<&Neighbour>) -> String {
     let named = |(record, offset): &Neighbour| format!("{record} at offset {offset} ({offset:#x})");
     match (before.map(named), behind.map(named)) {
         (Some(before), Some(behind)) => format!("behind {before}, before {behind}"),
-        (Some(before), None) => format!("behind {before}, the last"),
+        (Some(before), None) => format!("after {before}, the last"),
         (None, Some(behind)) => format!("before {behind}, the first"),
-        (None, None) => "alone: no other record is there".to_owned(),
+        (None, None) => "alone: there is no other record".to_owned(),
     }
 }
 

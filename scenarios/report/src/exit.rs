@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How a call of `relaybed` ended, as told to the shell.
+/// How a call of `relaybed` ended, for the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Everything that ran passed (known issues and skipped scenarios included).
@@ -55,12 +55,12 @@ impl From<Exit> for ExitCode {
 /// The text on exit codes in `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0    every scenario that ran passed (known issues are listed, not counted as failures, and so are
-       those that a kernel should have and does not show)
+  0    every scenario that ran passed (known issues are listed and are not failures; nor are
+       issues that this kernel should have and does not show)
   1    a scenario failed: the kernel did not keep relay's contract
   2    usage: the command line, or a scenario file that does not parse or check
   3    set-up: a missing or unusable kernel, tool or evidence folder
-  4    the guest died: panic, reset, or the end of its virtual machine
+  4    the guest died: panic, reset, or its virtual machine ended
   5    no progress before the deadline
   130  interrupted
   141  the reader of the output closed it, as `head` does (128 + SIGPIPE)";

@@ -276,7 +276,7 @@ fn fuzzed(out: &mut impl Write, fuzz: &Fuzzed) -> io::Result<()> {
     for (id, times) in &fuzz.known {
         writeln!(
             out,
-            "{YELLOW}known issue {id}{YELLOW:#} was met {times} times"
+            "{YELLOW}known issue {id}{YELLOW:#} showed {times} times"
         )?;
     }
     Ok(())
@@ -285,7 +285,7 @@ fn fuzzed(out: &mut impl Write, fuzz: &Fuzzed) -> io::Result<()> {
 fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     writeln!(
         out,
-        "explored  {} schedules, {} of them distinct, {:.1} a second; {} places, control passed at {}",
+        "explored  {} schedules, {} of them distinct, {:.1} a second; {} stop points, control passed at {}",
         explored.schedules,
         explored.distinct,
         explored.per_second,
@@ -305,7 +305,7 @@ fn explored(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     for (what, times) in &explored.fleeting {
         writeln!(
             out,
-            "fleeting  {what} {times} times, and not on a machine of its own"
+            "fleeting  {what} {times} times, but not on a machine of its own"
         )?;
     }
     Ok(())

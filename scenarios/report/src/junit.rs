@@ -140,7 +140,7 @@ fn row(case: &CaseReport, suite: &str) -> Element {
     let says = match &case.verdict {
         Verdict::Fixed { id } => Some(format!("known issue {id} is fixed here")),
         Verdict::Passed if human::is_empty_pass(case) => {
-            Some("passed, nothing judged but safety".to_owned())
+            Some("passed, only safety judged".to_owned())
         }
         _ => None,
     };
@@ -151,7 +151,7 @@ fn row(case: &CaseReport, suite: &str) -> Element {
     row.children(outcome(case)).children(says)
 }
 
-/// What stands in a case that did not simply pass.
+/// The element of a case that did not simply pass.
 fn outcome(case: &CaseReport) -> Option<Element> {
     let skipped = |kind: &str, reason: &str| {
         let skipped = Element::new("skipped");
@@ -164,7 +164,7 @@ fn outcome(case: &CaseReport) -> Option<Element> {
         Verdict::Known { id, findings } => {
             let first = findings.first().map(|first| format!(": {first}"));
             let message = format!("known issue {id}{}", first.unwrap_or_default());
-            Some(skipped("known", &message).text(told(case)))
+            Some(skipped("known", &message).text(text(case)))
         }
         Verdict::Failed { findings } => {
             let failure = Element::new("failure");
@@ -174,13 +174,13 @@ fn outcome(case: &CaseReport) -> Option<Element> {
                     .with("type", first.property()),
                 None => failure,
             };
-            Some(failure.text(told(case)))
+            Some(failure.text(text(case)))
         }
     }
 }
 
 /// The findings as people see them.
-fn told(case: &CaseReport) -> String {
+fn text(case: &CaseReport) -> String {
     let mut text = Vec::new();
     // Writing to memory cannot fail.
     let _ = human::findings(&mut text, case.verdict.findings(), &case.detail);

@@ -11,7 +11,7 @@ pub(super) fn head(out: &mut impl Write, total: usize) -> io::Result<()> {
 }
 
 pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> io::Result<()> {
-    // No description may hold the sign that directives begin with.
+    // No description may contain the sign that directives start with.
     let name = line(&report.name).replace('#', "_");
     if report.amount.unspecified.total() > 0 {
         writeln!(out, "# {name}: unspecified: {}", report.amount.unspecified)?;
@@ -19,7 +19,7 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
     match &report.verdict {
         Verdict::Passed => {
             if is_empty_pass(report) {
-                writeln!(out, "# {name}: passed, nothing judged but safety")?;
+                writeln!(out, "# {name}: passed, only safety judged")?;
             }
             writeln!(out, "ok {number} {name}")
         }

@@ -1,6 +1,13 @@
 //! Reports: what a run says while it goes and at its end, in four formats.
 //!
 //! Values come in (`CaseReport`, `Summary`), text goes out; nothing here looks at a machine or a file.
+//!
+//! ```
+//! use relaybed_report::exit::Exit;
+//!
+//! let ended = Exit::Failed.worse(Exit::GuestDied);
+//! assert_eq!(ended.code(), 4);
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -56,7 +63,7 @@ pub struct CaseReport {
     pub kernel: String,
     /// From the request to the verdict.
     pub duration_ms: f64,
-    /// vCPU exits into our own process while it ran; `None` where nobody counts them.
+    /// vCPU exits into our own process while it ran; `None` if they are not counted.
     pub exits: Option<u64>,
     /// One word for the machine at its end, RAM and registers, of a run under control.
     pub digest: Option<String>,
@@ -340,7 +347,7 @@ impl<W: Write> Reporter<W> {
     }
 }
 
-/// Whether somebody must look: at what passed, showed a known issue or was skipped, nobody must.
+/// Whether a person should look: not at what passed, showed a known issue or was skipped.
 const fn needs_attention(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Failed { .. } | Verdict::NotRun { .. })
 }

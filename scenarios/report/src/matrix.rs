@@ -24,7 +24,7 @@ pub struct Column {
     pub asked: String,
     /// Scenarios that were reported, in the order of the run.
     pub reports: Vec<CaseReport>,
-    /// The run as a whole; `None` when it did not come to its end.
+    /// The run as a whole; `None` if it did not finish.
     pub summary: Option<Summary>,
     /// Why the kernel could not be had, built for or booted, outermost cause first.
     pub trouble: Vec<String>,
@@ -170,7 +170,7 @@ impl Matrix {
     }
 }
 
-/// The outcome in as few letters as tell it: a known issue by its id.
+/// The outcome in few letters: a known issue by its id.
 #[must_use]
 pub fn word(report: &CaseReport) -> String {
     match &report.verdict {

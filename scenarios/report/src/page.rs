@@ -1,8 +1,9 @@
 //! `relaybed report`: one run as one page of HTML.
 //!
-//! The page holds everything it needs: styles and pictures are in it, and a policy in its head forbids whatever it might be
-//! made to load. One script is in it, which copies a line; without it the page says the same. Every text of the evidence is hostile and written through
-//! [`html::escape`]. What is too much for a page is left out, and the page says so.
+//! The page holds everything it needs: styles and pictures are in it, and a policy in its head forbids whatever it
+//! might be made to load. One script is in it, which copies a line; without it the page says the same. Every text of the
+//! evidence is hostile and written through `html::escape`. What is too much for a page is left out, and the page says
+//! so.
 
 mod buffers;
 mod copy;

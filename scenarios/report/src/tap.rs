@@ -27,7 +27,7 @@ pub(super) fn case(out: &mut impl Write, number: usize, report: &CaseReport) -> 
         Verdict::Failed { .. } => ("not ok", String::new()),
     };
     if is_empty_pass(report) {
-        writeln!(out, "# {name}: passed, nothing judged but safety")?;
+        writeln!(out, "# {name}: passed, only safety judged")?;
     }
     if report.amount.unspecified.total() > 0 {
         writeln!(out, "# {name}: unspecified: {}", report.amount.unspecified)?;

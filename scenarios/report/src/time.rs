@@ -3,7 +3,7 @@
 /// `2026-11-28T13:09:49Z` of so many seconds since 1970; `None` beyond the year 9999.
 pub(super) fn utc(seconds: u64) -> Option<String> {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's civil_from_days: years begin in March, so that a leap day is the last one.
+    // Howard Hinnant's civil_from_days: years start in March, so that a leap day is the last one.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =

@@ -21,8 +21,8 @@ pub(crate) enum BenchCommand {
     /// Compare relay with other ways out of the kernel: a character device's read, an ioctl, a file in
     /// /proc, a seq_file, a shared ring.
     ///
-    /// The same records go through each of them on the same guest, by the host's clock and, in a second
-    /// boot, by the instruction clock, which the host's load does not touch. All bytes are checked.
+    /// The same records go through each of them on the same guest, timed by the host's clock and, in a second
+    /// boot, by the instruction clock, which the host's load does not affect. All bytes are checked.
     Transports(TransportArgs),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct TransportArgs {
     /// Draw a plot into this file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = BenchFormat::Human)]
     format: BenchFormat,
 }

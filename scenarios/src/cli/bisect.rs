@@ -7,7 +7,7 @@ use relaybed_report::exit::Exit;
 use super::{Stop, say};
 use crate::run::{PlanError, SessionError, SuiteEnd};
 
-/// This commit says nothing: git goes to another one near it.
+/// This commit cannot be tested: git tries another one near it.
 const SKIP: u8 = 125;
 
 /// From here on git stops the whole bisection: the commit is not to blame.
@@ -19,12 +19,12 @@ pub(super) fn for_git(ended: Result<SuiteEnd, Stop>) -> ExitCode {
         Ok(end) => of_end(&end),
         Err(stop) => {
             let code = of_stop(&stop);
-            stop.tell();
+            stop.print();
             code
         }
     };
     if code == SKIP {
-        say("relaybed: nothing can be said of this commit (125)\n");
+        say("relaybed: this commit cannot be tested (125)\n");
     }
     ExitCode::from(code)
 }

@@ -12,23 +12,23 @@ use super::Stop;
 /// What to do with the cache.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// List what is in the cache: size, days since it was last used, what it is.
+    /// List what is in the cache: size, days since last use, kind.
     List,
-    /// Print how much room the cache takes on the disk.
+    /// Print how much disk space the cache takes.
     Size,
-    /// Remove what was not used for long, or the least recently used until the rest is small enough.
+    /// Remove what has not been used lately, or the least recently used until the rest is small enough.
     Trim(TrimArgs),
-    /// Remove everything that can be fetched or made again. Dates of archives stay: they tell a replay.
+    /// Remove everything that can be fetched or made again. Dates of archives stay: they expose a replayed archive.
     Clear,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct TrimArgs {
-    /// Remove what was not used for so many days.
+    /// Remove what has not been used for this many days.
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u32>,
-    /// Remove the least recently used until the cache takes no more than so many megabytes.
+    /// Remove the least recently used until the cache takes no more than this many megabytes.
     #[arg(long, value_name = "MB")]
     to_size: Option<u32>,
 }

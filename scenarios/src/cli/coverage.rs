@@ -15,7 +15,7 @@ use relaybed_wire::swept::Swept;
 /// Arguments of `coverage`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CoverageArgs {
-    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
+    /// Names, patterns (`*` and `?`) or suites of built-in scenarios, .toml files, or folders of them
     /// [default: all suites].
     patterns: Vec<String>,
     /// Leave these scenarios out: names, patterns or suites; may be given again.
@@ -25,7 +25,7 @@ pub(crate) struct CoverageArgs {
     machine: MachineArgs,
     #[command(flatten)]
     side: SideArgs,
-    /// Draws record lengths; the same seed gives the same records.
+    /// Seed of the record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
     /// One JSON object instead of a table.

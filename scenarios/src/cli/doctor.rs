@@ -76,12 +76,12 @@ pub(super) fn doctor(machine: &MachineArgs, stats: bool) -> Result<Exit, Stop> {
     boot(machine, &mut out)
 }
 
-/// A QEMU that runs, and what it is kept from.
+/// A QEMU that runs, and what it is denied.
 fn list_qemu(qemu: &Qemu, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     writeln!(out, "{:<12} {} ({})", "QEMU", qemu.version, qemu.origin)?;
     let sandbox = match qemu.sandbox.is_empty() {
-        false => "QEMU runs with its filter on system calls, all denials on",
-        true => "NONE: this QEMU or this host's kernel has no filter on system calls",
+        false => "QEMU runs with its system call filter, all denials on",
+        true => "NONE: this QEMU or this host's kernel has no system call filter",
     };
     writeln!(out, "{:<12} {sandbox}", "sandbox")?;
     let confinement = Confinement::here();

@@ -11,13 +11,13 @@ Examples:
   relaybed run --kernel arch/x86/boot/bzImage --build-dir .   the kernel you just built
   git bisect run relaybed run --relay kernel/relay.c --bisect my-case.toml
   relaybed run --relay kernel/relay.c            your relay.c, on a stock kernel, without building a kernel
-  relaybed run --format json | jq .              for programs
-  relaybed run --plant torn ordering             spoil a record on purpose: must end red
+  relaybed run --format json | jq .              JSON, for programs
+  relaybed run --plant torn ordering             spoil a record on purpose: must fail
   relaybed run --gdb my-case.toml                hold the machine at the failure, for gdb";
 
 pub(super) const EXPLORE_EXAMPLES: &str = "\
 Examples:
   relaybed explore my-case.toml                          up to 1000 schedules, until one finds something
-  relaybed explore my-case.toml --strategy dfs           all with up to two preemptions, in order
+  relaybed explore my-case.toml --strategy dfs           all schedules with up to two preemptions, in order
   relaybed explore my-case.toml --seeds 0..200 --keep-going   count what 200 schedules find
-  relaybed replay rbs1…                                   one of them again";
+  relaybed replay rbs1…                                  one of them again";

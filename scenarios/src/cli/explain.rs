@@ -8,7 +8,7 @@ use relaybed_report::exit::Exit;
 
 /// A code that no finding has.
 #[derive(Debug, thiserror::Error)]
-#[error("no finding has the code '{code}'{near}; `relaybed explain` lists all")]
+#[error("no finding has the code '{code}'{near}; `relaybed explain` lists all codes")]
 struct NoSuchCode {
     code: String,
     near: String,
@@ -34,7 +34,7 @@ pub(super) fn explain(code: Option<&str>) -> Result<Exit, Stop> {
         let near: Vec<String> = Code::near(&code).iter().map(Code::to_string).collect();
         let near = match near.is_empty() {
             true => String::new(),
-            false => format!(", but others are near: {}", near.join(", ")),
+            false => format!("; similar: {}", near.join(", ")),
         };
         return Err(Stop::new(Exit::Usage, NoSuchCode { code, near }));
     };

@@ -19,7 +19,7 @@ use relaybed_twin::issues;
 /// Arguments of `explore`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExploreArgs {
-    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files.
+    /// Names, patterns (`*` and `?`) or suites of built-in scenarios, .toml files, or folders of them.
     #[arg(required = true, value_name = "SCENARIO")]
     patterns: Vec<String>,
     #[command(flatten)]
@@ -27,10 +27,10 @@ pub(crate) struct ExploreArgs {
     /// How schedules are drawn.
     #[arg(long, value_enum, default_value_t = StrategyArg::Pct)]
     strategy: StrategyArg,
-    /// One schedule for each seed from A up to, but without, B.
+    /// One schedule for each seed from A to B - 1.
     #[arg(long, value_name = "A..B", default_value = "0..1000", value_parser = seeds)]
     seeds: Range<u64>,
-    /// Depth of the races that `pct` looks for: how many orders between two places it takes.
+    /// Depth of the races that `pct` looks for: how many pairs of accesses must come in a certain order.
     #[arg(long, default_value_t = 3, value_parser = within(1, 100))]
     depth: u32,
     /// Most preemptions of a schedule that `dfs` runs.
@@ -46,23 +46,23 @@ pub(crate) struct ExploreArgs {
     /// Count what is found instead of stopping at the first finding.
     #[arg(long, conflicts_with = "until")]
     keep_going: bool,
-    /// Look for this: a known issue (`K2`), a code (`R0301`) or a property (`integrity`); count others on the way.
+    /// Look for this: a known issue (`K2`), a code (`R0301`) or a property (`integrity`); count other findings.
     #[arg(long, value_name = "FINDING", value_parser = wanted)]
     until: Option<Wanted>,
     /// Machines side by side; the report is the same for every number. `dfs` takes one
     /// [default: one for each core].
     #[arg(long, value_parser = within(1, 64))]
     jobs: Option<u32>,
-    /// Longest time in seconds spent on making a finding small; 0: leave it as it is.
+    /// Longest time in seconds spent on shrinking a finding; 0 leaves it as it is.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     shrink_for: u64,
-    /// Draws record lengths; the same seed gives the same records.
+    /// Seed of the record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
     /// Folder for the evidence of findings [default: ./relaybed-evidence].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -70,9 +70,9 @@ pub(crate) struct ExploreArgs {
 /// Ways to draw schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StrategyArg {
-    /// Random priorities with few changes: finds races of small depth with a known least chance.
+    /// Random priorities with few changes: finds races of small depth with a known minimum probability.
     Pct,
-    /// Lots at every place.
+    /// A random choice at every stop point.
     Random,
     /// All in a fixed order, those with the fewest preemptions first.
     Dfs,
@@ -82,7 +82,7 @@ pub(crate) enum StrategyArg {
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| {
         let parsed = text.trim().parse::<u64>();
-        parsed.map_err(|_| format!("'{text}' is no number; seeds are given as 0..1000"))
+        parsed.map_err(|_| format!("'{text}' is not a number; give seeds as 0..1000"))
     };
     let (first, end) = match text.split_once("..") {
         Some((first, end)) => (number(first)?, number(end)?),
@@ -90,7 +90,7 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     };
     if first >= end {
         return Err(format!(
-            "there is no seed from {first} up to, but without, {end}"
+            "{first}..{end} has no seeds: the second number must be larger"
         ));
     }
     Ok(first..end)
@@ -108,15 +108,15 @@ fn wanted(text: &str) -> Result<Wanted, String> {
     let property = properties.find(|property| property.name() == text);
     property.map(Wanted::Property).ok_or_else(|| {
         format!(
-            "'{text}' is no known issue (`relaybed known`), no code (`relaybed explain`) and no property"
+            "'{text}' is not a known issue (`relaybed known`), a code (`relaybed explain`) or a property"
         )
     })
 }
 
-/// `dfs` has no seeds to begin in the middle of.
+/// `dfs` cannot start in the middle.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "dfs runs schedules in their order, each known by the ones before: --seeds must begin with 0"
+    "dfs runs schedules in a fixed order, each derived from those before: --seeds must start at 0"
 )]
 struct FromTheBeginning;
 

@@ -19,7 +19,7 @@ use relaybed_search::generate::{self, Family};
 pub(crate) struct FuzzArgs {
     #[command(flatten)]
     machine: MachineArgs,
-    /// Draws everything; the same seed gives the same scenarios [default: drawn, and printed].
+    /// Seed of everything; the same seed gives the same scenarios [default: random, and printed].
     #[arg(long, env = "RELAYBED_SEED", value_parser = clap::value_parser!(u64).range(..=SEED_MAX))]
     seed: Option<u64>,
     /// How many scenarios.
@@ -31,13 +31,13 @@ pub(crate) struct FuzzArgs {
     /// Only one family of scenarios [default: three sequential to one concurrent].
     #[arg(long, value_enum)]
     family: Option<FamilyArg>,
-    /// Longest time in seconds spent on making one failure small.
+    /// Longest time in seconds spent on shrinking one failure.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     shrink_for: u64,
     /// Folder for the seed and the evidence of failures [default: ./relaybed-evidence].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Stop at the first failure.
@@ -48,7 +48,7 @@ pub(crate) struct FuzzArgs {
     plant: Option<PlantKind>,
 }
 
-/// Seeds that a scenario file can say.
+/// Seeds that a scenario file can express.
 const SEED_MAX: u64 = u64::MAX >> 1;
 
 /// Families of generated scenarios.
@@ -143,7 +143,7 @@ fn again(args: &FuzzArgs) -> String {
     line.line()
 }
 
-/// A seed that nobody has seen, short enough to be typed.
+/// A fresh seed, short enough to be typed.
 fn fresh_seed() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// `O_NONBLOCK` of Linux on x86: a pipe that nobody writes to is refused, not waited for.
+/// `O_NONBLOCK` of Linux on x86: a pipe without a writer is refused, not waited for.
 const NONBLOCK: i32 = 0o4000;
 
 /// Most bytes of a text: more than any scenario or patch of relay.c has.
@@ -21,7 +21,7 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
         .custom_flags(NONBLOCK)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = String::new();
     file.take(TEXT_MAX + 1).read_to_string(&mut text)?;

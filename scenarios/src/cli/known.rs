@@ -12,18 +12,27 @@ pub(super) fn known() -> Result<Exit, Stop> {
         writeln!(out, "{}  {}", issue.id, issue.title)?;
         writeln!(out, "    kernels    {}", issue.kernels)?;
         let shown = match issue.shown_by.as_slice() {
-            [] => "no scenario surely".to_owned(),
+            [] => "no scenario reliably".to_owned(),
             names => names.join(", "),
         };
         writeln!(out, "    shown by   {shown}")?;
-        let told = if issue.defect.is_some() {
-            "outcome \"known\" where nothing else is wrong"
+        let reported = if issue.defect.is_some() {
+            "known, if nothing else is wrong"
         } else {
-            "relay documents it, so scenarios pass"
+            "passed: relay documents it"
         };
-        writeln!(out, "    told as    {told}")?;
+        writeln!(out, "    reported   {reported}")?;
         writeln!(out, "    reference  {}", issue.reference)?;
         writeln!(out, "    {}\n", issue.text)?;
     }
+    let unfixed = issues()
+        .iter()
+        .filter(|issue| issue.kernels.fixed_in.is_empty());
+    writeln!(
+        out,
+        "{} known issues, {} of them in every release to date",
+        issues().len(),
+        unfixed.count()
+    )?;
     Ok(Exit::Passed)
 }

@@ -12,7 +12,7 @@ use relaybed_report::exit::Exit;
 use relaybed_vmm::Clock;
 use relaybed_vmm::probe::AccelRequest;
 
-/// The kernel where none is asked for.
+/// The default kernel.
 pub(super) const DEFAULT_KERNEL: &str = "bookworm:6.1";
 /// Guest memory where none is asked for.
 pub(super) const DEFAULT_MEMORY_MIB: u32 = 256;
@@ -37,7 +37,7 @@ enum KernelError {
     Name(#[from] relaybed_guest::RequestError),
 }
 
-/// A deterministic run was asked of what has none.
+/// A deterministic run was asked of a machine that has none.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no run is deterministic on KVM: its vCPUs run at once and by the host's clock. The same seed gives the same \

@@ -22,7 +22,7 @@ const KERNELS: &str = include_str!("../../../fixtures/kernels.toml");
 /// Arguments of `matrix`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MatrixArgs {
-    /// Names, patterns (`*` and `?`) or suites that are built in, files ending in .toml, or folders of such files
+    /// Names, patterns (`*` and `?`) or suites of built-in scenarios, .toml files, or folders of them
     /// [default: all suites].
     patterns: Vec<String>,
     /// Leave these scenarios out: names, patterns or suites; may be given again.
@@ -34,12 +34,12 @@ pub(crate) struct MatrixArgs {
     kernels: Vec<String>,
     #[command(flatten)]
     relay: RelayArgs,
-    /// Run each kernel twice, with its built-in relay and with a relay.c in a module, and fail where the verdicts
+    /// Run each kernel twice, with its built-in relay and with a relay.c in a module, and fail if the verdicts
     /// differ [default of --relay here: source:kernel, the relay.c that the kernel was built from].
     #[arg(long)]
     parity: bool,
-    /// Number of vCPUs of every machine; scenarios that want more are skipped [default: for each scenario
-    /// as many as it wants].
+    /// Number of vCPUs of every machine; scenarios that need more are skipped [default: as many as each
+    /// scenario needs].
     #[arg(long, value_parser = within(1, VCPUS_MAX))]
     vcpus: Option<u32>,
     /// Guest memory in MiB.
@@ -51,7 +51,7 @@ pub(crate) struct MatrixArgs {
     /// Longest time in seconds without a sign of life from a guest.
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: u64,
-    /// Boot every machine from its reset instead of forking it off the cached image of a ready guest.
+    /// Boot every machine from reset instead of forking the cached image of a ready guest.
     #[arg(long)]
     no_image: bool,
     /// Add this to the guests' kernel command line.
@@ -59,17 +59,17 @@ pub(crate) struct MatrixArgs {
     cmdline: Option<String>,
     #[command(flatten)]
     side: SideArgs,
-    /// Draws record lengths; the same seed gives the same records.
+    /// Seed of the record lengths; the same seed gives the same records.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
-    /// Keep the evidence of every scenario below this folder, one folder a kernel (otherwise of
-    /// failures only, in ./relaybed-evidence).
+    /// Keep the evidence of every scenario in this folder, one folder per kernel [default: of
+    /// failures only, in ./relaybed-evidence].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// What a known issue that shows comes to: `pass`, `fail`, or `K2,K5=fail` for some [default: pass].
+    /// Whether known issues pass or fail: `pass`, `fail`, or `K2,K5=fail` for some [default: pass].
     #[arg(long, value_name = "pass|fail|K2,…=fail")]
     known: Option<Known>,
 }

@@ -31,7 +31,7 @@ const RELAY_WRITE: &str = "relay_write";
 /// Where results are kept when no folder is named.
 const DEFAULT_OUT: &str = "relaybed-mutants";
 
-/// Deadline in seconds where none is asked for: many a mutant hangs, and each costs so long.
+/// Default deadline in seconds: many mutants hang, and each hang costs this much.
 const DEADLINE_S: u64 = 3;
 
 /// Longest wait for a guest altogether, in deadlines.
@@ -43,12 +43,12 @@ const DEADLINE_OF_RUN_S: u64 = 15;
 /// Arguments of `mutate`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MutateArgs {
-    /// Names, patterns (`*` and `?`) or suites that are built in, .toml files, or folders of such: the scenarios
-    /// that must notice [default: all suites].
+    /// The scenarios that must notice: names, patterns (`*` and `?`) or suites of built-in ones, .toml files, or
+    /// folders of them [default: all suites].
     patterns: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
-    /// Keep results in this folder, and do not try again what is there.
+    /// Keep results in this folder; mutants with a result there are not tried again.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     out: PathBuf,
     /// Mutants of the functions that relay.h inlines into its clients, in place of those of relay.c.
@@ -66,25 +66,25 @@ pub(crate) struct MutateArgs {
     /// Only mutants on lines that this unified diff adds or changes.
     #[arg(long, value_name = "FILE")]
     in_diff: Option<PathBuf>,
-    /// At most so many mutants, a sample spread over all functions, drawn by the seed.
+    /// At most N mutants, a sample spread over all functions, drawn by the seed.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Only this part of the mutants, as in 1/2.
+    /// Only part I of N of the mutants, as in 1/2.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// List the mutants and try none.
+    /// List the mutants without trying them.
     #[arg(long)]
     list: bool,
-    /// Try again those that came to this before, separated by commas.
+    /// Try mutants with these results again, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "OUTCOME", value_parser = MutantOutcome::NAMES)]
     again: Vec<String>,
     /// Longest time in seconds that the scenarios of one mutant may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     bound: u64,
-    /// After the suites, so many drawn scenarios.
+    /// After the suites, run N drawn scenarios.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fuzz: u64,
-    /// Draws the sample and record lengths.
+    /// Seed of the sample and of record lengths.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
     /// One JSON object instead of tables.
@@ -94,7 +94,7 @@ pub(crate) struct MutateArgs {
 
 /// What keeps mutants from being made.
 #[derive(Debug, thiserror::Error)]
-#[error("no mutants can be made of {origin}")]
+#[error("no mutants can be made from {origin}")]
 struct NoMutants {
     origin: String,
     #[source]
@@ -112,7 +112,7 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
     let cache = Cache::open(None).map_err(|error| Stop::new(Exit::SetUp, error))?;
     let wish = wish(args)?;
     let mut plan = None;
-    // What is no relay.c is refused before a compiler is asked.
+    // A file that is not a relay.c is refused before a compiler is asked.
     let files = match &wish.relay {
         Some(request) if request.from != RelayFrom::Kernel => {
             let files = relay_files(request, &cache, &Terminal::new());
@@ -298,7 +298,7 @@ impl Work<'_> {
             .filter(|mutant| !rows.contains_key(&mutant.id))
             .collect();
         say(&format!(
-            "{} mutants, {} have a result\n",
+            "{} mutants, {} of them with a result\n",
             mutants.len(),
             mutants.len() - left.len()
         ));
@@ -325,7 +325,7 @@ impl Work<'_> {
                 if !matches!(row.outcome, MutantOutcome::Trouble { .. }) {
                     self.kept.add(&row).map_err(set_up)?;
                 }
-                pace.tell(&row);
+                pace.report(&row);
                 rows.insert(row.id.clone(), row);
             }
         }
@@ -336,7 +336,7 @@ impl Work<'_> {
         Ok(ordered)
     }
 
-    /// What the scenarios say of the unchanged relay: kept from an earlier call, or found out.
+    /// What the scenarios say about the unchanged relay: kept from an earlier call, or found by running them.
     fn stock(&self) -> Result<Stock, Stop> {
         let kept = self.kept.stock();
         let stock = match kept.filter(|stock| stock.holds(self.plan, self.trials)) {
@@ -344,7 +344,7 @@ impl Work<'_> {
             None => {
                 let cases = self.trials.cases.len();
                 say(&format!(
-                    "first {cases} scenarios with the unchanged relay\n"
+                    "running {cases} scenarios with the unchanged relay first\n"
                 ));
                 let stock = Stock::find(self.plan, self.trials, &self.args.out.join("stock"))
                     .map_err(stop)?;
@@ -358,7 +358,7 @@ impl Work<'_> {
             .is_good()
             .map_err(|error| Stop::new(Exit::Failed, error))?;
         say(&format!(
-            "the unchanged relay is good: {:.0} s of scenarios\n",
+            "the unchanged relay passes: {:.0} s of scenarios\n",
             stock.all_ms() / 1000.0
         ));
         Ok(stock)
@@ -374,7 +374,7 @@ impl Work<'_> {
     }
 }
 
-/// How fast it goes, for those who wait.
+/// Progress and speed, for those who wait.
 struct Pace {
     begun: Instant,
     done: usize,
@@ -392,7 +392,7 @@ impl Pace {
         }
     }
 
-    fn tell(&mut self, row: &MutantRow) {
+    fn report(&mut self, row: &MutantRow) {
         self.done += 1;
         self.survived += usize::from(matches!(row.outcome, MutantOutcome::Survived { .. }));
         let done = u32::try_from(self.done).unwrap_or(u32::MAX);

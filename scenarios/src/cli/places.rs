@@ -10,7 +10,7 @@ use relaybed_wire::swept;
 
 /// A place that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}: {source}; choose another place (--{option})")]
+#[error("cannot write {path}: {source}; choose another place with --{option}")]
 struct Unwritable {
     option: &'static str,
     path: String,

@@ -13,7 +13,7 @@ pub(crate) enum PlantKind {
     Repeat,
     /// Two records change places.
     Reorder,
-    /// A record lands 8 bytes behind its place.
+    /// A record lands 8 bytes after its place.
     Misplace,
     /// The padding of a sub-buffer is one too many.
     Padding,

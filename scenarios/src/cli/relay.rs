@@ -10,14 +10,14 @@ use super::again::Again;
 /// Which relay to test.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RelayArgs {
-    /// Test this relay.c in place of the kernel's: a file, source:VERSION or source:SUITE:VERSION for the one of
-    /// Debian's source package, source:kernel for the one that the kernel was built from.
+    /// Test this relay.c instead of the kernel's: a file, source:VERSION or source:SUITE:VERSION for the one in
+    /// Debian's source package, or source:kernel for the one that the kernel was built from.
     #[arg(long, value_name = "FILE")]
     pub relay: Option<RelayFrom>,
-    /// The relay.h that belongs to it [default: the one of its tree, else the kernel's].
+    /// The relay.h that belongs to it [default: the one in its tree, else the kernel's].
     #[arg(long, value_name = "FILE", requires = "relay")]
     pub relay_header: Option<PathBuf>,
-    /// The release whose behaviour is expected of it [default: the one of its tree, else the kernel's].
+    /// The release whose behaviour is expected of it [default: that of its tree, else the kernel's].
     #[arg(long, value_name = "VERSION", requires = "relay")]
     pub relay_as: Option<RelayVersion>,
 }

@@ -22,15 +22,15 @@ pub(crate) struct ReplayArgs {
     /// A schedule's token, or a folder of evidence that holds a schedule.
     #[arg(value_name = "TOKEN|EVIDENCE")]
     what: String,
-    /// The scenario that a token was made of, where it is no built-in one: a file ending in .toml.
+    /// The scenario that a token belongs to, if it is not a built-in one: a .toml file.
     scenario: Option<String>,
-    /// The kernel is the one recorded, unless another is asked for here.
+    /// The kernel is the recorded one, unless another is asked for here.
     #[command(flatten)]
     machine: MachineArgs,
-    /// Keep the evidence of this run below this folder.
+    /// Keep the evidence of this run in this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How to report.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -38,14 +38,13 @@ pub(crate) struct ReplayArgs {
 /// Why nothing can be replayed.
 #[derive(Debug, thiserror::Error)]
 enum ReplayError {
-    #[error("the evidence in {0} holds no schedule: it is of a run that was not under control")]
+    #[error("the evidence in {0} has no schedule: that run was not under control")]
     NoSchedule(String),
     #[error(
-        "the scenario {name} is not the one that the token was made of: it does something else now; give \
-         the file that it was made of"
+        "the scenario {name} has changed since the token was made; give the file as it was then"
     )]
     Changed { name: String },
-    #[error("'{0}' names several scenarios; a token is of one")]
+    #[error("'{0}' names several scenarios; a token belongs to one")]
     Several(String),
 }
 
@@ -85,7 +84,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         && token.release != plan.guest().release
     {
         say(&format!(
-            "recorded on {}, replayed on {}: it may well diverge\n",
+            "recorded on {}, replayed on {}: expect it to diverge\n",
             token.release,
             plan.guest().release
         ));
@@ -138,7 +137,7 @@ fn other_relay(token: &Token, now: Option<&Relay>) -> Option<String> {
     };
     let now = now.map(|relay| relay.sha256.as_str());
     Some(format!(
-        "recorded with {}, replayed with {}: it may well diverge\n",
+        "recorded with {}, replayed with {}: expect it to diverge\n",
         name(then),
         name(now)
     ))
@@ -146,21 +145,23 @@ fn other_relay(token: &Token, now: Option<&Relay>) -> Option<String> {
 
 /// The run was another one.
 #[derive(Debug, thiserror::Error)]
-#[error("this was not the recorded run: {divergence}; is it the same kernel, relaybed and QEMU?")]
+#[error(
+    "this run differs from the recorded one: {divergence}; are kernel, relaybed and QEMU the same?"
+)]
 struct Diverged {
     divergence: Divergence,
 }
 
 /// Neither a folder nor a token.
 #[derive(Debug, thiserror::Error)]
-#[error("'{what}' is no folder and no token")]
+#[error("'{what}' is neither a folder nor a token")]
 struct Misread {
     what: String,
     source: relaybed_search::schedule::TokenError,
 }
 
 impl Misread {
-    /// Tokens are long; the beginning tells which one it is.
+    /// Tokens are long; the beginning identifies one.
     fn new(what: &str, source: relaybed_search::schedule::TokenError) -> Self {
         let what = what.chars().take(24).collect();
         Self { what, source }

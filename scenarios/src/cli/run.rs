@@ -60,9 +60,11 @@ pub(super) fn run(args: &RunArgs) -> Result<SuiteEnd, Stop> {
     Ok(end)
 }
 
-/// A defect was to be planted, and no scenario could show it.
+/// A defect was to be planted, but no scenario could show it.
 #[derive(Debug, thiserror::Error)]
-#[error("the defect was planted nowhere: no chosen scenario would show it; choose more of them")]
+#[error(
+    "the defect was not planted: none of the chosen scenarios would show it; choose more of them"
+)]
 struct NothingPlanted;
 
 /// Says what could not be saved, once the report is out.
@@ -72,7 +74,7 @@ pub(super) fn say_unsaved(end: &SuiteEnd) {
     }
 }
 
-/// The exit code of a run that could not go on.
+/// The exit code of a run that could not continue.
 pub(super) fn stop(error: SessionError) -> Stop {
     match error {
         SessionError::Write(error) if error.kind() == ErrorKind::BrokenPipe => error.into(),

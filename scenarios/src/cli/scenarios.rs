@@ -17,7 +17,7 @@ use relaybed_report::exit::Exit;
 /// A pattern that names nothing.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no scenario, file or folder is named by '{pattern}'; `relaybed list` shows all names of the built-in suites"
+    "'{pattern}' matches no scenario, file or folder; `relaybed list` shows the built-in scenarios"
 )]
 struct NoMatch {
     pattern: String,
@@ -33,7 +33,7 @@ struct Unreadable {
 
 /// A folder without scenarios.
 #[derive(Debug, thiserror::Error)]
-#[error("the folder {path} has no scenario files: their names end in .toml")]
+#[error("the folder {path} has no scenario files (*.toml)")]
 struct NoFiles {
     path: String,
 }

@@ -11,11 +11,11 @@ use crate::run::{Cause, Plan, ReadyImage, Session};
 use relaybed_case::Case;
 use relaybed_report::exit::Exit;
 
-/// The scenario that is run: short, and all of its records can be told in advance.
+/// The scenario that is run: short, and all of its records are known in advance.
 const SCENARIO: &str = "hello/hello";
-/// For how long the guest is left to itself.
+/// How long the guest is left alone.
 const IDLE: Duration = Duration::from_secs(1);
-/// How many machines are forked of an image.
+/// How many machines are forked from an image.
 const FORKS: usize = 7;
 
 /// Boots a guest, leaves it idle, runs a scenario, forks machines of an image, and prints the figures of
@@ -70,7 +70,7 @@ pub(super) fn stats(machine: &MachineArgs, out: &mut dyn Write) -> Result<Exit, 
 
 /// How long a fork took to three places.
 struct Fork {
-    /// To a machine that stands still.
+    /// To a stopped machine.
     stands_ms: f64,
     /// To the first operation of the scenario.
     begins_ms: f64,
@@ -100,7 +100,7 @@ fn forks(plan: &Plan, case: &Case, boot_ms: f64, out: &mut dyn Write) -> Result<
             "fork",
         )
     };
-    say("to a machine", |fork| fork.stands_ms)?;
+    say("to a stopped machine", |fork| fork.stands_ms)?;
     say("to the first operation", |fork| fork.begins_ms)?;
     Ok(say("to the end of the scenario", |fork| fork.ends_ms)?)
 }
@@ -137,7 +137,7 @@ fn memory(session: &Session, out: &mut dyn Write) -> io::Result<()> {
         .zip(stats.resident_own_bytes)
         .map(|((all, ram), own)| (all.saturating_sub(ram) / 1024, own / 1024));
     let whose = match session.exits() {
-        Some(_) => "this command with the machine in it",
+        Some(_) => "this command, which contains the machine",
         None => "QEMU",
     };
     match parts {
@@ -146,7 +146,7 @@ fn memory(session: &Session, out: &mut dyn Write) -> io::Result<()> {
             "{:<12} {kib} KiB beyond guest RAM, {own} of them not program files ({whose})",
             "memory"
         ),
-        None => writeln!(out, "{:<12} not told by this host", "memory"),
+        None => writeln!(out, "{:<12} unknown: this host does not say", "memory"),
     }
 }
 

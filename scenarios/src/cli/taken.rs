@@ -14,7 +14,7 @@ use relaybed_wire::store::{self, Extra};
 
 /// A request that names no single scenario.
 #[derive(Debug, thiserror::Error)]
-#[error("'{pattern}' names {count} scenarios; exactly one is wanted (`relaybed list {pattern}`)")]
+#[error("'{pattern}' matches {count} scenarios; name exactly one (`relaybed list {pattern}`)")]
 struct NotOne {
     pattern: String,
     count: usize,
@@ -25,7 +25,7 @@ pub(super) struct Taken {
     pub(super) loaded: Loaded,
     pub(super) evidence: Evidence,
     pub(super) extra: Extra,
-    /// Why it did not come to its end, if it did not.
+    /// Why it did not finish, if it did not.
     pub(super) ended: Option<Cause>,
 }
 

@@ -12,12 +12,12 @@ use relaybed_report::trace;
 /// Arguments of `trace`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TraceArgs {
-    /// Folder with saved evidence, or the name of one scenario, or a file ending in .toml, which is run first.
+    /// Folder with saved evidence, or a scenario to run: its name, or a .toml file.
     what: String,
     /// The machine to run a scenario on.
     #[command(flatten)]
     machine: MachineArgs,
-    /// Draws record lengths of a scenario that is run.
+    /// Seed of the record lengths of a scenario that is run.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
     /// Most characters in a line [default: the terminal's, 140 elsewhere].
@@ -48,7 +48,7 @@ pub(super) fn trace(args: &TraceArgs) -> Result<Exit, Stop> {
     };
     trace::write(&mut out, &told, width(args))?;
     if let Some(cause) = taken.ended {
-        say(&format!("it did not come to its end: {cause}\n"));
+        say(&format!("the scenario did not finish: {cause}\n"));
         return Ok(cause.exit());
     }
     Ok(match verdict {

@@ -62,7 +62,7 @@ pub fn run_all(
         drop(tell);
         let ended = whole.listen(&told);
         if ended.is_err() {
-            // Whatever is still under way is for nobody.
+            // Whatever is still on its way has no receiver.
             work.over.store(true, Ordering::Relaxed);
         }
         ended
@@ -103,7 +103,7 @@ fn grouped<A: PartialEq, B: PartialEq, T>(all: impl Iterator<Item = ((A, B), T)>
     groups.into_iter().map(|(_, values)| values).collect()
 }
 
-/// What a worker tells.
+/// What a worker reports.
 enum Told {
     /// A case of the batch ended.
     Case(Box<CaseReport>),
@@ -128,7 +128,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Takes one batch after the other until there is none. That nobody listens any more is known from `last`.
+    /// Takes one batch after another until none is left. `last` says if the receiver is gone.
     fn go(&self, tell: &Tell) {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -187,7 +187,7 @@ impl Work<'_> {
     }
 }
 
-/// The run as a whole, put together from what workers tell.
+/// The run as a whole, put together from what workers report.
 struct Whole<'a, L> {
     suite: Suite<'a>,
     batches: &'a [Batch<'a>],
@@ -195,7 +195,7 @@ struct Whole<'a, L> {
 }
 
 impl<L: Listener> Whole<'_, L> {
-    /// Reports the cases of all batches in their order, however they are told.
+    /// Reports the cases of all batches in their order, whatever order they arrive in.
     fn listen(&mut self, told: &Receiver<(usize, Told)>) -> Result<(), SessionError> {
         let mut early: BTreeMap<usize, Vec<Told>> = BTreeMap::new();
         for number in 0..self.batches.len() {
@@ -239,7 +239,7 @@ impl<L: Listener> Whole<'_, L> {
     }
 }
 
-/// The next that is told of a batch; what is told of others is kept. `None`: nobody tells any more.
+/// The next message about a batch; those about others are kept. `None`: all senders are gone.
 fn of(
     number: usize,
     told: &Receiver<(usize, Told)>,

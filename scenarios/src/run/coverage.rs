@@ -36,13 +36,13 @@ pub struct Cover {
     places: Vec<(Place, Vec<u8>)>,
 }
 
-/// A plan's machines do not tell what they execute.
+/// A plan's machines do not show what they execute.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCover {
     /// Only QEMU's translator lists code.
     #[error(
-        "coverage is what QEMU's translator lists; on {backend} with {accel} there is none: leave --backend kvm and \
-         --accel kvm out"
+        "coverage needs QEMU's translator, and the plan is {backend} with {accel}: omit --backend kvm and \
+         --accel kvm"
     )]
     NoTranslator {
         /// The backend.
@@ -57,7 +57,7 @@ pub enum NoCover {
     )]
     OwnRelay,
     /// No image, so no machine whose code could be read before it runs.
-    #[error("coverage reads the code out of the image of a ready guest: leave --no-image out")]
+    #[error("coverage reads the code from the image of a ready guest: omit --no-image")]
     NoImage,
     /// The kernel has no such function.
     #[error("this kernel has no relay_open() in its symbol table")]
@@ -114,7 +114,7 @@ impl Cover {
             let len = usize::try_from(place.at.end - place.at.start).unwrap_or(0);
             let mut bytes = vec![0; len];
             let physical = place.at.start.saturating_sub(TEXT_MAP);
-            // What cannot be read is no code, and shows as a function without instructions.
+            // What cannot be read shows as a function without instructions.
             if view.read(physical, &mut bytes).is_err() {
                 bytes.clear();
             }

@@ -1,11 +1,11 @@
-//! A case under control: one vCPU runs at a time, and a strategy says which goes on at each stop.
+//! A case under control: one vCPU runs at a time, and a strategy chooses the next at each stop.
 //!
 //! The machine is a fork of an image whose clocks count instructions, so nothing of the host is left in it:
 //! the same image, case and answers of the strategy give the same machine, to the bit. What makes it so:
-//! exactly one vCPU runs at any time; control passes only where the guest itself has come to a place
+//! exactly one vCPU runs at any time; control passes only where the guest itself has reached a stop point
 //! (never because of the host's time); mailbox and buffers are looked at where the module is about to ring
 //! the doorbell, not when the ring is heard; and while all vCPUs are idle the one whose timer comes first
-//! goes on.
+//! runs.
 
 mod course;
 
@@ -39,8 +39,8 @@ const TICKS_MAX: u32 = 5000;
 /// The machine that was planned cannot be controlled.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "vCPUs can be controlled on QEMU's translator only, the plan is {backend} {accel}: only there do the \
-     guest's clocks follow its instructions; use --backend qemu --accel tcg"
+    "vCPUs can be controlled only on QEMU's translator, where the guest's clocks follow its instructions, and \
+     the plan is {backend} {accel}; use --backend qemu --accel tcg"
 )]
 pub struct NoControl {
     /// The backend.
@@ -49,25 +49,27 @@ pub struct NoControl {
     pub accel: &'static str,
 }
 
-/// Why a run under control does not go on.
+/// Why a run under control cannot continue.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Stuck {
-    /// Nobody comes anywhere.
-    #[error("vCPU {vcpu} took {TICKS_MAX} timer interrupts and came to no other place ({stands})")]
+    /// No vCPU makes progress.
+    #[error(
+        "vCPU {vcpu} took {TICKS_MAX} timer interrupts and reached no other stop point ({stands})"
+    )]
     Ticks {
         /// The vCPU.
         vcpu: u32,
-        /// Where all vCPUs stand.
+        /// Where all vCPUs are.
         stands: String,
     },
-    /// A vCPU comes not even to its timer interrupt. When that is noticed is the host's matter.
-    #[error("vCPU {vcpu} came to no place in {seconds} s of the host's time ({stands})")]
+    /// A vCPU does not even take its timer interrupt. When that is noticed depends on the host.
+    #[error("vCPU {vcpu} reached no stop point within {seconds} s (wall clock; {stands})")]
     Host {
         /// The vCPU.
         vcpu: u32,
         /// How long it was waited for.
         seconds: u64,
-        /// Where all vCPUs stand.
+        /// Where all vCPUs are.
         stands: String,
     },
     /// vCPUs come to places, and no actor to its next operation.
@@ -81,7 +83,7 @@ pub enum Stuck {
     /// No vCPU has work, and no timer will ever give one some.
     #[error("all vCPUs are idle and none has a timer ({stands})")]
     Asleep {
-        /// Where all vCPUs stand.
+        /// Where all vCPUs are.
         stands: String,
     },
     /// The machine is gone; its next event says how.
@@ -105,11 +107,11 @@ pub struct Driven {
     pub evidence: Evidence,
     /// Who stopped where, and who went on.
     pub trace: Trace,
-    /// One word for the machine at its end, RAM and registers, if it was wished for.
+    /// A digest of the machine at its end, RAM and registers, if requested.
     pub digest: Option<String>,
 }
 
-/// Why there is no evidence of a run, and how far it came.
+/// Why there is no evidence of a run, and how far it got.
 #[derive(Debug)]
 pub struct Undriven {
     /// Why.
@@ -188,7 +190,7 @@ impl<'a> Controlled<'a> {
     /// at theirs then, or about to come there.
     ///
     /// # Errors
-    /// The outer one when no machine can be had; the inner one when the case did not come to its end.
+    /// The outer one if there is no machine; the inner one if the case did not finish.
     pub fn run(
         &self,
         case: &Case,
@@ -216,7 +218,7 @@ impl<'a> Controlled<'a> {
         })
     }
 
-    /// Runs a case again and again on one fork, until the series has no strategy more or a run does not come to
+    /// Runs a case again and again on one fork, until the series has no more strategies or a run does not come to
     /// its end, which is given then. Between two runs nothing but the second one's program is written: the same
     /// image, case and answers of all strategies give the same runs.
     ///
@@ -291,7 +293,7 @@ impl<'a> Controlled<'a> {
 
 /// Runs that follow one another on one machine.
 pub trait Series {
-    /// What says who goes on in the next run; `None`: there is none.
+    /// What chooses vCPUs in the next run; `None`: there is no next run.
     fn strategy(&mut self) -> Option<&mut dyn Strategy>;
 
     /// Takes what that run came to.
@@ -314,7 +316,7 @@ impl Series for Once<'_> {
     }
 }
 
-/// How a machine ended, behind the rings that nobody has taken.
+/// How a machine ended, after the rings that were not taken.
 fn end_of(machine: &mut Machine, deadline: Deadline) -> Option<Exit> {
     loop {
         match machine.next_event(deadline).ok()? {

@@ -25,7 +25,7 @@ impl Suite<'_> {
         self.options.deterministic || !loaded.case.schedule.is_empty()
     }
 
-    /// Runs a case under control as often as wished for. All runs must come to the same verdict, and to the
+    /// Runs a case under control as often as requested. All runs must come to the same verdict, and to the
     /// same machine: each vCPU's registers and all of RAM.
     pub(super) fn driven(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
         let mut tally = Tally::default();
@@ -151,7 +151,7 @@ impl Suite<'_> {
         }
     }
 
-    /// Judges what a case left; a turn that did not come to its end is a failure of its own.
+    /// Judges what a case left; a turn that did not finish is a failure of its own.
     fn judged_driven(
         &mut self,
         loaded: &Loaded,

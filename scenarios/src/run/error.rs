@@ -22,8 +22,8 @@ pub enum SessionError {
     /// An image cannot be used.
     #[error(transparent)]
     Image(#[from] relaybed_vmm::ImageError),
-    /// An image's note is none of ours.
-    #[error("the image's note cannot be read ({0}): remove the cache's folder \"image\"")]
+    /// An image's note is not one of ours.
+    #[error("cannot read the image's note ({0}): remove the folder \"image\" from the cache")]
     ImageNote(String),
     /// The cache that images are kept in.
     #[error(transparent)]
@@ -52,16 +52,16 @@ pub enum SessionError {
         /// The console's last lines.
         console: String,
     },
-    /// What the guest announced is no mailbox of this version.
+    /// What the guest announced is not a mailbox of this version.
     #[error("the guest's mailbox cannot be used")]
     Mailbox(#[from] ObserveError),
-    /// The guest did not come to rest before its image was taken.
-    #[error("the guest did not come to rest before its image was taken: {0}")]
+    /// The guest did not become idle before its image was taken.
+    #[error("the guest did not become idle before its image was taken: {0}")]
     NoRest(String),
-    /// The guest did not tell its symbol table.
-    #[error("the guest did not tell its symbol table: {0}")]
+    /// The guest did not send its symbol table.
+    #[error("the guest did not send its symbol table: {0}")]
     NoSymbols(String),
-    /// What it told is none.
+    /// What it sent is malformed.
     #[error(transparent)]
     Symbols(#[from] crate::symbols::SymbolError),
     /// The kernel cannot be run under control.
@@ -82,7 +82,7 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// The exit code of a run that could not go on.
+    /// The exit code of a run that could not continue.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
@@ -95,7 +95,7 @@ impl SessionError {
     }
 }
 
-/// Why a case did not come to its end.
+/// Why a case did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The machine ended.
@@ -116,7 +116,7 @@ pub enum Cause {
         op: String,
     },
     /// Guest memory holds nonsense where evidence should be.
-    #[error("what the guest published cannot be followed: {0}")]
+    #[error("what the guest published makes no sense: {0}")]
     Unreadable(#[from] ObserveError),
     /// The agent gave up.
     #[error("the agent gave up: {0}")]
@@ -130,7 +130,7 @@ pub enum Cause {
     /// What a vCPU did to a channel buffer cannot be said.
     #[error("{0}")]
     Unsaid(super::watched::Unsaid),
-    /// A run under control does not go on.
+    /// A run under control cannot continue.
     #[error("{0}")]
     Stuck(super::drive::Stuck),
     /// Ctrl-C or SIGTERM.
@@ -242,7 +242,7 @@ pub(super) const ENOMEM: i32 = 12;
 /// Reports of the kernel that become findings of a case that did not come to its end.
 const REPORTS_MAX: usize = 8;
 
-/// A case that did not come to its end, with the evidence so far.
+/// A case that did not finish, with the evidence so far.
 #[derive(Debug)]
 pub struct Ended {
     /// Why.

@@ -30,7 +30,7 @@ pub(super) fn setting(plan: &Plan, mailbox: &Mailbox) -> Setting {
     }
 }
 
-/// Observes all buffers while an actor waits at a checkpoint, which may go on when the machine does.
+/// Observes all buffers while an actor waits at a checkpoint, and may continue once the machine resumes.
 pub(super) fn look_at_checkpoint(
     paused: &mut Paused<'_>,
     mailbox: &Mailbox,
@@ -55,8 +55,8 @@ pub(super) fn look_at_checkpoint(
     Ok(seen)
 }
 
-/// Sends the NMI that an actor waits for, which comes when the machine goes on. Only a case that has such an
-/// actor gets one: to any other kernel state it would be an NMI that nobody knows.
+/// Sends the NMI that an actor waits for; it arrives when the machine resumes. Only a case with such an
+/// actor gets one: any other would be an unknown NMI to the kernel.
 pub(super) fn send_nmi(
     paused: &mut Paused<'_>,
     mailbox: &Mailbox,
@@ -66,7 +66,7 @@ pub(super) fn send_nmi(
     let wanted = |actor: &Actor| actor.source == Some(Source::Host);
     if !now.awaits_nmi() || !case.actors.iter().any(wanted) {
         return Err(Cause::Agent(
-            "it asked for an NMI that nobody awaits".to_owned(),
+            "it asked for an NMI that no actor awaits".to_owned(),
         ));
     }
     let (address, bytes) = mailbox.sent_nmi(&now);
@@ -116,7 +116,7 @@ pub(super) fn evidence(
     }
 }
 
-/// Writes a program into the mailbox of a stopped machine: the guest begins when it goes on.
+/// Writes a program into the mailbox of a stopped machine: the guest starts when it resumes.
 pub(super) fn put(
     paused: &mut Paused<'_>,
     mailbox: &Mailbox,

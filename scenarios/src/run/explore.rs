@@ -1,6 +1,6 @@
 //! Schedules of one scenario, each judged.
 //!
-//! The default schedule comes first: it tells how many places there are to switch at. The others run in [blocks].
+//! The default schedule comes first: it shows how many stop points there are. The others run in [blocks].
 //! Passed runs leave nothing behind; a finding is run again on a machine of its own, made small, saved with its
 //! schedule, and named by a line that shows it again.
 
@@ -28,7 +28,7 @@ pub(super) use tour::Finding;
 use tour::Tour;
 pub use tour::{Until, Wanted};
 
-/// What is wished for.
+/// What is requested.
 #[derive(Clone, Debug)]
 pub struct Explore {
     /// How schedules are drawn.

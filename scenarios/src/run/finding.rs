@@ -43,21 +43,7 @@ impl Run<'_> {
             stopped: None,
         };
         if !self.wish.shrink_for.is_zero() && self.suite.stopped.is_none() {
-            let before = small.words();
-            (self.tell)("found; making schedule and scenario small");
-            // The schedule first: a plain one fits more of the smaller scenarios, and shows why.
-            small.schedule()?;
-            while small.scenario()? {
-                small.schedule()?;
-            }
-            let cut = match small.is_over() {
-                true => format!(
-                    "; cut off after {} s, --shrink-for gives it more",
-                    self.wish.shrink_for.as_secs()
-                ),
-                false => String::new(),
-            };
-            (self.tell)(&format!("{before} became {}{cut}", small.words()));
+            self.shrink(&mut small)?;
         }
         let shrunk = small.case != loaded.case;
         let source: Arc<str> = match lang::write(&small.case) {
@@ -116,6 +102,26 @@ impl Run<'_> {
         Ok(report)
     }
 
+    /// Makes it small within the time given for it.
+    fn shrink(&mut self, small: &mut Small<'_>) -> Result<(), SessionError> {
+        let before = small.words();
+        (self.tell)("found; shrinking schedule and scenario");
+        // The schedule first: a plain one fits more of the smaller scenarios, and shows why.
+        small.schedule()?;
+        while small.scenario()? {
+            small.schedule()?;
+        }
+        let cut = match small.is_over() {
+            true => format!(
+                "; cut off after {} s, --shrink-for gives it more",
+                self.wish.shrink_for.as_secs()
+            ),
+            false => String::new(),
+        };
+        (self.tell)(&format!("{before} became {}{cut}", small.words()));
+        Ok(())
+    }
+
     fn save(
         &self,
         folder: &Path,
@@ -156,7 +162,7 @@ fn token_of(plan: &Plan, vcpus: u32, case: &Case, shown: &Shown) -> Token {
     }
 }
 
-/// Where turns begin in a scenario's text.
+/// Where turns start in a scenario's text.
 const SCHEDULE: &str = "[[schedule]]";
 /// The scenario with the schedule spelled out, in the evidence's folder.
 const SCHEDULED: &str = "scheduled.toml";

@@ -23,7 +23,7 @@ use relaybed_search::generate::{self, Family, Limits};
 /// Failures after which a run ends: what is that wrong needs no more examples.
 const FAILURES_MAX: usize = 100;
 
-/// What is wished for.
+/// What is requested.
 #[derive(Clone, Debug)]
 pub struct Fuzz {
     /// Draws everything.
@@ -38,7 +38,7 @@ pub struct Fuzz {
     pub shrink_for: Duration,
 }
 
-/// Told of what goes on, for people who wait.
+/// Receives progress, for people who wait.
 pub type Telling<'a> = &'a mut dyn FnMut(&str);
 
 /// Runs generated scenarios, reporting each as it ends.

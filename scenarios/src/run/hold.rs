@@ -42,7 +42,7 @@ pub(super) fn hold(
         format!(" {}", quoted(&path.to_string_lossy()))
     });
     progress.say(&format!(
-        "held: {name} stands still. In another terminal:\n  \
+        "held: the machine of {name} is stopped. In another terminal:\n  \
          gdb -ex {}{file}\n\
          Each vCPU is a thread (`info threads`). Enter here, leaving gdb, or Ctrl-C lets it go.",
         quoted(&format!("target remote {}", held.socket().display()))
@@ -77,7 +77,7 @@ fn write(path: &Path, bytes: &[u8]) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-/// Tells of every line that comes in on standard input; disconnected once there is no more of it.
+/// Announces every line on standard input; disconnected at its end.
 fn enter_key() -> std::sync::MutexGuard<'static, Receiver<()>> {
     static LINES: OnceLock<Mutex<Receiver<()>>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {

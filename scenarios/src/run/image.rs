@@ -28,7 +28,7 @@ struct Note {
     boot_ms: f64,
 }
 
-/// An image of a guest that is ready, idle and [warm](super::warm).
+/// An image of a guest that is ready, idle and warm (see `super::warm`).
 #[derive(Debug)]
 pub struct ReadyImage {
     image: Image,
@@ -40,7 +40,7 @@ impl ReadyImage {
     /// The plan's image of a machine with `vcpus` vCPUs: found in the cache, or made by one boot. One that is damaged is made again.
     ///
     /// # Errors
-    /// [`SessionError`] when there is none and none can be made.
+    /// [`SessionError`] if there is none and none can be made.
     pub fn obtain(plan: &Plan, vcpus: u32, progress: &dyn Progress) -> Result<Self, SessionError> {
         let spec = plan.spec(Path::new("."), vcpus);
         let folder = Self::folder(plan, &spec, None, progress)?;
@@ -135,7 +135,7 @@ fn make(plan: &Plan, vcpus: u32, folder: &Path, identity: &str) -> Result<(), Se
         session = Session::boot(plan, vcpus)?;
     }
     if plan.is_controllable() {
-        // With steps: what tells of them is switched on in the image, not in each of its forks.
+        // With steps: their reporting is switched on in the image, not in each of its forks.
         let mut rest = program::rest(SETTLE_US);
         rest.announce_steps();
         session

@@ -1,4 +1,4 @@
-//! What a known issue that shows comes to: `--known`.
+//! Whether a known issue passes or fails: `--known`.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -25,11 +25,11 @@ enum Choice {
     Others,
 }
 
-/// What is no answer to `--known`.
+/// A malformed value of `--known`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotKnown {
     /// Neither a word nor a list.
-    #[error("'{0}' is none of pass, fail, K2,K5=fail and K2,K5=pass")]
+    #[error("'{0}' is not one of pass, fail, K2,K5=fail and K2,K5=pass")]
     Malformed(String),
     /// No such issue.
     #[error("there is no known issue '{0}'; `relaybed known` lists them")]

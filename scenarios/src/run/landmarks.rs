@@ -1,5 +1,5 @@
-//! Places in the kernel's code that every run under control stops at. What the module tells of is watched
-//! instead (`told.rs`): a breakpoint that is met makes QEMU translate the whole kernel anew.
+//! Places in the kernel's code that every run under control stops at. What the module reports is watched
+//! instead (`told.rs`): a breakpoint that is met makes QEMU translate the whole kernel again.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ const TEXT_MAP: u64 = 0xffff_ffff_8000_0000;
 pub(super) enum Landmark {
     /// Its timer's interrupt.
     Tick,
-    /// The CPU halts and never goes on.
+    /// The CPU halts and never resumes.
     Stopped,
     /// One turn of a loop that waits for another CPU.
     Spin,
@@ -65,7 +65,7 @@ pub struct NoLandmark {
 }
 
 impl Landmarks {
-    /// Finds them in the symbol table and the memory of a machine, as it stands now.
+    /// Finds them in the symbol table and the memory of a machine, as it is now.
     ///
     /// # Errors
     /// [`NoLandmark`].
@@ -79,8 +79,8 @@ impl Landmarks {
             found.by_address.insert(*address, Landmark::Tick);
         }
         let mut inside = |name, bytes, landmark| {
-            for begin in symbols.named(name) {
-                for address in places(*begin, symbols.end(*begin), ram, bytes) {
+            for start in symbols.named(name) {
+                for address in places(*start, symbols.end(*start), ram, bytes) {
                     found.by_address.insert(address, landmark);
                 }
             }
@@ -104,18 +104,18 @@ impl Landmarks {
     }
 }
 
-/// Addresses at which these bytes stand. Inside another instruction they do no harm: nothing is ever
+/// Addresses of these bytes. Inside another instruction they do no harm: nothing is ever
 /// executed from there.
-fn places(begin: u64, end: u64, ram: &View<'_>, wanted: [u8; 2]) -> Vec<u64> {
-    let len = end.saturating_sub(begin).min(FUNCTION_MAX);
-    let Some((physical, len)) = begin.checked_sub(TEXT_MAP).zip(usize::try_from(len).ok()) else {
+fn places(start: u64, end: u64, ram: &View<'_>, wanted: [u8; 2]) -> Vec<u64> {
+    let len = end.saturating_sub(start).min(FUNCTION_MAX);
+    let Some((physical, len)) = start.checked_sub(TEXT_MAP).zip(usize::try_from(len).ok()) else {
         return Vec::new();
     };
     let mut text = vec![0; len];
     if ram.read(physical, &mut text).is_err() {
         return Vec::new();
     }
-    let pairs = text.windows(wanted.len()).zip(begin..);
+    let pairs = text.windows(wanted.len()).zip(start..);
     pairs
         .filter_map(|(bytes, address)| (bytes == wanted).then_some(address))
         .collect()

@@ -67,7 +67,7 @@ impl<'a> Campaign<'a> {
     /// A campaign against what `plan` built.
     ///
     /// # Errors
-    /// When there is no room for it in the cache.
+    /// If there is no room for it in the cache.
     pub fn begin(
         trials: &'a Trials,
         plan: &Plan,

@@ -19,7 +19,7 @@ use crate::symbols::Symbols;
 use relaybed_case::Case;
 use relaybed_report::Summary;
 
-/// Which virtual machine monitor is wished for.
+/// Which virtual machine monitor is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendWish {
     /// Whatever works here.
@@ -33,7 +33,7 @@ pub enum BackendWish {
 /// How long a guest may talk without coming to an end, in deadlines.
 pub const PATIENCE: u32 = 40;
 
-/// The machine as wished for.
+/// The machine as requested.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// The kernel.
@@ -74,7 +74,7 @@ pub enum PlanError {
     #[error(transparent)]
     NoKvm(#[from] KvmUnusable),
     /// Our own backend and QEMU's translator exclude each other.
-    #[error("--backend kvm runs on KVM only; leave --accel tcg out or use --backend qemu")]
+    #[error("--backend kvm runs on KVM only; omit --accel tcg or use --backend qemu")]
     NoTcg,
 }
 
@@ -189,11 +189,11 @@ impl Plan {
         self.wish.images
     }
 
-    /// The image that sessions of `vcpus` vCPUs are forked of, made by one boot if there is none yet; `None` where
-    /// images are not wished for.
+    /// The image that sessions of `vcpus` vCPUs are forked from, made by one boot if there is none yet; `None` if
+    /// images are not wanted.
     ///
     /// # Errors
-    /// [`SessionError`] when there is none and none can be made.
+    /// [`SessionError`] if there is none and none can be made.
     pub fn image(
         &self,
         vcpus: u32,
@@ -240,7 +240,7 @@ impl Plan {
     /// The symbols of an image's kernel, from the cache or asked of a fork.
     ///
     /// # Errors
-    /// [`SessionError`] when a fork does not tell them.
+    /// [`SessionError`] if a fork does not send them.
     pub fn symbols(
         &self,
         image: &ReadyImage,
@@ -272,7 +272,7 @@ impl Plan {
         &self.cache
     }
 
-    /// Everything that an image of this guest depends on and the machine's spec does not tell.
+    /// Everything that an image of this guest depends on and the machine's spec does not contain.
     #[must_use]
     pub fn identity(&self) -> String {
         let guest = &self.guest;

@@ -85,7 +85,7 @@ fn now() -> Option<u64> {
     Some(since.ok()?.as_secs())
 }
 
-/// Writes aside and renames, so that nobody reads half of it.
+/// Writes aside and renames, so that no reader sees half of it.
 fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let aside = Swept::make_in(path.parent().unwrap_or(Path::new(".")))?;
     let new = aside.path().join("new");
@@ -97,7 +97,7 @@ fn write_whole(path: &Path, text: &[u8]) -> std::io::Result<()> {
         .open(&new)?;
     file.write_all(text)?;
     fs::rename(&new, path).or_else(|_| {
-        // A folder in its place is nobody's.
+        // A folder in its place belongs to no one.
         fs::remove_dir_all(path)?;
         fs::rename(&new, path)
     })

@@ -20,7 +20,7 @@ use relaybed_report::{Blame, CaseReport, Listener};
 use relaybed_search::schedule::{Checked, Divergence, Replay, Token};
 use relaybed_wire::store::{self, Extra};
 
-/// What tells the schedule.
+/// What contains the schedule.
 #[derive(Clone, Copy, Debug)]
 pub enum Recording<'a> {
     /// A token: a divergence is located to a stretch.

@@ -129,7 +129,7 @@ impl Session {
         &self.machine.spec().dir
     }
 
-    /// Saves the machine, which goes on afterwards, as an image in `folder`.
+    /// Saves the machine, which resumes afterwards, as an image in `folder`.
     pub(super) fn snapshot(
         &mut self,
         folder: &Path,
@@ -154,7 +154,7 @@ impl Session {
     /// Runs one case and gives its evidence.
     ///
     /// # Errors
-    /// [`Ended`] when it did not come to its end. The session is of no use then.
+    /// [`Ended`] if it did not finish. The session cannot be used any more.
     pub fn run(&mut self, case: &Case, plant: Option<Planted>) -> Result<Evidence, Ended> {
         let sent = self.start(case, plant)?;
         self.finish(case, sent, None).0
@@ -163,7 +163,7 @@ impl Session {
     /// Sends a case to the guest, which starts on it at once; [`Self::finish`] waits for its end.
     ///
     /// # Errors
-    /// [`Ended`] when it could not be sent. The session is of no use then.
+    /// [`Ended`] if it could not be sent. The session cannot be used any more.
     pub fn start(&mut self, case: &Case, plant: Option<Planted>) -> Result<Sent, Ended> {
         let ended = |cause| Ended {
             cause,
@@ -183,7 +183,7 @@ impl Session {
     /// Waits for the first operation of a case that was sent, by looking at the mailbox of the running machine.
     ///
     /// # Errors
-    /// [`Cause`] when there is no mailbox any more, or nothing began within the deadline.
+    /// [`Cause`] if the mailbox is gone, or nothing started within the deadline.
     pub fn await_first_operation(&self, case: &Case) -> Result<(), Cause> {
         let ops = case.actors.iter().map(|actor| actor.ops.len()).sum();
         let until = Instant::now() + self.deadline.idle;
@@ -192,7 +192,7 @@ impl Session {
                 return Err(Cause::Interrupted);
             }
             if Instant::now() > until {
-                let why = format!("no operation began within {:?}", self.deadline.idle);
+                let why = format!("no operation started within {:?}", self.deadline.idle);
                 return Err(Cause::Agent(why));
             }
             std::thread::sleep(LOOK);
@@ -204,15 +204,15 @@ impl Session {
     /// machine `next` is sent: the guest works on it while the evidence is judged.
     ///
     /// # Errors
-    /// [`Ended`] when the case did not come to its end. The session is of no use then. The next one is
-    /// `None` where there is none, where it cannot be sent, and after an error.
+    /// [`Ended`] if the case did not finish. The session cannot be used any more. The next one is
+    /// `None` if there is none, if it cannot be sent, and after an error.
     pub fn finish(
         &mut self,
         case: &Case,
         sent: Sent,
         next: Option<(&Case, Option<Planted>)>,
     ) -> (Result<Evidence, Ended>, Option<Sent>) {
-        // What cannot be compiled is told when it is started.
+        // What cannot be compiled is reported when it is started.
         let next = next.and_then(|(case, plant)| {
             let program = program::compile(case, plant).ok()?;
             Some(Sent { program, plant })
@@ -234,11 +234,11 @@ impl Session {
         }
     }
 
-    /// Runs a program that is of no case and has no checkpoints, and gives what it left. `counts` are
+    /// Runs a program that belongs to no case and has no checkpoints, and returns what it left. `counts` are
     /// the operations of each of its actors.
     ///
     /// # Errors
-    /// [`Cause`] when it did not come to its end. The session is of no use then.
+    /// [`Cause`] if it did not finish. The session cannot be used any more.
     pub fn perform(&mut self, program: &Program, counts: &[usize]) -> Result<Parts, Cause> {
         self.console.mark();
         let mut paused = self.machine.pause()?;
@@ -359,7 +359,7 @@ impl Session {
         }
     }
 
-    /// Observes all buffers while an actor waits at a checkpoint, then lets it go on.
+    /// Observes all buffers while an actor waits at a checkpoint, then lets it continue.
     fn checkpoint(
         &mut self,
         case: &Case,
@@ -376,7 +376,7 @@ impl Session {
         Ok(paused.resume()?)
     }
 
-    /// Observes the end of a case and lets the guest go on, with the next one if there is one.
+    /// Observes the end of a case and lets the guest continue, with the next one if there is one.
     fn done(
         &mut self,
         case: &Case,

@@ -22,7 +22,7 @@ pub(super) struct Shown {
     pub(super) trace: Trace,
     /// None where nothing could be read any more.
     pub(super) evidence: Option<Box<Evidence>>,
-    /// The console's last lines, of a run that did not come to its end.
+    /// The console's last lines, of a run that did not finish.
     pub(super) console: Vec<String>,
     /// The exit code that belongs to it.
     pub(super) exit: Exit,

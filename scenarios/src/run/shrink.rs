@@ -63,7 +63,7 @@ impl Run<'_> {
             again += u32::from(failed);
         }
         let seen = match (runs, again) {
-            (0, _) => "interrupted before it was run again".to_owned(),
+            (0, _) => "interrupted before it was repeated".to_owned(),
             _ => format!("it failed again in {again} of {runs} runs"),
         };
         (self.tell)(&seen);
@@ -144,7 +144,7 @@ impl Run<'_> {
     }
 
     /// Runs a case by itself: its evidence, where there is any, if it fails in this way. Once interrupted it runs
-    /// nothing, which the suite's being stopped tells from a run that did not fail.
+    /// nothing; the suite is then stopped, unlike after a run that did not fail.
     fn fails_as(
         &mut self,
         case: &Case,

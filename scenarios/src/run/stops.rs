@@ -13,7 +13,7 @@ use relaybed_case::{Case, Until};
 pub struct CodeStop {
     /// The function.
     pub symbol: String,
-    /// Bytes from its begin.
+    /// Bytes from its start.
     pub offset: u64,
     /// So many instructions later; the function's callees count.
     pub instructions: u32,
@@ -44,8 +44,8 @@ pub struct Stops {
     pub data: Vec<DataStop>,
     /// At instructions.
     pub code: Vec<CodeStop>,
-    /// A vCPU that stands answers the interrupts of one that waits for that, and stands where it stood:
-    /// for schedules that say who stands.
+    /// A stopped vCPU answers the interrupts of one that waits for that, and stops where it was:
+    /// for schedules that say which vCPUs are stopped.
     pub answering: bool,
 }
 
@@ -120,7 +120,7 @@ impl Stops {
             let name = &stop.symbol;
             match symbols.named(name) {
                 [] => Some(format!("this kernel has no function {name}")),
-                [begin] if begin + stop.offset >= symbols.end(*begin) => Some(format!(
+                [start] if start + stop.offset >= symbols.end(*start) => Some(format!(
                     "{name} of this kernel has no instruction at {:#x}",
                     stop.offset
                 )),
@@ -159,7 +159,7 @@ impl Stops {
     }
 
     /// Whether an access is a stop. To an explorer each of relay's own is: which of them matter is for the search to
-    /// find out, not for us to say. What the module's log reads changes nothing, and is none.
+    /// find out, not for us to say. What the module's log reads changes nothing, and is not a stop.
     pub(super) fn wants(&self, access: &Access) -> bool {
         let is_relay = access.by.is_relay();
         if self.accesses || !is_relay {

@@ -1,4 +1,4 @@
-//! Cases after one another: boots when there is no machine, judges, keeps evidence, reports.
+//! Cases one after another: boots if there is no machine, judges, keeps evidence, reports.
 
 use std::path::Path;
 use std::time::Instant;
@@ -80,7 +80,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Runs a case as often as wished for: it must come to the same verdict every time. Reported is
+    /// Runs a case as often as requested: it must come to the same verdict every time. Reported is
     /// the first, or the first that differs from it.
     pub(super) fn repeated(&mut self, loaded: &Loaded) -> Result<CaseReport, SessionError> {
         let mut tally = Tally::default();
@@ -172,7 +172,7 @@ impl<'a> Suite<'a> {
         }))
     }
 
-    /// The session if it has so many vCPUs, or a new one.
+    /// The session if it has this many vCPUs, or a new one.
     pub(super) fn take_session(&mut self, vcpus: u32) -> Result<Session, SessionError> {
         match self.session.take() {
             Some(session) if session.vcpus() == vcpus => Ok(session),
@@ -193,7 +193,7 @@ impl<'a> Suite<'a> {
         self.failed = Some(session);
     }
 
-    /// Holds the machine of a failure that has been told, if there is one.
+    /// Holds the machine of a failure that has been reported, if there is one.
     pub(super) fn hold(&mut self, loaded: &Loaded) -> Result<(), SessionError> {
         match self.failed.take() {
             Some(session) => hold(session, self.plan, &loaded.case.name, &Terminal::new()),
@@ -432,7 +432,7 @@ pub(super) fn noticed(verdict: Verdict, planted: Planted) -> Verdict {
     match verdict {
         Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } if planted.done == 0 => {
             Verdict::Skipped {
-                reason: "the defect found no place to strike".to_owned(),
+                reason: "the defect had no chance to show".to_owned(),
             }
         }
         Verdict::Passed | Verdict::Known { .. } | Verdict::Fixed { .. } => {

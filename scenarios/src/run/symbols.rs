@@ -22,7 +22,7 @@ const TEXT_MAX: usize = 16 << 20;
 /// The symbols of the image's kernel and module, at the addresses that they have in its forks.
 ///
 /// # Errors
-/// [`SessionError`] when they are not in the cache and a fork does not tell them.
+/// [`SessionError`] if they are not in the cache and a fork does not send them.
 pub(super) fn obtain(
     plan: &Plan,
     image: &ReadyImage,

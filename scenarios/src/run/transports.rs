@@ -20,8 +20,8 @@ pub enum BenchError {
     /// No machine could be had.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A transfer did not come to its end.
-    #[error("the transfer through {way} did not come to its end: {cause}")]
+    /// A transfer did not finish.
+    #[error("the transfer through {way} did not finish: {cause}")]
     Ended {
         /// The way.
         way: &'static str,
@@ -41,7 +41,7 @@ pub enum BenchError {
     Wrong(#[from] Wrong),
 }
 
-/// Measures every way with records of each length in `lens`; `say` is told what is going on. Where that is
+/// Measures every way with records of each length in `lens`; `say` receives progress. Where that is
 /// interrupted, what both clocks have measured is given.
 ///
 /// # Errors
@@ -52,9 +52,9 @@ pub fn transports(
     lens: &[u32],
     say: &mut dyn FnMut(&str),
 ) -> Result<Vec<Measured>, BenchError> {
-    say("by the host's clock ...");
+    say("timing by the host's clock ...");
     let walls = on(wall, lens)?;
-    say("by the instruction clock ...");
+    say("timing by the instruction clock ...");
     let counts = on(counted, lens)?;
     let both = walls.into_iter().zip(counts);
     Ok(both

@@ -44,7 +44,7 @@ script = [
 ]
 "#;
 
-/// Runs a scenario that nobody judges and waits until the guest has come to rest. False: the guest did not come
+/// Runs a scenario without judging it and waits until the guest is idle. False: the guest did not come
 /// through, and its session is of no use any more.
 ///
 /// # Errors

@@ -16,12 +16,12 @@ use relaybed_case::access::{Access, AccessKind, Code};
 use relaybed_case::trace::Accessed;
 use relaybed_wire::observe::{FieldPlace, Mailbox, field_places, field_value};
 
-/// What all functions of our module are called.
+/// How the names of all functions of our module start.
 const MODULE: &str = "bed_";
 
 /// An access that cannot be said.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{by} accessed {field} of channel {channel} CPU {cpu}, which it cannot have: {why}")]
+#[error("{by} accessed {field} of channel {channel} CPU {cpu}, which is impossible: {why}")]
 pub struct Unsaid {
     field: &'static str,
     channel: u32,
@@ -73,7 +73,7 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// Watches the channels that are open now, and goes on watching those that were: whoever holds a descriptor
+    /// Watches the channels that are open now, and keeps watching those that were: whoever holds a descriptor
     /// uses their buffers still.
     pub(super) fn update(&mut self, debugger: &mut Debugger<'_>, case: &Case) -> Result<(), Cause> {
         let mailbox = self.mailbox;
@@ -170,7 +170,7 @@ impl<'a> Watched<'a> {
                 return Err(unsaid(known.by, "it loads, and the value has changed"));
             }
             (None, _) if ours => {
-                return Err(unsaid(known.by, "the instruction is not known"));
+                return Err(unsaid(known.by, "the instruction is unknown"));
             }
             (None, true) => AccessKind::Load,
             (None, false) => AccessKind::Store,
@@ -217,7 +217,7 @@ impl<'a> Watched<'a> {
         self.log.last().map(|accessed| &accessed.access)
     }
 
-    /// The instruction that a vCPU has just executed which stands at `behind` now.
+    /// The instruction that a vCPU at `behind` has just executed.
     fn instruction(
         &mut self,
         debugger: &mut Debugger<'_>,
@@ -231,9 +231,9 @@ impl<'a> Watched<'a> {
         let Some((symbol, offset)) = self.symbols.at(last) else {
             return self.called(debugger, vcpu, None);
         };
-        let begin = last - offset;
-        let len = usize::try_from(behind - begin).unwrap_or(0);
-        let text = debugger.read(vcpu, begin, len + instruction::LEN_MAX)?;
+        let start = last - offset;
+        let len = usize::try_from(behind - start).unwrap_or(0);
+        let text = debugger.read(vcpu, start, len + instruction::LEN_MAX)?;
         let found = before(&text, len);
         let by = Code {
             symbol: symbol.to_owned(),
@@ -278,8 +278,8 @@ impl<'a> Watched<'a> {
     }
 }
 
-/// The instruction of a function's text that ends at `end`, and where it begins. One that repeats itself stands
-/// at its own begin until it is through.
+/// The instruction of a function's text that ends at `end`, and where it starts. One that repeats itself stays
+/// at its own start until it is done.
 fn before(text: &[u8], end: usize) -> Option<(usize, Instruction)> {
     let mut at = 0;
     let mut last = None;
@@ -303,13 +303,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_instruction_before_an_address_is_found_from_the_functions_begin() {
+    fn the_instruction_before_an_address_is_found_from_the_functions_start() {
         // push %rbx; mov 0x18(%rdi),%rax; add %rsi,0x20(%rdi); mov %rdx,%rcx; rep stos; ret
         let text = b"\x53\x48\x8b\x47\x18\x48\x01\x77\x20\x48\x89\xd1\xf3\xaa\xc3";
         let at = |end| before(text, end).map(|(at, one)| (at, one.memory));
         assert_eq!(at(5), Some((1, Some(Memory::Load))));
         assert_eq!(at(9), Some((5, Some(Memory::LoadAndStore))));
-        // It stands at the store that repeats itself, or behind it.
+        // It is at the store that repeats itself, or after it.
         assert_eq!(at(12), Some((12, Some(Memory::Store))));
         assert_eq!(at(14), Some((12, Some(Memory::Store))));
         assert_eq!(at(7), None, "inside an instruction");

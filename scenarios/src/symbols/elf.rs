@@ -1,6 +1,6 @@
 //! A symbol table as an ELF file, which debuggers understand.
 //!
-//! There is no code in it: debuggers read that from the machine.
+//! It has no code: debuggers read that from the machine.
 
 use super::Symbols;
 

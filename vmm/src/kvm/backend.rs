@@ -27,7 +27,7 @@ use crate::ram::GuestRam;
 use crate::ram_store::RamStore;
 use crate::spec::MachineSpec;
 
-/// Quiet time after which vCPUs are first asked whether they stand for good, and the longest
+/// Quiet time after which vCPUs are first asked whether they are halted for good, and the longest
 /// time between two such questions; in between it doubles.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LAST_LOOK: Duration = Duration::from_millis(500);
@@ -42,12 +42,12 @@ pub(crate) struct Kvm {
     pub(super) shared: Arc<Shared>,
     /// Where vCPUs under control halt.
     pub(super) points: Points,
-    /// vCPUs that KVM was told to control.
+    /// vCPUs that KVM was asked to control.
     pub(super) debugged: BTreeSet<u32>,
     look: Look,
 }
 
-/// When to ask next whether all vCPUs stand for good.
+/// When to ask next whether all vCPUs are halted for good.
 #[derive(Debug)]
 struct Look {
     interval: Duration,
@@ -107,7 +107,7 @@ impl Kvm {
         Ok(machine)
     }
 
-    /// Makes a machine in a saved state, which stands still. `ram` is the RAM that it had then.
+    /// Makes a machine in a saved state, which is stopped. `ram` is the RAM that it had then.
     pub(crate) fn restore(
         spec: &MachineSpec,
         ram: &RamStore,
@@ -134,7 +134,7 @@ impl Kvm {
             .map_err(KvmError::io("write a machine's state down"))
     }
 
-    /// Adds devices in a state and the vCPUs' threads. All vCPUs stand still.
+    /// Adds devices in a state and the vCPUs' threads. All vCPUs are stopped.
     fn assemble(
         vm: Vm,
         fds: Vec<VcpuFd>,

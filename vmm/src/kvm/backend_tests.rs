@@ -192,7 +192,7 @@ fn nothing_moves_while_the_machine_stands_still() {
         return;
     };
     std::thread::sleep(Duration::from_millis(20));
-    assert_eq!(guest.word(), 0, "it runs before it is told to");
+    assert_eq!(guest.word(), 0, "it runs too early");
     for _ in 0..50 {
         guest.kvm.resume();
         guest.progress();
@@ -429,7 +429,7 @@ fn a_fork_goes_on_where_the_image_was_taken() {
         assert_eq!(
             fork.word(),
             counted,
-            "it runs before it is told to, or meets another fork"
+            "it runs too early, or meets another fork"
         );
         fork.kvm.resume();
         fork.progress();

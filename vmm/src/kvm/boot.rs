@@ -1,4 +1,4 @@
-//! Everything that lies in guest RAM when the kernel is entered, but for kernel and initramfs:
+//! Everything that is in guest RAM when the kernel is entered, but for kernel and initramfs:
 //! command line, zero page with the memory map, MP table, first page tables.
 
 use linux_loader::loader::bootparam::{boot_e820_entry, boot_params};

@@ -33,8 +33,8 @@ impl Kvm {
         self.points.clear(point);
     }
 
-    /// Lets one vCPU go on while the others stand, until it halts, the doorbell rings, the machine ends
-    /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    /// Lets one vCPU run while the others are stopped, until it halts, the doorbell rings, the machine ends
+    /// or `limit` is over; `None` says that the limit was reached. It is stopped again in any case.
     /// When a ring is heard is chance: a `deaf` call leaves them for later.
     pub(crate) fn run_one(
         &mut self,

@@ -74,7 +74,7 @@ fn core_bits(vcpus: u32) -> u32 {
     vcpus.next_power_of_two().trailing_zeros()
 }
 
-/// What all vCPUs say alike.
+/// What all vCPUs report alike.
 fn common(entry: &mut kvm_cpuid_entry2, vcpus: u32, tsc_deadline: bool) {
     let others = vcpus - 1;
     match entry.function {

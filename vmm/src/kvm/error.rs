@@ -38,7 +38,7 @@ pub enum KvmError {
         capability: &'static str,
     },
     /// More vCPUs than KVM gives.
-    #[error("{asked} vCPUs: this host's KVM gives at most {most}; ask for fewer")]
+    #[error("{asked} vCPUs: this host's KVM supports at most {most}; ask for fewer")]
     TooManyVcpus {
         /// The number asked for.
         asked: u32,
@@ -59,7 +59,7 @@ pub enum KvmError {
     #[error(transparent)]
     Ram(#[from] RamError),
     /// RAM that was made for a machine of QEMU's.
-    #[error("the RAM is in a file, as QEMU's machines have it; ours is in memory of this process")]
+    #[error("the RAM is in a file, as QEMU needs it; the KVM backend needs memory of this process")]
     RamInFile,
     /// A file cannot be read.
     #[error("cannot read {path}")]
@@ -123,7 +123,7 @@ pub enum KvmError {
     },
     /// The guest runs guests of its own.
     #[error(
-        "a vCPU runs a virtual machine of its own, which an image cannot hold: unload the guest's KVM"
+        "a vCPU runs a virtual machine of its own, which an image cannot hold: unload KVM in the guest"
     )]
     Nested,
     /// An image's time stamp counter runs at another speed than this host's.

@@ -132,7 +132,7 @@ mod tests {
                 "code" => {
                     let code = libc::PROT_READ | libc::PROT_EXEC;
                     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-                    // SAFETY: new memory that nobody uses; the call is to be forbidden.
+                    // SAFETY: new memory that is not in use; the call is to be forbidden.
                     unsafe { libc::mmap(std::ptr::null_mut(), 4096, code, flags, -1, 0) };
                 }
                 "control" => {

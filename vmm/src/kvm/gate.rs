@@ -1,4 +1,4 @@
-//! The gate between the host and the vCPUs' threads: run, stand still, leave.
+//! The gate between the host and the vCPUs' threads: run, stop, leave.
 //!
 //! The host gives an order; each vCPU's thread looks at it whenever it is outside the guest. A thread
 //! that is inside is kicked out by a signal. A signal can come in the moment between the look and
@@ -21,7 +21,7 @@ const KICK_INTERVAL: Duration = Duration::from_millis(1);
 pub(super) enum Order {
     /// Run the guest.
     Run,
-    /// Run this vCPU; all others stand still.
+    /// Run this vCPU; all others are stopped.
     RunOne(u32),
     /// Stand still outside the guest.
     Park,
@@ -32,7 +32,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 struct State {
     order: Order,
-    /// Threads that stand outside the guest and will not enter it before another order.
+    /// Threads that are outside the guest and will not enter it before another order.
     parked: u32,
     /// Threads that have left.
     gone: u32,
@@ -57,7 +57,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// The gate for this many vCPUs, which are to stand still at first.
+    /// The gate for this many vCPUs, which are stopped at first.
     pub(super) fn new(vcpus: u32) -> Self {
         let state = State {
             order: Order::Park,
@@ -85,7 +85,7 @@ impl Gate {
         self.lock().order_of(id)
     }
 
-    /// vCPU: stands still until there is another order for vCPU `id`, and returns it.
+    /// vCPU: is stopped until there is another order for vCPU `id`, and returns it.
     pub(super) fn park(&self, id: u32) -> Order {
         let mut state = self.lock();
         state.parked += 1;
@@ -106,7 +106,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Host: waits until every vCPU stands still or has left, kicking those that may be inside.
+    /// Host: waits until every vCPU is stopped or has left, kicking those that may be inside.
     /// On return no vCPU is in the guest, and none enters it before [`Order::Run`].
     pub(super) fn await_still(&self, mut kick: impl FnMut()) -> Result<(), KvmError> {
         let until = Instant::now() + LIMIT;
@@ -145,7 +145,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
-    fn nobody_runs_while_the_host_believes_that_all_stand_still() {
+    fn no_vcpu_runs_while_the_host_believes_that_all_are_stopped() {
         let gate = Arc::new(Gate::new(3));
         let rounds = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..3)
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_runs_while_the_others_stand() {
+    fn one_runs_while_the_others_are_stopped() {
         let gate = Gate::new(3);
         let orders = |gate: &Gate| [0, 1, 2].map(|id| gate.order(id));
         gate.give(Order::RunOne(1));

@@ -57,7 +57,7 @@ impl Random {
         port.to_le_bytes()
     }
 
-    /// An address that is no RAM of the guest's own use: devices, holes, what is behind RAM.
+    /// An address that is not RAM of the guest's own use: devices, holes, what is above RAM.
     fn address(&mut self) -> [u8; 4] {
         let places = [
             LEGACY_HOLE_START,
@@ -144,7 +144,7 @@ fn any_access_to_ports_and_memory_leaves_the_machine_in_hand() {
         };
         let exit = run(&mut guest);
         println!("program {seed}: {exit:?}, {}", guest.kvm.exit_counts());
-        // One that told its own vCPU to wait for ever has no end of its own.
+        // One that makes its own vCPU wait for ever has no end of its own.
         ended += u64::from(exit.is_some());
         exits += guest.kvm.exit_counts().total();
         // No more came out than the program can have written.
@@ -164,7 +164,7 @@ fn a_console_that_is_written_to_without_end_does_not_keep_the_machine() {
         return;
     };
     guest.kvm.resume();
-    // Each byte is an exit, on a machine that may have no core of its own: what counts is that it goes on.
+    // Each byte is an exit, on a machine that may have no core of its own: what counts is that it continues.
     let (mut grown, mut came) = (Instant::now(), 0);
     while came < 0x4000 {
         let len = guest.console.metadata().unwrap().len();

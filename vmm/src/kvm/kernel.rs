@@ -141,7 +141,7 @@ fn open(path: &Path) -> Result<File, KvmError> {
     })
 }
 
-/// Entry and end of an ELF kernel, whose load segments lie where the kernel may lie.
+/// Entry and end of an ELF kernel, whose load segments are where the kernel may be.
 fn elf_range<'data, R: ReadRef<'data>>(data: R) -> Result<(u64, u64), String> {
     let broken = |_| "its headers cannot be read".to_owned();
     let header = FileHeader64::<Endianness>::parse(data).map_err(broken)?;
@@ -160,7 +160,7 @@ fn elf_range<'data, R: ReadRef<'data>>(data: R) -> Result<(u64, u64), String> {
             .ok_or_else(|| format!("a segment at {start:#x} has {size:#x} bytes"))?;
         if start < KERNEL_MIN {
             return Err(format!(
-                "a segment lies at {start:#x}, below {KERNEL_MIN:#x}"
+                "a segment starts at {start:#x}, below {KERNEL_MIN:#x}"
             ));
         }
         entry_is_loaded |= (start..segment_end).contains(&entry);

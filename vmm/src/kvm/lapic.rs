@@ -19,7 +19,7 @@ const MODE_DEADLINE: u32 = 0b10 << 17;
 const TSC: u32 = 0x10;
 const TSC_DEADLINE: u32 = 0x6e0;
 
-/// Of a vCPU that stands still.
+/// Of a vCPU that is stopped.
 pub(super) fn interrupts(vcpu: &VcpuFd) -> Result<Interrupts, KvmError> {
     let state = vcpu
         .get_lapic()
@@ -33,11 +33,11 @@ pub(super) fn interrupts(vcpu: &VcpuFd) -> Result<Interrupts, KvmError> {
         let msrs = msrs.as_slice().get(..read)?;
         Some((msrs.first()?.data, msrs.get(1)?.data))
     });
-    Ok(told(&state, times))
+    Ok(interrupts_of(&state, times))
 }
 
 /// By the registers, and by the time stamp counter and its deadline where there is one.
-fn told(state: &kvm_lapic_state, times: Option<(u64, u64)>) -> Interrupts {
+fn interrupts_of(state: &kvm_lapic_state, times: Option<(u64, u64)>) -> Interrupts {
     let word = |at: usize| {
         let bytes = state.regs.get(at..at + 4).unwrap_or_default();
         let bytes = bytes.iter().rev();
@@ -80,15 +80,15 @@ mod tests {
     }
 
     fn timer(words: &[(usize, u32)], times: Option<(u64, u64)>) -> Option<u64> {
-        told(&state(words), times).timer
+        interrupts_of(&state(words), times).timer
     }
 
     #[test]
     fn an_interrupt_that_waits_is_seen_wherever_it_is() {
-        assert!(!told(&state(&[(TIMER, MASKED)]), None).pending);
-        assert!(told(&state(&[(0x200, 1)]), None).pending);
-        assert!(told(&state(&[(0x270, 1 << 31)]), None).pending);
-        assert!(!told(&state(&[(0x170, 1), (0x280, 1)]), None).pending);
+        assert!(!interrupts_of(&state(&[(TIMER, MASKED)]), None).pending);
+        assert!(interrupts_of(&state(&[(0x200, 1)]), None).pending);
+        assert!(interrupts_of(&state(&[(0x270, 1 << 31)]), None).pending);
+        assert!(!interrupts_of(&state(&[(0x170, 1), (0x280, 1)]), None).pending);
     }
 
     #[test]

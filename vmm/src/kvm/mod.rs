@@ -21,7 +21,7 @@
 //! into that state, with RAM that is copied page by page when it is written (`ram_store.rs`).
 //!
 //! **Power-off.** There is no ACPI, so Linux turns power-off into a halt with interrupts off. A
-//! machine all of whose vCPUs stand so can never run again, and that is what is reported; see
+//! machine all of whose vCPUs halt like this can never run again, and that is what is reported; see
 //! [`Exit::PowerOff`](crate::Exit::PowerOff).
 
 mod backend;

@@ -7,7 +7,7 @@ use crate::debugger::{Access, Halt, Point};
 
 /// Debug registers that hold an address.
 const MOST: usize = 4;
-/// DR7 with nothing enabled: the bits that always are set, and exact matches, which old CPUs want to be told of.
+/// DR7 with nothing enabled: the bits that always are set, and exact matches, which old CPUs must be asked for.
 const DR7_NONE: u64 = 0x600;
 
 /// What is set.

@@ -28,7 +28,7 @@ const UART_LAST: u16 = 7;
 /// The keyboard controller's command port, of which nothing is left but the reset.
 const KEYBOARD: u16 = 0x64;
 const KEYBOARD_RESET: u8 = 0xfe;
-/// The reset control register: Linux uses it when told `reboot=pci`.
+/// The reset control register: Linux uses it with `reboot=pci`.
 const RESET_CONTROL: u16 = 0xcf9;
 const RESET_CPU: u8 = 1 << 2;
 /// Where nothing is, but kernels look.
@@ -109,7 +109,7 @@ impl Ports {
         lock(&self.doorbell).writer().queue.len()
     }
 
-    /// The registers of both UARTs. Doorbell bytes that nobody took belong to this machine alone.
+    /// The registers of both UARTs. Doorbell bytes that were not taken belong to this machine alone.
     pub(super) fn state(&self) -> PortsState {
         PortsState {
             console: UartState::of(&lock(&self.console).state()),
@@ -262,7 +262,7 @@ fn reason(port: u16) -> Reason {
     }
 }
 
-/// The machine cannot go on if what the guest says is lost. A full receive buffer loses nothing of
+/// The machine cannot continue if what the guest says is lost. A full receive buffer loses nothing of
 /// that: only the guest itself, by the loopback, fills it.
 fn failure(uart: &str, error: vm_superio::serial::Error<io::Error>) -> Option<End> {
     use vm_superio::serial::Error;

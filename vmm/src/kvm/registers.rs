@@ -119,7 +119,7 @@ pub(super) fn msrs() -> Option<Msrs> {
     .ok()
 }
 
-/// The registers that both backends tell.
+/// The registers that both backends know.
 pub(super) fn common(regs: &kvm_regs) -> Registers {
     let kvm_regs {
         rax,
@@ -150,7 +150,7 @@ pub(super) fn common(regs: &kvm_regs) -> Registers {
     }
 }
 
-/// The registers that tell where a vCPU is and what it was about, as lines for a log.
+/// The registers that show where a vCPU is and what it was doing, as lines for a log.
 pub(super) fn text(vcpu: &VcpuFd) -> String {
     let all = vcpu
         .get_regs()

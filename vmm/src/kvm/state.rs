@@ -1,7 +1,7 @@
 //! Everything of a stopped machine but its RAM, as it is kept in an image.
 //!
 //! JSON, in which KVM's own structures are lists of bytes: they are an interface that KVM keeps stable, and
-//! nobody reads them but KVM. An image is refused on any other host than it was made on ([`host`]), so what is
+//! only KVM reads them. An image is refused on any other host than it was made on ([`host`]), so what is
 //! read here was written by a machine that could run here. It is hostile nevertheless until KVM has
 //! taken it: its form is checked by [`State::parse`], its values by KVM, whose refusals are errors.
 

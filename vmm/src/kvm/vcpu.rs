@@ -43,14 +43,14 @@ pub(super) enum End {
     Reset,
     /// A vCPU faulted while delivering a double fault.
     TripleFault,
-    /// KVM or we cannot go on; says why.
+    /// KVM or we cannot continue; says why.
     Failed(String),
 }
 
 /// What all vCPUs of a machine share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Run, stand still, leave.
+    /// Run, stop, leave.
     pub(super) gate: Gate,
     /// The devices.
     pub(super) ports: Ports,
@@ -69,7 +69,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A vCPU saw the end: all of them leave, and the host is told.
+    /// A vCPU saw the end: all of them leave, and the host is notified.
     fn finish(&self, end: End) {
         // The first one counts; what the others see may follow from it.
         let _ = self.end.set(end);
@@ -79,7 +79,7 @@ impl Shared {
 }
 
 impl Shared {
-    /// The one vCPU that ran met a debug register or made its step: it stands still, and the host is told.
+    /// The one vCPU that ran met a debug register or made its step: it is stopped, and the host is notified.
     fn halt(&self, dr6: u64) {
         *self.trap() = Some(dr6);
         self.gate.give(Order::Park);
@@ -169,24 +169,24 @@ impl Vcpu {
         crate::process::thread_time(Path::new(&path))
     }
 
-    /// All of the vCPU, which must stand still.
+    /// All of the vCPU, which must be stopped.
     pub(super) fn save(&self, vm: &Vm) -> Result<VcpuState, KvmError> {
         VcpuState::save(&lock(&self.fd), vm.msrs())
     }
 
-    /// Interrupts the vCPU by an NMI when it runs again. It must stand still.
+    /// Interrupts the vCPU by an NMI when it runs again. It must be stopped.
     pub(super) fn inject_nmi(&self) -> Result<(), KvmError> {
         lock(&self.fd).nmi().map_err(KvmError::io("inject an NMI"))
     }
 
-    /// Sets what the vCPU, which must stand still, is to halt itself at.
+    /// Sets what the vCPU, which must be stopped, is to halt itself at.
     pub(super) fn debug(&self, debug: &kvm_guest_debug) -> Result<(), KvmError> {
         lock(&self.fd)
             .set_guest_debug(debug)
             .map_err(KvmError::io("take control of a vCPU"))
     }
 
-    /// Registers of the vCPU, which must stand still.
+    /// Registers of the vCPU, which must be stopped.
     pub(super) fn registers(&self) -> Result<Registers, KvmError> {
         let regs = lock(&self.fd)
             .get_regs()
@@ -194,7 +194,7 @@ impl Vcpu {
         Ok(registers::common(&regs))
     }
 
-    /// General and special registers of the vCPU, which must stand still, as bytes to be compared.
+    /// General and special registers of the vCPU, which must be stopped, as bytes to be compared.
     pub(super) fn dump(&self) -> Result<Vec<u8>, KvmError> {
         let fd = lock(&self.fd);
         let all = fd.get_regs().and_then(|regs| Ok((regs, fd.get_sregs()?)));
@@ -205,12 +205,12 @@ impl Vcpu {
         })
     }
 
-    /// What the local APIC of the vCPU, which must stand still, has in store for it.
+    /// What the local APIC of the vCPU, which must be stopped, has in store for it.
     pub(super) fn interrupts(&self) -> Result<Interrupts, KvmError> {
         lapic::interrupts(&lock(&self.fd))
     }
 
-    /// Whether the vCPU, which must stand still, waits for an interrupt.
+    /// Whether the vCPU, which must be stopped, waits for an interrupt.
     pub(super) fn has_halted(&self) -> Result<bool, KvmError> {
         let state = lock(&self.fd)
             .get_mp_state()
@@ -218,7 +218,7 @@ impl Vcpu {
         Ok(state.mp_state == KVM_MP_STATE_HALTED)
     }
 
-    /// Whether this vCPU, which must stand still, can never run again by itself: it was never
+    /// Whether this vCPU, which must be stopped, can never run again by itself: it was never
     /// started, or it halted with interrupts off and no NMI is under way.
     pub(super) fn stands_for_good(&self) -> Result<bool, KvmError> {
         let fd = lock(&self.fd);
@@ -247,7 +247,7 @@ impl Vcpu {
     }
 }
 
-/// Tells the gate that the thread has left, however it left.
+/// Reports to the gate that the thread has left, however it left.
 struct Gone<'a>(&'a Gate);
 
 impl Drop for Gone<'_> {

@@ -42,7 +42,7 @@ pub(super) struct VcpuState {
 }
 
 impl VcpuState {
-    /// Reads it from a vCPU that stands still. `known` are the model-specific registers that KVM knows.
+    /// Reads it from a vCPU that is stopped. `known` are the model-specific registers that KVM knows.
     pub(super) fn save(vcpu: &VcpuFd, known: &[u32]) -> Result<Self, KvmError> {
         let sregs = vcpu
             .get_sregs()

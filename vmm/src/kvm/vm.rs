@@ -1,4 +1,4 @@
-//! The virtual machine in KVM: the only place where KVM is told of memory, hence the only `unsafe`.
+//! The virtual machine in KVM: the only place where KVM is given memory, hence the only `unsafe`.
 
 use std::ffi::CStr;
 
@@ -33,7 +33,7 @@ const NEEDED: [(Cap, &str); 7] = [
 ];
 
 /// Guest RAM as the guest has it: mapped for writing, since KVM stores the guest's writes through
-/// this mapping. After the kernel has been loaded nobody in this process writes to it any more but
+/// this mapping. After the kernel has been loaded nothing in this process writes to it any more but
 /// [`Paused`](crate::Paused).
 pub(super) type Memory = GuestMemoryMmap<()>;
 
@@ -134,7 +134,7 @@ impl Vm {
         u32::try_from(flags).is_ok_and(|flags| flags & KVM_GUESTDBG_BLOCKIRQ != 0)
     }
 
-    /// Controllers, timer and clock of a machine that stands still.
+    /// Controllers, timer and clock of a machine that is stopped.
     pub(super) fn save(&self) -> Result<MachineState, KvmError> {
         let mut irqchips = [kvm_irqchip::default(); 3];
         for (chip, chip_id) in irqchips.iter_mut().zip(IRQCHIPS) {
@@ -163,7 +163,7 @@ impl Vm {
         self.fd
             .set_pit2(&state.pit)
             .map_err(KvmError::io("set the timer"))?;
-        // The guest's time goes on from where it stood, whatever the host's did.
+        // The guest's time continues from where it was, whatever the host's did.
         let clock = kvm_clock_data {
             clock: state.clock.clock,
             ..Default::default()
@@ -185,7 +185,7 @@ impl Vm {
             // SAFETY: KVM wants the RAM's address in this process, which no safe interface can
             // vouch for. It is the start of a writable mapping of exactly this length;
             // `self.memory` keeps the mapping, which `Vm` drops after the machine's
-            // descriptor and which nobody else can take out; a file behind it is sealed against
+            // descriptor and which no one else can take out; a file behind it is sealed against
             // shrinking. Rust holds no reference into it while a vCPU may run, only volatile
             // accesses: a `StillRam` borrows the stopped machine.
             unsafe { self.fd.set_user_memory_region(region) }

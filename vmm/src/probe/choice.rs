@@ -28,7 +28,7 @@ pub struct Choice {
 
 /// KVM was asked for and cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("KVM was asked for and cannot run a stock kernel here: {reason}; ask for tcg or auto")]
+#[error("KVM cannot run a stock kernel here: {reason}; use tcg or auto")]
 pub struct KvmUnusable {
     /// The probe's reason.
     pub reason: String,

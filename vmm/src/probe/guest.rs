@@ -6,7 +6,7 @@ use kvm_bindings::{kvm_dtable, kvm_regs, kvm_segment, kvm_sregs};
 
 /// Size of the guest's memory: one large page, mapped one to one.
 pub(super) const MEMORY_SIZE: usize = 2 << 20;
-/// The guest tells each stage it has passed by writing its number to this port.
+/// The guest reports each stage it has passed by writing its number to this port.
 pub(super) const PORT: u16 = 0x3f8;
 /// Rounds of the timed loop.
 pub(super) const LOOPS: u64 = 8_000_000;
@@ -99,7 +99,7 @@ fn program() -> (&'static [u8], u64) {
     let end = &raw const relaybed_probe_end;
     let handler = &raw const relaybed_probe_handler;
     let len = end.addr() - start.addr();
-    // SAFETY: the assembler's labels are the only way to the program's bytes; they lie in one
+    // SAFETY: the assembler's labels are the only way to the program's bytes; they are in one
     // section in this order, so `start..end` is initialised, constant and mapped for ever.
     let bytes = unsafe { std::slice::from_raw_parts(start, len) };
     (bytes, (handler.addr() - start.addr()) as u64)

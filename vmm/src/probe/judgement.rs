@@ -41,7 +41,7 @@ pub(super) fn judge(cpu: usize, m: &Measured) -> Result<String, Defect> {
             Stage::LongMode => "did not execute its first instruction in long mode".to_owned(),
             Stage::Loop => format!("did not finish a loop of {LOOPS} rounds"),
             Stage::Switches => format!("did not finish {SWITCHES} changes of the address space"),
-            Stage::Exception => "did not come back from an exception".to_owned(),
+            Stage::Exception => "did not return from an exception".to_owned(),
         };
         let why = m.stopped_by.as_deref().unwrap_or("it halted");
         return Err(Defect::Broken(format!("vCPU {cpu} {what}: {why}")));

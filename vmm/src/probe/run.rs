@@ -23,7 +23,7 @@ const KICK_LIMIT: Duration = Duration::from_millis(300);
 const RUN_LIMIT_LOOPS: u32 = 20;
 const KICK_LIMIT_LOOPS: u32 = 5;
 /// How often a guest that did everything, but too slowly, is tried: a busy host makes a guest slower
-/// than itself only by chance, KVM does so each time. It is over in a moment, else it is no such guest.
+/// than itself only by chance, KVM does so each time. It is over in a moment, or it is not such a guest.
 const ATTEMPTS: u32 = 3;
 /// vCPUs that are tried.
 const VCPUS: u64 = 2;
@@ -99,7 +99,7 @@ fn attempt(kvm: &Arc<Kvm>) -> Result<Result<String, Defect>, String> {
     // A runner that ignores the kick is left to itself: waiting for it would be the hang that the
     // probe is here to prevent.
     let measured =
-        result.ok_or_else(|| "a vCPU does not come out of the guest when told to".to_owned())??;
+        result.ok_or_else(|| "a vCPU does not leave the guest when asked to".to_owned())??;
     let figures: Result<Vec<String>, Defect> = measured
         .iter()
         .enumerate()

@@ -19,7 +19,7 @@ pub(super) struct InheritedFds {
     pub(super) bell: RawFd,
     /// QEMU's end of the debugger's socket, if there is to be one.
     pub(super) gdb: Option<RawFd>,
-    /// The state to begin with, for a fork of an image.
+    /// The state to start from, for a fork of an image.
     pub(super) state: Option<RawFd>,
 }
 
@@ -32,7 +32,7 @@ impl InheritedFds {
     }
 }
 
-/// Everything after the program itself. With a state to begin with, the machine waits for being told
+/// Everything after the program itself. With a state to start from, the machine waits to be told
 /// to load it.
 pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> {
     let mut args = Args(spec.qemu.sandbox.clone());
@@ -62,7 +62,7 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         args.pair("-dfilter", filter(&spec.listed));
     }
 
-    // A PVH kernel needs no BIOS; this firmware only passes on to it, and lies in QEMU's own data
+    // A PVH kernel needs no BIOS; this firmware only passes on to it, and is in QEMU's own data
     // folder where distributions keep the full BIOS elsewhere.
     args.pair("-bios", "qboot.rom");
     args.pair(
@@ -105,7 +105,7 @@ pub(super) fn arguments(spec: &MachineSpec, fds: InheritedFds) -> Vec<OsString> 
         args.pair("-chardev", format!("socket,id=gdb,fd={gdb}"))
             .pair("-gdb", "chardev:gdb");
     }
-    // The debugger can be talked to only while the machine stands still.
+    // The debugger can be talked to only while the machine is stopped.
     if fds.gdb.is_some() || fds.state.is_some() {
         args.flags(&["-S"]);
     }

@@ -52,8 +52,8 @@ impl Qemu {
         Self::start(spec, ram, None)
     }
 
-    /// Starts QEMU on RAM that an image has filled and loads the rest from `state`. The guest stands
-    /// still then.
+    /// Starts QEMU on RAM that an image has filled and loads the rest from `state`. The guest is
+    /// stopped then.
     pub(crate) fn restore(
         spec: &MachineSpec,
         ram: &RamStore,
@@ -99,7 +99,7 @@ impl Qemu {
 
     fn start(spec: &MachineSpec, ram: &RamStore, state: Option<RawFd>) -> Result<Self, QemuError> {
         let io = |action| move |source| QemuError::Io { action, source };
-        let no_file = || io("hand over RAM, which is in no file")(ErrorKind::InvalidInput.into());
+        let no_file = || io("hand over RAM that is not in a file")(ErrorKind::InvalidInput.into());
         let file = ram.file().ok_or_else(no_file)?;
         let (qmp, their_qmp) = UnixStream::pair().map_err(io("make the control socket"))?;
         let (bell, their_bell) = UnixStream::pair().map_err(io("make the doorbell socket"))?;
@@ -241,13 +241,13 @@ impl Qemu {
         self.control.execute("inject-nmi").map(drop)
     }
 
-    /// The debugger of a machine that stands still.
+    /// The debugger of a machine that is stopped.
     pub(crate) fn gdb(&mut self) -> Result<&mut Gdb, QemuError> {
         self.gdb.as_mut().ok_or(QemuError::NoDebugger)
     }
 
-    /// Lets one vCPU go on while the others stand, until it halts, the doorbell rings, the machine ends
-    /// or `limit` is over; `None` says that the limit was reached. It stands still again in any case.
+    /// Lets one vCPU run while the others are stopped, until it halts, the doorbell rings, the machine ends
+    /// or `limit` is over; `None` says that the limit was reached. It is stopped again in any case.
     /// When a ring is heard is chance: a `deaf` call leaves them for later.
     pub(crate) fn run_one(
         &mut self,
@@ -291,7 +291,7 @@ impl Qemu {
         })
     }
 
-    /// As [`Self::step_one`], but an interrupt that waits is taken: the vCPU stands at its handler's first
+    /// As [`Self::step_one`], but an interrupt that waits is taken: the vCPU is at its handler's first
     /// instruction then.
     pub(crate) fn step_into_interrupt(&mut self, vcpu: u32) -> Result<Halt, QemuError> {
         self.gdb()?.steps_take_interrupts(true)?;
@@ -300,7 +300,7 @@ impl Qemu {
         Ok(halt)
     }
 
-    /// Makes one step of one vCPU while the others stand.
+    /// Makes one step of one vCPU while the others are stopped.
     pub(crate) fn step_one(&mut self, vcpu: u32) -> Result<Halt, QemuError> {
         let gdb = self.gdb()?;
         gdb.go(vcpu, true)?;

@@ -6,7 +6,7 @@
 //!   namespace it may do to nothing of the host's;
 //! - no capabilities, and none to be gained;
 //! - [Landlock](super::landlock): it reads its own program and the guest's files, writes its own folder, and signals
-//!   nobody but itself;
+//!   no process but itself;
 //! - limits: no core file, which would hold the guest's RAM, and no file beyond all measure.
 //!
 //! QEMU's own filter on system calls comes on top (see [`QemuProgram::sandbox`](crate::QemuProgram)).
@@ -28,7 +28,7 @@ const FILE_MAX_BYTES: u64 = 4 << 30;
 /// Descriptors that it may have.
 const FILES_MAX: u64 = 4096;
 
-/// What hosts let any program read: programs and libraries, what the kernel tells, and no secret.
+/// What hosts let any program read: programs and libraries, what the kernel publishes, and no secret.
 const SYSTEM: [&str; 9] = [
     "/usr",
     "/lib",
@@ -119,7 +119,7 @@ impl Confinement {
         if let Some(version) = self.landlock {
             applied.push("writes only its own folder (Landlock)");
             if version >= 6 {
-                applied.push("signals nobody else");
+                applied.push("signals no other process");
             }
         }
         applied.push("resource limits");
@@ -248,7 +248,7 @@ fn enter(namespaces: Namespaces, maps: &IdMaps) -> io::Result<()> {
     }
 }
 
-/// The contents of the files that make the caller itself in a new user namespace, and nobody else there.
+/// The contents of the files that make the caller itself in a new user namespace, and no one else there.
 #[derive(Debug)]
 struct IdMaps {
     uid: String,

@@ -71,7 +71,7 @@ pub enum QemuError {
     #[error("this machine was made without a debugger: set MachineSpec::debug")]
     NoDebugger,
     /// A control command got no answer.
-    #[error("QEMU did not answer {command:?} within {limit:?}: kill it and look at qemu.log")]
+    #[error("QEMU did not answer {command:?} within {limit:?}: kill it and read qemu.log")]
     Silent {
         /// The command.
         command: &'static str,

@@ -26,12 +26,12 @@ const INTERRUPT: u8 = 0x03;
 pub(crate) struct Gdb {
     socket: UnixStream,
     received: Vec<u8>,
-    /// The vCPU whose registers and memory the stub tells now.
+    /// The vCPU whose registers and memory the stub reports now.
     selected: Option<u32>,
 }
 
 impl Gdb {
-    /// Takes our end of the socket pair, at whose other end a machine stands still. Packets are not
+    /// Takes our end of the socket pair, at whose other end a machine is stopped. Packets are not
     /// acknowledged: the stub takes the next command for it.
     pub(super) fn new(socket: UnixStream) -> Result<Self, QemuError> {
         socket
@@ -71,7 +71,7 @@ impl Gdb {
         })
     }
 
-    /// Lets one vCPU go on, or make one step, while the others stand.
+    /// Lets one vCPU run, or make one step, while the others are stopped.
     pub(super) fn go(&mut self, vcpu: u32, step: bool) -> Result<(), QemuError> {
         self.selected = None;
         let action = if step { 's' } else { 'c' };
@@ -85,19 +85,19 @@ impl Gdb {
         self.expect_ok(&format!("Qqemu.sstep={flags:x}"))
     }
 
-    /// Asks the running vCPU to stop; [`Self::halted`] tells when it has.
+    /// Asks the running vCPU to stop; [`Self::halted`] reports when it has.
     pub(super) fn interrupt(&mut self) -> Result<(), QemuError> {
         self.send(&[INTERRUPT])
     }
 
-    /// Why the vCPU stands still, once it does; `None` when it still runs after `limit`.
+    /// Why the vCPU is stopped, once it does; `None` when it still runs after `limit`.
     pub(super) fn halted(&mut self, limit: Duration) -> Result<Option<Halt>, QemuError> {
         let Some(packet) = self.packet(limit)? else {
             return Ok(None);
         };
         let halt = halt(&packet).ok_or_else(|| garbled(&packet))?;
         if let Halt::Trap { vcpu } | Halt::Watch { vcpu, .. } = halt {
-            // The stub goes on to talk about the vCPU that has just halted.
+            // The stub keeps talking about the vCPU that has just halted.
             self.selected = Some(vcpu);
         }
         Ok(Some(halt))
@@ -301,11 +301,11 @@ fn take_packet(received: &mut Vec<u8>) -> Result<Option<Vec<u8>>, QemuError> {
     };
     let content = received[start + 1..end].to_vec();
     let expected = content.iter().copied().fold(0u8, u8::wrapping_add);
-    let told = std::str::from_utf8(sum)
+    let sent = std::str::from_utf8(sum)
         .ok()
         .and_then(|sum| u8::from_str_radix(sum, 16).ok());
     received.drain(..end + 3);
-    if told != Some(expected) {
+    if sent != Some(expected) {
         return Err(garbled(&content));
     }
     Ok(Some(content))

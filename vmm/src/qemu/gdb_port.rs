@@ -1,4 +1,4 @@
-//! A socket for gdb that is opened while the machine lives: QEMU's own server, in the machine's folder, where nobody
+//! A socket for gdb that is opened while the machine lives: QEMU's own server, in the machine's folder, where no one
 //! but its owner gets at it.
 
 use std::path::{Path, PathBuf};

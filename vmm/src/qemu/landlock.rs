@@ -1,4 +1,4 @@
-//! Landlock: which files a QEMU process may reach, and that it may signal nobody else.
+//! Landlock: which files a QEMU process may reach, and that it may signal no one else.
 //!
 //! The rules are made by us, who can still open everything; between fork and exec only the descriptor is used.
 
@@ -105,7 +105,7 @@ pub(super) fn rules<'a>(
     };
     let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0);
     let fd = fd.ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: why at all: the call gives a number. Why sound: it is a new descriptor that nobody else has.
+    // SAFETY: why at all: the call gives a number. Why sound: it is a new descriptor that no one else has.
     let rules = unsafe { OwnedFd::from_raw_fd(fd) };
     for (path, may) in paths {
         match allow(&rules, path, may.rights() & handled.files) {

@@ -31,12 +31,12 @@ mod tests {
 
     #[test]
     fn what_waits_and_how_long_the_timer_runs() {
-        let told = |text: &str| parse(text).unwrap();
+        let read = |text: &str| parse(text).unwrap();
         let (pending, timer) = (false, Some(47194));
-        assert_eq!(told(IDLE), Interrupts { pending, timer });
+        assert_eq!(read(IDLE), Interrupts { pending, timer });
         let text = IDLE.replace("(none)", "236 251 ").replace("47194", "0");
         let (pending, timer) = (true, None);
-        assert_eq!(told(&text), Interrupts { pending, timer });
+        assert_eq!(read(&text), Interrupts { pending, timer });
     }
 
     #[test]

@@ -17,7 +17,7 @@ findings! {
         }
         /// The size of the channel's sub-buffers is not as asked.
         SubbufSize { expected: Bytes, seen: Bytes } = 1302 {
-            "subbuf_size is not as asked for";
+            "subbuf_size is not as requested";
             expected "{expected}";
             seen "{seen}";
             correct "`subbuf_size` is what relay_open() was given.";
@@ -26,7 +26,7 @@ findings! {
         }
         /// The number of the channel's sub-buffers is not as asked.
         Subbufs { expected: u64, seen: u64 } = 1303 {
-            "n_subbufs is not as asked for";
+            "n_subbufs is not as requested";
             expected "{expected}";
             seen "{seen}";
             correct "`n_subbufs` is what relay_open() was given.";
@@ -44,7 +44,7 @@ findings! {
         }
         /// The channel is global and should not be, or the other way round.
         Global { expected: Yes, seen: Yes } = 1305 {
-            "the channel is global although not asked for, or the other way round";
+            "the channel is global without a request for it, or the other way round";
             expected "global: {expected}";
             seen "global: {seen}";
             correct "`is_global` is what create_buf_file says.";

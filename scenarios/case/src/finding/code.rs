@@ -48,7 +48,7 @@ impl fmt::Display for Code {
 
 /// A text that is no code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no code of a finding, such as R0301")]
+#[error("'{0}' is not the code of a finding, such as R0301")]
 pub struct NoCode(String);
 
 impl FromStr for Code {

@@ -70,7 +70,7 @@ findings! {
     Repetition of Repetition {
         /// Repetitions came to different verdicts.
         Verdicts { first: Said, odd: Said, number: u64, counts: List<Times> } = 1701 {
-            "repetitions of the same scenario came to different verdicts";
+            "repetitions of the same scenario had different verdicts";
             expected "{first}, as the first time";
             seen "{odd} at repetition {number}; in all {counts}";
             correct "What a scenario's order decides is the same every time.";
@@ -79,7 +79,7 @@ findings! {
         }
         /// Repetitions under control ended with different machines.
         Machines { first: Plain, odd: Plain, number: u64 } = 1702 {
-            "repetitions of the same run came to different machines";
+            "repetitions of the same run ended in different machines";
             expected "{first}";
             seen "{odd} at repetition {number}";
             correct "A deterministic run ends with the same RAM and registers every time.";
@@ -95,10 +95,10 @@ findings! {
         /// A turn of the schedule did not reach its end.
         NotReached { turn: u64, why: Plain, stands: Plain } = 1801 {
             "turn {turn} of the schedule did not end: {why}";
-            expected "every turn reaches its end while the others stand";
+            expected "every turn reaches its end while the other vCPUs are stopped";
             seen "{stands}";
             correct "The vCPU whose turn it is reaches the stop point that the schedule names.";
-            cause "The actor waits for one that stands, or this kernel does not have the access that the schedule names.";
+            cause "The actor waits for one that is stopped, or this kernel does not have the access that the schedule names.";
             source "";
         }
     }

@@ -254,12 +254,12 @@ findings! {
             expected "every operation done and the doorbell rung";
             seen "{progress}";
             correct "The module takes what the scenario language can say.";
-            cause "The kernel lacks something that the module needs, such as memory.";
+            cause "The kernel has no more of something that the module needs, such as memory.";
             source "";
         }
         /// What the guest published makes no sense.
         Unreadable { why: Plain, progress: Progress } = 118 {
-            "what the guest published cannot be followed: {why}";
+            "what the guest published makes no sense: {why}";
             expected "every operation done and the doorbell rung";
             seen "{progress}";
             correct "Structures of relay lie in guest RAM and their members are in range.";
@@ -272,7 +272,7 @@ findings! {
             expected "every operation done and the doorbell rung";
             seen "{progress}";
             correct "The agent can do its system calls.";
-            cause "The guest has too little memory, or lacks debugfs.";
+            cause "The guest has too little memory, or no debugfs.";
             source "";
         }
         /// The virtual machine could not be controlled.

@@ -29,7 +29,7 @@ findings! {
             "the header at the start of the sub-buffer is not what the callback wrote";
             expected "the header's pattern";
             seen "other bytes in its last {len}";
-            correct "Space that the callback reserves with subbuf_start_reserve() belongs to the client; records follow behind it.";
+            correct "Space that the callback reserves with subbuf_start_reserve() belongs to the client; records follow after it.";
             cause "relay placed a record over the reserved header, or gave out a sub-buffer whose header was not written yet.";
             source "relay_switch_subbuf, subbuf_start_reserve";
         }
@@ -41,10 +41,10 @@ findings! {
     Ordering of Ordering {
         /// A record stands behind one that its producer wrote later.
         Behind { record: Record, number: u64, after: u64 } = 401 {
-            "{record} stands behind a later one of the same producer";
+            "{record} comes after a later one of the same producer";
             expected "a number above {after}";
             seen "{number}";
-            correct "A writer's records stand in its buffer in the order of its calls.";
+            correct "A writer's records are in its buffer in the order of its calls.";
             cause "Sub-buffers were read in a wrong order, or bytes of an earlier lap were read as new.";
             source "relay_file_read_start_pos, relay_file_read_consume";
         }
@@ -66,7 +66,7 @@ findings! {
         /// A whole record starts some bytes behind its place.
         Displaced { record: Record, by: Bytes } = 601 {
             "{record} does not start where the one before ends";
-            expected "right behind the one before";
+            expected "right after the one before";
             seen "{by} further on";
             correct "relay_reserve() moves `offset` by exactly the record's length.";
             cause "`offset` was moved by more than was written, or set by something else in between.";

@@ -38,7 +38,7 @@ findings! {
             expected "{expected}";
             seen "{seen}";
             correct "relay_open() returns a channel, or NULL where it must refuse.";
-            cause "relay_open() lacks a check, or a callback failed.";
+            cause "relay_open() does not check an argument, or a callback failed.";
             source "relay_open";
         }
         /// Not every channel was observed.
@@ -153,8 +153,8 @@ findings! {
         Memory { expected: u64, seen: u64, bytes: Bytes, at: Plain } = 1215 {
             "memory of the channel was not freed";
             expected "{expected} allocations left, with the channel closed and no descriptor or mapping of it";
-            seen "{seen}, together {bytes}, the oldest of them asked for by {at}";
-            correct "When a channel is closed and nobody has a file of it, all of its memory is freed, whether its opening came to its end or not.";
+            seen "{seen}, together {bytes}, the oldest of them allocated by {at}";
+            correct "When a channel is closed and none of its files is open, all of its memory is freed, whether its opening succeeded or not.";
             cause "A failure half way freed too little, or a reference was taken and not dropped.";
             source "relay_open, relay_destroy_channel, relay_destroy_buf, relay_create_buf_file";
         }

@@ -163,10 +163,10 @@ findings! {
         }
         /// Under control: relay makes the accesses of the trace, and they do not come to what was seen.
         UnledEnd { due: Plain } = 1418 {
-            "what was seen is not what the accesses of the trace come to";
+            "what was seen does not follow from the accesses of the trace";
             expected "{due}";
             seen "something else, or an access is missing";
-            correct "What operations answer and what lies in the buffers follows from the accesses that were made.";
+            correct "What operations return and what is in the buffers follows from the accesses that were made.";
             cause "Something else than relay's functions wrote to the buffer, a defect is new, or the trace is of another run.";
             source "";
         }

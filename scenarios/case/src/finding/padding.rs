@@ -9,7 +9,7 @@ findings! {
         /// The padding of a complete sub-buffer covers bytes of its last record.
         Covers { by: Bytes } = 801 {
             "the padding of a complete sub-buffer is too large";
-            expected "padding behind the last record";
+            expected "padding after the last record";
             seen "{by} of the record counted as padding";
             correct "padding[i] is the sub-buffer's size less what was written to it.";
             cause "`offset` was not where the records end when the sub-buffer was completed.";
@@ -18,7 +18,7 @@ findings! {
         /// The padding of a complete sub-buffer starts behind the end of its last record.
         TooSmall { gap: Bytes } = 802 {
             "the padding of a complete sub-buffer is too small";
-            expected "padding right behind the last record";
+            expected "padding right after the last record";
             seen "{gap} in between that are neither";
             correct "padding[i] is the sub-buffer's size less what was written to it.";
             cause "`offset` was moved without a record being written.";
@@ -26,16 +26,16 @@ findings! {
         }
         /// The offset in the current sub-buffer lies inside its last record.
         OffsetInside { by: Bytes } = 803 {
-            "the offset in the current sub-buffer lies inside a record";
+            "the offset in the current sub-buffer is inside a record";
             expected "the offset where the records end";
-            seen "{by} of the record behind it";
+            seen "{by} of the record after it";
             correct "`offset` moves by the length of each record.";
             cause "`offset` was set back, or moved by less than was written.";
             source "relay_write, relay_reserve";
         }
         /// The offset in the current sub-buffer lies behind the end of its records.
         OffsetBehind { gap: Bytes } = 804 {
-            "the offset in the current sub-buffer lies behind its records";
+            "the offset in the current sub-buffer is beyond its records";
             expected "the offset where the records end";
             seen "{gap} in between that are no record";
             correct "`offset` moves by the length of each record.";
@@ -68,16 +68,16 @@ findings! {
     Safety of Safety {
         /// The offset lies outside the sub-buffer.
         Offset { offset: u64, most: u64 } = 1101 {
-            "the offset lies outside the sub-buffer";
+            "the offset is outside the sub-buffer";
             expected "at most {most}";
             seen "{offset}";
             correct "`offset` is at most the sub-buffer's size, or one more as the mark of a full buffer.";
-            cause "The next record is written behind the sub-buffer, and behind the last one over foreign memory.";
+            cause "The next record is written beyond the sub-buffer, and beyond the last one over foreign memory.";
             source "relay_write, relay_reserve, relay_switch_subbuf";
         }
         /// The start of the current sub-buffer is not the start of any sub-buffer.
         Current { data: u64, subbuf_size: u64, ring: u64 } = 1102 {
-            "the current sub-buffer is none of the buffer's";
+            "the current sub-buffer is not one of the buffer's";
             expected "a multiple of {subbuf_size} below {ring}";
             seen "{data}";
             correct "`data` points to the start of one of the sub-buffers.";
@@ -95,7 +95,7 @@ findings! {
         }
         /// Bytes behind the last sub-buffer were written to.
         Behind { byte: Byte } = 1104 {
-            "bytes behind the last sub-buffer were written";
+            "bytes beyond the last sub-buffer were written";
             expected "zeroes up to the end of the page";
             seen "{byte}";
             correct "relay writes into the sub-buffers and nowhere else.";

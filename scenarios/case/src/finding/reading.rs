@@ -13,7 +13,7 @@ findings! {
             expected "{expected}";
             seen "{seen}";
             correct "The call ends as the documentation of relay and of the system call says.";
-            cause "relay's file operation returns another error, or lacks a check.";
+            cause "relay's file operation returns another error, or does not check an argument.";
             source "relay_file_read, relay_file_mmap, relay_file_poll, relay_file_open";
         }
         /// A call on the file returned another number.
@@ -27,10 +27,10 @@ findings! {
         }
         /// A `read()` gave more bytes than were asked for.
         TooMuch { asked: Bytes, seen: Outcome } = 1503 {
-            "a read() gave more than was asked for";
+            "a read() returned more than was requested";
             expected "at most {asked}";
             seen "{seen}";
-            correct "A read() gives at most as many bytes as it was asked for.";
+            correct "A read() returns at most as many bytes as were requested.";
             cause "The rest of the sub-buffer was not limited by the count.";
             source "relay_file_read";
         }

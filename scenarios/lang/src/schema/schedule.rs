@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Number;
 
-/// One actor's CPU goes on while all others stand.
+/// One actor's CPU runs while all others are stopped.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the shape for the schema")]
@@ -14,7 +14,7 @@ pub(super) struct Turn {
     run: String,
     /// Where the turn ends: "end", behind its last operation; or a place.
     until: Until,
-    /// At the how manieth time it comes there in this turn; 1 if left out.
+    /// Stop at the Nth hit in this turn; 1 if left out.
     hit: Option<Number>,
 }
 
@@ -40,7 +40,7 @@ struct UntilPlace {
     /// Before the first instruction of this function of the kernel. A kernel without it skips the scenario.
     #[schemars(example = &"relay_switch_subbuf")]
     symbol: Option<String>,
-    /// With `symbol`: so many bytes behind its begin, where an instruction begins.
+    /// With `symbol`: this many bytes after its start, where an instruction begins.
     offset: Option<Number>,
     /// With `symbol`: so many executed instructions later, callees included.
     instruction: Option<Number>,

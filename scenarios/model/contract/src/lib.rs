@@ -7,6 +7,27 @@
 //!
 //! A buffer is predicted to the byte for as long as all operations that change it are totally ordered
 //! by program order and gates ([`order`]); beyond that point the prediction is silent about it.
+//!
+//! Two records of 48 bytes do not fit into one sub-buffer of 64, so the second begins the next:
+//!
+//! ```
+//! use relaybed_contract::{Behaviour, Produced, behaviour, predict};
+//!
+//! let text = r#"
+//! summary = "Two records."
+//! channel.cpu = { subbuf_size = 64, n_subbufs = 4 }
+//! [[actor]]
+//! name = "writer"
+//! cpu = 0
+//! script = [{ write = "cpu", len = 48, count = 2 }]
+//! "#;
+//! let case = &relaybed_lang::load("my/case.toml", text)?[0];
+//! let prediction = predict(case, &Behaviour::of(behaviour::version(6, 1)), 2);
+//! let end = prediction.moments.last().unwrap();
+//! let buffer = end.channels[0].buffers[0].as_ref().unwrap();
+//! assert_eq!((buffer.produced, buffer.padding[0], buffer.offset), (Produced(1), 16, 48));
+//! # Ok::<(), relaybed_lang::Diagnostics>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -17,7 +17,7 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     let cut = rows.partition_point(Row::differs);
     let widths = widths(matrix, &rows);
     if cut > 0 {
-        head(out, "different between kernels", matrix, &widths)?;
+        head(out, "differ between kernels", matrix, &widths)?;
         lines(out, &rows[..cut], &widths)?;
         writeln!(out)?;
     }
@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     let (differing, all) = (cut, rows.len());
     writeln!(
         out,
-        "{all} scenarios on {} kernels, {differing} of them different between kernels",
+        "{all} scenarios on {} kernels, {differing} of them differ between kernels",
         matrix.columns.len()
     )
 }

@@ -13,7 +13,7 @@ pub struct PlotError(String);
 
 const SIZE: (u32, u32) = (1280, 560);
 
-/// Told apart by hue and by lightness.
+/// Distinguished by hue and by lightness.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0xcc, 0x79, 0xa7),
@@ -34,7 +34,7 @@ struct Panel {
 
 const PANELS: [Panel; 2] = [
     Panel {
-        title: "Cost of a record, both sides",
+        title: "Cost per record, both sides",
         what: "instructions (QEMU's instruction clock)",
         figure: Measured::instructions,
         legend: SeriesLabelPosition::UpperLeft,
@@ -85,7 +85,7 @@ fn draw(
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc("bytes of a record")
+        .x_desc("bytes per record")
         .y_desc(panel.what)
         .x_label_formatter(&|len| format!("{len:.0}"))
         .y_label_formatter(&|figure| label(*figure))

@@ -6,6 +6,9 @@
 //!
 //! An [`Explorer`] draws schedules one after another; [`shrink()`] makes one that fails plain.
 //!
+//! [`Stop`]: relaybed_case::place::Stop
+//! [`Trace`]: relaybed_case::trace::Trace
+//!
 //! Pure: machines and their clocks are the executor's matter (`run`). What comes in are stops, what goes
 //! out are numbers of vCPUs.
 

@@ -48,7 +48,7 @@ pub(super) fn reasons() -> BTreeMap<String, String> {
 
 /// Nothing is left to be tried.
 #[derive(Debug, thiserror::Error)]
-#[error("no mutant is left of {made}: --operator, --function, --id and --in-diff leave nothing")]
+#[error("none of {made} mutants matches --operator, --function, --id and --in-diff")]
 struct NothingLeft {
     made: usize,
 }
@@ -64,7 +64,7 @@ struct Unreadable {
 /// The lines that the diff changes, if there is one.
 ///
 /// # Errors
-/// [`Exit::Usage`] where it cannot be read, or is none.
+/// [`Exit::Usage`] if it cannot be read, or is not a diff.
 pub(super) fn changed(args: &MutateArgs) -> Result<Option<Changed>, Stop> {
     let Some(path) = &args.in_diff else {
         return Ok(None);
@@ -83,7 +83,7 @@ pub(super) fn changed(args: &MutateArgs) -> Result<Option<Changed>, Stop> {
 /// Those that the options name.
 ///
 /// # Errors
-/// [`Exit::Usage`] where they name none.
+/// [`Exit::Usage`] if they name none.
 pub(super) fn of(
     args: &MutateArgs,
     changed: Option<&Changed>,

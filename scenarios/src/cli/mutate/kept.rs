@@ -32,9 +32,9 @@ pub(super) enum KeptError {
         /// What the system said.
         source: io::Error,
     },
-    /// A line is no result.
+    /// A line is not a result.
     #[error(
-        "line {line} of {} is no result of this version ({why}); remove it, or choose another folder (--out)",
+        "line {line} of {} is not a result of this version ({why}); remove it, or choose another folder (--out)",
         path.display()
     )]
     Nonsense {

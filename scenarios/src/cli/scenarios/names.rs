@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-/// A file's stem behind the folders that it lies in, outermost first.
+/// A file's stem after the folders that it is in, outermost first.
 struct Parts {
     folders: Vec<String>,
     stem: String,

@@ -1,4 +1,4 @@
-//! The course of one run: who goes on, up to where, and what is seen there.
+//! The course of one run: which vCPU runs, up to where, and what is seen there.
 
 mod enabled;
 mod places;
@@ -31,7 +31,7 @@ use relaybed_wire::program::Program;
 const TICKS_IN_A_ROW: u32 = 4;
 /// Places that a vCPU may come by while it answers an interrupt.
 const ANSWER_HALTS_MAX: u32 = 100;
-/// Turns of a spinning loop, with nobody else to go on, before its end is awaited without stops.
+/// Turns of a spinning loop, with no other vCPU to run, before its end is awaited without stops.
 const TURNS_MAX: u32 = 3;
 
 /// What is known of a standing vCPU.
@@ -41,16 +41,16 @@ struct Vcpu {
     idle: bool,
     /// Another one stopped it for good.
     stopped: bool,
-    /// It made a turn of a spinning loop, and nobody has gone on since.
+    /// It made a turn of a spinning loop, and no other vCPU has run since.
     spins: bool,
-    /// It is on its way from the begin of a function to one of its instructions.
+    /// It is on its way from the start of a function to one of its instructions.
     inside: Option<Inside>,
 }
 
 /// How far a vCPU has come in a function.
 #[derive(Clone, Copy, Debug)]
 struct Inside {
-    begin: u64,
+    start: u64,
     instructions: u32,
 }
 
@@ -83,14 +83,14 @@ pub(super) struct Course<'a, 'm> {
     moved: Instant,
 }
 
-/// What a vCPU that went on has come to.
+/// Which stop point a vCPU that was resumed has reached.
 enum Seen {
     Place(Place),
     Bell,
 }
 
 impl<'a, 'm> Course<'a, 'm> {
-    /// A run that begins where the machine stands, with the program in its mailbox.
+    /// A run that starts from the machine as it is, with the program in its mailbox.
     pub(super) fn new(
         mut debugger: Debugger<'m>,
         (landmarks, symbols, stops): (&'a Landmarks, &'a Symbols, &'a Stops),
@@ -122,7 +122,7 @@ impl<'a, 'm> Course<'a, 'm> {
         }
     }
 
-    /// Sends the program and lets vCPUs go on, one at a time, until the module is about to tell that it is
+    /// Sends the program and lets vCPUs run, one at a time, until the module is about to report that it is
     /// through.
     pub(super) fn drive(
         &mut self,
@@ -219,7 +219,7 @@ impl<'a, 'm> Course<'a, 'm> {
         oops.map_or(Ok(()), |line| Err(Cause::Crashed(line.to_owned())))
     }
 
-    /// Lets one vCPU go on until it comes to a place.
+    /// Lets one vCPU run until it reaches a stop point.
     fn go(&mut self, vcpu: u32) -> Result<Seen, Cause> {
         if let Some(place) = self.further_inside(vcpu)? {
             return Ok(Seen::Place(place));
@@ -261,7 +261,7 @@ impl<'a, 'm> Course<'a, 'm> {
             if self.stops.answering && self.have_answered(vcpu)? {
                 continue;
             }
-            // Nobody else can end its wait: then something that comes by itself will, in time.
+            // No other vCPU can end its wait: then something else will, in time.
             if self.enabled()? != [vcpu] {
                 break seen;
             }
@@ -283,7 +283,7 @@ impl<'a, 'm> Course<'a, 'm> {
         &mut self.vcpus[vcpu as usize]
     }
 
-    /// Where every vCPU stands, for a person.
+    /// Where every vCPU is, for a person.
     fn stands(&mut self) -> String {
         let vcpus = u32::try_from(self.vcpus.len()).unwrap_or(0);
         let at = |vcpu| {
@@ -293,7 +293,7 @@ impl<'a, 'm> Course<'a, 'm> {
         };
         let all: Vec<String> = (0..vcpus)
             .map(at)
-            .map(|at| at.unwrap_or_else(|| "one outside the kernel".to_owned()))
+            .map(|at| at.unwrap_or_else(|| "a vCPU outside the kernel".to_owned()))
             .collect();
         all.join(", ")
     }

@@ -28,7 +28,7 @@ pub(super) struct Ran {
     pub(super) shown: Shown,
 }
 
-/// What a worker tells.
+/// What a worker reports.
 enum Told {
     Ran(Box<Ran>),
     Interrupted,
@@ -63,7 +63,7 @@ pub(super) fn each(
         }
         drop(tell);
         let noted = in_order(told.iter(), note);
-        // Whatever is still under way is for nobody.
+        // Whatever is still on its way has no receiver.
         work.over.store(true, Ordering::Relaxed);
         noted
     })?;
@@ -166,15 +166,15 @@ impl<'w> Block<'w> {
         }
     }
 
-    /// Tells what the running one came to.
+    /// Reports the result of the running one.
     fn tell(&mut self, what: impl FnOnce(Drawn) -> Told) {
         if let Some((number, before, _)) = self.running.take() {
-            // Nobody listens any more when enough was seen.
+            // The receiver is gone once enough was seen.
             let _ = self.tell.send((number, what(before)));
         }
     }
 
-    /// Takes the end of the machine. Those that it did not come to run on another; whether there may be one.
+    /// Handles the end of the machine. Schedules that it did not reach run on another; whether there may be one.
     fn end(mut self, ended: Result<Option<crate::run::drive::Undriven>, SessionError>) -> bool {
         match ended {
             Ok(None) => return true,

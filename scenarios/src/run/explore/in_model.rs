@@ -75,16 +75,16 @@ impl Run<'_> {
         };
         let mut notes = Vec::new();
         let mut worst: Option<(Loaded, Finding)> = None;
-        let mut number = 0;
+        let mut asked_for = Vec::new();
         for modelled in scenes {
             let Some(survey) = self.surveyed(&modelled, moments) else {
                 return Ok(self.suite.interrupted(loaded));
             };
             let mut search = tried(loaded, &modelled, &survey);
             for (found, at) in survey.found.iter().zip(1..) {
-                number += 1;
                 let ways = modelled.schedules(found);
-                self.keep_candidate(loaded, &ways, number)?;
+                asked_for.push(ways.first().cloned());
+                let number = asked_for.len() as u64;
                 let Some(kernel) = asked(&guest, (found, number), &ways)? else {
                     return Ok(self.suite.interrupted(loaded));
                 };
@@ -114,6 +114,8 @@ impl Run<'_> {
         };
         report.duration_ms = millis(begun);
         report.detail.notes.splice(0..0, notes);
+        let saved = self.keep(loaded, &asked_for);
+        self.suite.saved(saved, &mut report.detail);
         Ok(report)
     }
 
@@ -149,18 +151,15 @@ impl Run<'_> {
         }
     }
 
-    /// Writes down what the kernel is asked to confirm.
-    fn keep_candidate(
-        &self,
-        loaded: &Loaded,
-        ways: &[Case],
-        number: u64,
-    ) -> Result<(), SessionError> {
+    /// Writes down what the kernel was asked to confirm, by the numbers of the orders.
+    fn keep(&self, loaded: &Loaded, asked_for: &[Option<Case>]) -> Result<(), SessionError> {
         let name = format!("{}.in-model", folder_name(&loaded.case.name).display());
         let folder = self.options.out.join(name);
-        if let Some(text) = ways.first().and_then(|case| lang::write(case).ok()) {
-            std::fs::create_dir_all(&folder)?;
-            std::fs::write(folder.join(format!("{number}.toml")), text)?;
+        for (case, number) in asked_for.iter().zip(1..) {
+            if let Some(text) = case.as_ref().and_then(|case| lang::write(case).ok()) {
+                std::fs::create_dir_all(&folder)?;
+                std::fs::write(folder.join(format!("{number}.toml")), text)?;
+            }
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) struct Tour<'a> {
     stopped: bool,
     /// The least probability of a find that the strategy promises for a schedule.
     pub(super) least_chance: Option<f64>,
-    /// Where schedules are run in order: how many were left out since others do the same, and whether none is left.
+    /// If schedules run in order: how many were left out as equivalent to others, and whether all are done.
     pub(super) tried: Option<(u64, bool)>,
     /// Runs that were not led along their accesses, by why.
     searched: BTreeMap<Searched, u64>,
@@ -200,7 +200,7 @@ impl<'a> Tour<'a> {
             found.join("; ")
         };
         format!(
-            "{runs} schedules, {} of them distinct, {rate:.1} a second; {} places reached, control \
+            "{runs} schedules, {} of them distinct, {rate:.1} a second; {} stop points reached, control \
              passed at {} of them; {found}",
             covered.distinct, covered.places, covered.switched,
         )
@@ -210,7 +210,7 @@ impl<'a> Tour<'a> {
         let mut notes = vec![self.progress(busy)];
         if let Some(chance) = self.least_chance {
             notes.push(format!(
-                "each schedule shows a race of the depth asked for with a chance of at least 1 in {:.0}",
+                "each schedule shows a race of the requested depth with a probability of at least 1 in {:.0}",
                 1.0 / chance
             ));
         }

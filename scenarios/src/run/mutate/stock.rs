@@ -35,7 +35,7 @@ pub(super) struct Was {
 /// Scenarios that fail with the unchanged relay: a failure would say nothing of its mutants.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the unchanged relay fails {} scenarios already, so a failure says nothing of its mutants: {}",
+    "the unchanged relay already fails {} scenarios, so a failure would say nothing about a mutant: {}",
     failed.len(),
     failed.join(", ")
 )]

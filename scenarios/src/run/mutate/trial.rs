@@ -108,7 +108,7 @@ impl Trial<'_> {
         };
         let module = plan.guest().module_sha256.clone();
         if module == campaign.stock.module {
-            let why = "the compiler makes the same code of it".to_owned();
+            let why = "the compiler makes the same code from it".to_owned();
             return Ok(MutantOutcome::Equivalent { why });
         }
         let known = self.history.same(&module).map(|(_, known)| known.clone());

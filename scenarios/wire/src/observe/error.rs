@@ -56,7 +56,7 @@ pub enum ObserveError {
         source: OutOfRam,
     },
     /// An address that no such structure can have.
-    #[error("{at}: {what} cannot be at {address:#x}, which is no multiple of {alignment}")]
+    #[error("{at}: {what} cannot be at {address:#x}, which is not a multiple of {alignment}")]
     Misaligned {
         /// What should be there.
         what: &'static str,

@@ -170,7 +170,7 @@ impl Checker {
             return Err(self.fault(name, member, "its size must be 4 or 8"));
         }
         if u32::from(member.offset) + u32::from(member.size) > u32::from(self.size) {
-            return Err(self.fault(name, member, "it ends behind the structure"));
+            return Err(self.fault(name, member, "it ends beyond the structure"));
         }
         self.seen.push((name, member));
         Ok(Slot {

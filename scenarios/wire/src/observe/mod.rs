@@ -1,7 +1,7 @@
 //! Reading a stopped guest from the host: the mailbox, relay's own structures, and its pages.
 //!
 //! In comes guest memory through [`Ram`], read-only; out go the values of
-//! [`evidence`](crate::evidence). Nothing here judges. Everything in guest memory is hostile until
+//! [`evidence`](relaybed_case::evidence). Nothing here judges. Everything in guest memory is hostile until
 //! checked: each address, count and table is compared with RAM, with the ABI's limits and with what
 //! the case asked for before anything is read through it or allocated for it, and each refusal is
 //! an [`ObserveError`] that names what was seen.

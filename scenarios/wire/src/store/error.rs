@@ -23,20 +23,22 @@ pub enum StoreError {
     },
     /// A file that every evidence folder has is not there.
     #[error(
-        "{path:?} is missing; the folder is no evidence, or not all of it: run the scenario again"
+        "{path:?} is missing; the folder is not evidence, or not all of it: run the scenario again"
     )]
     Missing {
         /// The file.
         path: PathBuf,
     },
     /// Something else stands where a file should.
-    #[error("{path:?} is no regular file; evidence holds regular files only")]
+    #[error("{path:?} is not a regular file; evidence has regular files only")]
     NotAFile {
         /// What it is called.
         path: PathBuf,
     },
     /// The target of `save` holds something that is no evidence.
-    #[error("{path:?} exists and is no evidence folder; it is left as it is: choose another place")]
+    #[error(
+        "{path:?} exists and is not an evidence folder; it is left as it is: choose another place"
+    )]
     Occupied {
         /// The target.
         path: PathBuf,
@@ -90,7 +92,7 @@ pub enum StoreError {
         expected: u32,
     },
     /// A file name in the index that no evidence has.
-    #[error("{path:?} lists a file {name:?}, which is none of this evidence; it was changed")]
+    #[error("{path:?} lists a file {name:?}, which is not part of this evidence; it was changed")]
     Strange {
         /// The index.
         path: PathBuf,

@@ -35,7 +35,7 @@ pub(super) fn put_in_place(dir: &Path, fresh: &Path, old: &Path) -> Result<(), S
     carry(dir, fresh, &|name| {
         is_evidence(name) || BESIDE.contains(&name)
     })
-    .map_err(io_error("carry on what lies in", dir))?;
+    .map_err(io_error("resume what is in", dir))?;
     exchange(dir, fresh, old).map_err(io_error("move evidence to", dir))
 }
 

@@ -142,7 +142,7 @@ fn check(step: &Step, case: &Case) -> Result<(), String> {
         return Err(format!("no machine has the vCPUs {:?}", step.enabled));
     }
     if !step.enabled.contains(&step.next) {
-        return Err(format!("vCPU {} goes on without work", step.next));
+        return Err(format!("vCPU {} runs without work", step.next));
     }
     match place {
         Place::Data { channel, .. } if *channel as usize >= case.channels.len() => {

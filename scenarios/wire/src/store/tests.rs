@@ -312,7 +312,7 @@ fn files_that_are_not_what_was_saved_are_named() {
             fs::remove_file(dir.join(name)).unwrap();
             symlink("/dev/zero", dir.join(name)).unwrap();
         };
-        assert_named(replace, &format!("{name}\" is no regular file"));
+        assert_named(replace, &format!("{name}\" is not a regular file"));
     }
     for name in [CASE, RESULTS, EVENTS, DATA, CONSOLE, BUFFER, SCHEDULE] {
         let cut = |dir: &Path| {

@@ -1,4 +1,4 @@
-//! Which vCPUs can go on, and what is done where one waits for another.
+//! Which vCPUs can run, and what is done if one waits for another.
 
 use relaybed_vmm::{Answer, Debugger, Interrupts};
 
@@ -8,7 +8,7 @@ use crate::run::error::Cause;
 use crate::run::landmarks::Landmark;
 
 impl Course<'_, '_> {
-    /// Lets those that stand answer the interrupts that wait for them; whether anybody did.
+    /// Lets stopped vCPUs answer the interrupts that wait for them; whether any did.
     pub(super) fn have_answered(&mut self, vcpu: u32) -> Result<bool, Cause> {
         let mut answered = false;
         for (other, state) in (0u32..).zip(self.vcpus.clone()) {

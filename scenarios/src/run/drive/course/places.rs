@@ -1,4 +1,4 @@
-//! What a vCPU that has halted has come to.
+//! Which stop point a halted vCPU has reached.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use relaybed_case::place::Place;
 use relaybed_wire::observe::Told;
 
 impl Course<'_, '_> {
-    /// What a vCPU that stands before the instruction at this address has come to.
+    /// Which stop point a vCPU has reached that is about to execute the instruction at this address.
     pub(super) fn landmark(&mut self, vcpu: u32, address: u64) -> Result<Option<Seen>, Cause> {
         let Some(landmark) = self.landmarks.at(address) else {
             return Ok(self.code_place(vcpu, address)?.map(Seen::Place));
@@ -30,7 +30,7 @@ impl Course<'_, '_> {
         })))
     }
 
-    /// What the module says that a vCPU has come to.
+    /// Which stop point a vCPU has reached, as the module reports it.
     pub(super) fn told(&mut self, vcpu: u32) -> Result<Option<Seen>, Cause> {
         let told = self.mailbox.told(&View(self.debugger.paused()?.ram()))?;
         Ok(match told {
@@ -43,7 +43,7 @@ impl Course<'_, '_> {
             Some(Told::Idle) => {
                 self.state(vcpu).idle = true;
                 if self.stops.recorded {
-                    // It goes on at a timer interrupt, or because somebody woke it.
+                    // It resumes at a timer interrupt, or because it was woken.
                     self.count_tick(vcpu)?;
                 }
                 Some(Seen::Place(Place::Idle))
@@ -75,7 +75,7 @@ impl Course<'_, '_> {
             }));
         }
         self.state(vcpu).inside = Some(Inside {
-            begin: address,
+            start: address,
             instructions: 0,
         });
         self.further_inside(vcpu)
@@ -86,7 +86,7 @@ impl Course<'_, '_> {
         let Some(inside) = self.state(vcpu).inside.take() else {
             return Ok(None);
         };
-        let Some(begun) = self.code.get(&inside.begin).copied() else {
+        let Some(begun) = self.code.get(&inside.start).copied() else {
             return Ok(None);
         };
         let same = |stop: &&CodeStop| (&stop.symbol, stop.offset) == (&begun.symbol, begun.offset);

@@ -27,7 +27,7 @@ impl Course<'_, '_> {
         Ok(false)
     }
 
-    /// Takes the evidence, and the machine's digest if it is wished for.
+    /// Takes the evidence, and the machine's digest if requested.
     pub(in crate::run::drive) fn take(
         &mut self,
         driven: Result<(), Cause>,

@@ -41,7 +41,7 @@ fn entry(change: impl FnOnce(&mut DirChannel)) -> impl FnOnce(&mut FakeRam) {
 fn a_mailbox_that_is_none_is_named() {
     let ram = fake::ram();
     let refused = |address| Mailbox::attach(&ram, address).unwrap_err().to_string();
-    assert!(refused(MAILBOX + 8).contains("no multiple of 4096"));
+    assert!(refused(MAILBOX + 8).contains("not a multiple of 4096"));
     assert!(refused(0).contains("magic number is 0x0000000000000000"));
     assert!(refused(1 << 40).contains("the mailbox is not in the guest's"));
     assert!(refused(u64::MAX - 4095).contains("the mailbox is not in the guest's"));
@@ -97,7 +97,7 @@ fn member_tables_that_make_no_sense_are_named() {
     );
     assert_named(
         header(|h| h.buf.prev_padding.offset = 0xfff0),
-        "behind the structure",
+        "beyond the structure",
     );
 }
 
@@ -116,7 +116,7 @@ fn a_directory_that_makes_no_sense_is_named() {
         entry(|e| e.chan_pa = 1 << 50),
         "struct rchan is not in the guest's",
     );
-    assert_named(entry(|e| e.chan_pa += 4), "no multiple of 8");
+    assert_named(entry(|e| e.chan_pa += 4), "not a multiple of 8");
     assert_named(
         entry(|e| e.bufs[1].buf_pa = u64::MAX - 7),
         "CPU 1: struct rchan_buf is not",

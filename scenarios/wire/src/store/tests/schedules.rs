@@ -25,10 +25,7 @@ fn a_schedule_is_one_that_the_case_could_have_had() {
         with(|_| {}, "{\"format\": 2, \"steps\": 2, \"accesses\": 0}"),
         "it has 1 steps and 0 accesses, and says 2 and 0",
     );
-    assert_named(
-        with(|step| step.next = 3, one),
-        "vCPU 3 goes on without work",
-    );
+    assert_named(with(|step| step.next = 3, one), "vCPU 3 runs without work");
     assert_named(
         with(|step| step.enabled = vec![1, 0], one),
         "no machine has",
