@@ -151,7 +151,11 @@ fn a_kernel_file_that_cannot_be_used_exits_with_3() {
     let with = |image: &str| call(RELAYBED, &["run", "--kernel", image, "--build-dir", &tree]);
     refused(with("no/such/bzImage"), 3, &["no/such/bzImage"]);
     let empty = write(folder.path(), "empty", "");
-    refused(with(&empty), 3, &["no kernel build tree", "utsrelease.h"]);
+    refused(
+        with(&empty),
+        3,
+        &["not a kernel build tree", "utsrelease.h"],
+    );
     prepared_tree(folder.path(), "CONFIG_RELAY=y\n");
     refused(with(&empty), 3, &[&empty]);
     let garbage = folder.path().join("garbage");

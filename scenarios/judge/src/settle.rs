@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use relaybed_case::Case;
 
 use super::identify::Writers;
-use super::parse::{Found, Parser, Text};
+use super::parse::{FaultKind, Found, Parser, Text};
 use super::streams::Got;
 
 /// Bytes that are parsed to find the order, over all tries. The same on every host.
@@ -30,9 +30,37 @@ pub(super) enum Settled<'a> {
     Open,
 }
 
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Records must be in the order written.
+    in_order: bool,
+    /// How many faults the bytes may have.
+    faults: usize,
+    /// Every record must be there, if torn or out of its place: bytes that are none do not count as one fault.
+    is_clear: bool,
+}
+
+const RIGHT: Wanted = Wanted {
+    in_order: true,
+    faults: 0,
+    is_clear: false,
+};
+
 /// What is looked for where the bytes are right in no order: the next best order shows most clearly what is wrong
 /// with them. Whole records in whatever order, then records in order with one fault.
-const NEARLY: [(bool, usize); 2] = [(false, 0), (true, 1)];
+const NEARLY: [Wanted; 3] = [
+    Wanted {
+        in_order: false,
+        ..RIGHT
+    },
+    Wanted {
+        faults: 1,
+        is_clear: true,
+        ..RIGHT
+    },
+    Wanted { faults: 1, ..RIGHT },
+];
 
 /// Looks for an order of one buffer's calls in which their bytes are records as they were written, or nearly.
 pub(super) fn settle<'a>(case: &Case, writers: &Writers<'_>, got: &[Got<'a>]) -> Settled<'a> {
@@ -48,13 +76,13 @@ fn settle_within<'a>(
     let Some(first) = got.first() else {
         return Settled::Right(Vec::new());
     };
-    let look = |(in_order, faults): (bool, usize)| {
+    let look = |wanted: Wanted| {
         let mut search = Search {
             case,
             writers,
             got,
             place: (first.channel, first.cpu),
-            in_order,
+            wanted,
             faults: 0,
             left: parsed_max,
             later: Vec::new(),
@@ -63,10 +91,10 @@ fn settle_within<'a>(
             bytes: Vec::new(),
             sound: vec![Sound::default()],
         };
-        let found = search.run(faults)?;
+        let found = search.run(wanted.faults)?;
         Some(found.then(|| search.order.iter().map(|at| got[*at]).collect()))
     };
-    match look((true, 0)) {
+    match look(RIGHT) {
         None => Settled::Open,
         Some(Some(order)) => Settled::Right(order),
         // It is wrong now, whether or not a better order to show it is found within the bound.
@@ -83,9 +111,8 @@ struct Search<'m, 'w, 'a> {
     got: &'m [Got<'a>],
     /// Channel and CPU.
     place: (usize, u32),
-    /// Records must be in the order written.
-    in_order: bool,
-    /// How many faults the bytes may have.
+    wanted: Wanted,
+    /// How many faults the bytes may have by now.
     faults: usize,
     /// Bytes that may still be parsed.
     left: usize,
@@ -219,7 +246,7 @@ impl Search<'_, '_, '_> {
     fn is_good(&mut self) -> Option<bool> {
         let sound = self.sound.last().cloned().unwrap_or_default();
         let parsed = self.parse(&sound, self.bytes.len())?;
-        let may_be = parsed.in_order || !self.in_order;
+        let may_be = parsed.in_order || !self.wanted.in_order;
         let is_good = may_be && parsed.faults <= self.faults;
         if may_be
             && parsed.faults == self.faults + 1
@@ -254,7 +281,7 @@ impl Search<'_, '_, '_> {
         self.left = self.left.checked_sub(bytes.len())?;
         let spec = &self.case.channels[self.place.0];
         let mut parser = Parser::new(self.case, self.writers);
-        parser.may_repeat = !self.in_order;
+        parser.may_repeat = !self.wanted.in_order;
         if !sound.next.is_empty() {
             parser.next.clone_from(&sound.next);
         }
@@ -276,8 +303,18 @@ impl Search<'_, '_, '_> {
             let before = last.insert(found.actor, found.seq);
             before.is_none_or(|before| before < found.seq)
         });
+        let last_start = parser.records.last().map(|found| found.start);
+        let faults = parser.faults.iter().map(|fault| {
+            // What follows it may still make something of it.
+            let is_open = last_start.is_none_or(|start| start < fault.start);
+            let is_vague = matches!(
+                fault.kind,
+                FaultKind::Junk | FaultKind::Stale | FaultKind::Tail
+            );
+            1 + usize::from(self.wanted.is_clear && is_vague && !is_open)
+        });
         Some(Parsed {
-            faults: sound.faults + parser.faults.len(),
+            faults: sound.faults + faults.sum::<usize>(),
             in_order,
             records: parser.records,
             next: parser.next,
@@ -344,6 +381,20 @@ mod tests {
         let case = cases::race();
         let stream = records(&case, [0, 1, 2, 1, 3]);
         assert!(nearly(&case, &stream) == stream);
+    }
+
+    /// In most orders of its pieces it is nothing at all, which is one fault, too.
+    #[test]
+    fn a_record_out_of_its_place_is_found_whole() {
+        let mut case = cases::race();
+        case.actors[0].ops = vec![cases::records(64, 128, 60)];
+        let before = records(&case, 0..40);
+        let mut stream = before.clone();
+        stream.extend([0xee; 8]);
+        stream.extend(&records(&case, 0..60)[before.len()..]);
+        let found = nearly(&case, &stream);
+        let place = before.len() + 8;
+        assert!(found[place + 7..] == stream[place + 7..]);
     }
 
     /// Every order before it is wrong, too, and each of them has but one fault until that record comes.

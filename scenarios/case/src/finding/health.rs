@@ -90,10 +90,11 @@ impl fmt::Display for Trouble {
 }
 
 impl Health {
-    /// The finding that a line of the console is.
+    /// The finding that a line of the console is. When the kernel printed it is left out: two runs that found the same
+    /// say the same.
     #[must_use]
     pub fn reported(trouble: Trouble, line: &str) -> Self {
-        let line = Plain::from(line);
+        let line = Plain::from(without_time(line));
         match trouble {
             Trouble::Warn => Self::Warned { trouble, line },
             Trouble::Lockdep | Trouble::RcuUse => Self::LockReport { trouble, line },
@@ -106,6 +107,39 @@ impl Health {
             }
             Trouble::UnknownNmi => Self::UnknownNmi { trouble, line },
             _ => Self::Crashed { trouble, line },
+        }
+    }
+}
+
+/// A line of the console without printk's `[    2.789552] `.
+fn without_time(line: &str) -> &str {
+    let stamp = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "));
+    let is_time = |time: &str| time.contains('.') && time.trim().parse::<f64>().is_ok();
+    stamp
+        .filter(|(time, _)| is_time(time))
+        .map_or(line, |(_, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_the_kernel_printed_a_line_is_left_out_and_nothing_else() {
+        for (line, left) in [
+            (
+                "[    2.789552] Kernel panic - not syncing",
+                "Kernel panic - not syncing",
+            ),
+            ("[12.5] [ T1] BUG: x", "[ T1] BUG: x"),
+            ("[ T1] BUG: x", "[ T1] BUG: x"),
+            ("[1] x", "[1] x"),
+            ("BUG: x [ 1.5] y", "BUG: x [ 1.5] y"),
+            ("[", "["),
+        ] {
+            assert_eq!(without_time(line), left);
         }
     }
 }

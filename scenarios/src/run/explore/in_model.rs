@@ -51,16 +51,12 @@ impl Run<'_> {
             behaviour: Behaviour::of(version),
             defects: defects_of(version),
         };
-        let skipped = |run: &Self, reason| {
-            let verdict = Verdict::Skipped { reason };
-            Ok(run.suite.report(loaded, verdict, Amount::default(), 0.0))
-        };
-        if let Some(reason) = built.behaviour.lacks(&loaded.case.needs) {
-            return skipped(self, reason);
-        }
-        let scenes = match scenes(&loaded.case, &built) {
+        let scenes = match of_case(&loaded.case, &built) {
             Ok(scenes) => scenes,
-            Err(lacking) => return skipped(self, format!("not searched in the model: {lacking}")),
+            Err(reason) => {
+                let verdict = Verdict::Skipped { reason };
+                return Ok(self.suite.report(loaded, verdict, Amount::default(), 0.0));
+            }
         };
         let release = &self.plan.guest().release;
         self.suite.summary.kernel.clone_from(release);
@@ -163,6 +159,14 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The scenes of a case, or why there are none.
+fn of_case(case: &Case, built: &AsBuilt) -> Result<Vec<Modelled>, String> {
+    if let Some(reason) = built.behaviour.lacks(&case.needs) {
+        return Err(reason);
+    }
+    scenes(case, built).map_err(|lacking| format!("not searched in the model: {lacking}"))
 }
 
 /// A failure before a known issue, else the first.
