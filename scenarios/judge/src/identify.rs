@@ -145,6 +145,22 @@ impl<'a> Writers<'a> {
             .len(self.case.seed, usize::from(writer.actor), seq)
     }
 
+    /// Bytes of the longest record that may be in a buffer, given by channel and CPU.
+    #[must_use]
+    pub fn longest(&self, (channel, cpu): (usize, u32)) -> usize {
+        let here = |writer: &&Writer<'_>| (writer.channel, writer.cpu) == (channel, cpu);
+        let lens = self
+            .all
+            .iter()
+            .filter(here)
+            .map(|writer| match writer.payload {
+                Payload::Record { len_max, .. } => *len_max as usize,
+                Payload::Bytes(bytes) => bytes.len(),
+                Payload::Formatted(_) => relaybed_abi::RB_KLOG_SIZE,
+            });
+        lens.max().unwrap_or(0)
+    }
+
     /// The record with a header at the start of `bytes`.
     #[must_use]
     pub fn by_header(&self, bytes: &[u8]) -> Option<Known> {

@@ -9,11 +9,16 @@ use std::collections::BTreeMap;
 use relaybed_case::Case;
 
 use super::identify::Writers;
-use super::parse::{FaultKind, Found, Parser, Text};
+use super::parse::{Fault, FaultKind, Found, Parser, Text};
 use super::streams::Got;
 
 /// Bytes that are parsed to find the order, over all tries. The same on every host.
 const PARSED_MAX: usize = 64 << 20;
+
+/// How far a record may be out of its place, in bytes.
+const GAP_MAX: usize = 64;
+/// More faults than any order may have.
+const TOO_MANY: usize = 8;
 
 /// Calls in the beginnings of orders that are kept for one more fault.
 const BEGINNINGS_MAX: usize = 1 << 20;
@@ -76,12 +81,14 @@ fn settle_within<'a>(
     let Some(first) = got.first() else {
         return Settled::Right(Vec::new());
     };
+    let longest = writers.longest((first.channel, first.cpu));
     let look = |wanted: Wanted| {
         let mut search = Search {
             case,
             writers,
             got,
             place: (first.channel, first.cpu),
+            longest,
             wanted,
             faults: 0,
             left: parsed_max,
@@ -111,6 +118,8 @@ struct Search<'m, 'w, 'a> {
     got: &'m [Got<'a>],
     /// Channel and CPU.
     place: (usize, u32),
+    /// Bytes of the longest record that may be there.
+    longest: usize,
     wanted: Wanted,
     /// How many faults the bytes may have by now.
     faults: usize,
@@ -275,6 +284,32 @@ impl Search<'_, '_, '_> {
         Some(is_good)
     }
 
+    /// How many faults count.
+    ///
+    /// Where every record must be there, the bytes behind the last one are one fault at most while the next may still
+    /// follow, whatever the parser makes of what there is by now; and bytes before it that are no record are too many.
+    fn faults_of(&self, parser: &Parser<'_>, len: usize) -> usize {
+        if !self.wanted.is_clear {
+            return parser.faults.len();
+        }
+        let end = parser
+            .records
+            .last()
+            .map_or(0, |last| last.start + last.len);
+        let is_open = |fault: &&Fault| fault.start >= end;
+        let open = parser.faults.iter().filter(is_open).count();
+        let closed = parser.faults.iter().filter(|fault| !is_open(fault));
+        let closed = closed.map(|fault| match fault.kind {
+            FaultKind::Junk | FaultKind::Stale | FaultKind::Tail => TOO_MANY,
+            _ => 1,
+        });
+        let open = match len - (end as usize).min(len) {
+            rest if rest > self.longest + GAP_MAX => TOO_MANY,
+            _ => open.min(1),
+        };
+        closed.sum::<usize>() + open
+    }
+
     /// The bytes up to `end`, of which the sound ones are not looked at.
     fn parse(&mut self, sound: &Sound, end: usize) -> Option<Parsed> {
         let bytes = self.bytes.get(sound.len..end).unwrap_or_default();
@@ -303,18 +338,9 @@ impl Search<'_, '_, '_> {
             let before = last.insert(found.actor, found.seq);
             before.is_none_or(|before| before < found.seq)
         });
-        let last_start = parser.records.last().map(|found| found.start);
-        let faults = parser.faults.iter().map(|fault| {
-            // What follows it may still make something of it.
-            let is_open = last_start.is_none_or(|start| start < fault.start);
-            let is_vague = matches!(
-                fault.kind,
-                FaultKind::Junk | FaultKind::Stale | FaultKind::Tail
-            );
-            1 + usize::from(self.wanted.is_clear && is_vague && !is_open)
-        });
+        let faults = sound.faults + self.faults_of(&parser, bytes.len());
         Some(Parsed {
-            faults: sound.faults + faults.sum::<usize>(),
+            faults,
             in_order,
             records: parser.records,
             next: parser.next,
