@@ -20,7 +20,7 @@
 //!
 //! let kernel: KernelRequest = "trixie-backports:7.3".parse()?;
 //! assert_eq!(kernel.to_string(), "trixie-backports:7.3");
-//! assert!("trixie".parse::<KernelRequest>().is_err());
+//! assert!("trixie-backports:".parse::<KernelRequest>().is_err());
 //! # Ok::<(), relaybed_guest::RequestError>(())
 //! ```
 
