@@ -7,6 +7,7 @@ use relaybed_twin::search::{Broken, Stop, ThreadTurn, Wait, interleave, survey};
 use relaybed_twin::{AsBuilt, Defect, Defects, defects_of};
 
 use super::{Modelled, NotModelled, scenes};
+use crate::schedule::READER_AND_WRITER;
 
 /// `LINUX_VERSION_CODE` of 6.1.192.
 const V6_1: u32 = 0x0006_01c0;
@@ -143,22 +144,7 @@ fn actors_pass_gates_between_the_turns_that_were_found() {
 
 /// A part of a scenario that is searched, with one thing changed.
 fn refused(from: &str, to: &str) -> NotModelled {
-    let text = r#"
-summary = "A writer beside a reader."
-vcpus = 2
-[channel.cpu]
-subbuf_size = 64
-n_subbufs = 4
-[[actor]]
-name = "writer"
-cpu = 0
-script = [{ write = "cpu", len = 32, count = 3 }]
-[[actor]]
-name = "reader"
-cpu = 1
-context = "user"
-script = [{ open_file = "cpu", cpu = 0, as = "f" }, { read = "f", size = 64 }]
-"#;
+    let text = READER_AND_WRITER;
     assert!(scenes(&case(text), &built()).is_ok());
     assert!(text.contains(from));
     scenes(&case(&text.replace(from, to)), &built()).unwrap_err()
@@ -202,15 +188,15 @@ fn what_is_not_modelled_is_said() {
         }
     );
     assert_eq!(
-        refused("len = 32", "len = 33"),
+        refused("len = 64", "len = 33"),
         NotModelled::Sizes {
             unit: 1,
             ring: 256,
-            records: 99
+            records: 165
         }
     );
     assert_eq!(
-        refused("count = 3", "count = 65"),
+        refused("count = 5", "count = 65"),
         NotModelled::Many {
             actors: 2,
             operations: 65

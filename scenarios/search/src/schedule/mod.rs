@@ -37,6 +37,8 @@ pub use in_turn::InTurn;
 pub use lot::Lot;
 pub use pct::{Pct, PctShape};
 pub use replay::{Checked, Divergence, Marks, Replay};
+#[cfg(test)]
+pub(crate) use script::READER_AND_WRITER;
 pub use script::{NotReached, Script};
 pub use search::{Candidate, Search};
 pub use segments::Alike;

@@ -267,7 +267,7 @@ fn words(turn: &Turn) -> String {
 
 /// Writer on CPU 0, reader on CPU 1.
 #[cfg(test)]
-pub(super) const READER_AND_WRITER: &str = r#"
+pub(crate) const READER_AND_WRITER: &str = r#"
 summary = "Turns."
 vcpus = 2
 [channel.cpu]
