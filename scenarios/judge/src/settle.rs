@@ -414,13 +414,16 @@ mod tests {
     fn a_record_out_of_its_place_is_found_whole() {
         let mut case = cases::race();
         case.actors[0].ops = vec![cases::records(64, 128, 60)];
-        let before = records(&case, 0..40);
-        let mut stream = before.clone();
-        stream.extend([0xee; 8]);
-        stream.extend(&records(&case, 0..60)[before.len()..]);
-        let found = nearly(&case, &stream);
-        let place = before.len() + 8;
-        assert!(found[place + 7..] == stream[place + 7..]);
+        let all = records(&case, 0..60);
+        // Pieces of seven bytes begin at another place of each of these records.
+        for displaced in 30..44 {
+            let before = records(&case, 0..displaced).len();
+            let mut stream = all.clone();
+            stream.splice(before..before, [0xee; 8]);
+            let found = nearly(&case, &stream);
+            let place = before + 8;
+            assert!(found[place + 7..] == stream[place + 7..], "{displaced}");
+        }
     }
 
     /// Every order before it is wrong, too, and each of them has but one fault until that record comes.
