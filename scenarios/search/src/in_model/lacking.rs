@@ -18,7 +18,7 @@ pub enum NotModelled {
     },
     /// An actor that is no thread with a CPU of its own.
     #[error(
-        "{actor} must be a thread in the kernel or a program, on a CPU that no other actor has"
+        "{actor} must be a kernel thread or a program, with a `cpu` of its own that no other actor uses"
     )]
     Actor {
         /// The actor.
