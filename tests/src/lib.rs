@@ -74,18 +74,22 @@ impl Call {
         }
     }
 
-    /// Fails the test unless the exit code is `code`; shows what was said.
+    /// Fails the test unless the exit code is `code`; shows what was said, the scenarios that failed
+    /// first: a log that is cut keeps its beginning.
     ///
     /// # Panics
     /// When it is another.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
+        let failed = |line: &&str| line.contains(r#""outcome":"failed""#);
+        let failed: Vec<&str> = self.stdout.lines().filter(failed).collect();
         assert_eq!(
             self.code,
             Some(code),
-            "\n-- standard output\n{}\n-- standard error\n{}",
-            self.stdout,
-            self.stderr
+            "\n-- failed\n{}\n-- standard error\n{}\n-- standard output\n{}",
+            failed.join("\n"),
+            self.stderr,
+            self.stdout
         );
         self
     }
