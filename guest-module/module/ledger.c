@@ -11,6 +11,7 @@
 #include <linux/hashtable.h>
 #include <linux/kallsyms.h>
 #include <linux/slab.h>
+#include <linux/stacktrace.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
@@ -98,6 +99,51 @@ bool bed_is_relays(unsigned long site)
 	return strstarts(name, "relay_") || strstarts(name, "own_relay_");
 }
 
+#ifdef CONFIG_STACKTRACE
+/* Frames between an allocation and relay, with room to spare. */
+#define BED_FRAMES	32
+
+static bool bed_is_slabs(unsigned long address)
+{
+	static const char *const entries[] = {
+		"kmalloc", "kmem_cache_alloc", "kfree", "kmem_cache_free",
+	};
+	char name[KSYM_SYMBOL_LEN];
+	u32 i;
+
+	sprint_symbol_no_offset(name, address);
+	for (i = 0; i < ARRAY_SIZE(entries); i++)
+		if (strstr(name, entries[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Whether the slab allocator asked for it, in an allocation or a release that is
+ * somebody else's: it keeps its per-CPU sheaves (since 6.18). Told by the stack
+ * from the one who asked up to relay.
+ */
+static bool bed_is_the_allocators(unsigned long site)
+{
+	unsigned long frames[BED_FRAMES];
+	u32 n = stack_trace_save(frames, BED_FRAMES, 0);
+	bool asked = false;
+	u32 i;
+
+	for (i = 0; i < n && !(asked && bed_is_relays(frames[i])); i++) {
+		if (asked && bed_is_slabs(frames[i]))
+			return true;
+		asked |= frames[i] == site;
+	}
+	return false;
+}
+#else
+static bool bed_is_the_allocators(unsigned long site)
+{
+	return false;
+}
+#endif
+
 static struct bed_piece *bed_ledger_find(const void *at)
 {
 	struct bed_piece *piece;
@@ -142,6 +188,8 @@ static void __maybe_unused bed_ledger_add(unsigned long site, const void *at, si
 	if (channel == RB_NONE32 || ZERO_OR_NULL_PTR(at))
 		return;
 	relays = percpu || bed_is_relays(site);
+	if (!relays && bed_is_the_allocators(site))
+		return;
 	raw_spin_lock_irqsave(&bed_ledger_lock, flags);
 	/* Some kernels fire the event twice for one large allocation. */
 	if (bed_ledger_find(at))
