@@ -12,6 +12,7 @@ mod examples;
 mod explain;
 mod explore;
 mod fuzz;
+mod help;
 mod input;
 mod judge;
 mod kernel;
@@ -55,7 +56,7 @@ use schema::SchemaOf;
 /// several CPUs, reads relay's per-CPU buffers in place through shared guest memory, and judges what it
 /// sees against an exact model.
 #[derive(Debug, Parser)]
-#[command(name = "relaybed", version, after_help = exit::HELP)]
+#[command(name = "relaybed", version, after_help = exit::HELP, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -167,6 +168,11 @@ enum Command {
         /// Also boot a guest and measure: boot time, memory, and why vCPUs leave the guest in each phase.
         #[arg(long)]
         stats: bool,
+    },
+    /// Print the help of a command; after `language`, the reference of the scenario language, or of one WORD of it.
+    Help {
+        /// A command, or `language` and a word of it.
+        words: Vec<String>,
     },
     /// Print a JSON Schema: of scenario files (for editors), or of the lines of `--format json`.
     Schema {
@@ -391,6 +397,7 @@ fn done(command: Command) -> Result<Exit, Stop> {
         Command::Kernel(command) => kernel::kernel(&command),
         Command::Cache(command) => cache::cache(&command),
         Command::Doctor { machine, stats } => doctor::doctor(&machine, stats),
+        Command::Help { words } => help::help(&words),
         Command::Schema { of } => print(&format!("{:#}", of.schema())),
         Command::Completions { shell } => completions(shell),
     }

@@ -79,6 +79,20 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
+fn help_knows_commands_and_the_language() {
+    let help = |words: &[&str], code| {
+        let called = call(RELAYBED, &[&["help"], words].concat()).expect_code(code);
+        called.stdout + &called.stderr
+    };
+    assert!(help(&[], 0).contains("Exit codes:"));
+    assert!(help(&["kernel", "check"], 0).contains("Usage: relaybed kernel check"));
+    assert!(help(&["rum"], 2).contains("unrecognized subcommand 'rum'"));
+    assert!(help(&["language"], 0).starts_with("# The scenario language"));
+    assert!(help(&["language", "poll"], 0).starts_with("### poll"));
+    assert!(help(&["language", "pol"], 2).contains("did you mean `poll`?"));
+}
+
+#[test]
 fn help_names_every_exit_code() {
     let help = call(RELAYBED, &["--help"]).expect_code(0).stdout;
     for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "130 ", "141 "] {

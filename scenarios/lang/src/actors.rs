@@ -10,6 +10,7 @@ use super::form::{ActorForm, CpuForm, Sp, Span, Step, Subject};
 use super::ops::{SubjectKind, Who};
 use super::places::Round;
 use super::resolve::{Resolver, Scope, narrow};
+use super::words::CONTEXTS;
 use relaybed_case::errno;
 use relaybed_case::{Actor, Context, Cpu, Expect, GateIndex, NullCall, Op, Payload, Place, Via};
 
@@ -70,16 +71,7 @@ impl<'f> Resolver<'f> {
             Some(CpuForm::One(num)) => self.cpu(num, Scope::default()),
             _ => each,
         };
-        let context = self.word(
-            form.context.as_ref(),
-            &[
-                ("task", Some(Context::Task)),
-                ("softirq", Some(Context::Softirq)),
-                ("hardirq", Some(Context::Hardirq)),
-                ("nmi", Some(Context::Nmi)),
-                ("user", None),
-            ],
-        );
+        let context = self.word(form.context.as_ref(), &CONTEXTS);
         if context.is_some() && form.cpu.is_none() {
             let problem = Problem::new(
                 "an actor in the kernel is bound to a CPU",
@@ -277,7 +269,7 @@ impl<'f> Resolver<'f> {
             }),
             "klog" | "klog_raw" => self.klog(stage, step, name),
             "open_file" => self.open_file(stage, step, name),
-            _ if step.form.subject == SubjectKind::File => self.file_op(stage, step, name),
+            _ if matches!(step.form.subject, SubjectKind::File) => self.file_op(stage, step, name),
             _ => self.channel_op(stage, step, name),
         }
     }

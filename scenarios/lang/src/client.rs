@@ -9,18 +9,15 @@ use toml::de::DeValue;
 use super::diagnostic::{Problem, suggestion};
 use super::form::{ChannelForm, ClientForm, CreateForm, NoMemoryForm, Num, Sp, StallForm};
 use super::resolve::{Resolver, Scope, narrow};
+use super::table::{CREATE, NO_MEMORY, REFUSE, STALL};
 use super::walk::{Fields, Walker};
+use super::words::{ANSWERS, BUFFERS, CALLBACKS, PARENT, STALL_AFTER};
 use super::write::{line, quoted};
 use relaybed_case::{
     Answer, Callbacks, Client, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
 };
 
 type Value<'t> = Spanned<DeValue<'t>>;
-
-pub(super) const REFUSE_KEYS: [&str; 2] = ["from", "count"];
-pub(super) const STALL_KEYS: [&str; 5] = ["cpu", "at", "signal", "wait", "after"];
-pub(super) const CREATE_KEYS: [&str; 4] = ["cpu", "answer", "skip", "times"];
-pub(super) const NO_MEMORY_KEYS: [&str; 3] = ["for", "cpu", "times"];
 
 /// Longest base filename in bytes.
 const MAX_BASE: u64 = RB_BASE_SIZE as u64 - 1;
@@ -83,7 +80,7 @@ impl<'t> Walker<'t> {
 
     fn refuse(&mut self, value: &Value<'t>) -> Option<(Num, Option<Num>)> {
         let example = "refused calls such as { from = 2, count = 1 }";
-        let fields = self.part(value, example, "`refuse`", &REFUSE_KEYS)?;
+        let fields = self.part(value, example, "`refuse`", &REFUSE.names())?;
         let from = self.needed_num(&fields, "from");
         let count = self.optional_num(&fields, "count");
         Some((from?, count))
@@ -92,7 +89,7 @@ impl<'t> Walker<'t> {
     fn stall(&mut self, value: &Value<'t>) -> Option<StallForm> {
         let example =
             "a call that waits such as { cpu = 0, at = 1, signal = \"in\", wait = \"out\" }";
-        let fields = self.part(value, example, "`stall`", &STALL_KEYS)?;
+        let fields = self.part(value, example, "`stall`", &STALL.names())?;
         let cpu = self.needed_num(&fields, "cpu");
         let at = self.needed_num(&fields, "at");
         let signal = self.needed_string(&fields, "signal");
@@ -109,7 +106,7 @@ impl<'t> Walker<'t> {
 
     fn denied(&mut self, value: &Value<'t>) -> Option<CreateForm> {
         let example = "a file that is not made such as { cpu = 1, answer = \"null\" }";
-        let fields = self.part(value, example, "`create`", &CREATE_KEYS)?;
+        let fields = self.part(value, example, "`create`", &CREATE.names())?;
         let cpu = self.needed_num(&fields, "cpu");
         let answer = self.needed_string(&fields, "answer");
         let skip = self.optional_num(&fields, "skip");
@@ -124,7 +121,7 @@ impl<'t> Walker<'t> {
 
     fn no_memory(&mut self, value: &Value<'t>) -> Option<NoMemoryForm> {
         let example = "openings that find no memory such as { for = \"padding\", cpu = 1 }";
-        let fields = self.part(value, example, "`no_memory`", &NO_MEMORY_KEYS)?;
+        let fields = self.part(value, example, "`no_memory`", &NO_MEMORY.names())?;
         let wanted = self.needed_string(&fields, "for");
         let cpu = self.optional_num(&fields, "cpu");
         let times = self.optional_num(&fields, "times");
@@ -151,20 +148,9 @@ impl Resolver<'_> {
     /// The client of a channel of this mode.
     pub(super) fn client(&mut self, form: &ChannelForm, scope: Scope, mode: Mode) -> Client {
         let client = &form.client;
-        let global = self.word(
-            client.buffers.as_ref(),
-            &[("per-cpu", false), ("global", true)],
-        );
-        let root = self.word(client.parent.as_ref(), &[("own", false), ("none", true)]);
-        let callbacks = self.word(
-            client.callbacks.as_ref(),
-            &[
-                ("all", Callbacks::All),
-                ("none", Callbacks::None),
-                ("no-create", Callbacks::NoCreate),
-                ("no-remove", Callbacks::NoRemove),
-            ],
-        );
+        let global = self.word(client.buffers.as_ref(), &BUFFERS);
+        let root = self.word(client.parent.as_ref(), &PARENT);
+        let callbacks = self.word(client.callbacks.as_ref(), &CALLBACKS);
         let shortest = form.name.value.len() as u64;
         let base_bytes = client.base_bytes.as_ref().and_then(|num| {
             let what = "the base filename's length";
@@ -223,14 +209,13 @@ impl Resolver<'_> {
             at: narrow(at?),
             signal: self.gate(&form.signal),
             wait: self.gate(&form.wait),
-            late: self.word(form.after.as_ref(), &[("nothing", false), ("header", true)]),
+            late: self.word(form.after.as_ref(), &STALL_AFTER),
         })
     }
 
     fn not_made(&mut self, form: &CreateForm, scope: Scope) -> Option<Denied> {
         let cpu = self.cpu(&form.cpu, scope);
-        let known = [("null", Answer::Null), ("error", Answer::Error)];
-        let answer = self.word(Some(&form.answer), &known);
+        let answer = self.word(Some(&form.answer), &ANSWERS);
         let most = u64::from(u32::MAX);
         let skip = form.skip.as_ref().map_or(Some(0), |num| {
             self.number(num, scope, "the number of files made", 0..=most)

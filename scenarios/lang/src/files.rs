@@ -6,7 +6,8 @@ use super::actors::{MAX_RECORDS, Stage};
 use super::diagnostic::{Problem, suggestion};
 use super::form::{Num, Sp, Step};
 use super::resolve::{Resolver, Scope, narrow};
-use relaybed_case::{Access, ChannelIndex, FileCall, FileSlot, Map, Op, Whence};
+use super::words::{ACCESS, BLOCK, DRAIN, INTO, MAP_ACCESS, SHARING, UNTIL, WHENCE};
+use relaybed_case::{Access, ChannelIndex, FileCall, FileSlot, Map, Op};
 
 /// Longest timeout of poll in milliseconds.
 const MAX_POLL_MS: u64 = 60_000;
@@ -187,7 +188,7 @@ impl Resolver<'_> {
                 len: self.number(step.num("keep")?, scope, "the length", 1..=u64::MAX)?,
             },
             "read" => {
-                self.word(step.text("into"), &[("nowhere", ())]);
+                self.word(step.text("into"), &INTO);
                 FileCall::ReadNowhere {
                     size: self.size(step, scope)?,
                 }
@@ -238,7 +239,7 @@ impl Resolver<'_> {
             (Some(num), _) => self
                 .number(num, scope, "times", 1..=MAX_RECORDS)
                 .map(narrow),
-            (None, Some(word)) => Some(self.word(Some(word), &[("empty", 0)])),
+            (None, Some(word)) => Some(self.word(Some(word), &UNTIL)),
             (None, None) => Some(1),
         }
     }
@@ -262,8 +263,8 @@ impl Resolver<'_> {
     fn splice(&mut self, step: &Step, scope: Scope) -> Option<FileCall> {
         let size = self.size(step, scope)?;
         let times = self.times(step, scope)?;
-        let nonblock = self.word(step.text("block"), &[("yes", false), ("no", true)]);
-        let late = self.word(step.text("drain"), &[("each", false), ("late", true)]);
+        let nonblock = self.word(step.text("block"), &BLOCK);
+        let late = self.word(step.text("drain"), &DRAIN);
         let pages = u64::from(size) / RB_PAGE_SIZE as u64 + 2;
         if late && (times == 0 || pages * u64::from(times) > PIPE_PAGES) {
             let problem = Problem::new(
@@ -283,14 +284,7 @@ impl Resolver<'_> {
     }
 
     fn map(&mut self, step: &Step, scope: Scope) -> Option<Map> {
-        let (writable, hidden) = self.word(
-            step.text("access"),
-            &[
-                ("read", (false, false)),
-                ("read-write", (true, false)),
-                ("none", (false, true)),
-            ],
-        );
+        let (writable, hidden) = self.word(step.text("access"), &MAP_ACCESS);
         Some(Map {
             len: self.number(step.num("len")?, scope, "the length", 0..=u64::MAX)?,
             offset: match step.num("offset") {
@@ -299,10 +293,7 @@ impl Resolver<'_> {
             },
             writable,
             hidden,
-            private: self.word(
-                step.text("sharing"),
-                &[("shared", false), ("private", true)],
-            ),
+            private: self.word(step.text("sharing"), &SHARING),
         })
     }
 
@@ -333,19 +324,3 @@ const PIPE_PAGES: u64 = 256;
 const MAX_OFFSET: u64 = i64::MAX.cast_unsigned();
 /// Most parts of one readv: the kernel's own limit.
 const MAX_PARTS: u64 = 1024;
-
-/// What a file or a mapping is for.
-const ACCESS: [(&str, Access); 3] = [
-    ("read", Access::Read),
-    ("write", Access::Write),
-    ("read-write", Access::Both),
-];
-
-/// What `lseek` counts from.
-const WHENCE: [(&str, Whence); 5] = [
-    ("set", Whence::Set),
-    ("current", Whence::Current),
-    ("end", Whence::End),
-    ("data", Whence::Data),
-    ("hole", Whence::Hole),
-];

@@ -3,6 +3,7 @@
 use super::diagnostic::{Problem, suggestion};
 use super::form::{Sp, Span, Step, Word};
 use super::resolve::Resolver;
+use super::words::{IRQS, NEST_AT};
 use relaybed_case::{ActorIndex, Context, Mode, NestPoint, Op, Place, Via};
 
 /// A write that names an actor to be nested on it.
@@ -19,10 +20,7 @@ type Wrong = (String, &'static str);
 impl Resolver<'_> {
     /// `__relay_write()` with interrupts kept out, or as they are.
     pub(super) fn raw_via(&mut self, step: &Step) -> Via {
-        self.word(
-            step.text("irqs"),
-            &[("off", Via::RawWrite), ("on", Via::RawWriteIrqsOn)],
-        )
+        self.word(step.text("irqs"), &IRQS)
     }
 
     /// Keeps the `nest` of a write until all actors are known.
@@ -41,10 +39,7 @@ impl Resolver<'_> {
     pub(super) fn seat_nested(&mut self) {
         let wishes = std::mem::take(&mut self.nests);
         for wish in &wishes {
-            let at = self.word(
-                Some(&wish.at),
-                &[("callback", NestPoint::Callback), ("fill", NestPoint::Fill)],
-            );
+            let at = self.word(Some(&wish.at), &NEST_AT);
             match self.seat(wish, at) {
                 Ok((guest, place)) => self.case.actors[guest].place = place,
                 Err((message, help)) => self.nest_problem(&wish.actor.span, message, help),

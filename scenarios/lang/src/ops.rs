@@ -1,4 +1,7 @@
-//! The operations a script can name: one table that reader, checks and schema test share.
+//! An operation of the language, as the tables have it.
+
+use crate::table::{Key, Takes};
+use relaybed_case::errno;
 
 /// Who may do an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,23 +12,30 @@ pub(super) enum Who {
 }
 
 /// What stands behind the operation's own key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum SubjectKind {
     Channel,
     File,
     Gate,
     Label,
+    Text,
     Number,
+    Word(fn() -> Vec<&'static str>),
 }
 
-/// Kind of value behind another key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ArgKind {
-    Num,
-    Text,
-    Len,
-    Nest,
-    Steps,
+impl SubjectKind {
+    /// The same, as a value behind a key.
+    pub(super) fn takes(self) -> Takes {
+        match self {
+            Self::Channel => Takes::Name("channel"),
+            Self::File => Takes::Name("descriptor"),
+            Self::Gate => Takes::Name("gate"),
+            Self::Label => Takes::Name("checkpoint"),
+            Self::Text => Takes::Text,
+            Self::Number => Takes::Number,
+            Self::Word(words) => Takes::Word(words),
+        }
+    }
 }
 
 /// One operation of the language.
@@ -34,22 +44,36 @@ pub(super) struct OpForm {
     pub(super) name: &'static str,
     pub(super) who: Who,
     pub(super) subject: SubjectKind,
-    pub(super) required: &'static [(&'static str, ArgKind)],
-    pub(super) optional: &'static [(&'static str, ArgKind)],
-    /// Whether `gives` and `fails` may claim its result.
-    pub(super) has_result: bool,
+    pub(super) means: &'static str,
+    pub(super) args: &'static [Key],
+    /// Keys that exclude each other, and whether one of the two must be there.
+    pub(super) apart: &'static [(&'static str, &'static str, bool)],
 }
 
 impl OpForm {
-    /// Kind of value that `key` takes, if the operation has that key.
-    pub(super) fn arg(&self, key: &str) -> Option<(&'static str, ArgKind)> {
-        let result: &[_] = if self.has_result { &RESULT } else { &[] };
-        self.required
-            .iter()
-            .chain(self.optional)
-            .chain(result)
-            .find(|(name, _)| *name == key)
-            .copied()
+    /// Whether `gives` and `fails` may claim its result.
+    pub(super) fn has_result(&self) -> bool {
+        match self.who {
+            Who::Kernel | Who::User => true,
+            Who::Anyone => false,
+        }
+    }
+
+    /// Its keys beside its own.
+    pub(super) fn args(&self) -> impl Iterator<Item = &'static Key> {
+        let result: &[Key] = if self.has_result() { &RESULT } else { &[] };
+        self.args.iter().chain(result)
+    }
+
+    /// The key of that name, beside its own.
+    pub(super) fn arg(&self, key: &str) -> Option<&'static Key> {
+        self.args().find(|known| known.name == key)
+    }
+
+    /// All its keys, its own first.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        let own = std::iter::once(self.name);
+        own.chain(self.args().map(|key| key.name)).collect()
     }
 
     /// Why relay, or its client, cannot do it in an interrupt; `None`: it can.
@@ -68,224 +92,20 @@ impl OpForm {
             _ => Some("is always called by the actor's thread"),
         }
     }
-
-    /// All its keys, its own first.
-    pub(super) fn keys(&self) -> Vec<&'static str> {
-        let result: &[_] = if self.has_result { &RESULT } else { &[] };
-        let args = self.required.iter().chain(self.optional).chain(result);
-        std::iter::once(self.name)
-            .chain(args.map(|(name, _)| *name))
-            .collect()
-    }
 }
 
 /// Claims about an operation's result.
-const RESULT: [(&str, ArgKind); 2] = [("gives", ArgKind::Num), ("fails", ArgKind::Text)];
-
-const fn op(
-    name: &'static str,
-    who: Who,
-    subject: SubjectKind,
-    required: &'static [(&'static str, ArgKind)],
-    optional: &'static [(&'static str, ArgKind)],
-) -> OpForm {
-    let has_result = matches!(
-        (who, subject),
-        (Who::User, _) | (Who::Kernel, SubjectKind::Channel | SubjectKind::Label)
-    );
-    OpForm {
-        name,
-        who,
-        subject,
-        required,
-        optional,
-        has_result,
-    }
-}
-
-/// An operation of a user actor on a descriptor.
-const fn file(
-    name: &'static str,
-    required: &'static [(&'static str, ArgKind)],
-    optional: &'static [(&'static str, ArgKind)],
-) -> OpForm {
-    op(name, Who::User, SubjectKind::File, required, optional)
-}
-
-const SIZE: &[(&str, ArgKind)] = &[("size", ArgKind::Num)];
-
-const PAYLOAD: &[(&str, ArgKind)] = &[
-    ("len", ArgKind::Len),
-    ("text", ArgKind::Text),
-    ("count", ArgKind::Num),
-    ("nest", ArgKind::Nest),
-];
-
-const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
-    ("len", ArgKind::Len),
-    ("text", ArgKind::Text),
-    ("count", ArgKind::Num),
-    ("nest", ArgKind::Nest),
-    ("irqs", ArgKind::Text),
-];
-
-/// All operations.
-pub(super) static OPS: [OpForm; 44] = [
-    op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
-    op(
-        "raw_write",
-        Who::Kernel,
-        SubjectKind::Channel,
-        &[],
-        RAW_PAYLOAD,
-    ),
-    op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
-    op("klog_register", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op(
-        "klog_unregister",
-        Who::Kernel,
-        SubjectKind::Channel,
-        &[],
-        &[],
-    ),
-    op(
-        "klog",
-        Who::Kernel,
-        SubjectKind::Label,
-        &[],
-        &[("count", ArgKind::Num)],
-    ),
-    op(
-        "klog_raw",
-        Who::Kernel,
-        SubjectKind::Label,
-        &[],
-        &[("count", ArgKind::Num)],
-    ),
-    op("flush", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op("reset", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op(
-        "switch",
-        Who::Kernel,
-        SubjectKind::Channel,
-        &[("len", ArgKind::Num)],
-        &[],
-    ),
-    op("null", Who::Kernel, SubjectKind::Label, &[], &[]),
-    op("late_setup", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op(
-        "consumed",
-        Who::Kernel,
-        SubjectKind::Channel,
-        &[("cpu", ArgKind::Num), ("n", ArgKind::Num)],
-        &[],
-    ),
-    op(
-        "buf_full",
-        Who::Kernel,
-        SubjectKind::Channel,
-        &[("cpu", ArgKind::Num)],
-        &[],
-    ),
-    op("open", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op("close", Who::Kernel, SubjectKind::Channel, &[], &[]),
-    op(
-        "open_file",
-        Who::User,
-        SubjectKind::Channel,
-        &[("cpu", ArgKind::Num), ("as", ArgKind::Text)],
-        &[("access", ArgKind::Text)],
-    ),
-    op(
-        "stat",
-        Who::User,
-        SubjectKind::Channel,
-        &[("cpu", ArgKind::Num)],
-        &[],
-    ),
-    op("list", Who::User, SubjectKind::Channel, &[], &[]),
-    file("close_file", &[], &[]),
-    file("dup", &[("as", ArgKind::Text)], &[]),
-    file(
-        "read",
-        SIZE,
-        &[
-            ("times", ArgKind::Num),
-            ("until", ArgKind::Text),
-            ("into", ArgKind::Text),
-        ],
-    ),
-    file(
-        "pread",
-        &[("size", ArgKind::Num), ("offset", ArgKind::Num)],
-        &[],
-    ),
-    file(
-        "readv",
-        &[("size", ArgKind::Num), ("parts", ArgKind::Num)],
-        &[],
-    ),
-    file("write_file", SIZE, &[]),
-    file("truncate", &[("len", ArgKind::Num)], &[]),
-    file("poll", &[], &[("timeout_ms", ArgKind::Num)]),
-    file(
-        "mmap",
-        &[("len", ArgKind::Num)],
-        &[
-            ("offset", ArgKind::Num),
-            ("access", ArgKind::Text),
-            ("sharing", ArgKind::Text),
-        ],
-    ),
-    file("munmap", &[], &[("keep", ArgKind::Num)]),
-    file("mremap", &[("len", ArgKind::Num)], &[]),
-    file("copy", &[], &[]),
-    file(
-        "store",
-        &[("at", ArgKind::Num), ("text", ArgKind::Text)],
-        &[],
-    ),
-    file("fstat", &[], &[]),
-    file(
-        "lseek",
-        &[],
-        &[("whence", ArgKind::Text), ("offset", ArgKind::Num)],
-    ),
-    file(
-        "splice",
-        SIZE,
-        &[
-            ("times", ArgKind::Num),
-            ("until", ArgKind::Text),
-            ("block", ArgKind::Text),
-            ("drain", ArgKind::Text),
-        ],
-    ),
-    file("sendfile", SIZE, &[]),
-    op("signal", Who::Anyone, SubjectKind::Gate, &[], &[]),
-    op(
-        "wait",
-        Who::Anyone,
-        SubjectKind::Gate,
-        &[],
-        &[("count", ArgKind::Num)],
-    ),
-    op("checkpoint", Who::Anyone, SubjectKind::Label, &[], &[]),
-    op("sysrq", Who::User, SubjectKind::Label, &[], &[]),
-    op("cpu_off", Who::User, SubjectKind::Number, &[], &[]),
-    op(
-        "cpu_on",
-        Who::User,
-        SubjectKind::Number,
-        &[],
-        &[("reached", ArgKind::Text), ("until", ArgKind::Text)],
-    ),
-    op("delay_us", Who::Anyone, SubjectKind::Number, &[], &[]),
-    op(
-        "repeat",
-        Who::Anyone,
-        SubjectKind::Number,
-        &[("steps", ArgKind::Steps)],
-        &[],
-    ),
+static RESULT: [Key; 2] = [
+    Key {
+        name: "gives",
+        takes: Takes::Number,
+        needed: false,
+        means: "The claim that it returns this.",
+    },
+    Key {
+        name: "fails",
+        takes: Takes::Word(|| errno::NAMED.iter().map(|(name, _)| *name).collect()),
+        needed: false,
+        means: "The claim that it fails with this error.",
+    },
 ];

@@ -7,47 +7,11 @@ use super::diagnostic::Problem;
 use super::form::{
     ActorForm, BufferForm, ChannelForm, CpuForm, ExpectForm, File, Num, Param, ParamValue, Sp,
 };
+use super::table::{ACTOR, ACTOR_CLAIM, BUFFER_CLAIM, CHANNEL, FLOW_CLAIM, OPEN_REFUSED, SCENARIO};
 use super::walk::{Fields, Walker};
 use relaybed_case::{FlowPart, pollbits};
 
 type Value<'t> = Spanned<DeValue<'t>>;
-
-pub(super) const FILE_KEYS: [&str; 10] = [
-    "summary", "vcpus", "seed", "needs", "failures", "params", "channel", "actor", "expect",
-    "schedule",
-];
-pub(super) const CHANNEL_KEYS: [&str; 14] = [
-    "subbuf_size",
-    "n_subbufs",
-    "mode",
-    "header_bytes",
-    "files",
-    "open",
-    "buffers",
-    "parent",
-    "callbacks",
-    "base_bytes",
-    "refuse",
-    "stall",
-    "create",
-    "no_memory",
-];
-pub(super) const ACTOR_KEYS: [&str; 5] = ["name", "cpu", "context", "by", "script"];
-pub(super) const BUFFER_KEYS: [&str; 7] = [
-    "buffer", "cpu", "at", "produced", "consumed", "offset", "padding",
-];
-pub(super) const CLAIM_KEYS: [&str; 3] = ["actor", "refused", "text"];
-pub(super) const FLOW_KEYS: [&str; 8] = [
-    "flow",
-    "cpu",
-    "written",
-    "kept",
-    "refused",
-    "overwritten",
-    "lost",
-    "read",
-];
-pub(super) const OPEN_REFUSED_KEYS: [&str; 1] = ["open_refused"];
 
 /// Longest summary in bytes: it is printed on one line.
 const MAX_SUMMARY: usize = 200;
@@ -69,7 +33,7 @@ pub(super) fn parse(text: &str) -> (Option<File>, Vec<Problem>) {
 
 impl<'t> Walker<'t> {
     fn file(&mut self, document: &Spanned<DeTable<'t>>) -> Option<File> {
-        let top = self.fields(document.get_ref(), 0..0, "a scenario", &FILE_KEYS);
+        let top = self.fields(document.get_ref(), 0..0, "a scenario", &SCENARIO.names());
         let summary = self.required(&top, "summary").and_then(|v| self.summary(v));
         let vcpus = self.optional_num(&top, "vcpus");
         let seed = self.optional_num(&top, "seed");
@@ -254,7 +218,7 @@ impl<'t> Walker<'t> {
                 continue;
             };
             let what = format!("channel `{}`", name.value);
-            let fields = self.fields(table, name.span.clone(), &what, &CHANNEL_KEYS);
+            let fields = self.fields(table, name.span.clone(), &what, &CHANNEL.names());
             let subbuf_size = self.required(&fields, "subbuf_size");
             let n_subbufs = self.required(&fields, "n_subbufs");
             let subbuf_size = subbuf_size.and_then(|v| self.num(v));
@@ -314,7 +278,7 @@ impl<'t> Walker<'t> {
     }
 
     fn actor(&mut self, table: &DeTable<'t>, span: std::ops::Range<usize>) -> Option<ActorForm> {
-        let fields = self.fields(table, span, "an actor", &ACTOR_KEYS);
+        let fields = self.fields(table, span, "an actor", &ACTOR.names());
         let name = self.required(&fields, "name").and_then(|v| self.string(v));
         let cpu = fields.get("cpu").and_then(|v| self.cpu(v));
         let context = self.optional_string(&fields, "context");
@@ -333,17 +297,22 @@ impl<'t> Walker<'t> {
     fn expect(&mut self, table: &DeTable<'t>, span: std::ops::Range<usize>) -> Option<ExpectForm> {
         let has = |key: &str| table.iter().any(|(name, _)| name.get_ref() == key);
         if has("buffer") {
-            let fields = self.fields(table, span, "an expectation of a buffer", &BUFFER_KEYS);
+            let fields = self.fields(
+                table,
+                span,
+                "an expectation of a buffer",
+                &BUFFER_CLAIM.names(),
+            );
             return self.expect_buffer(&fields);
         }
         if has("flow") {
             let what = "an expectation of a flow";
-            let fields = self.fields(table, span.clone(), what, &FLOW_KEYS);
+            let fields = self.fields(table, span.clone(), what, &FLOW_CLAIM.names());
             return self.expect_flow(&fields, span);
         }
         if has("open_refused") {
             let what = "an expectation of a refused open";
-            let fields = self.fields(table, span, what, &OPEN_REFUSED_KEYS);
+            let fields = self.fields(table, span, what, &OPEN_REFUSED.names());
             let channel = self.optional_string(&fields, "open_refused")?;
             return Some(ExpectForm::OpenRefused { channel });
         }
@@ -352,7 +321,7 @@ impl<'t> Walker<'t> {
                 table,
                 span.clone(),
                 "an expectation of an actor",
-                &CLAIM_KEYS,
+                &ACTOR_CLAIM.names(),
             );
             let actor = self.optional_string(&fields, "actor");
             let refused = self.optional_num(&fields, "refused");

@@ -11,8 +11,9 @@ use super::form::{ChannelForm, File, Num, ParamValue, Sp, Span, Word};
 use super::nest::NestWish;
 use super::places::{ClaimPlaces, OpPlace, Places, Round};
 use super::walk::inside;
+use super::words::{FAILURES, FILES, MODES, OPEN};
 use relaybed_case::pollbits;
-use relaybed_case::{Case, Channel, ChannelIndex, Cpu, DEFAULT_VCPUS, Expect, Files, Mode};
+use relaybed_case::{Case, Channel, ChannelIndex, Cpu, DEFAULT_VCPUS, Expect, Mode};
 
 /// Seed of a case whose file names none.
 const DEFAULT_SEED: u64 = 1;
@@ -116,7 +117,7 @@ impl Resolver<'_> {
             self.case.seed = seed;
         }
         let failures = self.file.failures.as_ref();
-        self.case.may_fail = self.word(failures, &[("claimed", false), ("any", true)]);
+        self.case.may_fail = self.word(failures, &FAILURES);
     }
 
     /// A channel; errors in it are reported and replaced by harmless values.
@@ -128,14 +129,7 @@ impl Resolver<'_> {
         let n_subbufs = self.number(&form.n_subbufs, scope, "the number", most);
         let (size, count) = (subbuf_size.unwrap_or(1), n_subbufs.unwrap_or(1));
         scope.sizes = Some((size, count));
-        let mode = self.word(
-            form.mode.as_ref(),
-            &[
-                ("no-overwrite", Mode::NoOverwrite),
-                ("overwrite", Mode::Overwrite),
-                ("default", Mode::Default),
-            ],
-        );
+        let mode = self.word(form.mode.as_ref(), &MODES);
         let header_bytes = form.header_bytes.as_ref().map_or(0, |num| {
             let most = u64::from(u32::MAX);
             let bytes = self.number(num, scope, "the header", 0..=most);
@@ -143,16 +137,9 @@ impl Resolver<'_> {
             self.check_header(num, bytes, size, count, mode);
             bytes
         });
-        let files = self.word(
-            form.files.as_ref(),
-            &[
-                ("direct", Files::Direct),
-                ("proxy", Files::Proxy),
-                ("none", Files::None),
-            ],
-        );
+        let files = self.word(form.files.as_ref(), &FILES);
         let client = self.client(form, scope, mode);
-        let open_at_start = self.word(form.open.as_ref(), &[("start", true), ("scripted", false)]);
+        let open_at_start = self.word(form.open.as_ref(), &OPEN);
         Channel {
             name: form.name.value.clone(),
             subbuf_size: size,

@@ -6,25 +6,13 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Problem, suggestion};
 use super::form::{Num, Sp, Span};
 use super::resolve::{Resolver, Scope, narrow};
+use super::table::{PLACE, TURN};
 use super::walk::{Fields, Walker};
-use relaybed_case::field::Field;
+use super::words::{END, fields};
 use relaybed_case::{Actor, ActorIndex, ChannelIndex, Turn, Until};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-pub(super) const TURN_KEYS: [&str; 3] = ["run", "until", "hit"];
-pub(super) const UNTIL_KEYS: [&str; 8] = [
-    "before",
-    "symbol",
-    "offset",
-    "instruction",
-    "writes",
-    "reads",
-    "channel",
-    "cpu",
-];
-/// The one word that `until` may be: behind the actor's last operation.
-const END: &str = "end";
 /// Most times that a turn may come by its place.
 const HITS_MAX: u64 = 100_000;
 /// Most instructions that are counted one by one.
@@ -62,7 +50,7 @@ enum UntilForm {
 
 impl<'t> Walker<'t> {
     pub(super) fn turn(&mut self, table: &DeTable<'t>, span: Span) -> Option<TurnForm> {
-        let fields = self.fields(table, span, "a turn of the schedule", &TURN_KEYS);
+        let fields = self.fields(table, span, "a turn of the schedule", &TURN.names());
         let actor = self.required(&fields, "run").and_then(|v| self.string(v));
         let until = self.required(&fields, "until").and_then(|v| self.until(v));
         let hit = self.optional_num(&fields, "hit");
@@ -91,7 +79,7 @@ impl<'t> Walker<'t> {
             value,
             "\"end\", or a place such as { writes = \"produced\" }",
         )?;
-        let fields = self.fields(table, span, "the end of a turn", &UNTIL_KEYS);
+        let fields = self.fields(table, span, "the end of a turn", &PLACE.names());
         self.place(&fields)
     }
 
@@ -114,7 +102,10 @@ impl<'t> Walker<'t> {
             return None;
         };
         for (key, _) in fields.iter() {
-            if key.value != *kind && !with.contains(&key.value) && UNTIL_KEYS.contains(&key.value) {
+            if key.value != *kind
+                && !with.contains(&key.value)
+                && PLACE.names().contains(&key.value)
+            {
                 self.report(Problem::new(
                     format!("`{}` does not go with `{kind}`", key.value),
                     key.span.clone(),
@@ -247,10 +238,7 @@ impl Resolver<'_> {
                 cpu,
                 span,
             } => {
-                // Who waits in poll is a list, not a word that is watched.
-                let words = Field::ALL.iter().filter(|field| **field != Field::ReadWait);
-                let known: Vec<_> = words.map(|field| (field.word(), *field)).collect();
-                let field = self.word(Some(field), &known);
+                let field = self.word(Some(field), &fields());
                 let channel = self.accessed(channel.as_ref(), span);
                 let cpu = match cpu {
                     Some(num) => self.cpu(num, scope),

@@ -5,7 +5,8 @@ use toml::de::DeValue;
 
 use super::diagnostic::{Problem, suggestion};
 use super::form::{Arg, Num, Step, Subject};
-use super::ops::{ArgKind, OPS, OpForm, SubjectKind};
+use super::ops::{OpForm, SubjectKind};
+use super::table::{NESTING, RANGE, Takes, operation, operations};
 use super::walk::{Fields, Walker};
 
 type Value<'t> = Spanned<DeValue<'t>>;
@@ -25,11 +26,8 @@ impl<'t> Walker<'t> {
         let table = self.table(value, "an operation such as { flush = \"cpu\" }")?;
         let all = self.entries(table, value.span(), "an operation");
         // The operation's own key comes first by habit; any place will do.
-        let Some(form) = all
-            .iter()
-            .find_map(|(key, _)| OPS.iter().find(|form| form.name == key.value))
-        else {
-            let names: Vec<&str> = OPS.iter().map(|form| form.name).collect();
+        let Some(form) = all.iter().find_map(|(key, _)| operation(key.value)) else {
+            let names: Vec<&str> = operations().map(|form| form.name).collect();
             let (word, span) = all
                 .iter()
                 .next()
@@ -45,20 +43,18 @@ impl<'t> Walker<'t> {
         let subject = fields
             .get(form.name)
             .and_then(|value| self.subject(form, value));
-        for (key, _) in form.required {
-            self.required(&fields, key);
+        let needed = || form.args().filter(|key| key.needed);
+        for key in needed() {
+            self.required(&fields, key.name);
         }
         let mut args = Vec::new();
         for (key, value) in fields.iter() {
-            if let Some((name, kind)) = form.arg(key.value).filter(|_| key.value != form.name) {
-                args.extend(self.arg(kind, value).map(|arg| (name, arg)));
+            if let Some(known) = form.arg(key.value).filter(|_| key.value != form.name) {
+                args.extend(self.arg(known.takes, value).map(|arg| (known.name, arg)));
             }
         }
         self.exclusions(form, &fields);
-        let whole = form
-            .required
-            .iter()
-            .all(|(key, _)| args.iter().any(|(name, _)| name == key));
+        let whole = needed().all(|key| args.iter().any(|(name, _)| *name == key.name));
         Some(Step {
             form,
             span: value.span(),
@@ -75,13 +71,13 @@ impl<'t> Walker<'t> {
         }
     }
 
-    fn arg(&mut self, kind: ArgKind, value: &Value<'t>) -> Option<Arg> {
-        match kind {
-            ArgKind::Num => self.num(value).map(Arg::Num),
-            ArgKind::Text => self.string(value).map(Arg::Text),
-            ArgKind::Len => self.len(value).map(|(min, max)| Arg::Len(min, max)),
-            ArgKind::Nest => self.nest(value),
-            ArgKind::Steps => Some(Arg::Steps(self.script(value))),
+    fn arg(&mut self, takes: Takes, value: &Value<'t>) -> Option<Arg> {
+        match takes {
+            Takes::Number => self.num(value).map(Arg::Num),
+            Takes::Length => self.len(value).map(|(min, max)| Arg::Len(min, max)),
+            Takes::Table(_) => self.nest(value),
+            Takes::Script => Some(Arg::Steps(self.script(value))),
+            _ => self.string(value).map(Arg::Text),
         }
     }
 
@@ -90,7 +86,7 @@ impl<'t> Walker<'t> {
         let DeValue::Table(table) = value.get_ref() else {
             return self.num(value).map(|num| (num.clone(), num));
         };
-        let fields = self.fields(table, value.span(), "a range of lengths", &["min", "max"]);
+        let fields = self.fields(table, value.span(), "a range of lengths", &RANGE.names());
         let min = self.required(&fields, "min").and_then(|v| self.num(v));
         let max = self.required(&fields, "max").and_then(|v| self.num(v));
         Some((min?, max?))
@@ -102,7 +98,7 @@ impl<'t> Walker<'t> {
             value,
             "a nesting such as { actor = \"irq\", at = \"fill\" }",
         )?;
-        let fields = self.fields(table, value.span(), "a nesting", &["actor", "at"]);
+        let fields = self.fields(table, value.span(), "a nesting", &NESTING.names());
         let actor = self.required(&fields, "actor").and_then(|v| self.string(v));
         let at = self.required(&fields, "at").and_then(|v| self.string(v));
         Some(Arg::Nest(actor?, at?))
@@ -110,17 +106,7 @@ impl<'t> Walker<'t> {
 
     /// Keys of which exactly, or at most, one may stand.
     fn exclusions(&mut self, form: &OpForm, fields: &Fields<'_, 't>) {
-        let pairs: &[(&str, &str, bool)] = match form.name {
-            "write" | "raw_write" | "reserve" => &[("len", "text", true)],
-            "read" => &[
-                ("times", "until", false),
-                ("into", "until", false),
-                ("times", "into", false),
-            ],
-            "splice" => &[("times", "until", false)],
-            _ => &[],
-        };
-        for (one, other, needed) in pairs {
+        for (one, other, needed) in form.apart {
             let problem = match (fields.get(one), fields.get(other)) {
                 (Some(_), Some(second)) => Problem::new(
                     format!("`{one}` and `{other}` exclude each other"),
@@ -136,7 +122,7 @@ impl<'t> Walker<'t> {
             };
             self.report(problem);
         }
-        if form.has_result
+        if form.has_result()
             && let (Some(_), Some(second)) = (fields.get("gives"), fields.get("fails"))
         {
             self.report(Problem::new(

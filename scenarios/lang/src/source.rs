@@ -3,16 +3,8 @@
 use super::diagnostic::Problem;
 use super::form::{ActorForm, Span};
 use super::resolve::Resolver;
+use super::words::SOURCES;
 use relaybed_case::{Context, Cpu, Source};
-
-/// Words of `by`, the context that each brings about, and what it stands for.
-const WORDS: [(&str, (Context, Option<Source>)); 5] = [
-    ("irq-work", (Context::Hardirq, None)),
-    ("hrtimer", (Context::Hardirq, Some(Source::Hrtimer))),
-    ("ipi", (Context::Hardirq, Some(Source::Ipi))),
-    ("self", (Context::Nmi, None)),
-    ("host", (Context::Nmi, Some(Source::Host))),
-];
 
 impl Resolver<'_> {
     /// What is said of an actor in `context` on CPU `own`.
@@ -23,7 +15,7 @@ impl Resolver<'_> {
         own: Option<Cpu>,
     ) -> Option<Source> {
         let word = form.by.as_ref()?;
-        let (brings, source) = self.word(Some(word), &WORDS);
+        let (brings, source) = self.word(Some(word), &SOURCES);
         if context != Some(brings) {
             let problem = Problem::new(
                 "`by` does not fit the actor's context",
