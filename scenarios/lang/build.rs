@@ -1,4 +1,4 @@
-//! Writes the list of the suites' files, so that the binary carries them.
+//! Writes the lists of the suites' files and of those that race, so that the binary carries them.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,28 +15,38 @@ fn main() -> io::Result<()> {
             .map(PathBuf::from)
             .ok_or(io::ErrorKind::NotFound)
     };
-    let suites = variable("CARGO_MANIFEST_DIR")?.join("../suites");
+    let here = variable("CARGO_MANIFEST_DIR")?;
+    let out = variable("OUT_DIR")?;
+    let suites = here.join("../suites");
     println!("cargo::rerun-if-changed={}", suites.display());
-    let mut list = String::from("[\n");
+    let mut list = String::new();
     for suite in sorted(&suites)? {
-        if !suite.is_dir() {
-            continue;
-        }
-        println!("cargo::rerun-if-changed={}", suite.display());
-        for file in sorted(&suite)? {
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-            {
-                let name = file.with_extension("");
-                let name = name.strip_prefix(&suites).map_err(io::Error::other)?;
-                // A String takes any text; the error type is there for other sinks.
-                let _ = writeln!(list, "    ({name:?}, include_str!({file:?})),");
-            }
+        if suite.is_dir() {
+            list += &listed(&suite, &suites)?;
         }
     }
-    list.push_str("]\n");
-    fs::write(variable("OUT_DIR")?.join("suites.rs"), list)
+    fs::write(out.join("suites.rs"), format!("[\n{list}]\n"))?;
+    let races = here.join("../../fixtures/explore");
+    let list = listed(&races, &here.join("../../fixtures"))?;
+    fs::write(out.join("races.rs"), format!("[\n{list}]\n"))
+}
+
+/// Rust's text of names below `root` and contents of the scenario files in `folder`.
+fn listed(folder: &Path, root: &Path) -> io::Result<String> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut list = String::new();
+    for file in sorted(folder)? {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let name = file.with_extension("");
+            let name = name.strip_prefix(root).map_err(io::Error::other)?;
+            // A String takes any text; the error type is there for other sinks.
+            let _ = writeln!(list, "    ({name:?}, include_str!({file:?})),");
+        }
+    }
+    Ok(list)
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {

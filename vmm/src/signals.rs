@@ -3,13 +3,15 @@
 //! A machine must be taken down in order: QEMU killed and reaped, evidence closed. So the signals
 //! only raise a flag and make a descriptor readable; [`Machine::next_event`](crate::Machine::next_event)
 //! waits for that too and returns [`Error::Interrupted`](crate::Error::Interrupted). A second
-//! signal ends the process at once; QEMU then dies by its parent-death signal.
+//! signal ends the process at once; QEMU then dies by its parent-death signal. One that comes right behind the first is
+//! the same request: `timeout`, shells and CI runners signal a process and then its group.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
@@ -25,6 +27,27 @@ struct State {
 }
 
 static STATE: OnceLock<State> = OnceLock::new();
+
+/// Signals within this time of the first are the same request.
+const SAME_REQUEST: Duration = Duration::from_millis(200);
+
+/// The first request to end, by its time.
+#[derive(Debug, Default)]
+struct First {
+    /// Nanoseconds since some beginning, and one more; 0 if none came.
+    at: AtomicU64,
+}
+
+impl First {
+    /// Whether a signal at this time is a second request. Does nothing that a handler may not do.
+    fn is_followed(&self, since_begin: Duration) -> bool {
+        let now = u64::try_from(since_begin.as_nanos()).unwrap_or(u64::MAX - 1) + 1;
+        let first = self
+            .at
+            .compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+        first.is_err_and(|first| Duration::from_nanos(now.saturating_sub(first)) > SAME_REQUEST)
+    }
+}
 
 /// The handlers could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +66,18 @@ pub fn install() -> Result<(), SignalError> {
         return Ok(());
     }
     let signal = Arc::new(AtomicUsize::new(0));
-    let raised = Arc::new(AtomicBool::new(false));
+    let (first, begun) = (Arc::new(First::default()), Instant::now());
     let (readable, writable) = UnixStream::pair()?;
     for number in SIGNALS {
-        // Order matters: at the first signal the flag is still down when the shutdown looks at it.
-        signal_hook::flag::register_conditional_shutdown(number, 128 + number, raised.clone())?;
-        signal_hook::flag::register(number, raised.clone())?;
+        let first = Arc::clone(&first);
+        let twice = move || {
+            if first.is_followed(begun.elapsed()) {
+                signal_hook::low_level::exit(128 + number);
+            }
+        };
+        // SAFETY: why at all: whether a signal is the second one must be decided where nothing waits any more. Why
+        // sound: the closure reads a clock, changes an atomic number and may call `_exit`.
+        unsafe { signal_hook::low_level::register(number, twice)? };
         let value = usize::try_from(number).unwrap_or_default();
         signal_hook::flag::register_usize(number, signal.clone(), value)?;
         signal_hook::low_level::pipe::register(number, writable.try_clone()?)?;
@@ -73,4 +102,20 @@ pub fn interrupted() -> Option<i32> {
 /// Readable once a signal has come: for whatever else waits in this process. `None` before [`install`].
 pub fn readable() -> Option<BorrowedFd<'static>> {
     STATE.get().map(|state| state.readable.as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_right_behind_the_first_is_the_same_request() {
+        let first = First::default();
+        let begin = Duration::from_secs(5);
+        assert!(!first.is_followed(begin));
+        assert!(!first.is_followed(begin));
+        assert!(!first.is_followed(begin + SAME_REQUEST));
+        assert!(first.is_followed(begin + SAME_REQUEST + Duration::from_nanos(1)));
+        assert!(first.is_followed(begin + Duration::from_secs(60)));
+    }
 }

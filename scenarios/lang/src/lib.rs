@@ -105,7 +105,7 @@ mod write;
 
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostics, Problem};
-pub use embedded::embedded;
+pub use embedded::{embedded, races};
 pub use load::load;
 pub use places::{ClaimPlaces, OpPlace, Places, Round, line_and_column, places};
 pub use reference::{reference, section};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 
-use super::{Diagnostics, embedded, load};
+use super::{Diagnostics, embedded, load, races};
 use relaybed_case::{Case, Context, Expect, Mode, Op, Payload, Place, Via};
 
 /// What a user without a terminal sees.
@@ -198,6 +198,17 @@ fn parameters_make_a_case_for_every_choice() {
     );
     assert_eq!(cases[3].channels[0].subbuf_size, 128);
     assert_eq!(cases[3].channels[0].mode, Mode::Default);
+}
+
+#[test]
+fn every_scenario_that_races_is_one_and_in_no_suite() {
+    let suites: BTreeSet<_> = embedded().map(|(name, _)| name).collect();
+    let all: Vec<_> = races().collect();
+    assert!(all.len() >= 11, "{} files", all.len());
+    for (name, text) in all {
+        let cases = load(name, text).unwrap_or_else(|error| panic!("{}", render(&error)));
+        assert!(!cases.is_empty() && !suites.contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -47,6 +47,9 @@ pub enum MutantOutcome {
         how: Killed,
         /// The code of the first finding.
         code: Option<String>,
+        /// What noticed it.
+        #[serde(default)]
+        stage: Stage,
     },
     /// Every scenario said what it says of the unchanged relay, or nothing worse than known.
     Survived {
@@ -73,6 +76,34 @@ pub enum MutantOutcome {
         /// Which.
         why: String,
     },
+}
+
+/// What mutants are run against, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The scenarios that were asked for.
+    #[default]
+    Suites,
+    /// Drawn scenarios.
+    Fuzz,
+    /// Schedules of scenarios that race.
+    Explore,
+}
+
+impl Stage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Suites, Self::Fuzz, Self::Explore];
+
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suites => "suites",
+            Self::Fuzz => "fuzz",
+            Self::Explore => "explore",
+        }
+    }
 }
 
 /// How a mutant was noticed.
@@ -127,9 +158,14 @@ impl MutantOutcome {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Killed { by, how, code } => {
+            Self::Killed {
+                by,
+                how,
+                code,
+                stage,
+            } => {
                 let code = code.as_ref().map_or_else(String::new, |c| format!(" {c}"));
-                format!("killed by {by} ({}{code})", how.name())
+                format!("killed by {by} ({}: {}{code})", stage.name(), how.name())
             }
             Self::Survived { .. } => "survived".to_owned(),
             Self::TimedOut { after_s } => format!("timed out after {after_s} s"),
@@ -147,6 +183,8 @@ pub struct Counts {
     pub all: usize,
     /// Those that were noticed.
     pub killed: usize,
+    /// Of these, those that the suites noticed.
+    pub by_suites: usize,
     /// Those that were not.
     pub survived: usize,
     /// Those that took too long.
@@ -162,6 +200,13 @@ pub struct Counts {
 impl Counts {
     fn add(&mut self, outcome: &MutantOutcome) {
         self.all += 1;
+        self.by_suites += usize::from(matches!(
+            outcome,
+            MutantOutcome::Killed {
+                stage: Stage::Suites,
+                ..
+            }
+        ));
         *match outcome {
             MutantOutcome::Killed { .. } => &mut self.killed,
             MutantOutcome::Survived { .. } => &mut self.survived,
@@ -259,14 +304,15 @@ impl Mutation {
         let score = score(&counts);
         writeln!(
             out,
-            "relay     {}\nkernel    {}\nmutants   {} of {} chosen, of {} in all\nkilled    {} ({score}), survived \
-             {}, timed out {}, not built {}, equivalent {}, trouble {}",
+            "relay     {}\nkernel    {}\nmutants   {} of {} chosen, of {} in all\nkilled    {} ({score}), {} of them \
+             by the suites, survived {}, timed out {}, not built {}, equivalent {}, trouble {}",
             self.origin,
             self.kernel,
             counts.all,
             self.chosen,
             self.made,
             counts.killed,
+            counts.by_suites,
             counts.survived,
             counts.timed_out,
             counts.not_built,
@@ -352,6 +398,7 @@ mod tests {
             by: "hello/hello".to_owned(),
             how: Killed::Finding,
             code: Some("R0301".to_owned()),
+            stage: Stage::Suites,
         };
         let why = || "why".to_owned();
         Mutation {
@@ -390,13 +437,31 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_names_its_stage_and_older_rows_are_of_the_suites() {
+        let killed = MutantOutcome::Killed {
+            by: "two-readers".to_owned(),
+            how: Killed::Hang,
+            code: None,
+            stage: Stage::Explore,
+        };
+        assert_eq!(killed.text(), "killed by two-readers (explore: hang)");
+        let mut row = serde_json::to_value(row("a", killed)).unwrap();
+        assert_eq!(row["stage"], "explore");
+        row.as_object_mut().unwrap().remove("stage");
+        let older: MutantRow = serde_json::from_value(row).unwrap();
+        let mut counts = Counts::default();
+        counts.add(&older.outcome);
+        assert_eq!((counts.killed, counts.by_suites), (1, 1));
+    }
+
+    #[test]
     fn survivors_are_shown_with_their_lines() {
         let mut out = Vec::new();
         mutation().human(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         for part in [
             "b  relay_open:7 survived (comparison)\n    -if (a < b)\n    +if (a <= b)\n    another verdict: a/b",
-            "killed    1 (50.0 %), survived 1",
+            "killed    1 (50.0 %), 1 of them by the suites, survived 1",
             "mutants   4 of 5 chosen, of 9 in all",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

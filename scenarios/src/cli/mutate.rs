@@ -2,15 +2,19 @@
 
 mod chosen;
 mod kept;
+mod pace;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use relaybed_guest::{
-    Cache, RelayError, RelayFiles, RelayFrom, RelayRequest, Silent, Terminal, relay_files,
+    Cache, RelayError, RelayFiles, RelayFrom, RelayRequest, Terminal, relay_files,
 };
 use relaybed_mutants::{Mutant, NoSource, Operator, Shard, Source, spread};
 use relaybed_report::exit::Exit;
@@ -18,9 +22,11 @@ use relaybed_report::mutation::{MutantOutcome, MutantRow, Mutation};
 
 use super::run::stop;
 use super::{MachineArgs, Stop, say, scenarios};
-use crate::run::mutate::{Campaign, History, Stock, Trials, row};
+use crate::run::mutate::{Campaign, History, Stock, Trials};
 use crate::run::{Plan, SessionError, Wish};
 use kept::Kept;
+use pace::Pace;
+use queue::{LAG, Queue};
 
 /// A function that every relay.c defines.
 const RELAY_OPEN: &str = "relay_open";
@@ -78,12 +84,19 @@ pub(crate) struct MutateArgs {
     /// Try mutants with these results again, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "OUTCOME", value_parser = MutantOutcome::NAMES)]
     again: Vec<String>,
-    /// Longest time in seconds that the scenarios of one mutant may take.
+    /// Try N mutants side by side, each in a guest of its own. The results are the same for every number; more than
+    /// half as many as there are cores make guests wait for each other.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=LAG))]
+    jobs: u64,
+    /// Longest time in seconds that one mutant may take in the suites, in drawn scenarios, and in schedules.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     bound: u64,
     /// After the suites, run N drawn scenarios.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fuzz: u64,
+    /// After suites and drawn scenarios, run N schedules of each of the scenarios that race (`fixtures/explore`).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    explore: u64,
     /// Seed of the sample and of record lengths.
     #[arg(long, env = "RELAYBED_SEED", default_value_t = 1)]
     seed: u64,
@@ -143,6 +156,8 @@ pub(super) fn mutate(args: &MutateArgs) -> Result<Exit, Stop> {
         bound: Duration::from_secs(args.bound),
         fuzz: args.fuzz,
         seed: args.seed,
+        races: scenarios::races(),
+        explore: args.explore,
     };
     let mut work = Work {
         args,
@@ -290,7 +305,6 @@ impl Work<'_> {
         for row in rows.values() {
             history.add(row);
         }
-        let reasons = chosen::reasons();
         // A call that is interrupted has then tried some of each function.
         let left: Vec<&Mutant> = spread(mutants, self.args.seed)
             .into_iter()
@@ -303,29 +317,7 @@ impl Work<'_> {
             mutants.len() - left.len()
         ));
         if !left.is_empty() {
-            let stock = self.stock()?;
-            let campaign = Campaign::begin(self.trials, self.plan, &stock)
-                .map_err(|error| Stop::new(Exit::SetUp, error))?;
-            let mut pace = Pace::new(left.len());
-            for mutant in left {
-                let tried = match reasons.get(&mutant.id) {
-                    Some(why) => Ok(self.equivalent(mutant, why)),
-                    None => campaign.try_one(self.mutated.source.text(), mutant, &history, &Silent),
-                };
-                let row = match tried {
-                    // Those that have a result are reported.
-                    Err(SessionError::Interrupted) => break,
-                    tried => tried.map_err(stop)?,
-                };
-                let row = MutantRow {
-                    relay: relay.clone(),
-                    ..row
-                };
-                history.add(&row);
-                if !matches!(row.outcome, MutantOutcome::Trouble { .. }) {
-                    self.kept.add(&row).map_err(set_up)?;
-                }
-                pace.report(&row);
+            for row in self.side_by_side(left, history)? {
                 rows.insert(row.id.clone(), row);
             }
         }
@@ -334,6 +326,44 @@ impl Work<'_> {
             ordered.extend(rows.remove(&mutant.id));
         }
         Ok(ordered)
+    }
+
+    /// Tries mutants, as many at a time as asked for. Those that have a result when it is interrupted are given.
+    fn side_by_side(&self, left: Vec<&Mutant>, history: History) -> Result<Vec<MutantRow>, Stop> {
+        let set_up = |error| Stop::new(Exit::SetUp, error);
+        let stock = self.stock()?;
+        let campaign = |_| Campaign::begin(self.trials, self.plan, &stock);
+        let campaigns: Result<Vec<Campaign<'_>>, _> = (0..self.args.jobs).map(campaign).collect();
+        let campaigns = campaigns.map_err(|error| Stop::new(Exit::SetUp, error))?;
+        let mut pace = Pace::new(left.len());
+        let reasons = chosen::reasons();
+        let queue = Queue::new(self.mutated.source.text(), &reasons, left, history);
+        let mut rows = Vec::new();
+        thread::scope(|scope| {
+            let (sender, tried) = mpsc::channel();
+            for campaign in &campaigns {
+                let (sender, queue) = (sender.clone(), &queue);
+                scope.spawn(move || queue.work(campaign, &sender));
+            }
+            drop(sender);
+            for tried in tried {
+                let row = match tried {
+                    // The others end by themselves, each with what it just did.
+                    Err(SessionError::Interrupted) => continue,
+                    tried => tried.map_err(stop)?,
+                };
+                let row = MutantRow {
+                    relay: self.mutated.sha256.clone(),
+                    ..row
+                };
+                if !matches!(row.outcome, MutantOutcome::Trouble { .. }) {
+                    self.kept.add(&row).map_err(set_up)?;
+                }
+                pace.report(&row);
+                rows.push(row);
+            }
+            Ok(rows)
+        })
     }
 
     /// What the scenarios say about the unchanged relay: kept from an earlier call, or found by running them.
@@ -362,57 +392,5 @@ impl Work<'_> {
             stock.all_ms() / 1000.0
         ));
         Ok(stock)
-    }
-
-    fn equivalent(&self, mutant: &Mutant, why: &str) -> MutantRow {
-        let why = why.to_owned();
-        row(
-            mutant,
-            self.mutated.source.text(),
-            MutantOutcome::Equivalent { why },
-        )
-    }
-}
-
-/// Progress and speed, for those who wait.
-struct Pace {
-    begun: Instant,
-    done: usize,
-    all: usize,
-    survived: usize,
-}
-
-impl Pace {
-    fn new(all: usize) -> Self {
-        Self {
-            begun: Instant::now(),
-            done: 0,
-            all,
-            survived: 0,
-        }
-    }
-
-    fn report(&mut self, row: &MutantRow) {
-        self.done += 1;
-        self.survived += usize::from(matches!(row.outcome, MutantOutcome::Survived { .. }));
-        let done = u32::try_from(self.done).unwrap_or(u32::MAX);
-        let each = self.begun.elapsed() / done;
-        let rest = each * u32::try_from(self.all - self.done).unwrap_or(0);
-        say(&format!(
-            "{} of {}, {} survived, {:.1} a minute, {} min left: {} {}:{} {} `{}` -> `{}`: {} ({:.0} s)\n",
-            self.done,
-            self.all,
-            self.survived,
-            60.0 / each.as_secs_f64().max(0.001),
-            rest.as_secs().div_ceil(60),
-            row.id,
-            row.function,
-            row.line,
-            row.operator,
-            row.before,
-            row.after,
-            row.outcome.text(),
-            row.seconds
-        ));
     }
 }

@@ -154,10 +154,19 @@ fn bare(name: &str) -> &str {
 
 /// All cases of the suites that are part of this program.
 fn embedded() -> Vec<Loaded> {
+    carried(lang::embedded(), "scenarios/suites")
+}
+
+/// All scenarios of this program whose schedules are worth exploring.
+pub(super) fn races() -> Vec<Loaded> {
+    carried(lang::races(), "fixtures")
+}
+
+fn carried(files: impl Iterator<Item = (&'static str, &'static str)>, folder: &str) -> Vec<Loaded> {
     let mut all = Vec::new();
-    for (name, text) in lang::embedded() {
-        let path = format!("scenarios/suites/{name}.toml");
-        // A unit test loads every embedded suite, so an error here cannot come from a user.
+    for (name, text) in files {
+        let path = format!("{folder}/{name}.toml");
+        // Unit tests load all of them, so an error here cannot come from a user.
         match lang::load(name, text) {
             Ok(cases) => all.extend(with_source(cases, text, &path, false)),
             Err(wrong) => say(&format!(

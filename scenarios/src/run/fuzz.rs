@@ -4,7 +4,6 @@
 //! failure saves its evidence, is run again, is made small, and prints the line that replays it.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use relaybed_case::evidence::{Evidence, Planted};
 use relaybed_case::finding::Label;
 use relaybed_case::select::Loaded;
 use relaybed_case::verdict::Verdict;
-use relaybed_report::{CaseReport, Fuzzed, Reporter};
+use relaybed_report::{CaseReport, Fuzzed, Listener};
 use relaybed_search::generate::{self, Family, Limits};
 
 /// Failures after which a run ends: what is that wrong needs no more examples.
@@ -45,11 +44,11 @@ pub type Telling<'a> = &'a mut dyn FnMut(&str);
 ///
 /// # Errors
 /// When no machine can be had, when evidence cannot be written, or when the report cannot be.
-pub fn fuzz<W: Write>(
+pub fn fuzz(
     plan: &Plan,
     options: &Options,
     wish: &Fuzz,
-    reporter: &mut Reporter<W>,
+    listener: &mut impl Listener,
     tell: Telling<'_>,
 ) -> Result<SuiteEnd, SessionError> {
     let mut suite = Suite::new(plan, options);
@@ -79,7 +78,7 @@ pub fn fuzz<W: Write>(
             report => report?,
         };
         run.count(&report);
-        reporter.case(report)?;
+        listener.case(report)?;
         if run.suite.stopped.is_some() {
             break;
         }

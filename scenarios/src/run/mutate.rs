@@ -1,10 +1,12 @@
 //! Mutation testing: whether the scenarios notice small wrong changes of a relay.c.
 //!
 //! Each mutant is built and booted alone, in a cache of its own that is emptied behind it. The scenarios run in the
-//! order that has killed soonest so far, up to the first that fails. What a mutant does to its guest is a result,
-//! never an error.
+//! order that has killed soonest so far, up to the first that fails; drawn scenarios and schedules come behind them.
+//! What a mutant does to its guest is a result, never an error.
 
+mod belief;
 mod history;
+mod stages;
 mod stock;
 mod trial;
 
@@ -53,12 +55,18 @@ pub struct Trials {
     pub fuzz: u64,
     /// Draws them.
     pub seed: u64,
+    /// Scenarios that race.
+    pub races: Vec<Loaded>,
+    /// How many schedules of each of them a mutant runs that survived all else.
+    pub explore: u64,
 }
 
 /// A relay.c that was found good, and a place to try its mutants in.
 #[derive(Debug)]
 pub struct Campaign<'a> {
     trials: &'a Trials,
+    /// Of the unchanged relay.
+    plan: &'a Plan,
     stock: &'a Stock,
     aside: Aside,
 }
@@ -70,11 +78,12 @@ impl<'a> Campaign<'a> {
     /// If there is no room for it in the cache.
     pub fn begin(
         trials: &'a Trials,
-        plan: &Plan,
+        plan: &'a Plan,
         stock: &'a Stock,
     ) -> Result<Self, relaybed_guest::CacheError> {
         Ok(Self {
             trials,
+            plan,
             stock,
             aside: plan.cache().aside()?,
         })

@@ -40,6 +40,8 @@ pub enum Until {
     Any,
     /// At the first of this kind. Others are counted.
     First(Wanted),
+    /// At the first that fails. Known issues are counted.
+    Failure,
     /// Never: all are counted.
     Never,
 }
@@ -173,10 +175,14 @@ impl<'a> Tour<'a> {
 
     pub(super) fn is_over(&self) -> bool {
         let mut kinds = self.findings.kinds.keys();
+        let mut found = self.findings.kinds.values();
         self.stopped
             || match &self.until {
                 Until::Any => kinds.next().is_some(),
                 Until::First(wanted) => kinds.any(|label| wanted.is(label)),
+                Until::Failure => {
+                    found.any(|(one, _)| matches!(one.shown.verdict, Verdict::Failed { .. }))
+                }
                 Until::Never => false,
             }
     }

@@ -20,7 +20,9 @@ impl History {
             let of_function = self.kills.entry(row.function.clone()).or_default();
             *of_function.entry(by.clone()).or_default() += 1;
         }
-        if let Some(module) = &row.module {
+        if let Some(module) = &row.module
+            && !matches!(row.outcome, MutantOutcome::Trouble { .. })
+        {
             let known = (row.id.clone(), row.outcome.clone());
             self.modules.entry(module.clone()).or_insert(known);
         }
@@ -41,7 +43,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use relaybed_report::mutation::Killed;
+    use relaybed_report::mutation::{Killed, Stage};
 
     use super::*;
 
@@ -68,6 +70,7 @@ mod tests {
                     by: "hello/hello".to_owned(),
                     how: Killed::Hang,
                     code: None,
+                    stage: Stage::Suites,
                 },
                 seconds: 0.0,
             });

@@ -11,8 +11,9 @@ use relaybed_report::{CaseReport, Listener, outcome};
 use serde::{Deserialize, Serialize};
 
 use super::Trials;
+use super::stages::schedules;
 use super::trial::{TRIES, options};
-use crate::run::{Plan, SessionError, run_all};
+use crate::run::{Plan, SessionError, SuiteEnd, explore, run_all};
 
 /// What the scenarios say of the unchanged relay.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Stock {
     pub(super) module: String,
     /// By scenario.
     pub(super) verdicts: BTreeMap<String, Was>,
+    /// By scenario whose schedules are explored.
+    #[serde(default)]
+    races: BTreeMap<String, Was>,
 }
 
 /// What one scenario said, and how long it took.
@@ -50,20 +54,19 @@ impl Stock {
     /// When that cannot be done.
     pub fn find(plan: &Plan, trials: &Trials, out: &Path) -> Result<Self, SessionError> {
         let options = options(trials, out, false);
-        let mut tries = TRIES;
-        let seen = loop {
-            tries -= 1;
-            let mut seen = Seen::default();
-            match run_all(plan, &options, &trials.cases, &mut seen) {
-                Ok(_) => break seen,
-                Err(error) if tries == 0 || error.exit() != Exit::GuestDied => return Err(error),
-                Err(_) => {}
-            }
+        let seen = patiently(|seen| run_all(plan, &options, &trials.cases, seen))?;
+        let races = match plan.controllable() {
+            Ok(plan) if trials.explore > 0 => patiently(|seen| {
+                let wish = schedules(trials);
+                explore(&plan, &options, &wish, &trials.races, seen, &mut |_| {})
+            })?,
+            _ => Seen::default(),
         };
         Ok(Self {
             key: key(plan, trials),
             module: plan.guest().module_sha256.clone(),
             verdicts: seen.0,
+            races: races.0,
         })
     }
 
@@ -88,6 +91,12 @@ impl Stock {
         }
     }
 
+    /// Whether no schedule of a scenario fails: what a mutant does there says something of it.
+    pub(super) fn is_sound(&self, race: &str) -> bool {
+        let was = self.races.get(race);
+        was.is_some_and(|was| ["passed", "known"].contains(&was.outcome.as_str()))
+    }
+
     /// Longest time that all scenarios take together, in milliseconds.
     #[must_use]
     pub fn all_ms(&self) -> f64 {
@@ -98,16 +107,37 @@ impl Stock {
 /// Names everything that the verdicts depend on.
 fn key(plan: &Plan, trials: &Trials) -> String {
     let mut scenarios = DefaultHasher::new();
-    for loaded in &trials.cases {
+    let races = trials.races.iter().filter(|_| trials.explore > 0);
+    for loaded in trials.cases.iter().chain(races) {
         loaded.case.name.hash(&mut scenarios);
         loaded.source.hash(&mut scenarios);
     }
+    let scenarios = scenarios.finish();
+    let explored = match trials.explore {
+        0 => String::new(),
+        each => format!(" explored {each}"),
+    };
     format!(
-        "{} seed {} scenarios {:016x}",
+        "{} seed {} scenarios {scenarios:016x}{explored}",
         plan.identity(),
-        trials.seed,
-        scenarios.finish()
+        trials.seed
     )
+}
+
+/// Runs scenarios, and again if the guest died, which on a starved host says nothing.
+fn patiently(
+    mut run: impl FnMut(&mut Seen) -> Result<SuiteEnd, SessionError>,
+) -> Result<Seen, SessionError> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let mut seen = Seen::default();
+        match run(&mut seen) {
+            Ok(_) => return Ok(seen),
+            Err(error) if tries == 0 || error.exit() != Exit::GuestDied => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 #[derive(Default)]

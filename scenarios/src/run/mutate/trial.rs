@@ -1,24 +1,21 @@
-//! One mutant: built, booted, run against the scenarios until one fails, and what came of it.
+//! One mutant: built, booted, run against one stage after the other until something fails, and what came of it.
 
 use std::cmp::Reverse;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use relaybed_case::select::Loaded;
-use relaybed_case::verdict::Verdict;
 use relaybed_guest::Progress;
 use relaybed_mutants::Mutant;
-use relaybed_report::exit::Exit;
-use relaybed_report::mutation::{Killed, MutantOutcome, MutantRow};
-use relaybed_report::{CaseReport, Format, Listener, Reporter, outcome};
+use relaybed_report::mutation::{MutantOutcome, MutantRow, Stage};
 use relaybed_vmm::signals;
-use relaybed_wire::swept::Swept;
 
+use super::belief::{self, Next};
+use super::stages::{Came, Stages};
 use super::{Campaign, History, Trials};
-use crate::run::{Fuzz, Isolate, Options, Plan, SessionError, fuzz, run_all};
+use crate::run::{Isolate, Options, Plan, SessionError};
 
-/// How often a machine is tried to be had: on a host that starves it, a sound guest may die while it boots.
+/// How often the unchanged relay is tried: on a host that starves it, a sound guest may die while it boots.
 pub(super) const TRIES: u32 = 3;
 
 /// Longest reason that is kept of a compiler's.
@@ -42,7 +39,7 @@ pub(super) fn options(trials: &Trials, out: &Path, fail_fast: bool) -> Options {
     }
 }
 
-/// Tries one mutant.
+/// Tries one mutant, as often as it takes to believe what it comes to.
 pub(super) fn run(
     campaign: &Campaign<'_>,
     source: &str,
@@ -56,19 +53,18 @@ pub(super) fn run(
         mutant,
         history,
         module: None,
-        boot: None,
     };
-    let mut outcome = trial.once(source, progress)?;
-    for _ in 1..TRIES {
-        if matches!(outcome, MutantOutcome::Trouble { .. }) {
-            outcome = trial.once(source, progress)?;
+    let (mut tries, mut unchanged) = (Vec::new(), None);
+    let outcome = loop {
+        match belief::next(&tries, unchanged) {
+            Next::Try => match trial.once(source, progress)? {
+                Tried::Before(outcome) => break outcome,
+                Tried::Now(outcome) => tries.push(outcome),
+            },
+            Next::Unchanged => unchanged = Some(trial.unchanged_ends_well(tries.last())?),
+            Next::Believe(outcome) => break outcome,
         }
-    }
-    // One that never boots is the mutant's doing.
-    if let (MutantOutcome::Trouble { .. }, Some(how)) = (&outcome, trial.boot) {
-        let (by, code) = ("boot".to_owned(), None);
-        outcome = MutantOutcome::Killed { by, how, code };
-    }
+    };
     Ok(MutantRow {
         module: trial.module,
         seconds: begun.elapsed().as_secs_f64(),
@@ -81,16 +77,18 @@ struct Trial<'a> {
     mutant: &'a Mutant,
     history: &'a History,
     module: Option<String>,
-    /// How the last boot ended, if it did not succeed.
-    boot: Option<Killed>,
+}
+
+/// What a mutant came to.
+enum Tried {
+    /// With the same module, under another name.
+    Before(MutantOutcome),
+    /// Just now.
+    Now(MutantOutcome),
 }
 
 impl Trial<'_> {
-    fn once(
-        &mut self,
-        source: &str,
-        progress: &dyn Progress,
-    ) -> Result<MutantOutcome, SessionError> {
+    fn once(&mut self, source: &str, progress: &dyn Progress) -> Result<Tried, SessionError> {
         let campaign = self.campaign;
         let mut wish = campaign.trials.wish.clone();
         wish.relay = campaign.changed(self.mutant.apply(source));
@@ -99,67 +97,63 @@ impl Trial<'_> {
             Err(_) if signals::interrupted().is_some() => return Err(SessionError::Interrupted),
             Err(error) => {
                 let why = cut(&chain(&error));
-                return Ok(if error.is_unbuildable() {
+                return Ok(Tried::Now(if error.is_unbuildable() {
                     MutantOutcome::NotBuilt { why }
                 } else {
                     MutantOutcome::Trouble { why }
-                });
+                }));
             }
         };
         let module = plan.guest().module_sha256.clone();
         if module == campaign.stock.module {
             let why = "the compiler makes the same code from it".to_owned();
-            return Ok(MutantOutcome::Equivalent { why });
+            return Ok(Tried::Now(MutantOutcome::Equivalent { why }));
         }
         let known = self.history.same(&module).map(|(_, known)| known.clone());
         self.module = Some(module);
-        match known {
-            Some(known) => Ok(known),
-            None => self.scenarios(&plan),
+        Ok(match known {
+            Some(known) => Tried::Before(known),
+            None => Tried::Now(self.all_stages(&plan)?),
+        })
+    }
+
+    fn stages(&self) -> Stages<'_> {
+        Stages {
+            trials: self.campaign.trials,
+            stock: self.campaign.stock,
         }
     }
 
-    fn scenarios(&mut self, plan: &Plan) -> Result<MutantOutcome, SessionError> {
-        let trials = self.campaign.trials;
-        let out = Swept::temporary()?;
-        let options = options(trials, out.path(), true);
-        let cases = self.ordered();
-        let mut watch = Watch {
-            campaign: self.campaign,
-            until: Instant::now() + trials.bound,
-            late: false,
-            failed: None,
-            changed: Vec::new(),
-        };
-        let ended = run_all(plan, &options, &cases, &mut watch);
-        if signals::interrupted().is_some() {
-            return Err(SessionError::Interrupted);
-        }
-        let end = match ended {
-            _ if watch.late => {
-                let after_s = trials.bound.as_secs();
-                return Ok(MutantOutcome::TimedOut { after_s });
+    fn all_stages(&self, plan: &Plan) -> Result<MutantOutcome, SessionError> {
+        let (stages, cases) = (self.stages(), self.ordered());
+        let mut differs = Vec::new();
+        for stage in Stage::ALL {
+            if !stages.has(stage, plan) {
+                continue;
             }
-            Ok(end) => end.exit,
-            Err(error) if watch.failed.is_some() => error.exit(),
-            Err(error) => {
-                let exit = error.exit();
-                let boot = matches!(exit, Exit::GuestDied | Exit::Deadline);
-                self.boot = boot.then(|| how(exit));
-                let why = cut(&chain(&error));
-                return Ok(MutantOutcome::Trouble { why });
+            match stages.run(stage, plan, &cases)? {
+                Came::Through(changed) => differs.extend(changed),
+                Came::Ended(outcome) => return Ok(outcome),
             }
+        }
+        Ok(MutantOutcome::Survived { changed: differs })
+    }
+
+    /// Whether the unchanged relay gets through what killed the mutant, at this moment and on this host.
+    fn unchanged_ends_well(&self, killed: Option<&MutantOutcome>) -> Result<bool, SessionError> {
+        let Some(MutantOutcome::Killed { by, stage, .. }) = killed else {
+            return Ok(true);
         };
-        if let Some((by, code)) = watch.failed {
-            let how = how(end);
-            return Ok(MutantOutcome::Killed { by, how, code });
-        }
-        match self.fuzzed(plan, &options)? {
-            Some(killed) => Ok(killed),
-            None => Ok(MutantOutcome::Survived {
-                changed: watch.changed,
-            }),
-        }
+        let mut cases = self.ordered();
+        // The first of them, where none is named: boots are all the same.
+        let killer = cases.iter().position(|loaded| loaded.case.name == *by);
+        cases = cases
+            .into_iter()
+            .skip(killer.unwrap_or(0))
+            .take(1)
+            .collect();
+        let came = self.stages().run(*stage, self.campaign.plan, &cases)?;
+        Ok(matches!(came, Came::Through(_)))
     }
 
     /// The scenarios, those first that killed mutants of this function, then of others, then the short ones; those
@@ -190,96 +184,10 @@ impl Trial<'_> {
         let was = self.campaign.stock.verdicts.get(&loaded.case.name);
         was.is_some_and(|was| ["passed", "known"].contains(&was.outcome.as_str()))
     }
-
-    /// Drawn scenarios, up to the first that fails.
-    fn fuzzed(
-        &self,
-        plan: &Plan,
-        options: &Options,
-    ) -> Result<Option<MutantOutcome>, SessionError> {
-        let trials = self.campaign.trials;
-        if trials.fuzz == 0 {
-            return Ok(None);
-        }
-        let wish = Fuzz {
-            seed: trials.seed,
-            first: 0,
-            count: trials.fuzz,
-            family: None,
-            shrink_for: Duration::ZERO,
-        };
-        let mut rows = Vec::new();
-        let mut reporter = Reporter::new(Format::Json, &mut rows, 0)?;
-        let ended = fuzz(plan, options, &wish, &mut reporter, &mut |_| {});
-        drop(reporter);
-        if signals::interrupted().is_some() {
-            return Err(SessionError::Interrupted);
-        }
-        let end = match ended {
-            Ok(end) => end.exit,
-            Err(error) => error.exit(),
-        };
-        if matches!(end, Exit::Passed) {
-            return Ok(None);
-        }
-        let rows = String::from_utf8_lossy(&rows).into_owned();
-        let of_failed = |line: &str| {
-            let row: serde_json::Value = serde_json::from_str(line).ok()?;
-            let failed = row.get("outcome")?.as_str()? == "failed";
-            failed.then(|| row.get("name")?.as_str().map(str::to_owned))?
-        };
-        let by = rows.lines().find_map(of_failed);
-        let by = format!("fuzz {}", by.unwrap_or_else(|| "boot".to_owned()));
-        let how = how(end);
-        Ok(Some(MutantOutcome::Killed {
-            by,
-            how,
-            code: None,
-        }))
-    }
-}
-
-/// What happened to the guest of a run in which a scenario failed.
-fn how(end: Exit) -> Killed {
-    match end {
-        Exit::GuestDied => Killed::Crash,
-        Exit::Deadline => Killed::Hang,
-        _ => Killed::Finding,
-    }
-}
-
-/// Notes the first failure, and what else is not as it was.
-struct Watch<'a> {
-    campaign: &'a Campaign<'a>,
-    until: Instant,
-    late: bool,
-    failed: Option<(String, Option<String>)>,
-    changed: Vec<String>,
-}
-
-impl Listener for Watch<'_> {
-    fn case(&mut self, report: CaseReport) -> io::Result<()> {
-        let now = outcome(&report.verdict);
-        if let Verdict::Failed { findings } = &report.verdict {
-            let code = findings.first().map(|first| first.what.code().to_string());
-            self.failed.get_or_insert((report.name, code));
-            return Ok(());
-        }
-        let was = self.campaign.stock.verdicts.get(&report.name);
-        if let Some(was) = was.filter(|was| was.outcome != now && now != "not_run") {
-            let text = format!("{}: {}, now {now}", report.name, was.outcome);
-            self.changed.push(text);
-        }
-        if self.failed.is_none() && Instant::now() > self.until {
-            self.late = true;
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(())
-    }
 }
 
 /// An error and its causes, in a line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -289,6 +197,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(WHY_CHARS).collect()
 }
