@@ -7,12 +7,14 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::{Problem, suggestion};
-use super::form::{ChannelForm, ClientForm, CreateForm, NoMemoryForm, Num, Sp, StallForm};
+use super::form::{
+    ChannelForm, ClientForm, CreateForm, CreatedForm, NoMemoryForm, Num, Sp, StallForm,
+};
 use super::resolve::{Resolver, Scope, narrow};
 use super::walk::{Fields, Walker};
 use super::write::{line, quoted};
 use relaybed_case::{
-    Answer, Callbacks, Client, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
+    Answer, Callbacks, Client, Created, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
 };
 
 type Value<'t> = Spanned<DeValue<'t>>;
@@ -20,6 +22,7 @@ type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) const REFUSE_KEYS: [&str; 2] = ["from", "count"];
 pub(super) const STALL_KEYS: [&str; 5] = ["cpu", "at", "signal", "wait", "after"];
 pub(super) const CREATE_KEYS: [&str; 4] = ["cpu", "answer", "skip", "times"];
+pub(super) const CREATED_KEYS: [&str; 3] = ["cpu", "signal", "wait"];
 pub(super) const NO_MEMORY_KEYS: [&str; 3] = ["for", "cpu", "times"];
 
 /// Longest base filename in bytes.
@@ -55,6 +58,7 @@ impl<'t> Walker<'t> {
             refuse: fields.get("refuse").and_then(|value| self.refuse(value)),
             stall: fields.get("stall").and_then(|value| self.stall(value)),
             create: fields.get("create").and_then(|value| self.denied(value)),
+            created: fields.get("created").and_then(|value| self.created(value)),
             no_memory: fields
                 .get("no_memory")
                 .and_then(|value| self.no_memory(value)),
@@ -122,6 +126,20 @@ impl<'t> Walker<'t> {
         })
     }
 
+    fn created(&mut self, value: &Value<'t>) -> Option<CreatedForm> {
+        let example =
+            "gates behind the making of a file such as { signal = \"made\", wait = \"go\" }";
+        let fields = self.part(value, example, "`created`", &CREATED_KEYS)?;
+        let cpu = self.optional_num(&fields, "cpu");
+        let signal = self.needed_string(&fields, "signal");
+        let wait = self.needed_string(&fields, "wait");
+        Some(CreatedForm {
+            cpu,
+            signal: signal?,
+            wait: wait?,
+        })
+    }
+
     fn no_memory(&mut self, value: &Value<'t>) -> Option<NoMemoryForm> {
         let example = "openings that find no memory such as { for = \"padding\", cpu = 1 }";
         let fields = self.part(value, example, "`no_memory`", &NO_MEMORY_KEYS)?;
@@ -183,6 +201,10 @@ impl Resolver<'_> {
             .create
             .as_ref()
             .and_then(|create| self.not_made(create, scope));
+        let created = client
+            .created
+            .as_ref()
+            .and_then(|created| self.made(created, (form, callbacks), scope));
         let no_memory = client
             .no_memory
             .as_ref()
@@ -198,6 +220,7 @@ impl Resolver<'_> {
             refuse,
             stall,
             create,
+            created,
             no_memory,
         }
     }
@@ -243,6 +266,42 @@ impl Resolver<'_> {
             answer,
             skip: narrow(skip?),
             times: narrow(times?),
+        })
+    }
+
+    fn made(
+        &mut self,
+        created: &CreatedForm,
+        (form, callbacks): (&ChannelForm, Callbacks),
+        scope: Scope,
+    ) -> Option<Created> {
+        let cpu = match &created.cpu {
+            Some(num) => Some(self.cpu(num, scope)?),
+            None => None,
+        };
+        let is = |word: Option<&Sp<String>>, what: &str| word.is_some_and(|is| is.value == what);
+        let wrong = if is(form.files.as_ref(), "none") {
+            Some(("a channel without files makes none", "needs files"))
+        } else if matches!(callbacks, Callbacks::None | Callbacks::NoCreate) {
+            Some((
+                "a channel without `create_buf_file` makes no file",
+                "needs the callback",
+            ))
+        } else if !is(form.open.as_ref(), "scripted") {
+            let message =
+                "a channel that is open at the start makes its files before any actor starts";
+            Some((message, "needs open = \"scripted\""))
+        } else {
+            None
+        };
+        if let Some((message, label)) = wrong {
+            let place = created.signal.span.clone();
+            self.problems.push(Problem::new(message, place, label));
+        }
+        Some(Created {
+            cpu,
+            signal: self.gate(&created.signal),
+            wait: self.gate(&created.wait),
         })
     }
 
@@ -321,6 +380,7 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
         refuse,
         stall,
         create,
+        created,
         no_memory,
     } = client;
     if *global {
@@ -360,6 +420,12 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
                 "stall = {{ cpu = {cpu}, at = {at}, signal = {signal}, wait = {wait}{after} }}"
             ),
         );
+    }
+    if let Some(Created { cpu, signal, wait }) = created {
+        let (signal, wait) = (quoted(&gates[*signal]), quoted(&gates[*wait]));
+        let cpu = cpu.map_or_else(String::new, |cpu| format!("cpu = {cpu}, "));
+        let what = format_args!("created = {{ {cpu}signal = {signal}, wait = {wait} }}");
+        line(text, what);
     }
     write_failures(text, create.as_ref(), no_memory.as_ref());
 }

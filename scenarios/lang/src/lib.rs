@@ -85,6 +85,7 @@
 //! | `refuse` | `{ from, count }`: calls of `subbuf_start` that refuse whatever the mode says |
 //! | `stall` | `{ cpu, at, signal, wait }`: that call of `subbuf_start` of that CPU's buffer signals a gate and waits for another, for 3 s at most: before it decides, or with `after = "header"` once it has reserved its header |
 //! | `create` | `{ cpu, answer, skip, times }`: `create_buf_file` answers `null` or an `error` pointer for that CPU, so many times after `skip` calls |
+//! | `created` | `{ cpu, signal, wait }`: `create_buf_file` signals a gate once it has made that CPU's file (every CPU's if left out), and waits for another before it returns: everybody can open the file, and relay has not gone on |
 //! | `no_memory` | `{ for, cpu, times }`: so many openings find no memory for the `channel` or its `pointers`, or for that CPU's `buffer`, its `padding`, `page-list`, last `page`, `mapping` or file `name`, and are refused |
 //!
 //! Calls of `subbuf_start` are counted by buffer, from 1, from the opening on, without those that opening
@@ -100,7 +101,7 @@
 //!
 //! | operation | of | does |
 //! |---|---|---|
-//! | `write`, `raw_write`, `reserve` = channel | kernel | `count` records (1) by `relay_write()`, `__relay_write()` or `relay_reserve()`, to the buffer of the actor's CPU: `len` (a number, or `{ min, max }` drawn from the seed) or the bytes of `text` |
+//! | `write`, `raw_write`, `reserve` = channel | kernel | `count` records (1) by `relay_write()`, `__relay_write()` or `relay_reserve()`, to the buffer of the actor's CPU: `len` (a number, or `{ min, max }` drawn from the seed) or the bytes of `text`. One record by `reserve` may wait before its slot is filled: it raises the gate `reached`, and waits for the gate `until`, for 3 s at most |
 //! | `flush`, `reset` = channel | kernel | `relay_flush()`, `relay_reset()` |
 //! | `switch` = channel, `len` | kernel | `relay_switch_subbuf()` of the buffer of the actor's CPU, as `relay_reserve()` calls it: gives what it returns |
 //! | `null` = function | kernel | `close`, `flush`, `reset`, `consumed`, `late-setup` with NULL in place of the channel, or `late-name` with NULL in place of the name |

@@ -129,6 +129,15 @@ const RAW_PAYLOAD: &[(&str, ArgKind)] = &[
     ("irqs", ArgKind::Text),
 ];
 
+const HELD_PAYLOAD: &[(&str, ArgKind)] = &[
+    ("len", ArgKind::Len),
+    ("text", ArgKind::Text),
+    ("count", ArgKind::Num),
+    ("nest", ArgKind::Nest),
+    ("reached", ArgKind::Text),
+    ("until", ArgKind::Text),
+];
+
 /// All operations.
 pub(super) static OPS: [OpForm; 44] = [
     op("write", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
@@ -139,7 +148,13 @@ pub(super) static OPS: [OpForm; 44] = [
         &[],
         RAW_PAYLOAD,
     ),
-    op("reserve", Who::Kernel, SubjectKind::Channel, &[], PAYLOAD),
+    op(
+        "reserve",
+        Who::Kernel,
+        SubjectKind::Channel,
+        &[],
+        HELD_PAYLOAD,
+    ),
     op("klog_register", Who::Kernel, SubjectKind::Channel, &[], &[]),
     op(
         "klog_unregister",

@@ -16,7 +16,7 @@ pub(super) const FILE_KEYS: [&str; 10] = [
     "summary", "vcpus", "seed", "needs", "failures", "params", "channel", "actor", "expect",
     "schedule",
 ];
-pub(super) const CHANNEL_KEYS: [&str; 14] = [
+pub(super) const CHANNEL_KEYS: [&str; 15] = [
     "subbuf_size",
     "n_subbufs",
     "mode",
@@ -29,6 +29,7 @@ pub(super) const CHANNEL_KEYS: [&str; 14] = [
     "base_bytes",
     "refuse",
     "stall",
+    "created",
     "create",
     "no_memory",
 ];

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use actor::Actor;
 use claims::Expectation;
-use client::{Create, NoMemory, Refuse, Stall};
+use client::{Create, Created, NoMemory, Refuse, Stall};
 
 /// The JSON Schema of a scenario file.
 ///
@@ -127,6 +127,8 @@ struct Channel {
     stall: Option<Stall>,
     /// Files that create_buf_file does not make.
     create: Option<Create>,
+    /// Files behind whose making create_buf_file waits at a gate.
+    created: Option<Created>,
     /// Openings that find no memory.
     no_memory: Option<NoMemory>,
 }
@@ -207,6 +209,10 @@ operations! {
         /// The channel.
         reserve: String, len: Option<Length>, text: Option<String>, count: Option<Number>,
         nest: Option<Nesting>,
+        /// The gate that it raises with the slot reserved and not filled.
+        reached: Option<String>,
+        /// The gate that it waits for there.
+        until: Option<String>,
         gives: Option<Number>, fails: Option<String>,
     }
     /// From now on klog goes to this channel, until another is registered or this one is unregistered or

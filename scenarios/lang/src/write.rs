@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use super::client::write_client;
 use relaybed_case::errno::Errno;
 use relaybed_case::{
-    Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
-    NullCall, Op, Payload, Place, Source, Via,
+    Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Hold, Mode, Need,
+    NestPoint, NullCall, Op, Payload, Place, Source, Via,
 };
 
 /// Why no file says a case.
@@ -252,7 +252,7 @@ fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
             via,
             payload,
             count,
-        } => written(&channel(c), *via, payload, *count)?,
+        } => written(&channel(c), *via, payload, *count)? + &held(case, via.hold()),
         Op::Consumed { channel: c, cpu, n } => {
             format!("consumed = {}, cpu = {cpu}, n = {n}", channel(c))
         }
@@ -296,15 +296,7 @@ fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
         Op::KlogUnregister { channel: c } => format!("klog_unregister = {}", channel(c)),
         Op::Klog { payload, count } => logged(payload, *count)?,
         Op::CpuOff { cpu } => format!("cpu_off = {cpu}"),
-        Op::CpuOn { cpu, hold: None } => format!("cpu_on = {cpu}"),
-        Op::CpuOn {
-            cpu,
-            hold: Some(hold),
-        } => format!(
-            "cpu_on = {cpu}, reached = {}, until = {}",
-            gate(&hold.reached),
-            gate(&hold.until)
-        ),
+        Op::CpuOn { cpu, hold } => format!("cpu_on = {cpu}{}", held(case, *hold)),
         Op::Sysrq { key } => format!("sysrq = \"{key}\""),
     })
 }
@@ -342,11 +334,19 @@ fn alias(files: &[String], file: FileSlot) -> String {
     }
 }
 
+/// Where an operation stands half way.
+fn held(case: &Case, hold: Option<Hold>) -> String {
+    let gate = |index: usize| quoted(&case.gates[index]);
+    hold.map_or_else(String::new, |Hold { reached, until }| {
+        format!(", reached = {}, until = {}", gate(reached), gate(until))
+    })
+}
+
 fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<String, Unwritable> {
     let name = match via {
         Via::Write => "write",
         Via::RawWrite | Via::RawWriteIrqsOn => "raw_write",
-        Via::Reserve => "reserve",
+        Via::Reserve | Via::ReserveHeld(_) => "reserve",
     };
     let what = match payload {
         Payload::Record { len_min, len_max } if len_min == len_max => format!("len = {len_max}"),

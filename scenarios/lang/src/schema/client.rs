@@ -51,6 +51,19 @@ pub(super) struct Create {
     times: Option<Number>,
 }
 
+/// A call of create_buf_file that has made the file signals a gate, and waits for another before it returns.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the shape for the schema")]
+pub(super) struct Created {
+    /// CPU of the file; that of every CPU if left out.
+    cpu: Option<Number>,
+    /// Gate that it signals.
+    signal: String,
+    /// Gate that it then waits for.
+    wait: String,
+}
+
 /// One allocation of relay_open() fails, and so does the opening.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -28,6 +28,7 @@ fn tables_have_the_keys_that_the_parser_knows() {
     assert_eq!(keys(&schema, "Refuse"), set(&client::REFUSE_KEYS));
     assert_eq!(keys(&schema, "Stall"), set(&client::STALL_KEYS));
     assert_eq!(keys(&schema, "Create"), set(&client::CREATE_KEYS));
+    assert_eq!(keys(&schema, "Created"), set(&client::CREATED_KEYS));
     assert_eq!(keys(&schema, "NoMemory"), set(&client::NO_MEMORY_KEYS));
     assert_eq!(keys(&schema, "Actor"), set(&parse::ACTOR_KEYS));
     assert_eq!(keys(&schema, "BufferClaim"), set(&parse::BUFFER_KEYS));
