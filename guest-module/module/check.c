@@ -15,7 +15,8 @@
 #define BED_CHAN_FLAGS	(RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY |	\
 			 RB_CHAN_GLOBAL | RB_CHAN_ROOT |		\
 			 RB_CHAN_NO_CALLBACKS | RB_CHAN_NO_CREATE |	\
-			 RB_CHAN_NO_REMOVE | RB_CHAN_STALL_LATE)
+			 RB_CHAN_NO_REMOVE | RB_CHAN_STALL_LATE |		\
+			 RB_CHAN_CREATED_WAITS)
 #define BED_NEST_FLAGS	(RB_OP_NEST_CALLBACK | RB_OP_NEST_FILL)
 #define BED_DELAY_MAX_US	10000000
 
@@ -24,7 +25,13 @@ static int bed_check_client(const struct rb_request *request,
 			    const struct rb_channel_spec *spec)
 {
 	if (spec->create_answer > RB_CREATE_ERROR ||
-	    spec->no_memory > RB_NO_MEMORY_NAME || spec->reserved)
+	    spec->no_memory > RB_NO_MEMORY_NAME)
+		return -EINVAL;
+	/* What is opened at start is opened before anybody could open the gate. */
+	if (spec->flags & RB_CHAN_CREATED_WAITS &&
+	    (spec->flags & (RB_CHAN_OPEN_AT_START | RB_CHAN_BUFFER_ONLY) ||
+	     spec->created_signal >= request->n_gates ||
+	     spec->created_wait >= request->n_gates))
 		return -EINVAL;
 	/* Without probes no allocation can be made to fail. */
 	if (spec->no_memory && !IS_ENABLED(CONFIG_KPROBES))
@@ -206,7 +213,12 @@ static int bed_check_write(const struct rb_request *request,
 {
 	int err;
 
-	if (op->flags & ~(RB_OP_BLOB | BED_NEST_FLAGS | RB_OP_IRQS_ON))
+	if (op->flags & ~(RB_OP_BLOB | BED_NEST_FLAGS | RB_OP_IRQS_ON | RB_OP_HOLD))
+		return -EINVAL;
+	if (op->flags & RB_OP_HOLD &&
+	    (op->code != RB_OP_RESERVE || op->flags & BED_NEST_FLAGS ||
+	     op->count != 1 || actor->context == RB_CONTEXT_NMI ||
+	     op->arg0 >= request->n_gates || op->arg1 >= request->n_gates))
 		return -EINVAL;
 	if (op->flags & RB_OP_IRQS_ON &&
 	    (op->code != RB_OP_RAW_WRITE || bed_is_global(request, op)))

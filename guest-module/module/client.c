@@ -47,23 +47,28 @@ static void bed_event_file(struct bed_channel *ch, u8 buf_cpu, u32 kind,
 }
 
 /*
- * Waits at a gate in the middle of a switch, with interrupts out more often
- * than not: so it spins, and gives up in time for everybody who needs this CPU.
+ * Waits at a gate in the middle of a switch or of a record, with interrupts out
+ * more often than not: so it spins, and gives up in time for everybody who
+ * needs this CPU.
  */
-static void bed_stall(struct bed_channel *ch, struct rchan_buf *buf)
+void bed_stall(struct bed_channel *ch, u32 buf_cpu, u32 signal, u32 wait)
 {
-	const struct rb_channel_spec *spec = ch->spec;
 	bool opened = false;
 	u32 us;
 
-	bed_gate_signal(spec->stall_signal);
+	bed_gate_signal(signal);
 	for (us = 0; us < RB_STALL_MAX_US && !READ_ONCE(bed.stopping); us++) {
-		opened = atomic_read(&bed.gates[spec->stall_wait]);
+		opened = atomic_read(&bed.gates[wait]);
 		if (opened)
 			break;
 		udelay(1);
 	}
-	bed_event_file(ch, buf->cpu, RB_EVENT_STALL, opened, 0);
+	bed_event_file(ch, buf_cpu, RB_EVENT_STALL, opened, 0);
+}
+
+static void bed_stall_here(struct bed_channel *ch, const struct rchan_buf *buf)
+{
+	bed_stall(ch, buf->cpu, ch->spec->stall_signal, ch->spec->stall_wait);
 }
 
 static bool bed_stalls(const struct bed_channel *ch, const struct rchan_buf *buf,
@@ -88,7 +93,7 @@ static bool bed_refuses(struct bed_channel *ch, struct rchan_buf *buf)
 	/* Whoever switches the buffer is alone with it, or nothing is specified. */
 	call = ++ch->calls[buf->cpu];
 	if (bed_stalls(ch, buf, false))
-		bed_stall(ch, buf);
+		bed_stall_here(ch, buf);
 	return spec->refuse_from && call >= spec->refuse_from &&
 	       call - spec->refuse_from < spec->refuse_count;
 }
@@ -112,7 +117,7 @@ static int bed_subbuf_start(struct rchan_buf *buf, void *subbuf, void *prev,
 		bed_pattern(subbuf, RB_HEADER_ACTOR, buf->subbufs_produced, 0,
 			    header_bytes);
 		if (prev && bed_stalls(ch, buf, true))
-			bed_stall(ch, buf);
+			bed_stall_here(ch, buf);
 	}
 	if (frame && prev)
 		bed_nest_reached(&bed.actors[frame->actor], RB_OP_NEST_CALLBACK);
@@ -194,6 +199,25 @@ static struct dentry *bed_create_answer(struct bed_channel *ch, u8 cpu, bool *ma
 	return spec->create_answer == RB_CREATE_NULL ? NULL : ERR_PTR(-ENOSPC);
 }
 
+/*
+ * The file is there for everybody, and relay has not been given it yet. Under
+ * relay's mutex, so it may sleep.
+ */
+static void bed_created(struct bed_channel *ch, u8 cpu, bool made)
+{
+	const struct rb_channel_spec *spec = ch->spec;
+	int err;
+
+	if (!(spec->flags & RB_CHAN_CREATED_WAITS) ||
+	    (spec->created_cpu != RB_NONE32 && spec->created_cpu != cpu))
+		return;
+	bed_gate_signal(spec->created_signal);
+	if (!made)
+		return;
+	err = bed_gate_wait(spec->created_wait, 1);
+	bed_event_file(ch, cpu, RB_EVENT_STALL, !err, 0);
+}
+
 static struct dentry *bed_create_file(const char *filename,
 				      struct dentry *parent, umode_t mode,
 				      struct rchan_buf *buf, int *is_global)
@@ -223,6 +247,7 @@ static struct dentry *bed_create_file(const char *filename,
 event:
 	bed_event_file(ch, cpu, RB_EVENT_CREATE_FILE, !IS_ERR_OR_NULL(file),
 		       strlen(filename));
+	bed_created(ch, cpu, !IS_ERR_OR_NULL(file));
 	return file;
 }
 

@@ -87,6 +87,9 @@ void bed_shot_load(struct bed_actor *a, const struct rb_op *op, u32 i)
 	shot->ch = op->channel == RB_NONE16 ? NULL : &bed.channels[op->channel];
 	shot->code = op->code;
 	shot->irqs_on = op->flags & RB_OP_IRQS_ON;
+	shot->held = op->flags & RB_OP_HOLD;
+	shot->held_reached = op->arg0;
+	shot->held_until = op->arg1;
 	shot->literal = op->flags & RB_OP_BLOB ? bed.blob + op->blob : NULL;
 	shot->seq = op->seq_first + i;
 	shot->len = rb_record_len(bed.request->seed, a->index, shot->seq,

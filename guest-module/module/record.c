@@ -170,6 +170,9 @@ static void bed_put_reserve(struct bed_actor *a, const struct bed_shot *shot,
 
 	if (!slot) {
 		a->frame.refused = true;
+		/* Nothing to fill, and nobody shall wait for it. */
+		if (shot->held)
+			bed_gate_signal(shot->held_reached);
 	} else if (ready) {
 		memcpy(slot, ready, shot->len);
 	} else if (a->guest && a->guest_at == RB_OP_NEST_FILL) {
@@ -178,6 +181,9 @@ static void bed_put_reserve(struct bed_actor *a, const struct bed_shot *shot,
 		bed_fill_around_guest(slot, a, shot);
 		return;
 	} else {
+		if (shot->held)
+			bed_stall(shot->ch, (*this_cpu_ptr(shot->ch->chan->buf))->cpu,
+				  shot->held_reached, shot->held_until);
 		bed_record_fill(slot, a, shot);
 	}
 	bed_reserve_unlock(shot->ch, flags);

@@ -62,6 +62,9 @@ struct bed_shot {
 	u32 seq;
 	u32 len;
 	bool irqs_on;			/* RAW_WRITE with interrupts as they are */
+	bool held;			/* RESERVE that waits before it is filled */
+	u32 held_reached;		/* gate */
+	u32 held_until;			/* gate */
 	const void *literal;		/* these bytes, or NULL: self-describing */
 };
 
@@ -177,6 +180,7 @@ u64 bed_channel_pages(const struct rb_channel_spec *spec);
 /* client.c */
 struct rchan_callbacks *bed_client_callbacks(const struct rb_channel_spec *spec);
 void bed_client_release(struct bed_channel *ch);
+void bed_stall(struct bed_channel *ch, u32 buf_cpu, u32 signal, u32 wait);
 
 /* ledger.c */
 void bed_ledger_init(void);

@@ -23,7 +23,7 @@
 #include "relaybed_abi_transport.h"
 
 #define RB_MAGIC		0x3144454259414c52ULL	/* "RLAYBED1" */
-#define RB_ABI_VERSION		6
+#define RB_ABI_VERSION		7
 
 #define RB_PAGE_SIZE		4096
 #define RB_MAILBOX_SIZE		(4u << 20)
@@ -118,6 +118,7 @@ struct rb_header {
 #define RB_CHAN_NO_CREATE	0x20	/* callbacks without create_buf_file */
 #define RB_CHAN_NO_REMOVE	0x40	/* callbacks without remove_buf_file */
 #define RB_CHAN_STALL_LATE	0x80	/* the stall comes once the header is reserved */
+#define RB_CHAN_CREATED_WAITS	0x100	/* create_buf_file waits once it has made the file */
 
 /*
  * A channel, and what its client's callbacks do beyond the mode. Calls of
@@ -132,6 +133,10 @@ struct rb_header {
  * Of the calls of create_buf_file for create_cpu, from the start of the request
  * on, the first create_skip make the file and the next create_times answer
  * create_answer.
+ *
+ * With RB_CHAN_CREATED_WAITS, create_buf_file for created_cpu (RB_NONE32: for
+ * every CPU) signals gate created_signal once it has come to its answer. Where
+ * that is a file it returns only when gate created_wait has been signalled.
  */
 struct rb_channel_spec {
 	char base[RB_BASE_SIZE];	/* base filename, NUL terminated */
@@ -154,7 +159,9 @@ struct rb_channel_spec {
 	__u32 no_memory;		/* enum rb_no_memory */
 	__u32 no_memory_cpu;
 	__u32 no_memory_times;
-	__u32 reserved;			/* 0 */
+	__u32 created_cpu;		/* RB_NONE32: every CPU */
+	__u32 created_signal;		/* gate */
+	__u32 created_wait;		/* gate */
 };
 
 #define RB_STALL_MAX_US		3000000
@@ -270,7 +277,9 @@ enum rb_access {
 #define RB_OP_IRQS_ON	0x8	/* RAW_WRITE: interrupts stay as they are */
 /*
  * CPU_ON: half way up, prepared by relay and not online, the CPU raises gate
- * arg1 and stands until gate nest has been raised once.
+ * arg1 and stands until gate nest has been raised once. RESERVE of one record:
+ * its slot not filled yet, it raises gate arg0 and spins until gate arg1 has
+ * been raised, at most RB_STALL_MAX_US.
  */
 #define RB_OP_HOLD	0x10
 
@@ -387,7 +396,7 @@ enum rb_event_kind {
 	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file for buf_cpu; verdict: made */
 	RB_EVENT_REMOVE_FILE = 5,
 	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
-	RB_EVENT_STALL = 7,		/* subbuf_start waited at a gate; verdict: it opened */
+	RB_EVENT_STALL = 7,		/* something waited at a gate in its middle; verdict: it opened */
 	RB_EVENT_MAPPED = 8,		/* buf_mapped, until 5.10 */
 	RB_EVENT_UNMAPPED = 9,		/* buf_unmapped, until 5.10 */
 	RB_EVENT_TRANSFER = 16,		/* a TRANSFER: produced, consumed = ns that its sides took */
@@ -468,10 +477,10 @@ struct rb_directory {
 _Static_assert(sizeof(struct rb_buf_members) == 64, "rb_buf_members");
 _Static_assert(sizeof(struct rb_chan_members) == 32, "rb_chan_members");
 _Static_assert(sizeof(struct rb_header) == 304, "rb_header");
-_Static_assert(sizeof(struct rb_channel_spec) == 360, "rb_channel_spec");
+_Static_assert(sizeof(struct rb_channel_spec) == 368, "rb_channel_spec");
 _Static_assert(sizeof(struct rb_actor) == 24, "rb_actor");
 _Static_assert(sizeof(struct rb_op) == 48, "rb_op");
-_Static_assert(sizeof(struct rb_request) == 4464, "rb_request");
+_Static_assert(sizeof(struct rb_request) == 4528, "rb_request");
 _Static_assert(sizeof(struct rb_result) == 64, "rb_result");
 _Static_assert(sizeof(struct rb_stat) == 24, "rb_stat");
 _Static_assert(sizeof(struct rb_event) == 64, "rb_event");

@@ -3,7 +3,7 @@
 /// First word of the mailbox: "RLAYBED1".
 pub const RB_MAGIC: u64 = 0x3144_4542_5941_4c52;
 /// Version of this contract; a guest of another version is refused.
-pub const RB_ABI_VERSION: u32 = 6;
+pub const RB_ABI_VERSION: u32 = 7;
 /// Size in bytes of a page of the guest.
 pub const RB_PAGE_SIZE: usize = 4096;
 /// Size in bytes of the whole mailbox.
@@ -78,6 +78,8 @@ pub const RB_CHAN_NO_CREATE: u32 = 0x20;
 pub const RB_CHAN_NO_REMOVE: u32 = 0x40;
 /// Channel flag: the callback that stalls does so once its header is reserved.
 pub const RB_CHAN_STALL_LATE: u32 = 0x80;
+/// Channel flag: `create_buf_file` waits at a gate once it has made the file.
+pub const RB_CHAN_CREATED_WAITS: u32 = 0x100;
 /// Operation flag: the payload is `len_min` literal bytes at `blob` of the blob area.
 pub const RB_OP_BLOB: u16 = 0x1;
 /// Operation flag: a read into memory that must not be touched.
@@ -98,7 +100,8 @@ pub const RB_OP_NEST_CALLBACK: u16 = 0x2;
 pub const RB_OP_NEST_FILL: u16 = 0x4;
 /// Operation flag: `__relay_write()` with interrupts as they are.
 pub const RB_OP_IRQS_ON: u16 = 0x8;
-/// Operation flag: half way up the CPU raises gate `arg1` and stands until gate `nest` was raised.
+/// Operation flag: half way up the CPU raises gate `arg1` and stands until gate `nest` was raised; a reserved slot
+/// is filled when gate `arg1` was raised, and raises gate `arg0` before.
 pub const RB_OP_HOLD: u16 = 0x10;
 /// Request flag: release everything, then power off.
 pub const RB_REQ_POWER_OFF: u32 = 0x1;

@@ -48,10 +48,10 @@ const _: () = {
     assert!(size_of::<BufMembers>() == 64);
     assert!(size_of::<ChanMembers>() == 32);
     assert!(size_of::<Header>() == 304);
-    assert!(size_of::<ChannelSpec>() == 360);
+    assert!(size_of::<ChannelSpec>() == 368);
     assert!(size_of::<Actor>() == 24);
     assert!(size_of::<Op>() == 48);
-    assert!(size_of::<Request>() == 4464);
+    assert!(size_of::<Request>() == 4528);
     assert!(size_of::<OpResult>() == 64);
     assert!(size_of::<Stat>() == 24);
     assert!(size_of::<Event>() == 64);

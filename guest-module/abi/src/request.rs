@@ -49,8 +49,12 @@ pub struct ChannelSpec {
     pub no_memory_cpu: u32,
     /// How many openings of the channel find none.
     pub no_memory_times: u32,
-    /// 0.
-    pub reserved: u32,
+    /// CPU of the file behind whose making `create_buf_file` waits; [`RB_NONE32`](crate::RB_NONE32): every CPU.
+    pub created_cpu: u32,
+    /// Gate that it signals before it waits.
+    pub created_signal: u32,
+    /// Gate that it waits for.
+    pub created_wait: u32,
 }
 
 /// An actor: `struct rb_actor`.

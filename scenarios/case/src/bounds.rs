@@ -5,9 +5,7 @@
 
 use relaybed_abi::{RB_DATA_SIZE, RB_MAX_EVENTS, RB_PAGE_SIZE};
 
-use crate::{
-    ActorIndex, Case, Channel, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload, Via,
-};
+use crate::{ActorIndex, Case, Channel, ChannelIndex, Cpu, FileCall, FileSlot, Mode, Op, Payload};
 
 /// Room that one operation may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,16 +79,18 @@ pub fn cost(case: &Case, actor: ActorIndex, op: &Op) -> Cost {
         ..Cost::default()
     };
     match op {
-        Op::Open { .. } | Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
+        // A file, maybe a wait behind its making, and a first sub-buffer.
+        Op::Open { .. } => events(3 * cpus),
+        Op::Reset { .. } | Op::Flush { .. } => events(2 * cpus),
         Op::Close { .. } => events(cpus),
         // A file and a first sub-buffer in every channel.
-        Op::CpuOn { .. } => events(2 * case.channels.len() as u64),
+        Op::CpuOn { .. } => events(3 * case.channels.len() as u64),
         Op::Write { count, .. } => Cost {
             records: u64::from(*count),
-            ..events(write_events(case, op))
+            ..events(write_events(case, op) + u64::from(op.hold().is_some()))
         },
         Op::Switch { .. } => events(1),
-        Op::LateSetup { .. } => events(cpus),
+        Op::LateSetup { .. } => events(2 * cpus),
         Op::FileRead { file, size, times } => {
             let held = readable(case, actor, *file);
             let size = u64::from(*size);
@@ -198,7 +198,7 @@ fn write_events(case: &Case, op: &Op) -> u64 {
         }
         Mode::NoOverwrite => count,
     };
-    let refused = if *via == Via::Reserve { count } else { 0 };
+    let refused = if via.is_reserve() { count } else { 0 };
     callbacks + refused
 }
 

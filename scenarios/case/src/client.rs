@@ -23,6 +23,8 @@ pub struct Client {
     pub stall: Option<Stall>,
     /// Calls of `create_buf_file` that do not make the file.
     pub create: Option<Denied>,
+    /// Calls of `create_buf_file` that wait at a gate once they have made it.
+    pub created: Option<Created>,
     /// Openings that find no memory.
     pub no_memory: Option<NoMemory>,
 }
@@ -83,6 +85,25 @@ pub struct Stall {
     /// It does so once it has accepted and reserved its header; else before it decides.
     #[serde(default)]
     pub late: bool,
+}
+
+/// A `create_buf_file` that waits once it has made the file: everybody can open it, and relay goes on only then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// For which CPU; `None`: for every one.
+    pub cpu: Option<Cpu>,
+    /// Gate that it signals first.
+    pub signal: GateIndex,
+    /// Gate that it then waits for.
+    pub wait: GateIndex,
+}
+
+impl Created {
+    /// Whether it is so for this CPU's file.
+    #[must_use]
+    pub fn covers(&self, cpu: usize) -> bool {
+        self.cpu.is_none_or(|own| own as usize == cpu)
+    }
 }
 
 /// Files that `create_buf_file` does not make.

@@ -48,7 +48,9 @@ mod turns;
 pub use actor::{Actor, Context, NestPoint, Place, Source};
 pub use calls::{Access, FileCall, Map, Whence};
 pub use channel::{Channel, Files, Mode};
-pub use client::{Answer, Callbacks, Client, Denied, Need, NoMemory, Refuse, Stall, Wanted};
+pub use client::{
+    Answer, Callbacks, Client, Created, Denied, Need, NoMemory, Refuse, Stall, Wanted,
+};
 pub use expect::{Expect, FlowPart};
 pub use op::{Hold, NullCall, Op, Payload, Via, formatted};
 pub use schedule::{Turn, Until};
@@ -122,6 +124,46 @@ impl Case {
                 matches!(op, Some(Op::Open { channel: of }) if *of == channel)
             }
             _ => false,
+        })
+    }
+
+    /// How often callbacks may raise a gate in the middle of operations, whenever that is.
+    #[must_use]
+    pub fn raised_by_calls(&self, gate: GateIndex) -> usize {
+        let stalls = self.stalls().filter(|stall| stall.signal == gate).count();
+        let ops = || self.actors.iter().flat_map(|actor| &actor.ops);
+        let makes = |op: &&Op, of: ChannelIndex| match op {
+            Op::Open { channel } | Op::LateSetup { channel } => *channel == of,
+            Op::CpuOn { .. } => true,
+            _ => false,
+        };
+        let channels = self.channels.iter().enumerate();
+        let created = channels.filter_map(|(index, channel)| {
+            let created = channel
+                .client
+                .created
+                .filter(|created| created.signal == gate)?;
+            let calls = created.cpu.map_or(self.vcpus as usize, |_| 1);
+            Some(calls * ops().filter(|op| makes(op, index)).count())
+        });
+        stalls + created.sum::<usize>()
+    }
+
+    /// Where an operation stands half way, by itself or in a callback that it is sure to bring about.
+    #[must_use]
+    pub fn hold(&self, op: &Op) -> Option<Hold> {
+        let Op::Open { channel } = op else {
+            return op.hold();
+        };
+        let spec = self.channels.get(*channel)?;
+        let created = spec.client.created?;
+        let is_asked = (0..spec.buffers(self.vcpus)).any(|cpu| created.covers(cpu as usize));
+        // Nobody asks for the file of a CPU that is offline.
+        let mut ops = self.actors.iter().flat_map(|actor| &actor.ops);
+        let all_online = !ops.any(|op| matches!(op, Op::CpuOff { .. }));
+        (is_asked && all_online).then_some(Hold {
+            reached: created.signal,
+            until: created.wait,
         })
     }
 

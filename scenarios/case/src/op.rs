@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActorIndex, ChannelIndex, Cpu, FileCall, FileSlot, GateIndex};
 
-/// A CPU that comes online stands half way, behind relay's preparation and before it runs.
+/// Something stands half way: a CPU that comes online, behind relay's preparation and before it runs; or a record
+/// whose slot is reserved and not filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Hold {
@@ -26,6 +27,25 @@ pub enum Via {
     RawWriteIrqsOn,
     /// `relay_reserve()`, then filled.
     Reserve,
+    /// The same, with a gate between the two.
+    ReserveHeld(Hold),
+}
+
+impl Via {
+    /// Whether it is `relay_reserve()`.
+    #[must_use]
+    pub const fn is_reserve(self) -> bool {
+        matches!(self, Self::Reserve | Self::ReserveHeld(_))
+    }
+
+    /// Where a reserved slot waits before it is filled.
+    #[must_use]
+    pub const fn hold(self) -> Option<Hold> {
+        match self {
+            Self::ReserveHeld(hold) => Some(hold),
+            _ => None,
+        }
+    }
 }
 
 /// What a write operation writes.
@@ -185,8 +205,7 @@ impl Op {
     pub fn raised_gate(&self) -> Option<GateIndex> {
         match self {
             Self::Signal { gate } => Some(*gate),
-            Self::CpuOn { hold, .. } => hold.map(|hold| hold.reached),
-            _ => None,
+            op => op.hold().map(|hold| hold.reached),
         }
     }
 
@@ -195,7 +214,16 @@ impl Op {
     pub fn awaited_gate(&self) -> Option<(GateIndex, u32)> {
         match self {
             Self::Wait { gate, count } => Some((*gate, *count)),
-            Self::CpuOn { hold, .. } => hold.map(|hold| (hold.until, 1)),
+            op => op.hold().map(|hold| (hold.until, 1)),
+        }
+    }
+
+    /// Where it stands half way.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        match self {
+            Self::CpuOn { hold, .. } => *hold,
+            Self::Write { via, .. } => via.hold(),
             _ => None,
         }
     }

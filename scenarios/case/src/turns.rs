@@ -8,11 +8,9 @@ use super::{ActorIndex, Case};
 /// stands here stands in every order of events.
 pub fn take_turns(case: &Case, mut done: impl FnMut(ActorIndex, usize)) -> Vec<usize> {
     let mut gates = vec![0_u64; case.gates.len()];
-    for stall in case.stalls() {
-        // Whenever the call comes.
-        if let Some(count) = gates.get_mut(stall.signal) {
-            *count += 1;
-        }
+    for (gate, count) in gates.iter_mut().enumerate() {
+        // Whenever the calls come.
+        *count = case.raised_by_calls(gate) as u64;
     }
     let mut next = vec![0; case.actors.len()];
     // By actor: it stands half way in an operation and has raised that one's gate.
@@ -26,12 +24,14 @@ pub fn take_turns(case: &Case, mut done: impl FnMut(ActorIndex, usize)) -> Vec<u
                 if script.is_nested() {
                     break;
                 }
+                let hold = case.hold(op);
                 let raises = op.raised_gate().filter(|_| !halfway[actor]);
                 if let Some(count) = raises.and_then(|gate| gates.get_mut(gate)) {
                     *count += 1;
                     moved = true;
                 }
-                let waits = op.awaited_gate().is_some_and(|(gate, count)| {
+                let awaited = hold.map(|hold| (hold.until, 1)).or(op.awaited_gate());
+                let waits = awaited.is_some_and(|(gate, count)| {
                     gates.get(gate).copied().unwrap_or(0) < u64::from(count)
                 });
                 halfway[actor] = waits && op.raised_gate().is_some();

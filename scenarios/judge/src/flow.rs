@@ -193,13 +193,7 @@ impl<'m, 'a> Count<'m, 'a> {
     fn reserves(&self, writer: &Writer<'_>) -> bool {
         let actor = self.matter.case.actors.get(usize::from(writer.actor));
         let op = actor.and_then(|actor| actor.ops.get(usize::from(writer.op)));
-        matches!(
-            op,
-            Some(Op::Write {
-                via: relaybed_case::Via::Reserve,
-                ..
-            })
-        )
+        matches!(op, Some(Op::Write { via, .. }) if via.is_reserve())
     }
 
     fn too_big(&self, writer: &Writer<'_>) -> u64 {

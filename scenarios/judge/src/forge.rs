@@ -14,10 +14,12 @@ use relaybed_case::evidence::{
 };
 use relaybed_case::{Case, FileCall, Op, Payload};
 use relaybed_contract::content::{Stuff, stuff};
+use relaybed_contract::order::At;
 use relaybed_contract::{Behaviour, Buffer, Geometry, Moment, Piece, Prediction, Source, one_run};
 
 use relaybed_twin::Defects;
 
+use crate::checks;
 use crate::explain::{self, Fired};
 use spoiler::{Spoiler, is_target};
 
@@ -157,9 +159,9 @@ fn evidence(
         events_lost: 0,
         data: forger.data,
         data_lost: 0,
-        console: String::new(),
+        console: checks::warnings::console(&run.warnings),
         taint_before: 0,
-        taint_after: 0,
+        taint_after: checks::warnings::taint(&run.warnings),
         trace: None,
     }
 }
@@ -207,7 +209,13 @@ impl Forger<'_> {
                 let files = self.run.files[channel].as_ref();
                 let files = files.and_then(|files| files.get(cpu)).copied();
                 let files = files.unwrap_or_default();
-                for _ in 0..files.made {
+                // Those of openings that wait come with them.
+                let waits = |fired: &&Fired| {
+                    let op = |at: At| &self.case.actors[at.actor].ops[at.op];
+                    matches!(fired, Fired::Makes(at, of) if *of == cpu && op(*at).channel() == Some(channel))
+                };
+                let waited = self.fired.iter().filter(waits).count() as u64;
+                for _ in waited..files.made {
                     let event = self.event(EventKind::CreateFile, channel, cpu);
                     event.new_offset = u32::try_from(files.name_bytes).unwrap_or(0);
                 }

@@ -103,7 +103,7 @@ impl History {
                         op: u16::try_from(at.op).ok()?,
                         seq,
                     };
-                    let reserve = *via == relaybed_case::Via::Reserve;
+                    let reserve = via.is_reserve();
                     let fate = buffer.write(source, len, reserve, &mut log);
                     self.switched(case, buffer, &mut log);
                     if fate == Fate::Accepted && len > 0 {

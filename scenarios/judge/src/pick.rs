@@ -55,7 +55,9 @@ pub fn pick_plant(
         return None;
     }
     // A record that goes elsewhere may be the one whose callback signals: the case would stand still.
-    if case.stalls().next().is_some() {
+    let mut ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    let is_held = |op: &Op| matches!(op, Op::Write { via, .. } if via.hold().is_some());
+    if case.stalls().next().is_some() || ops.any(is_held) {
         return None;
     }
     // What is nested is not written by the thread that plants.

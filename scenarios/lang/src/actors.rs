@@ -378,7 +378,7 @@ impl<'f> Resolver<'f> {
                 });
             }
             "raw_write" => self.raw_via(step),
-            "reserve" => Via::Reserve,
+            "reserve" => self.reserve_via(step),
             _ => Via::Write,
         };
         let count = step.num("count").map_or(Some(1), |num| {
@@ -392,6 +392,22 @@ impl<'f> Resolver<'f> {
             payload: payload?,
             count: narrow(count?),
         })
+    }
+
+    /// `relay_reserve()`, maybe with a gate between it and the filling.
+    fn reserve_via(&mut self, step: &Step) -> Via {
+        let Some(hold) = self.hold(step) else {
+            return Via::Reserve;
+        };
+        let place = step.text("reached").map(|gate| gate.span.clone());
+        let more = step.num("count").is_some() || step.nest().is_some();
+        if let (true, Some(place)) = (more, place) {
+            let message =
+                "only one record, with nothing nested in it, can wait before it is filled";
+            let problem = Problem::new(message, place, "omit `count` and `nest`");
+            self.problems.push(problem);
+        }
+        Via::ReserveHeld(hold)
     }
 
     fn payload(&mut self, step: &Step, scope: Scope) -> Option<Payload> {

@@ -1,6 +1,6 @@
 //! The form of a case that a file can say: what no file could mean is left out or corrected.
 
-use relaybed_case::{Case, FileCall, FileSlot, Op, Stall, take_turns};
+use relaybed_case::{Case, FileCall, FileSlot, Op, Via, take_turns};
 
 /// What the language knows of a slot while it reads a script.
 #[derive(Clone, Copy, Default)]
@@ -186,14 +186,10 @@ fn waits(case: &mut Case) {
         let mut ops = case.actors.iter().flat_map(|actor| &actor.ops);
         ops.any(|op| matches!(op, Op::Signal { gate: other } if *other == gate))
     };
-    let lost = |stall: &Stall| !signalled(stall.wait);
-    let lost: Vec<bool> = case
-        .channels
-        .iter()
-        .map(|channel| channel.client.stall.as_ref().is_some_and(lost))
-        .collect();
-    for (channel, lost) in case.channels.iter_mut().zip(lost) {
-        channel.client.stall = channel.client.stall.filter(|_| !lost);
+    let kept: Vec<bool> = (0..case.gates.len()).map(signalled).collect();
+    for client in case.channels.iter_mut().map(|channel| &mut channel.client) {
+        client.stall = client.stall.filter(|stall| kept[stall.wait]);
+        client.created = client.created.filter(|created| kept[created.wait]);
     }
     while let Some((actor, op)) = first_stuck(case) {
         case.actors[actor].ops.remove(op);
@@ -222,12 +218,20 @@ fn gates(case: &mut Case) {
             renumber(&mut stall.signal);
             renumber(&mut stall.wait);
         }
+        if let Some(created) = &mut channel.client.created {
+            renumber(&mut created.signal);
+            renumber(&mut created.wait);
+        }
     }
     for op in case.actors.iter_mut().flat_map(|actor| &mut actor.ops) {
         match op {
             Op::Signal { gate } | Op::Wait { gate, .. } => renumber(gate),
             Op::CpuOn {
                 hold: Some(hold), ..
+            }
+            | Op::Write {
+                via: Via::ReserveHeld(hold),
+                ..
             } => {
                 renumber(&mut hold.reached);
                 renumber(&mut hold.until);

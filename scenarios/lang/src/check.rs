@@ -120,14 +120,17 @@ impl Resolver<'_> {
         let at = take_turns(&self.case, |_, _| {});
         let mut stuck = Vec::new();
         for (actor, (ops, at)) in actors.iter().zip(at).enumerate() {
-            let Some((gate, count)) = ops.ops.get(at).and_then(Op::awaited_gate) else {
+            let awaited = ops.ops.get(at).and_then(|op| {
+                let hold = self.case.hold(op).map(|hold| (hold.until, 1));
+                hold.or(op.awaited_gate())
+            });
+            let Some((gate, count)) = awaited else {
                 continue;
             };
             let signals = self
                 .all_ops()
                 .filter(|(_, op, _)| op.raised_gate() == Some(gate));
-            let by_calls = self.case.stalls().filter(|stall| stall.signal == gate);
-            let signals = signals.count() + by_calls.count();
+            let signals = signals.count() + self.case.raised_by_calls(gate);
             let name = &self.case.gates[gate];
             let message = if signals < count as usize {
                 format!("gate `{name}` is signalled {signals} times, not {count}")
@@ -157,7 +160,9 @@ impl Resolver<'_> {
         };
         let locks = |channel: &Channel| channel.client.global || channel.client.stall.is_some();
         let locked = |op: &Op| match op {
-            Op::Write { channel, .. } => locks(&self.case.channels[*channel]),
+            Op::Write { channel, via, .. } => {
+                locks(&self.case.channels[*channel]) || via.hold().is_some()
+            }
             _ => false,
         };
         let wrong: Vec<Span> = self
@@ -183,11 +188,18 @@ impl Resolver<'_> {
         };
         let forms = self.file.channels.iter().zip(&self.case.channels);
         let lost: Vec<_> = forms
-            .filter_map(|(form, channel)| {
-                let stall = channel.client.stall?;
-                let place = &form.client.stall.as_ref()?.wait;
-                (!signalled(stall.wait)).then(|| (place.value.clone(), place.span.clone()))
+            .flat_map(|(form, channel)| {
+                let (client, form) = (&channel.client, &form.client);
+                let stall = client.stall.map(|stall| stall.wait);
+                let created = client.created.map(|created| created.wait);
+                let waits = [
+                    stall.zip(form.stall.as_ref().map(|stall| &stall.wait)),
+                    created.zip(form.created.as_ref().map(|created| &created.wait)),
+                ];
+                waits.into_iter().flatten()
             })
+            .filter(|(gate, _)| !signalled(*gate))
+            .map(|(_, place)| (place.value.clone(), place.span.clone()))
             .collect();
         for (name, place) in lost {
             self.report(

@@ -7,14 +7,16 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::{Problem, suggestion};
-use super::form::{ChannelForm, ClientForm, CreateForm, NoMemoryForm, Num, Sp, StallForm};
+use super::form::{
+    ChannelForm, ClientForm, CreateForm, CreatedForm, NoMemoryForm, Num, Sp, StallForm,
+};
 use super::resolve::{Resolver, Scope, narrow};
-use super::table::{CREATE, NO_MEMORY, REFUSE, STALL};
+use super::table::{CREATE, CREATED, NO_MEMORY, REFUSE, STALL};
 use super::walk::{Fields, Walker};
-use super::words::{ANSWERS, BUFFERS, CALLBACKS, PARENT, STALL_AFTER};
-use super::write::{line, quoted};
+use super::words::{ANSWERS, BUFFERS, CALLBACKS, PARENT, STALL_AFTER, word_of};
+use super::write::{line, quoted, word};
 use relaybed_case::{
-    Answer, Callbacks, Client, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
+    Callbacks, Client, Created, Denied, Mode, Need, NoMemory, Refuse, Stall, Wanted,
 };
 
 type Value<'t> = Spanned<DeValue<'t>>;
@@ -52,6 +54,7 @@ impl<'t> Walker<'t> {
             refuse: fields.get("refuse").and_then(|value| self.refuse(value)),
             stall: fields.get("stall").and_then(|value| self.stall(value)),
             create: fields.get("create").and_then(|value| self.denied(value)),
+            created: fields.get("created").and_then(|value| self.created(value)),
             no_memory: fields
                 .get("no_memory")
                 .and_then(|value| self.no_memory(value)),
@@ -119,6 +122,20 @@ impl<'t> Walker<'t> {
         })
     }
 
+    fn created(&mut self, value: &Value<'t>) -> Option<CreatedForm> {
+        let example =
+            "gates behind the making of a file such as { signal = \"made\", wait = \"go\" }";
+        let fields = self.part(value, example, "`created`", &CREATED.names())?;
+        let cpu = self.optional_num(&fields, "cpu");
+        let signal = self.needed_string(&fields, "signal");
+        let wait = self.needed_string(&fields, "wait");
+        Some(CreatedForm {
+            cpu,
+            signal: signal?,
+            wait: wait?,
+        })
+    }
+
     fn no_memory(&mut self, value: &Value<'t>) -> Option<NoMemoryForm> {
         let example = "openings that find no memory such as { for = \"padding\", cpu = 1 }";
         let fields = self.part(value, example, "`no_memory`", &NO_MEMORY.names())?;
@@ -169,6 +186,10 @@ impl Resolver<'_> {
             .create
             .as_ref()
             .and_then(|create| self.not_made(create, scope));
+        let created = client
+            .created
+            .as_ref()
+            .and_then(|created| self.made(created, (form, callbacks), scope));
         let no_memory = client
             .no_memory
             .as_ref()
@@ -184,6 +205,7 @@ impl Resolver<'_> {
             refuse,
             stall,
             create,
+            created,
             no_memory,
         }
     }
@@ -228,6 +250,42 @@ impl Resolver<'_> {
             answer,
             skip: narrow(skip?),
             times: narrow(times?),
+        })
+    }
+
+    fn made(
+        &mut self,
+        created: &CreatedForm,
+        (form, callbacks): (&ChannelForm, Callbacks),
+        scope: Scope,
+    ) -> Option<Created> {
+        let cpu = match &created.cpu {
+            Some(num) => Some(self.cpu(num, scope)?),
+            None => None,
+        };
+        let is = |word: Option<&Sp<String>>, what: &str| word.is_some_and(|is| is.value == what);
+        let wrong = if is(form.files.as_ref(), "none") {
+            Some(("a channel without files makes none", "needs files"))
+        } else if matches!(callbacks, Callbacks::None | Callbacks::NoCreate) {
+            Some((
+                "a channel without `create_buf_file` makes no file",
+                "needs the callback",
+            ))
+        } else if !is(form.open.as_ref(), "scripted") {
+            let message =
+                "a channel that is open at the start makes its files before any actor starts";
+            Some((message, "needs open = \"scripted\""))
+        } else {
+            None
+        };
+        if let Some((message, label)) = wrong {
+            let place = created.signal.span.clone();
+            self.problems.push(Problem::new(message, place, label));
+        }
+        Some(Created {
+            cpu,
+            signal: self.gate(&created.signal),
+            wait: self.gate(&created.wait),
         })
     }
 
@@ -306,20 +364,12 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
         refuse,
         stall,
         create,
+        created,
         no_memory,
     } = client;
-    if *global {
-        line(text, format_args!("buffers = \"global\""));
-    }
-    if *root {
-        line(text, format_args!("parent = \"none\""));
-    }
-    match callbacks {
-        Callbacks::All => {}
-        Callbacks::None => line(text, format_args!("callbacks = \"none\"")),
-        Callbacks::NoCreate => line(text, format_args!("callbacks = \"no-create\"")),
-        Callbacks::NoRemove => line(text, format_args!("callbacks = \"no-remove\"")),
-    }
+    word(text, "buffers", &BUFFERS, global);
+    word(text, "parent", &PARENT, root);
+    word(text, "callbacks", &CALLBACKS, callbacks);
     if let Some(bytes) = base_bytes {
         line(text, format_args!("base_bytes = {bytes}"));
     }
@@ -346,6 +396,12 @@ pub(super) fn write_client(text: &mut String, gates: &[String], client: &Client)
             ),
         );
     }
+    if let Some(Created { cpu, signal, wait }) = created {
+        let (signal, wait) = (quoted(&gates[*signal]), quoted(&gates[*wait]));
+        let cpu = cpu.map_or_else(String::new, |cpu| format!("cpu = {cpu}, "));
+        let what = format_args!("created = {{ {cpu}signal = {signal}, wait = {wait} }}");
+        line(text, what);
+    }
     write_failures(text, create.as_ref(), no_memory.as_ref());
 }
 
@@ -358,10 +414,7 @@ fn write_failures(text: &mut String, create: Option<&Denied>, no_memory: Option<
         times,
     }) = create
     {
-        let answer = match answer {
-            Answer::Null => "null",
-            Answer::Error => "error",
-        };
+        let answer = word_of(&ANSWERS, answer);
         line(
             text,
             format_args!(
@@ -370,10 +423,7 @@ fn write_failures(text: &mut String, create: Option<&Denied>, no_memory: Option<
         );
     }
     if let Some(NoMemory { wanted, cpu, times }) = no_memory {
-        let (word, _) = Wanted::ALL
-            .iter()
-            .find(|(_, known)| known == wanted)
-            .unwrap_or(&("channel", Wanted::Channel));
+        let word = word_of(Wanted::ALL, wanted);
         line(
             text,
             format_args!("no_memory = {{ for = \"{word}\", cpu = {cpu}, times = {times} }}"),

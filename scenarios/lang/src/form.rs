@@ -73,6 +73,7 @@ pub(super) struct ClientForm {
     pub(super) refuse: Option<(Num, Option<Num>)>,
     pub(super) stall: Option<StallForm>,
     pub(super) create: Option<CreateForm>,
+    pub(super) created: Option<CreatedForm>,
     pub(super) no_memory: Option<NoMemoryForm>,
 }
 
@@ -91,6 +92,13 @@ pub(super) struct CreateForm {
     pub(super) answer: Word,
     pub(super) skip: Option<Num>,
     pub(super) times: Option<Num>,
+}
+
+#[derive(Debug)]
+pub(super) struct CreatedForm {
+    pub(super) cpu: Option<Num>,
+    pub(super) signal: Sp<String>,
+    pub(super) wait: Sp<String>,
 }
 
 #[derive(Debug)]

@@ -20,7 +20,13 @@ impl Resolver<'_> {
         if step.form.name == "cpu_off" {
             return Some(Op::CpuOff { cpu });
         }
-        let hold = match (step.text("reached"), step.text("until")) {
+        let hold = self.hold(step);
+        Some(Op::CpuOn { cpu, hold })
+    }
+
+    /// Where an operation stands half way.
+    pub(super) fn hold(&mut self, step: &Step) -> Option<Hold> {
+        match (step.text("reached"), step.text("until")) {
             (Some(reached), Some(until)) => Some(Hold {
                 reached: self.gate(reached),
                 until: self.gate(until),
@@ -32,11 +38,10 @@ impl Resolver<'_> {
                     one.span.clone(),
                     "the other one is missing",
                 );
-                let help = "the CPU raises the gate `reached` half way and waits there for `until`";
+                let help = "half way it raises the gate `reached`, and waits there for `until`";
                 self.problems.push(problem.help(help));
                 None
             }
-        };
-        Some(Op::CpuOn { cpu, hold })
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Resolver<'_> {
                 "a nested actor only writes, to the channel it is nested in",
             ));
         }
-        if at == NestPoint::Fill && *via != Via::Reserve {
+        if at == NestPoint::Fill && !via.is_reserve() {
             let message = "relay fills what it writes by itself".to_owned();
             return Err((message, "`at = \"fill\"` goes with `reserve`"));
         }

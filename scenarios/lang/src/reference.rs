@@ -9,17 +9,18 @@ use std::fmt::Write as _;
 use crate::diagnostic::suggestion;
 use crate::ops::{OpForm, Who};
 use crate::table::{
-    ACTOR, ACTOR_CLAIM, BUFFER_CLAIM, CHANNEL, CREATE, FLOW_CLAIM, Key, NESTING, NO_MEMORY,
-    OPEN_REFUSED, PLACE, RANGE, REFUSE, SCENARIO, STALL, TURN, Table, Takes, operations,
+    ACTOR, ACTOR_CLAIM, BUFFER_CLAIM, CHANNEL, CREATE, CREATED, FLOW_CLAIM, Key, NESTING,
+    NO_MEMORY, OPEN_REFUSED, PLACE, RANGE, REFUSE, SCENARIO, STALL, TURN, Table, Takes, operations,
 };
 
 /// Tables in the order of the reference.
-static TABLES: [&Table; 15] = [
+static TABLES: [&Table; 16] = [
     &SCENARIO,
     &CHANNEL,
     &REFUSE,
     &STALL,
     &CREATE,
+    &CREATED,
     &NO_MEMORY,
     &ACTOR,
     &RANGE,

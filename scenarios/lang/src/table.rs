@@ -12,7 +12,7 @@ mod turns;
 use crate::ops::OpForm;
 
 pub(super) use actors::ACTOR;
-pub(super) use channel::{CHANNEL, CREATE, NO_MEMORY, REFUSE, STALL};
+pub(super) use channel::{CHANNEL, CREATE, CREATED, NO_MEMORY, REFUSE, STALL};
 pub(super) use file::{ACTOR_CLAIM, BUFFER_CLAIM, FLOW_CLAIM, OPEN_REFUSED, SCENARIO};
 pub(super) use records::{NESTING, RANGE};
 pub(super) use turns::{PLACE, TURN};

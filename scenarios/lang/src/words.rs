@@ -103,6 +103,12 @@ pub(super) static BLOCK: [(&str, bool); 2] = [("yes", false), ("no", true)];
 /// Whether a pipe is emptied only after the last call.
 pub(super) static DRAIN: [(&str, bool); 2] = [("each", false), ("late", true)];
 
+/// The word of a list that stands for a value.
+pub(super) fn word_of<T: PartialEq>(known: &[(&'static str, T)], value: &T) -> &'static str {
+    let named = known.iter().find(|(_, known)| known == value);
+    named.map_or("", |(word, _)| word)
+}
+
 /// The one word that a turn's `until` may be: behind the actor's last operation.
 pub(super) const END: &str = "end";
 

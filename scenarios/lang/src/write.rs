@@ -6,10 +6,11 @@ mod schedule;
 use std::fmt::Write as _;
 
 use super::client::write_client;
+use super::words::{CONTEXTS, FAILURES, FILES, MODES, NEST_AT, OPEN, SOURCES, word_of};
 use relaybed_case::errno::Errno;
 use relaybed_case::{
-    Actor, Case, Channel, Context, DEFAULT_VCPUS, Expect, FileSlot, Files, Mode, Need, NestPoint,
-    NullCall, Op, Payload, Place, Source, Via,
+    Actor, Case, Channel, DEFAULT_VCPUS, Expect, FileSlot, Hold, Need, NullCall, Op, Payload,
+    Place, Via,
 };
 
 /// Why no file says a case.
@@ -42,16 +43,11 @@ pub fn write(case: &Case) -> Result<String, Unwritable> {
         line(&mut text, format_args!("seed = {}", number(case.seed)?));
     }
     if !case.needs.is_empty() {
-        let named = |need: &Need| {
-            let known = Need::ALL.iter().find(|(_, known)| known == need);
-            quoted(known.map_or("", |(name, _)| *name))
-        };
+        let named = |need: &Need| quoted(word_of(&Need::ALL, need));
         let names: Vec<String> = case.needs.iter().map(named).collect();
         line(&mut text, format_args!("needs = [{}]", names.join(", ")));
     }
-    if case.may_fail {
-        text.push_str("failures = \"any\"\n");
-    }
+    word(&mut text, "failures", &FAILURES, &case.may_fail);
     for spec in &case.channels {
         channel(&mut text, case, spec)?;
     }
@@ -107,6 +103,19 @@ fn actor_name(name: &str) -> String {
     quoted(&name.replace('@', "-"))
 }
 
+/// A key with its word, unless that is the first, which is the default.
+pub(super) fn word<T: PartialEq>(
+    text: &mut String,
+    key: &str,
+    known: &[(&'static str, T)],
+    value: &T,
+) {
+    if known.first().is_some_and(|(_, first)| first != value) {
+        let word = word_of(known, value);
+        line(text, format_args!("{key} = \"{word}\""));
+    }
+}
+
 /// A TOML integer.
 fn number(value: u64) -> Result<i64, Unwritable> {
     i64::try_from(value).or_else(|_| unwritable(format!("the number {value}")))
@@ -129,22 +138,12 @@ fn channel(text: &mut String, case: &Case, spec: &Channel) -> Result<(), Unwrita
         format_args!("subbuf_size = {}", number(*subbuf_size)?),
     );
     line(text, format_args!("n_subbufs = {}", number(*n_subbufs)?));
-    match mode {
-        Mode::NoOverwrite => {}
-        Mode::Overwrite => line(text, format_args!("mode = \"overwrite\"")),
-        Mode::Default => line(text, format_args!("mode = \"default\"")),
-    }
+    word(text, "mode", &MODES, mode);
     if *header_bytes != 0 {
         line(text, format_args!("header_bytes = {header_bytes}"));
     }
-    match files {
-        Files::Direct => {}
-        Files::Proxy => line(text, format_args!("files = \"proxy\"")),
-        Files::None => line(text, format_args!("files = \"none\"")),
-    }
-    if !open_at_start {
-        line(text, format_args!("open = \"scripted\""));
-    }
+    word(text, "files", &FILES, files);
+    word(text, "open", &OPEN, open_at_start);
     write_client(text, &case.gates, client);
     Ok(())
 }
@@ -163,17 +162,10 @@ fn actor(text: &mut String, case: &Case, index: usize) -> Result<(), Unwritable>
     match place {
         Place::Kernel { cpu, context } | Place::Nested { cpu, context, .. } => {
             line(text, format_args!("cpu = {cpu}"));
-            match context {
-                Context::Task => {}
-                Context::Softirq => line(text, format_args!("context = \"softirq\"")),
-                Context::Hardirq => line(text, format_args!("context = \"hardirq\"")),
-                Context::Nmi => line(text, format_args!("context = \"nmi\"")),
-            }
-            match source {
-                None => {}
-                Some(Source::Hrtimer) => line(text, format_args!("by = \"hrtimer\"")),
-                Some(Source::Ipi) => line(text, format_args!("by = \"ipi\"")),
-                Some(Source::Host) => line(text, format_args!("by = \"host\"")),
+            word(text, "context", &CONTEXTS, &Some(*context));
+            if source.is_some() {
+                let by = word_of(&SOURCES, &(*context, *source));
+                line(text, format_args!("by = \"{by}\""));
             }
         }
         Place::User { cpu } => {
@@ -199,10 +191,7 @@ fn nest(case: &Case, of_actor: usize, of_op: usize) -> String {
     let Some((guest, at)) = case.guest(of_actor, of_op) else {
         return String::new();
     };
-    let point = match at {
-        NestPoint::Callback => "callback",
-        NestPoint::Fill => "fill",
-    };
+    let point = word_of(&NEST_AT, &at);
     let name = actor_name(&case.actors[guest].name);
     format!(", nest = {{ actor = {name}, at = \"{point}\" }}")
 }
@@ -252,7 +241,7 @@ fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
             via,
             payload,
             count,
-        } => written(&channel(c), *via, payload, *count)?,
+        } => written(&channel(c), *via, payload, *count)? + &held(case, via.hold()),
         Op::Consumed { channel: c, cpu, n } => {
             format!("consumed = {}, cpu = {cpu}, n = {n}", channel(c))
         }
@@ -260,8 +249,7 @@ fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
             format!("switch = {}, len = {}", channel(c), number(*len)?)
         }
         Op::Null { call } => {
-            let named = NullCall::ALL.iter().find(|(_, known)| known == call);
-            format!("null = {}", quoted(named.map_or("", |(word, _)| word)))
+            format!("null = {}", quoted(word_of(NullCall::ALL, call)))
         }
         Op::LateSetup { channel: c } => format!("late_setup = {}", channel(c)),
         Op::BufFull { channel: c, cpu } => format!("buf_full = {}, cpu = {cpu}", channel(c)),
@@ -296,15 +284,7 @@ fn step(case: &Case, op: &Op, files: &[String]) -> Result<String, Unwritable> {
         Op::KlogUnregister { channel: c } => format!("klog_unregister = {}", channel(c)),
         Op::Klog { payload, count } => logged(payload, *count)?,
         Op::CpuOff { cpu } => format!("cpu_off = {cpu}"),
-        Op::CpuOn { cpu, hold: None } => format!("cpu_on = {cpu}"),
-        Op::CpuOn {
-            cpu,
-            hold: Some(hold),
-        } => format!(
-            "cpu_on = {cpu}, reached = {}, until = {}",
-            gate(&hold.reached),
-            gate(&hold.until)
-        ),
+        Op::CpuOn { cpu, hold } => format!("cpu_on = {cpu}{}", held(case, *hold)),
         Op::Sysrq { key } => format!("sysrq = \"{key}\""),
     })
 }
@@ -342,11 +322,19 @@ fn alias(files: &[String], file: FileSlot) -> String {
     }
 }
 
+/// Where an operation stands half way.
+fn held(case: &Case, hold: Option<Hold>) -> String {
+    let gate = |index: usize| quoted(&case.gates[index]);
+    hold.map_or_else(String::new, |Hold { reached, until }| {
+        format!(", reached = {}, until = {}", gate(reached), gate(until))
+    })
+}
+
 fn written(channel: &str, via: Via, payload: &Payload, count: u32) -> Result<String, Unwritable> {
     let name = match via {
         Via::Write => "write",
         Via::RawWrite | Via::RawWriteIrqsOn => "raw_write",
-        Via::Reserve => "reserve",
+        Via::Reserve | Via::ReserveHeld(_) => "reserve",
     };
     let what = match payload {
         Payload::Record { len_min, len_max } if len_min == len_max => format!("len = {len_max}"),

@@ -52,7 +52,8 @@ fn layouts() -> Vec<Layout> {
         layout!(ChannelSpec = "rb_channel_spec" {
             base, subbuf_size, n_subbufs, mode, files, flags, header_bytes, refuse_from,
             refuse_count, stall_cpu, stall_at, stall_signal, stall_wait, create_answer, create_cpu,
-            create_skip, create_times, no_memory, no_memory_cpu, no_memory_times, reserved,
+            create_skip, create_times, no_memory, no_memory_cpu, no_memory_times,
+            created_cpu, created_signal, created_wait,
         }),
         layout!(Actor = "rb_actor" { context, cpu, first_op, n_ops, source, reserved }),
         layout!(Op = "rb_op" {

@@ -71,6 +71,7 @@ fn constants_are_the_same_in_c() {
             RB_CHAN_NO_CREATE,
             RB_CHAN_NO_REMOVE,
             RB_CHAN_STALL_LATE,
+            RB_CHAN_CREATED_WAITS,
             RB_OP_BLOB,
             RB_OP_NOWHERE,
             RB_OP_WRITABLE,

@@ -8,7 +8,7 @@ use relaybed_case::finding::{Expectation, List, Offset, Outcome, Plain};
 use relaybed_case::pollbits::PollBits;
 use relaybed_case::unspecified::Why;
 use relaybed_case::verdict::Location;
-use relaybed_case::{Expect, FlowPart, Mode, Op, Via};
+use relaybed_case::{Expect, FlowPart, Mode, Op};
 use relaybed_contract::Fate;
 
 /// Checks it.
@@ -227,7 +227,7 @@ fn unaccepted(matter: &Matter<'_>, actor: usize) -> u64 {
         }
         sum =
             sum.saturating_add(super::model::result(matter, actor, index).map_or(0, |r| r.refused));
-        if *via != Via::Reserve {
+        if !via.is_reserve() {
             sum += match predicted.and_then(|predicted| predicted.fates.as_ref()) {
                 Some(fates) => fates.iter().filter(|f| **f == Fate::TooBig).count() as u64,
                 None => too_big(matter, actor, index),

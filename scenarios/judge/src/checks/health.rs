@@ -1,8 +1,11 @@
 //! The guest stayed whole: no WARN, oops, lockdep report, stall or new taint.
 
+use super::warnings;
 use crate::matter::{Matter, Report};
+use relaybed_case::evidence::Evidence;
 use relaybed_case::finding::{Health, Taint, Trouble};
 use relaybed_case::verdict::Location;
+use relaybed_contract::RefWarning;
 
 /// Texts that kernels print only when something is broken, and what they mean.
 ///
@@ -61,15 +64,38 @@ const HARMLESS: &[&str] = &[
 
 /// Checks it.
 pub(crate) fn check(matter: &Matter<'_>, report: &mut Report) {
-    let evidence = matter.evidence;
-    for (_, what) in reported(&evidence.console) {
-        report.fail(Location::default(), what);
+    let (evidence, warnings) = (matter.evidence, &matter.prediction.warnings);
+    let predicted = warned(evidence, warnings).unwrap_or_default();
+    for (number, what) in reported(&evidence.console) {
+        if !predicted.contains(&number) {
+            report.fail(Location::default(), what);
+        }
     }
-    let new = evidence.taint_after & !evidence.taint_before;
+    let expected = if predicted.is_empty() {
+        0
+    } else {
+        warnings::taint(warnings)
+    };
+    let new = evidence.taint_after & !evidence.taint_before & !expected;
     if new != 0 {
         let (before, new) = (Taint(evidence.taint_before), Taint(new));
         report.fail(Location::default(), Health::Tainted { before, new });
     }
+}
+
+/// The lines of the console that these warnings are, by their numbers; `None` where they are not there.
+pub(crate) fn warned(evidence: &Evidence, warnings: &[RefWarning]) -> Option<Vec<usize>> {
+    if warnings.is_empty() {
+        return Some(Vec::new());
+    }
+    let console = &evidence.console;
+    let lines: Vec<&str> = console
+        .lines()
+        .map(|line| message(line).trim_end())
+        .collect();
+    let splats: Vec<usize> = splats(console).map(|(number, ..)| number).collect();
+    let is_tainted = evidence.taint_after & warnings::taint(warnings) != 0;
+    warnings::predicted(&lines, &splats, warnings).filter(|_| is_tainted)
 }
 
 /// The lines of a console that report trouble, by their numbers from 0, and what each of them is.

@@ -18,3 +18,4 @@ pub(super) mod placement;
 pub(super) mod polling;
 pub(super) mod reading;
 pub(super) mod safety;
+pub(super) mod warnings;

@@ -10,6 +10,12 @@ pub(crate) enum Fired {
     Done(At),
     /// What is done for a CPU before it comes online.
     Prepared(At),
+    /// An opening has this CPU's file made, behind which its client waits.
+    Makes(At, usize),
+    /// It goes on, and begins with that CPU's buffer.
+    Goes(At),
+    /// It comes to its end.
+    Opened(At),
     /// A CPU that was prepared is online.
     Online(At),
     /// A poll begins.
@@ -30,6 +36,9 @@ impl Fired {
         match self {
             Self::Done(at)
             | Self::Prepared(at)
+            | Self::Makes(at, _)
+            | Self::Goes(at)
+            | Self::Opened(at)
             | Self::Online(at)
             | Self::Polls(at)
             | Self::Polled(at)
@@ -43,7 +52,7 @@ impl Fired {
     pub(crate) const fn is_last(self) -> bool {
         matches!(
             self,
-            Self::Done(_) | Self::Online(_) | Self::Polled(_) | Self::Ends(_)
+            Self::Done(_) | Self::Opened(_) | Self::Online(_) | Self::Polled(_) | Self::Ends(_)
         )
     }
 }

@@ -41,6 +41,9 @@ pub(crate) fn one_run(
         next[at.actor] = at.op + 1;
         match op(at) {
             Op::CpuOn { .. } => state.fire(Fired::Online(at), |_| (0, 0)),
+            Op::Open { .. } if case.hold(op(at)).is_some() => {
+                state.fire(Fired::Opened(at), |_| (0, 0))
+            }
             Op::FilePoll { .. } => None,
             _ => state.fire(Fired::Done(at), |_| (0, 0)),
         };
@@ -57,6 +60,11 @@ impl Stepping<'_> {
             let begins = match case.actors[actor].ops.get(*op) {
                 Some(Op::FilePoll { .. }) => Fired::Polls(at),
                 Some(Op::CpuOn { .. }) => Fired::Prepared(at),
+                Some(op @ Op::Open { channel }) if case.hold(op).is_some() => {
+                    let created = case.channels[*channel].client.created;
+                    let first = created.and_then(|created| created.cpu).unwrap_or(0);
+                    Fired::Makes(at, first as usize)
+                }
                 _ => continue,
             };
             if !self.fired.contains(&begins) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use relaybed_case::{Access, FileCall, Files, Op, Via};
+use relaybed_case::{Access, FileCall, Files, Op};
 use relaybed_contract::order::At;
 use relaybed_contract::predict::bound;
 use relaybed_contract::world::{FileOf, Slot};
@@ -99,7 +99,7 @@ impl Jobs {
             };
             let len = payload.len(run.case.seed, at.actor, seq);
             let op = match via {
-                Via::Reserve => twin::Op::Reserve {
+                via if via.is_reserve() => twin::Op::Reserve {
                     source,
                     len,
                     in_halves: false,

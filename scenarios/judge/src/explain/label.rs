@@ -81,6 +81,7 @@ fn is_same(case: &Case, a: &Prediction, b: &Prediction) -> bool {
     let mut ops = case.actors.iter().flat_map(|actor| &actor.ops);
     let has_parts = ops.any(|op| matches!(op, Op::File { call, .. } if parts(call)));
     (&a.ops, &a.moments, &a.calls, &a.files) == (&b.ops, &b.moments, &b.calls, &b.files)
+        && a.warnings == b.warnings
         && (a.unmaps_parts == b.unmaps_parts || !has_parts)
 }
 

@@ -443,7 +443,9 @@ impl Mark {
             | Self::End(at)
             | Self::Called(at)
             | Self::Read(at)
-            | Self::Stalled(at) => at,
+            | Self::Stalled(at)
+            | Self::Made(at, _)
+            | Self::Goes(at) => at,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use relaybed_abi::{EventKind, OpResult, State};
+use relaybed_abi::{Event, EventKind, OpResult, State};
 use relaybed_case::{Case, FileCall, Op};
 use relaybed_contract::Source;
 use relaybed_contract::order::{At, operations};
@@ -22,8 +22,12 @@ pub(super) enum Mark {
     Called(At),
     /// One of its calls of `read()` has returned.
     Read(At),
-    /// Its callback has waited long enough.
+    /// What it does at a gate, a callback or the filling of a slot, has waited long enough.
     Stalled(At),
+    /// An opening has made this CPU's file, and its client waits.
+    Made(At, usize),
+    /// Its client has waited long enough.
+    Goes(At),
 }
 
 /// The marks in their order, and which operations are to be run in single accesses.
@@ -32,6 +36,8 @@ pub(super) struct Marks {
     pub(super) all: Vec<Mark>,
     /// Operations that meet others on a buffer.
     pub(super) met: BTreeSet<At>,
+    /// Openings that wait behind the making of a file.
+    pub(super) held: BTreeSet<At>,
     /// What those others may access.
     beside: BTreeMap<At, Footprint>,
 }
@@ -70,11 +76,17 @@ impl Marks {
         } else {
             beside.keys().copied().collect()
         };
+        let mut held = BTreeSet::new();
         for event in &matter.evidence.events {
             let at = At {
                 actor: usize::from(event.actor),
                 op: event.op as usize,
             };
+            if let Some(mark) = half_way(case, at, event) {
+                held.insert(at);
+                marks.push((event.order, mark));
+                continue;
+            }
             if !met.contains(&at) {
                 continue;
             }
@@ -91,6 +103,7 @@ impl Marks {
         (!repeats).then(|| Self {
             all: marks.into_iter().map(|(_, mark)| mark).collect(),
             met,
+            held,
             beside,
         })
     }
@@ -99,6 +112,23 @@ impl Marks {
     pub(super) fn is_apart(&self, at: At, step: &twin::Step) -> bool {
         let beside = self.beside.get(&at);
         beside.is_some_and(|beside| Footprint::of_step(step).commutes(beside))
+    }
+}
+
+/// What an event says of an opening that waits behind the making of a file.
+fn half_way(case: &Case, at: At, event: &Event) -> Option<Mark> {
+    let op = case.actors.get(at.actor)?.ops.get(at.op)?;
+    let Op::Open { channel } = op else {
+        return None;
+    };
+    let cpu = usize::from(event.buf_cpu);
+    let created = case.channels[*channel].client.created?;
+    match EventKind::try_from(event.kind) {
+        Ok(EventKind::CreateFile) if event.verdict == 1 && created.covers(cpu) => {
+            Some(Mark::Made(at, cpu))
+        }
+        Ok(EventKind::Stall) => Some(Mark::Goes(at)),
+        _ => None,
     }
 }
 

@@ -168,7 +168,7 @@ impl<'m, 'a> Search<'m, 'a> {
     pub(super) fn is_due(&self, state: &Stepping<'_>, mark: Mark) -> bool {
         let holds = |at: At| state.task(at).map(|index| state.tasks[index].holds);
         match mark {
-            Mark::Begin(_) => true,
+            Mark::Begin(_) | Mark::Made(..) | Mark::Goes(_) => true,
             Mark::End(at) => state
                 .task(at)
                 .is_none_or(|index| state.tasks[index].is_over()),
@@ -184,6 +184,7 @@ impl<'m, 'a> Search<'m, 'a> {
             Mark::Begin(at) => match op(at) {
                 Op::FilePoll { .. } => self.apply(state, Fired::Polls(at)),
                 Op::CpuOn { .. } => self.apply(state, Fired::Prepared(at)),
+                _ if self.marks.held.contains(&at) => Some(()),
                 _ if self.marks.met.contains(&at) => self.apply(state, Fired::Starts(at)),
                 _ => {
                     state.open.push(at);
@@ -193,10 +194,13 @@ impl<'m, 'a> Search<'m, 'a> {
             Mark::End(at) => match op(at) {
                 Op::FilePoll { .. } => self.apply(state, Fired::Polled(at)),
                 Op::CpuOn { .. } => self.apply(state, Fired::Online(at)),
+                _ if self.marks.held.contains(&at) => self.apply(state, Fired::Opened(at)),
                 _ if state.task(at).is_some() => self.apply(state, Fired::Ends(at)),
                 _ if state.open.contains(&at) => self.apply(state, Fired::Done(at)),
                 _ => Some(()),
             },
+            Mark::Made(at, cpu) => self.apply(state, Fired::Makes(at, cpu)),
+            Mark::Goes(at) => self.apply(state, Fired::Goes(at)),
             Mark::Called(at) | Mark::Stalled(at) | Mark::Read(at) => {
                 if let Some(index) = state.task(at) {
                     state.tasks[index].pass();
@@ -256,6 +260,7 @@ impl<'m, 'a> Search<'m, 'a> {
         for live in &state.run.live {
             (live.generation, &live.there, &live.buffers).hash(&mut hash);
         }
+        (&state.run.uncounted, &state.run.done.warnings).hash(&mut hash);
         self.tried.insert(hash.finish())
     }
 

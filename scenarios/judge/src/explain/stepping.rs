@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use relaybed_case::Case;
+use relaybed_case::{Case, Op};
 use relaybed_contract::order::At;
 use relaybed_contract::predict::Key;
-use relaybed_contract::{Behaviour, Honest, Prediction, Simulation};
-use relaybed_twin::{Around, AsBuilt, Defect, Defects, Sites, Spot, Step};
+use relaybed_contract::{Behaviour, Honest, OpPrediction, Prediction, Simulation};
+use relaybed_twin::{Around, AsBuilt, Defect, Defects, Opening, Sites, Spot, Step};
 
 use super::fired::Fired;
 use super::policy::Policy;
@@ -39,6 +39,8 @@ pub(super) struct Stepping<'a> {
     pub(super) tasks: Vec<Task>,
     /// Locks and waiters of each buffer.
     around: BTreeMap<Key, Around>,
+    /// Openings that wait behind the making of a file, or have.
+    openings: Vec<(At, Opening)>,
     /// CPUs that were prepared, and what came of it.
     prepared: Vec<(At, u32)>,
     pub(super) fired: Vec<Fired>,
@@ -65,6 +67,7 @@ impl<'a> Stepping<'a> {
             polls: Vec::new(),
             tasks: Vec::new(),
             around: BTreeMap::new(),
+            openings: Vec::new(),
             prepared: Vec::new(),
             fired: Vec::new(),
             last: None,
@@ -94,6 +97,14 @@ impl<'a> Stepping<'a> {
                     self.prepared.push((at, errno));
                 }
                 None
+            }
+            Fired::Makes(..) | Fired::Goes(_) => {
+                self.open_half(fired);
+                None
+            }
+            Fired::Opened(at) => {
+                self.open_whole(at);
+                Some(at)
             }
             Fired::Online(at) => {
                 let prepared = self.prepared.iter().find(|(of, _)| *of == at);
@@ -139,6 +150,36 @@ impl<'a> Stepping<'a> {
             poll.look(&self.run);
         }
         answered
+    }
+
+    /// Goes on with an opening until the next place at which others may come.
+    fn open_half(&mut self, fired: Fired) {
+        let at = fired.at();
+        let Op::Open { channel } = self.run.case.actors[at.actor].ops[at.op] else {
+            return;
+        };
+        let known = self.openings.iter().position(|(of, _)| *of == at);
+        let index = known.unwrap_or_else(|| {
+            let opening = Opening::begin(&mut self.run, channel);
+            self.openings.push((at, opening));
+            self.openings.len() - 1
+        });
+        let (_, opening) = &mut self.openings[index];
+        match fired {
+            Fired::Makes(_, cpu) => opening.make(&mut self.run, cpu),
+            _ => opening.begin_buffer(&mut self.run),
+        }
+    }
+
+    /// Has an opening come to its end.
+    fn open_whole(&mut self, at: At) {
+        let known = self.openings.iter().position(|(of, _)| *of == at);
+        if let Some(index) = known {
+            let (_, opening) = self.openings.remove(index);
+            let accepted = opening.end(self.built.defects, &mut self.run);
+            let value = Some(u64::from(accepted));
+            self.run.done.ops[at.actor][at.op] = OpPrediction::ok(value);
+        }
     }
 
     /// The place of an operation's task.

@@ -24,7 +24,7 @@ pub(super) enum Holds {
     Over,
     /// Its callback looks at the counts next, which has its mark.
     Called,
-    /// Its callback waits at a gate.
+    /// Its callback, or the filling of its slot, waits at a gate.
     Stalled,
     /// A call of `read()` has returned.
     Returned,
@@ -183,6 +183,9 @@ impl Task {
             {
                 self.holds = Holds::Stalled;
             }
+            Step::Effect(Effect::Reserved { .. }) if is_held_op(case, self.at) => {
+                self.holds = Holds::Stalled;
+            }
             Step::Done(outcome) => self.end_job(outcome, last_toobig),
             _ => {}
         }
@@ -337,6 +340,11 @@ fn looks_next(frame: &Frame, set: &Setting) -> bool {
             ..
         }
     )
+}
+
+/// Whether a slot that the operation reserves waits at a gate before it is filled.
+fn is_held_op(case: &Case, at: At) -> bool {
+    matches!(&case.actors[at.actor].ops[at.op], Op::Write { via, .. } if via.hold().is_some())
 }
 
 fn stalls(case: &Case, job: &Job, late: bool, call: Option<u64>) -> bool {

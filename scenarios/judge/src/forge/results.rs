@@ -30,6 +30,9 @@ impl Forger<'_> {
                 self.order += 1;
                 result.order_start = self.order;
             }
+            if let Fired::Makes(at, cpu) = *fired {
+                self.made(at, cpu);
+            }
             if !fired.is_last() {
                 continue;
             }
@@ -40,6 +43,21 @@ impl Forger<'_> {
             results[at.actor][at.op] = result;
         }
         results
+    }
+
+    /// The event of a file behind whose making its client waits.
+    fn made(&mut self, at: At, cpu: usize) {
+        let Some(channel) = self.case.actors[at.actor].ops[at.op].channel() else {
+            return;
+        };
+        let files = self.run.files[channel].as_ref();
+        let name_bytes = files
+            .and_then(|files| files.get(cpu))
+            .map_or(0, |file| file.name_bytes);
+        let event = self.event(EventKind::CreateFile, channel, cpu);
+        event.new_offset = u32::try_from(name_bytes).unwrap_or(0);
+        event.actor = u16::try_from(at.actor).unwrap_or(RB_NONE16);
+        event.op = u32::try_from(at.op).unwrap_or(RB_NONE32);
     }
 
     /// What the operation gave, as its result has it.

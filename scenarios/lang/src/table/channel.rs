@@ -73,6 +73,11 @@ pub(crate) static CHANNEL: Table = Table {
             "Files that create_buf_file does not make.",
         ),
         key(
+            "created",
+            One(&CREATED),
+            "Files behind whose making create_buf_file waits at a gate.",
+        ),
+        key(
             "no_memory",
             One(&NO_MEMORY),
             "Openings that find no memory, and are refused.",
@@ -130,6 +135,22 @@ pub(crate) static CREATE: Table = Table {
             Number,
             "How many calls for that CPU then do not make it; all of them if left out.",
         ),
+    ],
+};
+
+pub(crate) static CREATED: Table = Table {
+    name: "created",
+    means: "A call of create_buf_file that has made the file signals a gate, and waits for another before it returns: \
+            everybody can open the file, and relay has not gone on.",
+    example: "created = { cpu = 0, signal = \"made\", wait = \"opened\" }",
+    keys: &[
+        key(
+            "cpu",
+            Number,
+            "CPU of the file; that of every CPU if left out.",
+        ),
+        needed("signal", Name("gate"), "The gate that it signals."),
+        needed("wait", Name("gate"), "The gate that it then waits for."),
     ],
 };
 

@@ -55,8 +55,9 @@ pub(crate) static OPERATIONS: [OpForm; 16] = [
     ),
     write(
         "reserve",
-        "Records by relay_reserve(), to the buffer of the actor's CPU, then filled.",
-        RECORDS,
+        "Records by relay_reserve(), to the buffer of the actor's CPU, then filled. One record may wait between the two \
+         gates, for 3 s at most.",
+        HELD_RECORDS,
     ),
     on_channel("flush", "relay_flush(): every buffer of the channel.", &[]),
     on_channel("reset", "relay_reset(): every buffer of the channel.", &[]),
@@ -137,6 +138,19 @@ const fn klog(name: &'static str, means: &'static str) -> OpForm {
 }
 
 const RECORDS: &[Key] = &[LEN, TEXT, COUNT, NEST];
+
+const HELD_RECORDS: &[Key] = &[
+    LEN,
+    TEXT,
+    COUNT,
+    NEST,
+    key(
+        "reached",
+        Name("gate"),
+        "The gate that it signals with the slot reserved and not filled.",
+    ),
+    key("until", Name("gate"), "The gate that it waits for there."),
+];
 
 const RAW_RECORDS: &[Key] = &[
     LEN,

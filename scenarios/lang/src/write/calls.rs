@@ -1,7 +1,8 @@
 //! System calls on descriptors as the inside of their tables.
 
 use super::{Unwritable, number, quoted, unwritable};
-use relaybed_case::{Access, FileCall, FileSlot, Map, Whence};
+use crate::words::{ACCESS, WHENCE, word_of};
+use relaybed_case::{FileCall, FileSlot, Map, Whence};
 
 /// A call; `alias` says a descriptor's name, `channel` a channel's.
 pub(super) fn call(
@@ -19,7 +20,7 @@ pub(super) fn call(
         } => format!(
             "open_file = {}, cpu = {cpu}, as = {f}, access = \"{}\"",
             channel(*c),
-            access_word(*access)
+            word_of(&ACCESS, access)
         ),
         FileCall::Dup { to } => format!("dup = {f}, as = {}", alias(to)),
         FileCall::ReadNowhere { size } => format!("read = {f}, size = {size}, into = \"nowhere\""),
@@ -59,24 +60,13 @@ pub(super) fn call(
     })
 }
 
-fn access_word(access: Access) -> &'static str {
-    match access {
-        Access::Read => "read",
-        Access::Write => "write",
-        Access::Both => "read-write",
-    }
-}
-
 fn seek(whence: Whence, offset: i64) -> String {
     let whence = match whence {
-        Whence::Set => "",
-        Whence::Current => ", whence = \"current\"",
-        Whence::End => ", whence = \"end\"",
-        Whence::Data => ", whence = \"data\"",
-        Whence::Hole => ", whence = \"hole\"",
+        Whence::Set => String::new(),
+        whence => format!(", whence = \"{}\"", word_of(&WHENCE, &whence)),
     };
     match offset {
-        0 => whence.to_owned(),
+        0 => whence,
         offset => format!("{whence}, offset = {offset}"),
     }
 }

@@ -25,7 +25,10 @@ impl Simulation<'_> {
         match op {
             Op::FileMunmap { .. } => {
                 return match self.mappings.remove(&file) {
-                    Some(_) => OpPrediction::ok(None),
+                    Some(mapped) => {
+                        self.release(mapped.of);
+                        OpPrediction::ok(None)
+                    }
                     None => OpPrediction::default(),
                 };
             }
@@ -38,6 +41,7 @@ impl Simulation<'_> {
         match op {
             Op::FileClose { .. } => {
                 self.slots.insert(file, Slot::Failed);
+                self.release(descriptor);
                 OpPrediction::ok(None)
             }
             Op::FileRead { size, times, .. } => self.op_read(descriptor, (*size, *times)),
@@ -51,6 +55,22 @@ impl Simulation<'_> {
         match self.slots.get(&file) {
             Some(Slot::Open(descriptor)) => Some(*descriptor),
             _ => None,
+        }
+    }
+
+    /// Operations that opened files which a descriptor or mapping still holds, with their buffers.
+    pub fn held_files(&self) -> impl Iterator<Item = Descriptor> + '_ {
+        let slots = self.slots.values().filter_map(|slot| match slot {
+            Slot::Open(descriptor) => Some(*descriptor),
+            _ => None,
+        });
+        slots.chain(self.mappings.values().map(|mapped| mapped.of))
+    }
+
+    /// A descriptor or mapping is gone: if it was the last of its file, the file is released.
+    pub(super) fn release(&mut self, of: Descriptor) {
+        if !self.held_files().any(|held| held.file == of.file) {
+            self.relay.released(self, of);
         }
     }
 

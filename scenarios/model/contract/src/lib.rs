@@ -58,7 +58,7 @@ pub use predict::one_run;
 pub use predict::predict;
 pub use prediction::{
     BufferMoment, ChannelMoment, Copied, FileCalls, Moment, OpPrediction, Prediction,
-    ReadPrediction, StatPrediction,
+    ReadPrediction, RefWarning, StatPrediction,
 };
 pub use relay::{Documented, Relay};
 pub use simulate::{Honest, Producer, Simulation};

@@ -42,6 +42,7 @@ impl Simulation<'_> {
         let live = &mut self.live[channel];
         live.generation += 1;
         live.openings += 1;
+        live.opening = true;
         live.late = false;
         live.toobig.clear();
         live.there = vec![false; buffers];
@@ -63,6 +64,8 @@ impl Simulation<'_> {
         let newest = self.live.iter().map(|live| live.opened).max();
         let live = &mut self.live[channel];
         live.state = state;
+        live.opening = false;
+        live.unready = None;
         live.opened = newest.unwrap_or(0) + 1;
         if state == ChanState::Refused {
             let buffers = std::mem::take(&mut live.buffers);
@@ -74,9 +77,15 @@ impl Simulation<'_> {
     /// Gives the channel its buffer for a CPU, with its file where it is `named`; whether the client made
     /// the file.
     pub fn make_buffer(&mut self, channel: usize, cpu: usize, named: bool) -> bool {
-        if !self.make_file(channel, cpu, named) {
-            return false;
+        let is_made = self.make_file(channel, cpu, named);
+        if is_made {
+            self.begin_buffer(channel, cpu, named);
         }
+        is_made
+    }
+
+    /// Relay begins with a buffer whose file is made, and gives it to the channel.
+    pub fn begin_buffer(&mut self, channel: usize, cpu: usize, named: bool) {
         let spec = &self.case.channels[channel];
         let mut log = Vec::new();
         let mut buffer = self.relay.new_buffer(spec, &mut log);
@@ -84,8 +93,8 @@ impl Simulation<'_> {
         let live = &mut self.live[channel];
         live.buffers[cpu] = buffer;
         live.there[cpu] = true;
+        live.unready = None;
         record_calls(&mut self.done, spec.mode, (channel, cpu), log);
-        true
     }
 
     /// Has the client make a buffer's file, or for a buffer without one asks it whether it shall be.
@@ -221,6 +230,7 @@ impl Simulation<'_> {
             return self.refused_by_module(ENODEV);
         }
         self.remove_files(channel);
+        self.relay.closes(self, channel);
         let live = &mut self.live[channel];
         live.state = ChanState::Closed;
         if self.klog == Some(channel) {
@@ -276,7 +286,11 @@ impl Simulation<'_> {
             access,
             file: at,
         };
-        self.take_slot(file, descriptor, OpPrediction::ok(None))
+        let opened = self.take_slot(file, descriptor, OpPrediction::ok(None));
+        self.relay.opened(self, descriptor);
+        // The agent closes what the slot has no room for.
+        self.release(descriptor);
+        opened
     }
 
     /// The agent puts a new descriptor into a slot that is free, and closes it where the slot is not.

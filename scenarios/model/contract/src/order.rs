@@ -80,7 +80,7 @@ impl Order {
                 let mut clock = self.before[actor][op].clone();
                 clock[actor] = u32::try_from(op + 1).unwrap_or(u32::MAX);
                 if let Some((gate, count)) = what.awaited_gate() {
-                    let by_calls = stalls(case, gate);
+                    let by_calls = case.raised_by_calls(gate);
                     for signal in self.needed(at, gate, count as usize, by_calls, signals) {
                         let theirs = &self.before[signal.actor][signal.op];
                         for (mine, over) in clock.iter_mut().zip(theirs) {
@@ -151,11 +151,6 @@ impl Order {
             .filter(|at| at.op >= next[at.actor])
             .collect();
     }
-}
-
-/// Callbacks that signal the gate in the middle of an operation: it orders nothing.
-fn stalls(case: &Case, gate: usize) -> usize {
-    case.stalls().filter(|stall| stall.signal == gate).count()
 }
 
 /// Raises the counts of a clock to another's; whether that changed any.

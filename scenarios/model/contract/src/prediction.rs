@@ -30,6 +30,21 @@ pub struct Prediction {
     pub unmaps_parts: bool,
     /// By channel: how its files come and go, by CPU; `None` where not determined.
     pub files: Vec<Option<Vec<FileCalls>>>,
+    /// What the kernel says of its reference counts, each once; nothing, as documented.
+    pub warnings: Vec<RefWarning>,
+    /// Memory is used that was given back: nothing that is predicted is certain.
+    pub uses_freed: bool,
+}
+
+/// What a kernel says of a reference count that is used wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefWarning {
+    /// One more of something that has none.
+    AddedToNone,
+    /// One more of something whose count is given up.
+    AddedToSaturated,
+    /// One less of something whose count is given up.
+    TakenFromSaturated,
 }
 
 /// What becomes of one channel buffer's file before the end.

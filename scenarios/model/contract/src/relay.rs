@@ -9,6 +9,7 @@ use relaybed_case::{Channel, Via};
 use super::buffer::{Buffer, Fate, Geometry, Piece, Source, SwitchCall};
 use super::prediction::{OpPrediction, ReadPrediction};
 use super::simulate::Simulation;
+use super::world::Descriptor;
 
 /// Longest name of a file in bytes.
 pub const NAME_MAX: usize = 255;
@@ -74,7 +75,7 @@ pub trait Relay: std::fmt::Debug {
         (source, len, via): (Source, u32, Via),
         log: &mut Vec<SwitchCall>,
     ) -> Fate {
-        buffer.write(source, len, via == Via::Reserve, log)
+        buffer.write(source, len, via.is_reserve(), log)
     }
 
     /// `relay_switch_subbuf()` for a record of `len` bytes: what it returns, and the record's fate.
@@ -211,6 +212,15 @@ pub trait Relay: std::fmt::Debug {
     fn unmaps_parts(&self) -> bool {
         false
     }
+
+    /// A file was opened, and refers to its buffer.
+    fn opened(&self, _run: &mut Simulation<'_>, _file: Descriptor) {}
+
+    /// The last descriptor or mapping of an open file is gone, and so is its reference to the buffer.
+    fn released(&self, _run: &mut Simulation<'_>, _file: Descriptor) {}
+
+    /// The channel gives its references to its buffers back.
+    fn closes(&self, _run: &mut Simulation<'_>, _channel: usize) {}
 
     /// What is done for a CPU that comes online before it is: errno, 0 for success.
     fn prepare_cpu(&self, run: &mut Simulation<'_>, cpu: usize) -> u32 {

@@ -12,7 +12,7 @@ use super::predict::{Key, Touch, changes, changes_by_file};
 use super::prediction::{FileCalls, OpPrediction, Prediction};
 use super::races::Races;
 use super::relay::Relay;
-use super::world::{Live, Mapped, Slot};
+use super::world::{Live, Mapped, Slot, Uncounted};
 
 /// Who hands records to the buffers: an honest producer, or one that spoils its output for a test.
 pub trait Producer {
@@ -64,6 +64,8 @@ pub struct Simulation<'a> {
     /// The channel that klog goes to.
     pub(super) klog: Option<usize>,
     pub(super) mappings: std::collections::HashMap<usize, Mapped>,
+    /// References that relay does not count.
+    pub uncounted: Uncounted,
     /// What is predicted so far.
     pub done: Prediction,
 }
@@ -105,6 +107,7 @@ impl<'a> Simulation<'a> {
             positions: std::collections::HashMap::new(),
             klog: None,
             mappings: std::collections::HashMap::new(),
+            uncounted: Uncounted::default(),
             done: Prediction {
                 behaviour,
                 online_cpus,
@@ -116,6 +119,8 @@ impl<'a> Simulation<'a> {
                 unsafe_races,
                 unmaps_parts: relay.unmaps_parts(),
                 files: vec![Some(vec![FileCalls::default(); cpus]); case.channels.len()],
+                warnings: Vec::new(),
+                uses_freed: false,
             },
         }
     }
@@ -468,8 +473,8 @@ fn offline(count: u32) -> OpPrediction {
 pub fn refused(fates: &[Fate], via: Via, mode: Mode) -> u64 {
     let told = |fate: &&Fate| match fate {
         Fate::Accepted => false,
-        Fate::Refused => via == Via::Reserve || mode != Mode::Default,
-        Fate::TooBig => via == Via::Reserve,
+        Fate::Refused => via.is_reserve() || mode != Mode::Default,
+        Fate::TooBig => via.is_reserve(),
     };
     fates.iter().filter(told).count() as u64
 }

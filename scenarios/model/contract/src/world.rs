@@ -14,6 +14,10 @@ use super::predict::Key;
 pub struct Live {
     /// Its state as the module has it.
     pub state: ChanState,
+    /// `relay_open()` is under way: its files can be opened before the module has the channel.
+    pub opening: bool,
+    /// The buffer whose file is made and with which relay has not begun.
+    pub unready: Option<FileOf>,
     /// Grows with every opening, so that descriptors of an earlier one are told apart.
     pub generation: u32,
     /// Counts openings over all channels: the higher, the newer.
@@ -40,7 +44,7 @@ pub struct Live {
 }
 
 /// Which buffer a file is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileOf {
     /// The CPU.
     pub cpu: usize,
@@ -53,6 +57,8 @@ impl Live {
     pub(super) fn never() -> Self {
         Self {
             state: ChanState::Never,
+            opening: false,
+            unready: None,
             generation: 0,
             opened: 0,
             late: false,
@@ -67,9 +73,15 @@ impl Live {
         }
     }
 
+    /// Whether it is a buffer of the channel as it is now.
+    #[must_use]
+    pub fn has(&self, of: FileOf) -> bool {
+        self.generation == of.generation && (self.state == ChanState::Open || self.opening)
+    }
+
     /// The buffer of one opening and CPU, whether the channel still has it or not.
     pub fn buffer_mut(&mut self, of: FileOf) -> Option<&mut Buffer> {
-        if self.generation == of.generation && self.state == ChanState::Open {
+        if self.has(of) {
             return self.buffers.get_mut(of.cpu);
         }
         let mut closed = self.closed.iter_mut();
@@ -81,7 +93,7 @@ impl Live {
     /// The same, to look at.
     #[must_use]
     pub fn buffer(&self, of: FileOf) -> Option<&Buffer> {
-        if self.generation == of.generation && self.state == ChanState::Open {
+        if self.has(of) {
             return self.buffers.get(of.cpu);
         }
         let mut closed = self.closed.iter();
@@ -124,6 +136,17 @@ pub struct Mapped {
     pub map: Map,
     /// Pages of a private mapping that were written to are the mapping's own.
     pub is_own: bool,
+}
+
+/// References to buffers that relay does not count: none, as documented.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Uncounted {
+    /// Open files that are not counted, by the operations that opened them.
+    pub files: Vec<At>,
+    /// References given back that were never counted, by channel.
+    pub given_back: Vec<(usize, FileOf)>,
+    /// Buffers that went for want of references, by channel.
+    pub gone: Vec<(usize, FileOf)>,
 }
 
 /// What is known of a slot.

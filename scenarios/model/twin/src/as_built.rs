@@ -4,10 +4,12 @@
 use relaybed_case::errno::{EEXIST, EFAULT, EINVAL};
 use relaybed_case::{Channel, Files, Via};
 use relaybed_contract::relay::{NAME_MAX, Relay, Spliced, Splicing};
+use relaybed_contract::world::Descriptor;
 use relaybed_contract::{
     Behaviour, Buffer, Fate, OpPrediction, ReadPrediction, Simulation, Source, SwitchCall,
 };
 
+use crate::counting;
 use crate::reading::end_of;
 use crate::{
     Around, Defect, Defects, Effect, Frame, Log, Op, Outcome, Setting, Site, Sites, Step, open,
@@ -66,7 +68,7 @@ impl Relay for AsBuilt {
         log: &mut Vec<SwitchCall>,
     ) -> Fate {
         let op = match via {
-            Via::Reserve => Op::Reserve {
+            via if via.is_reserve() => Op::Reserve {
                 source,
                 len,
                 in_halves: false,
@@ -223,6 +225,25 @@ impl Relay for AsBuilt {
 
     fn prepare_cpu(&self, run: &mut Simulation<'_>, cpu: usize) -> u32 {
         opening::prepare_cpu(self.defects, run, cpu)
+    }
+
+    /// K45: `__relay_reset()` sets the count behind the making of the file.
+    fn opened(&self, run: &mut Simulation<'_>, file: Descriptor) {
+        if self.has(Defect::K45) {
+            counting::opened(run, file);
+        }
+    }
+
+    fn released(&self, run: &mut Simulation<'_>, file: Descriptor) {
+        if self.has(Defect::K45) {
+            counting::released(run, file);
+        }
+    }
+
+    fn closes(&self, run: &mut Simulation<'_>, channel: usize) {
+        if self.has(Defect::K45) {
+            counting::closes(run, channel);
+        }
     }
 
     /// K36: `relay_file_mmap_close()` is called for every part in which a mapping goes.

@@ -56,11 +56,14 @@ pub enum Defect {
     /// `relay_subbufs_consumed()` leaves `bytes_consumed` of a sub-buffer that was partly read: the next read starts
     /// so far into the next one, passes over what is there, or gives what was never written.
     K44 = 44,
+    /// `relay_open_buf()` has the file made before `__relay_reset()` initialises the buffer: whoever opens it in between
+    /// holds a reference that is not counted, and gives back the channel's.
+    K45 = 45,
 }
 
 impl Defect {
     /// All of them, in the order of their ids.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::K1,
         Self::K2,
         Self::K3,
@@ -91,6 +94,7 @@ impl Defect {
         Self::K42,
         Self::K43,
         Self::K44,
+        Self::K45,
     ];
 
     /// Those that frames have: of reading, and of orders of steps.

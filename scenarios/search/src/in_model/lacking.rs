@@ -88,6 +88,7 @@ pub(super) fn look(case: &Case) -> Result<(), NotModelled> {
     for channel in &case.channels {
         let client = &channel.client;
         let is_plain = client.stall.is_none()
+            && client.created.is_none()
             && client.create.is_none()
             && client.no_memory.is_none()
             && channel.open_at_start
@@ -119,6 +120,9 @@ pub(super) fn look(case: &Case) -> Result<(), NotModelled> {
 }
 
 fn is_known(op: &Op) -> bool {
+    if op.hold().is_some() {
+        return false;
+    }
     super::script::is_free(op)
         || matches!(
             op,

@@ -92,7 +92,7 @@ impl Sizes {
             Op::Write { via, .. } => {
                 let len = narrow(len(case, thread.actor, op)? / self.unit);
                 match via {
-                    Via::Reserve => numbers.reserve(len),
+                    Via::Reserve | Via::ReserveHeld(_) => numbers.reserve(len),
                     Via::Write | Via::RawWrite | Via::RawWriteIrqsOn => numbers.write(len),
                 }
             }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use relaybed_abi::{
     Actor as AbiActor, ChannelSpec, Context as AbiContext, Create, Files as AbiFiles,
     Mode as AbiMode, NoMemory as AbiNoMemory, Op as AbiOp, Plant, RB_BASE_SIZE,
-    RB_CHAN_BUFFER_ONLY, RB_CHAN_GLOBAL, RB_CHAN_NO_CALLBACKS, RB_CHAN_NO_CREATE,
-    RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START, RB_CHAN_ROOT, RB_CHAN_STALL_LATE, RB_MAX_ACTORS,
-    RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32, RB_OFF_BLOB,
-    RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE, RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
+    RB_CHAN_BUFFER_ONLY, RB_CHAN_CREATED_WAITS, RB_CHAN_GLOBAL, RB_CHAN_NO_CALLBACKS,
+    RB_CHAN_NO_CREATE, RB_CHAN_NO_REMOVE, RB_CHAN_OPEN_AT_START, RB_CHAN_ROOT, RB_CHAN_STALL_LATE,
+    RB_MAX_ACTORS, RB_MAX_CHANNELS, RB_MAX_CPUS, RB_MAX_GATES, RB_MAX_OPS, RB_MAX_PFNS, RB_NONE32,
+    RB_OFF_BLOB, RB_OFF_OPS, RB_OFF_REQUEST, RB_PAGE_SIZE, RB_REQ_POWER_OFF, RB_REQ_STEPS, Request,
     Source as AbiSource,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -252,6 +252,13 @@ fn client(client: &Client, spec: &mut ChannelSpec) -> Result<(), ProgramError> {
         .code();
         (spec.create_skip, spec.create_times) = (create.skip, create.times);
         spec.create_cpu = create.cpu;
+    }
+    if let Some(created) = client.created {
+        let gates = created.signal.max(created.wait) as u64 + 1;
+        limit("gates", gates, RB_MAX_GATES)?;
+        spec.flags |= RB_CHAN_CREATED_WAITS;
+        spec.created_cpu = created.cpu.unwrap_or(RB_NONE32);
+        (spec.created_signal, spec.created_wait) = (narrow(created.signal), narrow(created.wait));
     }
     if let Some(lack) = client.no_memory {
         spec.no_memory = match lack.wanted {

@@ -132,8 +132,14 @@ impl<'case> Encoder<'case> {
                 via,
                 ..
             } => {
-                if *via == Via::RawWriteIrqsOn {
-                    raw.flags |= RB_OP_IRQS_ON;
+                match via {
+                    Via::RawWriteIrqsOn => raw.flags |= RB_OP_IRQS_ON,
+                    Via::ReserveHeld(hold) => {
+                        raw.flags |= RB_OP_HOLD;
+                        raw.arg0 = position.index("gate", hold.reached, gates)?.into();
+                        raw.arg1 = position.index("gate", hold.until, gates)?.into();
+                    }
+                    Via::Write | Via::RawWrite | Via::Reserve => {}
                 }
                 nest(position, raw);
                 self.records(position, payload, *count, raw)?;
@@ -316,7 +322,8 @@ fn kind(op: &Op) -> (OpCode, Owner, &'static str) {
             ..
         } => (OpCode::RawWrite, Kernel, "raw-write"),
         Op::Write {
-            via: Via::Reserve, ..
+            via: Via::Reserve | Via::ReserveHeld(_),
+            ..
         } => (OpCode::Reserve, Kernel, "reserve"),
         Op::KlogRegister { .. } => (OpCode::KlogRegister, Kernel, "klog-register"),
         Op::KlogUnregister { .. } => (OpCode::KlogUnregister, Kernel, "klog-unregister"),
