@@ -127,9 +127,8 @@ impl Case {
         })
     }
 
-    /// How often callbacks may raise a gate in the middle of operations, whenever that is.
-    #[must_use]
-    pub fn raised_by_calls(&self, gate: GateIndex) -> usize {
+    /// How often callbacks in the middle of these operations, and those of switches, may raise a gate, whenever that is.
+    pub fn raised_by_calls(&self, gate: GateIndex, of: impl Fn(&Op) -> bool) -> usize {
         let stalls = self.stalls().filter(|stall| stall.signal == gate).count();
         let ops = || self.actors.iter().flat_map(|actor| &actor.ops);
         let makes = |op: &&Op, of: ChannelIndex| match op {
@@ -144,7 +143,7 @@ impl Case {
                 .created
                 .filter(|created| created.signal == gate)?;
             let calls = created.cpu.map_or(self.vcpus as usize, |_| 1);
-            Some(calls * ops().filter(|op| makes(op, index)).count())
+            Some(calls * ops().filter(|op| of(op) && makes(op, index)).count())
         });
         stalls + created.sum::<usize>()
     }
