@@ -148,18 +148,31 @@ impl Case {
         stalls + created.sum::<usize>()
     }
 
+    /// How often an operation raises the gate at which it stands half way.
+    #[must_use]
+    pub fn raises(&self, op: &Op) -> usize {
+        let Op::Open { channel } = op else {
+            return 1;
+        };
+        let created = |spec: &Channel| {
+            let cpus = 0..spec.buffers(self.vcpus) as usize;
+            let created = spec.client.created?;
+            Some(cpus.filter(|cpu| created.covers(*cpu)).count())
+        };
+        self.channels.get(*channel).and_then(created).unwrap_or(0)
+    }
+
     /// Where an operation stands half way, by itself or in a callback that it is sure to bring about.
     #[must_use]
     pub fn hold(&self, op: &Op) -> Option<Hold> {
         let Op::Open { channel } = op else {
             return op.hold();
         };
-        let spec = self.channels.get(*channel)?;
-        let created = spec.client.created?;
-        let is_asked = (0..spec.buffers(self.vcpus)).any(|cpu| created.covers(cpu as usize));
+        let created = self.channels.get(*channel)?.client.created?;
         // Nobody asks for the file of a CPU that is offline.
         let mut ops = self.actors.iter().flat_map(|actor| &actor.ops);
         let all_online = !ops.any(|op| matches!(op, Op::CpuOff { .. }));
+        let is_asked = self.raises(op) > 0;
         (is_asked && all_online).then_some(Hold {
             reached: created.signal,
             until: created.wait,

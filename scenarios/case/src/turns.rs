@@ -28,7 +28,7 @@ pub fn take_turns(case: &Case, mut done: impl FnMut(ActorIndex, usize)) -> Vec<u
                 let raises = op.raised_gate().or(hold.map(|hold| hold.reached));
                 let raises = raises.filter(|_| !halfway[actor]);
                 if let Some(count) = raises.and_then(|gate| gates.get_mut(gate)) {
-                    *count += 1;
+                    *count += case.raises(op) as u64;
                     moved = true;
                 }
                 let awaited = hold.map(|hold| (hold.until, 1)).or(op.awaited_gate());
