@@ -76,6 +76,8 @@ fn readers_that_got_too_much_are_known_and_nothing_beyond_it_is() {
         ("oldest-cut", "K2"),
         ("unwritten-begin", "K33"),
         ("read-not-counted", "K37"),
+        ("reserved-not-filled", "K40"),
+        ("opened-and-kept", "K45"),
     ] {
         let judged = judge(name).expect_code(0);
         assert_eq!(row(&judged)["outcome"], "known", "{name}");

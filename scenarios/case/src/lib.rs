@@ -127,9 +127,8 @@ impl Case {
         })
     }
 
-    /// How often callbacks may raise a gate in the middle of operations, whenever that is.
-    #[must_use]
-    pub fn raised_by_calls(&self, gate: GateIndex) -> usize {
+    /// How often callbacks in the middle of these operations, and those of switches, may raise a gate, whenever that is.
+    pub fn raised_by_calls(&self, gate: GateIndex, of: impl Fn(&Op) -> bool) -> usize {
         let stalls = self.stalls().filter(|stall| stall.signal == gate).count();
         let ops = || self.actors.iter().flat_map(|actor| &actor.ops);
         let makes = |op: &&Op, of: ChannelIndex| match op {
@@ -144,9 +143,23 @@ impl Case {
                 .created
                 .filter(|created| created.signal == gate)?;
             let calls = created.cpu.map_or(self.vcpus as usize, |_| 1);
-            Some(calls * ops().filter(|op| makes(op, index)).count())
+            Some(calls * ops().filter(|op| of(op) && makes(op, index)).count())
         });
         stalls + created.sum::<usize>()
+    }
+
+    /// How often an operation raises the gate at which it stands half way.
+    #[must_use]
+    pub fn raises(&self, op: &Op) -> usize {
+        let Op::Open { channel } = op else {
+            return 1;
+        };
+        let created = |spec: &Channel| {
+            let cpus = 0..spec.buffers(self.vcpus) as usize;
+            let created = spec.client.created?;
+            Some(cpus.filter(|cpu| created.covers(*cpu)).count())
+        };
+        self.channels.get(*channel).and_then(created).unwrap_or(0)
     }
 
     /// Where an operation stands half way, by itself or in a callback that it is sure to bring about.
@@ -155,12 +168,11 @@ impl Case {
         let Op::Open { channel } = op else {
             return op.hold();
         };
-        let spec = self.channels.get(*channel)?;
-        let created = spec.client.created?;
-        let is_asked = (0..spec.buffers(self.vcpus)).any(|cpu| created.covers(cpu as usize));
+        let created = self.channels.get(*channel)?.client.created?;
         // Nobody asks for the file of a CPU that is offline.
         let mut ops = self.actors.iter().flat_map(|actor| &actor.ops);
         let all_online = !ops.any(|op| matches!(op, Op::CpuOff { .. }));
+        let is_asked = self.raises(op) > 0;
         (is_asked && all_online).then_some(Hold {
             reached: created.signal,
             until: created.wait,

@@ -9,8 +9,8 @@ use super::{ActorIndex, Case};
 pub fn take_turns(case: &Case, mut done: impl FnMut(ActorIndex, usize)) -> Vec<usize> {
     let mut gates = vec![0_u64; case.gates.len()];
     for (gate, count) in gates.iter_mut().enumerate() {
-        // Whenever the calls come.
-        *count = case.raised_by_calls(gate) as u64;
+        // Whenever the calls come; those of openings that are sure to wait come with them.
+        *count = case.raised_by_calls(gate, |op| case.hold(op).is_none()) as u64;
     }
     let mut next = vec![0; case.actors.len()];
     // By actor: it stands half way in an operation and has raised that one's gate.
@@ -25,16 +25,17 @@ pub fn take_turns(case: &Case, mut done: impl FnMut(ActorIndex, usize)) -> Vec<u
                     break;
                 }
                 let hold = case.hold(op);
-                let raises = op.raised_gate().filter(|_| !halfway[actor]);
+                let raises = op.raised_gate().or(hold.map(|hold| hold.reached));
+                let raises = raises.filter(|_| !halfway[actor]);
                 if let Some(count) = raises.and_then(|gate| gates.get_mut(gate)) {
-                    *count += 1;
+                    *count += case.raises(op) as u64;
                     moved = true;
                 }
                 let awaited = hold.map(|hold| (hold.until, 1)).or(op.awaited_gate());
                 let waits = awaited.is_some_and(|(gate, count)| {
                     gates.get(gate).copied().unwrap_or(0) < u64::from(count)
                 });
-                halfway[actor] = waits && op.raised_gate().is_some();
+                halfway[actor] = waits && hold.is_some();
                 if waits {
                     break;
                 }

@@ -130,7 +130,7 @@ impl Resolver<'_> {
             let signals = self
                 .all_ops()
                 .filter(|(_, op, _)| op.raised_gate() == Some(gate));
-            let signals = signals.count() + self.case.raised_by_calls(gate);
+            let signals = signals.count() + self.case.raised_by_calls(gate, |_| true);
             let name = &self.case.gates[gate];
             let message = if signals < count as usize {
                 format!("gate `{name}` is signalled {signals} times, not {count}")

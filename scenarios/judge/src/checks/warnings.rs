@@ -59,7 +59,7 @@ pub(crate) fn predicted(
             return None;
         };
         let is_it = lines[second].starts_with("WARNING: ") && lines[second].contains(PLACE);
-        let called = lines[second..end].iter().any(|line| is_call(line, by));
+        let called = is_called_by(&lines[second..end], by);
         if first != own || !is_it || !called {
             return None;
         }
@@ -69,10 +69,21 @@ pub(crate) fn predicted(
     Some(found)
 }
 
-/// Whether a line of a stack is this function's; relay's own, or the one that our module was built with.
-fn is_call(line: &str, function: &str) -> bool {
-    let name = line.trim_start().strip_prefix("own_");
-    name.unwrap_or(line.trim_start()).starts_with(function)
+/// Whether the innermost call of a stack is this function's: relay's own, or the one that our module was built with.
+/// Lines with a question mark are no calls for sure.
+fn is_called_by(stack: &[&str], function: &str) -> bool {
+    let mut behind = stack
+        .iter()
+        .skip_while(|line| !line.starts_with("Call Trace:"));
+    let calls = |line: &&&str| !line.trim_start().starts_with(['?', '<']);
+    let call = behind
+        .by_ref()
+        .skip(1)
+        .find(calls)
+        .map_or("", |line| line.trim_start());
+    call.strip_prefix("own_")
+        .unwrap_or(call)
+        .starts_with(function)
 }
 
 /// A console with these warnings.
@@ -82,7 +93,7 @@ pub(crate) fn console(warnings: &[RefWarning]) -> String {
         let (said, by) = text(*warning);
         let _ = write!(
             text_of,
-            "{said}\nWARNING: CPU: 0 PID: 1 at lib/refcount.c:1 {PLACE}0x1/0x2\n {by}0x1/0x2\n{END}0 ]---\n"
+            "{said}\nWARNING: CPU: 0 PID: 1 at lib/refcount.c:1 {PLACE}0x1/0x2\nCall Trace:\n <TASK>\n {by}0x1/0x2\n{END}0 ]---\n"
         );
     }
     text_of

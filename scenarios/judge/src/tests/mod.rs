@@ -3,6 +3,7 @@
 
 pub(super) mod cases;
 mod clients;
+mod early;
 mod files;
 mod known;
 mod led;

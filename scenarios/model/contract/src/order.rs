@@ -80,7 +80,7 @@ impl Order {
                 let mut clock = self.before[actor][op].clone();
                 clock[actor] = u32::try_from(op + 1).unwrap_or(u32::MAX);
                 if let Some((gate, count)) = what.awaited_gate() {
-                    let by_calls = case.raised_by_calls(gate);
+                    let by_calls = case.raised_by_calls(gate, |_| true);
                     for signal in self.needed(at, gate, count as usize, by_calls, signals) {
                         let theirs = &self.before[signal.actor][signal.op];
                         for (mine, over) in clock.iter_mut().zip(theirs) {

@@ -109,12 +109,22 @@ pub(super) fn event(
         EventKind::RemoveFile => (format!("remove_buf_file {}", buffer()), String::new()),
         EventKind::OpenFailed => ("relay_open".to_owned(), "NULL".to_owned()),
         EventKind::Stall => (
-            format!("subbuf_start {} waits at a gate", buffer()),
+            format!("{} {} waits at a gate", waiting(case, event), buffer()),
             yes("resumes", "gave up"),
         ),
         EventKind::Mapped => (format!("buf_mapped {}", buffer()), String::new()),
         EventKind::Unmapped => (format!("buf_unmapped {}", buffer()), String::new()),
         EventKind::None | EventKind::Transfer => (String::new(), String::new()),
+    }
+}
+
+/// What waits at a gate in the middle of an operation.
+fn waiting(case: &Case, event: &Event) -> &'static str {
+    let actor = case.actors.get(usize::from(event.actor));
+    match actor.and_then(|actor| actor.ops.get(event.op as usize)) {
+        Some(Op::Write { via, .. }) if via.hold().is_some() => "the reserved slot",
+        Some(Op::Write { .. } | Op::Switch { .. } | Op::Flush { .. }) => "subbuf_start",
+        _ => "create_buf_file",
     }
 }
 

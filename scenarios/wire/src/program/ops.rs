@@ -132,15 +132,7 @@ impl<'case> Encoder<'case> {
                 via,
                 ..
             } => {
-                match via {
-                    Via::RawWriteIrqsOn => raw.flags |= RB_OP_IRQS_ON,
-                    Via::ReserveHeld(hold) => {
-                        raw.flags |= RB_OP_HOLD;
-                        raw.arg0 = position.index("gate", hold.reached, gates)?.into();
-                        raw.arg1 = position.index("gate", hold.until, gates)?.into();
-                    }
-                    Via::Write | Via::RawWrite | Via::Reserve => {}
-                }
+                how(position, *via, raw)?;
                 nest(position, raw);
                 self.records(position, payload, *count, raw)?;
             }
@@ -307,6 +299,20 @@ fn nest(position: &Position<'_>, raw: &mut AbiOp) {
     };
     // The number of actors was checked.
     raw.nest = u32::try_from(guest).unwrap_or(RB_NONE32);
+}
+
+/// What a write does beside handing its records to relay.
+fn how(position: &Position<'_>, via: Via, raw: &mut AbiOp) -> Result<(), ProgramError> {
+    if via == Via::RawWriteIrqsOn {
+        raw.flags |= RB_OP_IRQS_ON;
+    }
+    if let Some(hold) = via.hold() {
+        let gates = position.case.gates.len();
+        raw.flags |= RB_OP_HOLD;
+        raw.arg0 = position.index("gate", hold.reached, gates)?.into();
+        raw.arg1 = position.index("gate", hold.until, gates)?.into();
+    }
+    Ok(())
 }
 
 fn kind(op: &Op) -> (OpCode, Owner, &'static str) {

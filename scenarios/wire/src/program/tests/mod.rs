@@ -405,3 +405,35 @@ fn a_case_that_writes_without_end_is_refused() {
         assert_eq!(with(count), Err(ProgramError::OutOfBounds), "{count}");
     }
 }
+
+#[test]
+fn what_waits_at_a_gate_half_way_says_at_which() {
+    let hold = relaybed_case::Hold {
+        reached: 0,
+        until: 1,
+    };
+    let reserve = Op::Write {
+        channel: 0,
+        via: Via::ReserveHeld(hold),
+        payload: hello(),
+        count: 1,
+    };
+    let mut case = case(vec![kernel("writer", 0, vec![reserve])]);
+    case.gates = vec!["reached".to_owned(), "until".to_owned()];
+    case.channels[0].client.created = Some(relaybed_case::Created {
+        cpu: None,
+        signal: 1,
+        wait: 0,
+    });
+    let compiled = compile(&case, None).unwrap();
+    let spec = request(&compiled).channels[0];
+    assert_ne!(spec.flags & relaybed_abi::RB_CHAN_CREATED_WAITS, 0);
+    let created = (spec.created_cpu, spec.created_signal, spec.created_wait);
+    assert_eq!(created, (relaybed_abi::RB_NONE32, 1, 0));
+    let op = ops(&compiled)[0];
+    assert_ne!(op.flags & relaybed_abi::RB_OP_HOLD, 0);
+    assert_eq!((op.arg0, op.arg1), (0, 1));
+    // A gate that there is not is refused.
+    case.gates.pop();
+    assert!(compile(&case, None).is_err());
+}
