@@ -94,9 +94,18 @@ impl Place {
     /// # Errors
     /// There is no list of processes.
     pub fn processes(&self) -> io::Result<Vec<String>> {
+        Ok(self.numbered()?.into_iter().map(|(_, line)| line).collect())
+    }
+
+    /// The same, each with its number.
+    ///
+    /// # Errors
+    /// There is no list of processes.
+    pub fn numbered(&self) -> io::Result<Vec<(Pid, String)>> {
         let tag = format!("{PLACE}={}", self.dir.path().display());
         let all = fs::read_dir("/proc")?.flatten();
         let lines = all.filter_map(|process| {
+            let number = process.file_name().to_str()?.parse().ok()?;
             let process = process.path();
             let line = fs::read(process.join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -105,7 +114,10 @@ impl Place {
             // A compiler in a root of its own has another environment.
             let root = fs::read_link(process.join("root")).unwrap_or_default();
             let jailed = self.cache.as_deref().is_some_and(|c| root.starts_with(c));
-            (jailed || variables.any(|one| one == tag.as_bytes())).then_some(line)
+            let ours = jailed || variables.any(|one| one == tag.as_bytes());
+            Pid::from_raw(number)
+                .filter(|_| ours)
+                .map(|pid| (pid, line))
         });
         Ok(lines.collect())
     }
@@ -211,6 +223,12 @@ impl Started {
                 return true;
             }
         }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal to the command, or to its whole group as a terminal does.

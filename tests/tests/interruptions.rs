@@ -150,6 +150,41 @@ fn what_was_judged_before_an_interruption_is_reported() {
 }
 
 #[test]
+fn mutants_that_were_tried_before_an_interruption_are_reported() {
+    let place = Place::new().unwrap();
+    let mutate = [
+        "mutate",
+        "hello/hello",
+        "--relay",
+        "source:6.1",
+        "--function",
+        "relay_flush,relay_open",
+        "--limit",
+        "12",
+        "--jobs",
+        "3",
+        "--json",
+    ];
+    let mut run = place.start(RELAYBED, &mutate).unwrap();
+    assert!(run.says("1 of 12"));
+    let maker = format!("aside-{}-", run.id());
+    let cache = relaybed_guest::Cache::open(None).unwrap();
+    let aside = || {
+        let all = std::fs::read_dir(cache.root().join("tmp")).unwrap();
+        let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(&maker)).count()
+    };
+    assert_eq!(aside(), 3, "one for each job");
+    // As timeout(1) does it: the process, and then its group.
+    run.signal(Signal::INT, false).unwrap();
+    let ended = interrupted(&place, run, Signal::INT, true);
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let rows = told["mutation"]["rows"].as_array().unwrap();
+    assert!((1..12).contains(&rows.len()), "{}", ended.stdout);
+    assert_eq!(aside(), 0);
+}
+
+#[test]
 #[ignore = "fetches and builds everything once more"]
 fn every_phase_of_a_first_run_is_interrupted() {
     let cache = tempfile::tempdir().unwrap();

@@ -6,11 +6,15 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use relaybed_tests::started::Place;
 use relaybed_tests::{Call, call_command};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const RELAYBED: &str = env!("CARGO_BIN_EXE_relaybed-under-test");
@@ -132,6 +136,113 @@ fn wrong_changes_are_noticed_and_harmless_ones_are_not() {
         again.stderr
     );
     assert_eq!(again.rows().pop().unwrap()["counts"], told["counts"]);
+}
+
+/// The rows of a campaign without what may be another the next time.
+fn rows_without_times(told: &Value) -> Vec<Value> {
+    let mut rows = told["mutation"]["rows"].as_array().unwrap().clone();
+    for row in &mut rows {
+        row.as_object_mut().unwrap().remove("seconds");
+    }
+    rows
+}
+
+/// What no scenario of hello notices: which of the sub-buffers' padding a reader is told.
+const BEHIND: Change<'_> = (
+    "relay_file_read_consume",
+    "drop",
+    "-read_subbuf = buf->subbufs_consumed % n_subbufs;",
+);
+
+#[test]
+fn what_scenarios_leave_alive_is_explored_and_all_is_the_same_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = mutate(dir.path(), &["--relay", "source:6.1", "--list", "--json"]);
+    let list = list.expect_code(0).rows();
+    let behind = name_of(&list, BEHIND);
+    let quick: Vec<String> = DIE[..2].iter().map(|(of, _)| name_of(&list, *of)).collect();
+    let ids = format!("{behind},{}", quick.join(","));
+    let arguments = ["--relay", "source:6.1", "--id", &ids, "--json", "hello"];
+    let run = |jobs: &str, out: &str| {
+        let more = ["--explore", "10", "--jobs", jobs, "--out", out];
+        let call = mutate(dir.path(), &[&arguments[..], &more].concat());
+        call.expect_code(0).rows().pop().unwrap()
+    };
+    let alone = run("1", "alone");
+    let rows = rows_without_times(&alone);
+    let of = |id: &String| rows.iter().find(|row| row["id"] == **id).unwrap();
+    assert_eq!(of(&behind)["stage"], "explore", "{:#}", of(&behind));
+    assert!(of(&behind)["by"].as_str().unwrap().starts_with("explore/"));
+    for id in &quick {
+        assert_eq!(of(id)["stage"], "suites", "{:#}", of(id));
+    }
+    assert_eq!(alone["counts"]["killed"], 3);
+    assert_eq!(alone["counts"]["by_suites"], 2);
+    // How long the unchanged relay took says which scenario comes first.
+    fs::create_dir(dir.path().join("beside")).unwrap();
+    fs::copy(
+        dir.path().join("alone/unchanged.json"),
+        dir.path().join("beside/unchanged.json"),
+    )
+    .unwrap();
+    assert_eq!(rows_without_times(&run("3", "beside")), rows);
+}
+
+/// Ticks of CPU time after which nobody runs a guest any more: it has begun to boot, and is not ready.
+const BEGUN: u64 = 60;
+
+/// CPU time in user mode, in ticks; none if the process has ended.
+fn ticks(pid: Pid) -> u64 {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let stat = fs::read_to_string(path).unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let field = behind_name.split_whitespace().nth(11);
+    field.map_or(0, |ticks| ticks.parse().unwrap())
+}
+
+#[test]
+fn a_host_that_runs_no_guest_kills_no_mutant() {
+    let place = Place::new().unwrap();
+    let list = ["--relay", "source:6.1", "--list", "--json"];
+    let list = mutate(&place.work(), &list).expect_code(0).rows();
+    let id = name_of(&list, DIE[1].0);
+    let arguments = [
+        "mutate",
+        "hello/hello",
+        "--relay",
+        "source:6.1",
+        "--id",
+        &id,
+        "--json",
+    ];
+    let mut run = place.start(RELAYBED, &arguments).unwrap();
+    assert!(run.says("the unchanged relay passes"));
+    let mut stopped = BTreeSet::new();
+    while !run.has_ended_within(Duration::from_millis(20)).unwrap() {
+        for (pid, line) in place.numbered().unwrap() {
+            if line.contains("qemu-system")
+                && ticks(pid) > BEGUN
+                && stopped.insert(pid.as_raw_nonzero())
+            {
+                kill_process(pid, Signal::STOP).unwrap();
+            }
+        }
+    }
+    let ended = run.end().unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{}", ended.stderr);
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let row = &told["mutation"]["rows"][0];
+    assert_eq!(row["outcome"], "trouble", "{row:#}");
+    let why = row["why"].as_str().unwrap();
+    assert!(
+        why.starts_with("killed by ") && why.contains("starves"),
+        "{why}"
+    );
+    assert_eq!(
+        stopped.len(),
+        3,
+        "the mutant twice and the unchanged relay once"
+    );
 }
 
 #[test]
