@@ -48,10 +48,11 @@ fn what_the_kernel_says_of_a_count_must_be_just_that() {
         assert_ne!(other, evidence, "{from}");
         assert!(is_failed(&case, &other), "{to} for {from}");
     }
-    let whole: [(&str, fn(&mut Evidence)); 5] = [
+    type Change = fn(&mut Evidence);
+    let whole: [(&str, Change); 5] = [
         ("nothing", |evidence| evidence.console.clear()),
         ("all twice", |evidence| {
-            evidence.console = evidence.console.repeat(2)
+            evidence.console = evidence.console.repeat(2);
         }),
         ("no taint", |evidence| evidence.taint_after = 0),
         ("another taint", |evidence| evidence.taint_after |= 0x80),
