@@ -163,7 +163,7 @@ mod tests {
 
     fn source() -> Source {
         let functions = (0..20).map(|i| format!("int f{i}(int a)\n{{\n\treturn a + {i};\n}}\n"));
-        Source::parse(functions.collect(), "f0").unwrap()
+        Source::parse(functions.collect::<String>().into_bytes(), "f0").unwrap()
     }
 
     fn survived(mutant: &Mutant) -> MutantRow {
