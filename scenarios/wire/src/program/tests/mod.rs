@@ -429,7 +429,7 @@ fn what_waits_at_a_gate_half_way_says_at_which() {
     let spec = request(&compiled).channels[0];
     assert_ne!(spec.flags & relaybed_abi::RB_CHAN_CREATED_WAITS, 0);
     let created = (spec.created_cpu, spec.created_signal, spec.created_wait);
-    assert_eq!(created, (relaybed_abi::RB_NONE32, 1, 0));
+    assert_eq!(created, (RB_NONE32, 1, 0));
     let op = ops(&compiled)[0];
     assert_ne!(op.flags & relaybed_abi::RB_OP_HOLD, 0);
     assert_eq!((op.arg0, op.arg1), (0, 1));
