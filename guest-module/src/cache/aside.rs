@@ -196,7 +196,7 @@ mod tests {
         assert!(root.exists(), "its maker lives");
         // A kill gives up the lock and removes nothing.
         let Aside { scratch, _lock, .. } = aside;
-        std::mem::forget(scratch);
+        let _left = std::mem::ManuallyDrop::new(scratch);
         drop(_lock);
         let cache = Cache::open(Some(dir.path())).unwrap();
         assert!(!root.exists());

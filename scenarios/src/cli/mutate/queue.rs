@@ -166,11 +166,11 @@ mod tests {
         Source::parse(functions.collect::<String>().into_bytes(), "f0").unwrap()
     }
 
-    fn survived(mutant: &Mutant) -> MutantRow {
+    fn survived(source: &Source, mutant: &Mutant) -> MutantRow {
         let outcome = MutantOutcome::Survived {
             changed: Vec::new(),
         };
-        row(mutant, "", outcome)
+        row(mutant, source.text(), outcome)
     }
 
     #[test]
@@ -182,13 +182,13 @@ mod tests {
         assert_eq!(begun.len(), DISTANCE);
         // All but the first come back, and the next one still waits for the first.
         for (place, mutant, _) in begun.iter().skip(1) {
-            queue.finish(*place, survived(mutant));
+            queue.finish(*place, survived(&source, mutant));
         }
         assert!(queue.begin().is_some(), "it needs to know nothing yet");
         assert!(!queue.state().learn(1));
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| queue.begin().map(|(place, ..)| place));
-            queue.finish(0, survived(begun[0].1));
+            queue.finish(0, survived(&source, begun[0].1));
             assert_eq!(waits.join().unwrap(), Some(DISTANCE + 1));
         });
         assert_eq!(queue.state().known, 1);

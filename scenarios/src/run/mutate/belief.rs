@@ -86,7 +86,8 @@ mod tests {
             killed("a/b", Killed::Crash),
             survived,
         ] {
-            assert_eq!(next(&[outcome.clone()], None), Next::Believe(outcome));
+            let once = next(std::slice::from_ref(&outcome), None);
+            assert_eq!(once, Next::Believe(outcome));
         }
     }
 
