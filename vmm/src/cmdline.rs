@@ -16,11 +16,9 @@ use crate::spec::{Backend, MachineSpec};
 ///   host does not run its vCPUs, and a soft lock-up or stall text that the host caused would be a
 ///   false accusation. Hangs are found sooner by the host's deadlines.
 /// - `tsc=reliable`: under emulation the clock-source watchdog only ever accuses the host.
-/// - `no_timer_check`: at boot the kernel counts timer interrupts in a short time of its own and panics where none
-///   came ("IO-APIC + timer doesn't work!"), as on a host that was busy then. Under KVM it leaves that out by itself.
 pub const DEFAULT: &str = "console=ttyS0 8250.nr_uarts=2 loglevel=5 panic=-1 reboot=panic_warm \
     nokaslr random.trust_cpu=off watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 \
-    tsc=reliable no_timer_check";
+    tsc=reliable";
 
 /// What is added for the KVM backend, whose machines have less in them.
 ///

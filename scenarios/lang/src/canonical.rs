@@ -1,6 +1,8 @@
 //! The form of a case that a file can say: what no file could mean is left out or corrected.
 
-use relaybed_case::{Case, FileCall, FileSlot, Op, Via, take_turns};
+use std::collections::BTreeSet;
+
+use relaybed_case::{Case, FileCall, FileSlot, GateIndex, Op, Via, take_turns};
 
 /// What the language knows of a slot while it reads a script.
 #[derive(Clone, Copy, Default)]
@@ -182,14 +184,17 @@ fn waits(case: &mut Case) {
             .ops
             .retain(|op| !matches!(op, Op::Wait { count: 0, .. }));
     }
-    let signalled = |gate: usize| {
-        let mut ops = case.actors.iter().flat_map(|actor| &actor.ops);
-        ops.any(|op| matches!(op, Op::Signal { gate: other } if *other == gate))
-    };
-    let kept: Vec<bool> = (0..case.gates.len()).map(signalled).collect();
+    let ops = case.actors.iter().flat_map(|actor| &actor.ops);
+    let signalled: BTreeSet<GateIndex> = ops
+        .filter_map(|op| match op {
+            Op::Signal { gate } => Some(*gate),
+            _ => None,
+        })
+        .collect();
     for client in case.channels.iter_mut().map(|channel| &mut channel.client) {
-        client.stall = client.stall.filter(|stall| kept[stall.wait]);
-        client.created = client.created.filter(|created| kept[created.wait]);
+        let comes = |gate: GateIndex| signalled.contains(&gate);
+        client.stall = client.stall.filter(|stall| comes(stall.wait));
+        client.created = client.created.filter(|created| comes(created.wait));
     }
     while let Some((actor, op)) = first_stuck(case) {
         case.actors[actor].ops.remove(op);
