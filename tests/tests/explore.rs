@@ -156,10 +156,24 @@ fn one_preemption_is_tried_at_every_access() {
         assert!(said.contains("these are all within the bound"), "{said}");
         let evidence = out.path().join("explore").join(name);
         let (_, seen, _) = store::load(&evidence).unwrap();
-        let trace = seen.trace.unwrap();
+        let trace = &seen.trace.unwrap();
         let preempted = trace.steps.iter().rposition(|step| step.preempts());
-        let behind = trace.accesses_before(preempted.unwrap()).last().unwrap();
-        let access = &behind.access;
+        let preempted = preempted.unwrap();
+        // Of places between which only accesses lie that commute with the writer's, one is as good as the other:
+        // which it is depends on the phase in which the guest's image was made.
+        let reader = trace.steps[preempted].stop.vcpu;
+        let by = |is_reader: bool, to: usize| {
+            let stops = (0..=to).filter(move |stop| {
+                let vcpu = trace.steps[*stop].stop.vcpu;
+                (vcpu == reader) == is_reader
+            });
+            stops.flat_map(|stop| trace.accesses_before(stop))
+        };
+        let of_writer = by(false, trace.steps.len() - 1);
+        let stored = of_writer.filter(|one| one.access.kind.stores());
+        let stored: Vec<Field> = stored.map(|one| one.access.field).collect();
+        let mut loaded = by(true, preempted).filter(|one| stored.contains(&one.access.field));
+        let access = &loaded.next_back().unwrap().access;
         assert_eq!((access.field, access.kind), (field, AccessKind::Load));
         // The schedule that is printed shows it as well.
         let scheduled = evidence.join("scheduled.toml");
