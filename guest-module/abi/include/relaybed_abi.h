@@ -396,7 +396,7 @@ enum rb_event_kind {
 	RB_EVENT_CREATE_FILE = 4,	/* create_buf_file for buf_cpu; verdict: made */
 	RB_EVENT_REMOVE_FILE = 5,
 	RB_EVENT_OPEN_FAILED = 6,	/* relay_open() at start refused */
-	RB_EVENT_STALL = 7,		/* something waited at a gate in its middle; verdict: it opened */
+	RB_EVENT_STALL = 7,		/* a callback or a reserved slot waited at a gate; verdict: it opened */
 	RB_EVENT_MAPPED = 8,		/* buf_mapped, until 5.10 */
 	RB_EVENT_UNMAPPED = 9,		/* buf_unmapped, until 5.10 */
 	RB_EVENT_TRANSFER = 16,		/* a TRANSFER: produced, consumed = ns that its sides took */

@@ -330,7 +330,8 @@ coded! {
         RemoveFile = 5,
         /// `relay_open()` of a channel to be opened at start gave NULL.
         OpenFailed = 6,
-        /// A callback, or what is between `relay_reserve()` and the filling, waited at a gate; `verdict`: the gate opened in time.
+        /// A callback, or a reserved slot before it was filled, waited at a gate; `verdict`: the gate opened in
+        /// time.
         Stall = 7,
         /// `buf_mapped` was called, until 5.10.
         Mapped = 8,

@@ -51,6 +51,24 @@ pub(super) struct OpForm {
 }
 
 impl OpForm {
+    /// An operation none of whose keys exclude each other.
+    pub(super) const fn new(
+        who: Who,
+        name: &'static str,
+        subject: SubjectKind,
+        means: &'static str,
+        args: &'static [Key],
+    ) -> Self {
+        Self {
+            name,
+            who,
+            subject,
+            means,
+            args,
+            apart: &[],
+        }
+    }
+
     /// Whether `gives` and `fails` may claim its result.
     pub(super) fn has_result(&self) -> bool {
         match self.who {
@@ -104,7 +122,7 @@ static RESULT: [Key; 2] = [
     },
     Key {
         name: "fails",
-        takes: Takes::Word(|| errno::NAMED.iter().map(|(name, _)| *name).collect()),
+        takes: Takes::Choice(|| errno::NAMED.iter().map(|(name, _)| *name).collect()),
         needed: false,
         means: "The claim that it fails with this error.",
     },

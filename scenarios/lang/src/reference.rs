@@ -37,14 +37,14 @@ const INTRODUCTION: &str = "\
 # The scenario language
 
 A scenario is a TOML file. `relaybed check FILE` finds what is wrong in it without running it, `relaybed schema`
-prints a JSON Schema for editors, and `relaybed help language WORD` prints what is here of one word.
+prints a JSON Schema for editors, and `relaybed help language WORD` prints the entry for one word.
 
 - **Numbers.** Wherever a number is expected, a string may hold an expression: decimal numbers, `+ - * / %`,
   parentheses, and names. Names are the parameters; `S` and `N`, sub-buffer size and count of the channel concerned;
   `cpus`, the number of CPUs asked for; `own`, the CPU of the actor or of the buffer expected; and the events of
   poll(): `POLLIN`, `POLLRDNORM`, `POLLERR`, `POLLHUP` …
-- **Words.** Where one of a set of words is expected, `\"$name\"` stands for the value of a parameter. Of words that may
-  be left out, the first is the default.
+- **Words.** Where one of a set of words is expected, `\"$name\"` stands for the value of a parameter. Where the
+  key may be left out, the word marked with `*` is the default.
 - **Gates** are counters by which actors wait for each other: `signal` adds one, `wait` waits for a count.
 - **Claims.** The model already predicts everything that the order of operations decides; `gives`, `fails` and
   `[[expect]]` are what the author would point out to a reader of the file.
@@ -143,7 +143,11 @@ fn of_operation(form: &OpForm) -> String {
 fn line(text: &mut String, key: &Key) {
     let Key { name, means, .. } = key;
     let needed = if key.needed { ", needed" } else { "" };
-    let takes = placeholder(key.takes);
+    let mut takes = placeholder(key.takes);
+    if let (Takes::Word(words), false) = (key.takes, key.needed) {
+        let default = words().first().map_or(0, |word| word.len() + 2);
+        takes.insert(default, '*');
+    }
     let _ = writeln!(text, "- `{name}` = {takes}{needed}: {means}");
 }
 
@@ -159,8 +163,8 @@ fn placeholder(takes: Takes) -> String {
         Takes::Text => "TEXT".to_owned(),
         Takes::Name(of) => of.to_uppercase(),
         // The names of errors are a language of their own.
-        Takes::Word(words) if words().len() > 16 => "WORD".to_owned(),
-        Takes::Word(words) => list(words()),
+        Takes::Choice(words) if words().len() > 16 => "WORD".to_owned(),
+        Takes::Word(words) | Takes::Choice(words) => list(words()),
         Takes::Words(words) => format!("[{} …]", list(words())),
         Takes::Length => "NUMBER | { min, max }".to_owned(),
         Takes::Script => "[OPERATION …]".to_owned(),
@@ -175,7 +179,7 @@ fn placeholder(takes: Takes) -> String {
 /// The words that a key takes.
 fn words_of(takes: Takes) -> Vec<&'static str> {
     match takes {
-        Takes::Word(words) | Takes::Words(words) => words(),
+        Takes::Word(words) | Takes::Choice(words) | Takes::Words(words) => words(),
         Takes::WordOr(word, _) => vec![word],
         _ => Vec::new(),
     }

@@ -124,7 +124,7 @@ fn value(takes: Takes, defs: &mut Map<String, Value>) -> Value {
         Takes::Number | Takes::Cpu => reference("number"),
         Takes::Numbers => json!({ "type": "array", "items": reference("number") }),
         Takes::Text | Takes::Name(_) => json!({ "type": "string" }),
-        Takes::Word(words) => json!({
+        Takes::Word(words) | Takes::Choice(words) => json!({
             "anyOf": [{ "enum": words() }, { "type": "string", "pattern": "^\\$" }]
         }),
         Takes::Words(words) => json!({ "type": "array", "items": { "enum": words() } }),

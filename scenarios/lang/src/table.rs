@@ -42,8 +42,10 @@ pub(super) enum Takes {
     Text,
     /// The name of a channel, a descriptor, a gate, an actor or a checkpoint.
     Name(&'static str),
-    /// One of these words, or `"$parameter"`.
+    /// One of these words, or `"$parameter"`; where the key may be left out, the first is the default.
     Word(fn() -> Vec<&'static str>),
+    /// The same, without a default.
+    Choice(fn() -> Vec<&'static str>),
     /// A list of these words.
     Words(fn() -> Vec<&'static str>),
     /// A number, or the two between which lengths are drawn.

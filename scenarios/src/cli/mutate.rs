@@ -84,9 +84,9 @@ pub(crate) struct MutateArgs {
     /// Try mutants with these results again, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "OUTCOME", value_parser = MutantOutcome::NAMES)]
     again: Vec<String>,
-    /// Try N mutants side by side, each in a guest of its own. The results are the same for every number; more than
-    /// half as many as there are cores make guests wait for each other.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=LAG))]
+    /// Try N mutants side by side, each in a guest of its own. The results are the same for every number. With
+    /// more than half as many as there are cores, guests slow each other down.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=LAG as u64))]
     jobs: u64,
     /// Longest time in seconds that one mutant may take in the suites, in drawn scenarios, and in schedules.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -1,6 +1,6 @@
 //! `[[actor]]`, and the operations of any actor.
 
-use super::Takes::{Cpu, Number, Script, Text, Word};
+use super::Takes::{Choice, Cpu, Number, Script, Text, Word};
 use super::{Key, Table, key, needed, words};
 use crate::ops::{OpForm, SubjectKind, Who};
 use crate::words::{CONTEXTS, SOURCES};
@@ -28,7 +28,7 @@ pub(crate) static ACTOR: Table = Table {
         ),
         key(
             "by",
-            Word(|| words(&SOURCES)),
+            Choice(|| words(&SOURCES)),
             "What brings its CPU there: into `hardirq` an irq_work (if left out), an hrtimer, or an IPI, which CPU 0 \
              sends, and CPU 1 to CPU 0; into `nmi` its own (if left out), or the host, to CPU 0 only.",
         ),
@@ -75,14 +75,7 @@ const fn any(
     means: &'static str,
     args: &'static [Key],
 ) -> OpForm {
-    OpForm {
-        name,
-        who: Who::Anyone,
-        subject,
-        means,
-        args,
-        apart: &[],
-    }
+    OpForm::new(Who::Anyone, name, subject, means, args)
 }
 
 const WAIT: &[Key] = &[key("count", Number, "1 if left out.")];

@@ -1,13 +1,13 @@
 //! The operations of actors in user space.
 
-use super::Takes::{Name, Number, Text, Word};
+use super::Takes::{Choice, Name, Number, Text, Word};
 use super::{Key, key, needed, words};
 use crate::ops::{OpForm, SubjectKind, Who};
 use crate::words::{ACCESS, BLOCK, DRAIN, INTO, MAP_ACCESS, SHARING, UNTIL, WHENCE};
 
 const SIZE: Key = needed("size", Number, "Bytes at most.");
 const TIMES: Key = key("times", Number, "How many calls; 1 if left out.");
-const UNTIL_EMPTY: Key = key("until", Word(|| words(&UNTIL)), "Call until one gives 0.");
+const UNTIL_EMPTY: Key = key("until", Choice(|| words(&UNTIL)), "Call until one gives 0.");
 const CPU: Key = needed("cpu", Number, "CPU of the file.");
 const AS: Key = needed(
     "as",
@@ -109,14 +109,7 @@ const fn user(
     means: &'static str,
     args: &'static [Key],
 ) -> OpForm {
-    OpForm {
-        name,
-        who: Who::User,
-        subject,
-        means,
-        args,
-        apart: &[],
-    }
+    OpForm::new(Who::User, name, subject, means, args)
 }
 
 const fn by_path(name: &'static str, means: &'static str, args: &'static [Key]) -> OpForm {
@@ -145,7 +138,7 @@ const READ: &[Key] = &[
     UNTIL_EMPTY,
     key(
         "into",
-        Word(|| words(&INTO)),
+        Choice(|| words(&INTO)),
         "Into memory that must not be touched, in one call.",
     ),
 ];

@@ -84,12 +84,12 @@ pub(crate) static OPERATIONS: [OpForm; 16] = [
     on_channel("close", "relay_close().", &[]),
     on_channel("late_setup", "relay_late_setup_files().", &[]),
     OpForm {
-        name: "null",
-        who: Who::Kernel,
         subject: SubjectKind::Word(|| words(NullCall::ALL)),
-        means: "That function of relay's with NULL in place of the channel; `late-name`: with NULL in place of the name.",
-        args: &[],
-        apart: &[],
+        ..on_channel(
+            "null",
+            "That function of relay's with NULL in place of the channel; `late-name`: with NULL in place of the name.",
+            &[],
+        )
     },
     on_channel(
         "klog_register",
@@ -113,14 +113,7 @@ pub(crate) static OPERATIONS: [OpForm; 16] = [
 ];
 
 const fn on_channel(name: &'static str, means: &'static str, args: &'static [Key]) -> OpForm {
-    OpForm {
-        name,
-        who: Who::Kernel,
-        subject: SubjectKind::Channel,
-        means,
-        args,
-        apart: &[],
-    }
+    OpForm::new(Who::Kernel, name, SubjectKind::Channel, means, args)
 }
 
 const fn write(name: &'static str, means: &'static str, args: &'static [Key]) -> OpForm {

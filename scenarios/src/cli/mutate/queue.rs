@@ -1,7 +1,7 @@
-//! Mutants in a row, for several who try them.
+//! A queue of mutants for several workers.
 //!
-//! What is known when one is begun depends on its place in the row and not on how many try: the results of those that
-//! are [`LAG`] or more places before it. So the same scenario kills it, however many are tried side by side.
+//! The results known when a mutant is started depend on its position in the queue, not on the number of workers: those
+//! of mutants [`LAG`] or more positions before it. So the same scenario kills it, whatever `--jobs` says.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
@@ -14,11 +14,8 @@ use relaybed_report::mutation::{MutantOutcome, MutantRow};
 use crate::run::SessionError;
 use crate::run::mutate::{Campaign, History, row};
 
-/// How far the first may be ahead of the last; also the most that can be tried side by side.
-pub(super) const LAG: u64 = 16;
-
-/// [`LAG`], as a distance in the row.
-const DISTANCE: usize = 16;
+/// How far the first worker may be ahead of the last; also the most workers there can be.
+pub(super) const LAG: usize = 16;
 
 /// The mutants that are still to be tried.
 pub(super) struct Queue<'a> {
@@ -105,7 +102,7 @@ impl<'a> Queue<'a> {
         loop {
             let place = state.next;
             let mutant = self.row.get(place).filter(|_| !state.over)?;
-            if state.learn(place.saturating_sub(DISTANCE)) {
+            if state.learn(place.saturating_sub(LAG)) {
                 state.next += 1;
                 return Some((place, mutant, state.history.clone()));
             }
@@ -121,7 +118,7 @@ impl<'a> Queue<'a> {
         self.moved.notify_all();
     }
 
-    /// What is behind the mutex is whole at any moment, so whoever died in front of it has left nothing half done.
+    /// The state is consistent whenever the lock is released, so a poisoned lock is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +138,7 @@ impl State {
     }
 }
 
-/// Whoever ends before the row does ends the others, however that came: they would wait for its result.
+/// Ends the queue when a worker stops early, even by a panic: the others would wait for its result for ever.
 struct Ending<'a>(&'a Queue<'a>);
 
 impl Drop for Ending<'_> {
@@ -178,8 +175,8 @@ mod tests {
         let (source, reasons) = (source(), BTreeMap::new());
         let mutants = source.mutants();
         let queue = Queue::new("", &reasons, mutants.iter().collect(), History::default());
-        let begun: Vec<_> = (0..DISTANCE).map_while(|_| queue.begin()).collect();
-        assert_eq!(begun.len(), DISTANCE);
+        let begun: Vec<_> = (0..LAG).map_while(|_| queue.begin()).collect();
+        assert_eq!(begun.len(), LAG);
         // All but the first come back, and the next one still waits for the first.
         for (place, mutant, _) in begun.iter().skip(1) {
             queue.finish(*place, survived(&source, mutant));
@@ -189,7 +186,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| queue.begin().map(|(place, ..)| place));
             queue.finish(0, survived(&source, begun[0].1));
-            assert_eq!(waits.join().unwrap(), Some(DISTANCE + 1));
+            assert_eq!(waits.join().unwrap(), Some(LAG + 1));
         });
         assert_eq!(queue.state().known, 1);
     }
@@ -199,7 +196,7 @@ mod tests {
         let (source, reasons) = (source(), BTreeMap::new());
         let mutants = source.mutants();
         let queue = Queue::new("", &reasons, mutants.iter().collect(), History::default());
-        for _ in 0..=DISTANCE {
+        for _ in 0..=LAG {
             queue.begin().unwrap();
         }
         std::thread::scope(|scope| {

@@ -1,11 +1,11 @@
-//! What is believed of a mutant, after how many looks.
+//! When a mutant's result counts, and when it is tried again.
 //!
-//! On a host that starves its guests a sound relay seems to hang as well. So a kill that only says that nothing
-//! happened counts if it comes again and the unchanged relay does not do the same.
+//! On a host that starves its guests a sound relay seems to hang as well. So a kill by a hang counts only if it
+//! can be repeated and the unchanged relay does not hang.
 
 use relaybed_report::mutation::{Killed, MutantOutcome};
 
-/// How often a mutant is tried that cannot be.
+/// How often a mutant is tried that runs into trouble of our own.
 const TRIES: usize = 3;
 
 /// The name of what is no scenario: the boot of the guest.
@@ -47,7 +47,7 @@ pub(super) fn next(tries: &[MutantOutcome], unchanged_ended_well: Option<bool>) 
     }
 }
 
-/// Whether a guest that nobody lets run would have looked the same.
+/// Whether a starved guest would have looked the same.
 fn is_doubtful(outcome: &MutantOutcome) -> bool {
     match outcome {
         MutantOutcome::Killed { by, how, .. } => *how == Killed::Hang || by == BOOT,
